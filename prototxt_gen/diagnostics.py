@@ -1,0 +1,146 @@
+"""What is wrong with a file, where, and what to do about it.
+
+Readers, graph checks, shape inference, linter and converters all report to a
+:class:`Sink`, so that every problem of a file comes out at once.
+"""
+
+from __future__ import annotations
+
+import enum
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from typing import NamedTuple, NoReturn
+
+from prototxt_gen.errors import ParseError, PrototxtError
+
+
+class Span(NamedTuple):
+    """A piece of a file: byte offsets, ``end`` not included."""
+
+    start: int
+    end: int
+
+
+class Source:
+    """The bytes that spans point into, and the name a person knows them by."""
+
+    __slots__ = ("_starts", "data", "path")
+
+    def __init__(self, data: bytes, path: str = "<string>") -> None:
+        self.data = data
+        self.path = path
+        self._starts: list[int] | None = None
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """Line and column of a byte offset, both counted from 1.
+
+        A column counts characters where the line is UTF-8, else bytes.
+        """
+        starts = self._line_starts()
+        line = bisect_right(starts, offset)
+        before = self.data[starts[line - 1] : offset]
+        try:
+            return line, len(before.decode("utf-8")) + 1
+        except UnicodeDecodeError:
+            return line, len(before) + 1
+
+    def line(self, number: int) -> str:
+        """The text of a line (from 1), without its end."""
+        starts = self._line_starts()
+        end = starts[number] if number < len(starts) else len(self.data)
+        return self.data[starts[number - 1] : end].decode("utf-8", "replace").rstrip("\r\n")
+
+    def _line_starts(self) -> list[int]:
+        if self._starts is None:
+            starts, at = [0], self.data.find(b"\n")
+            while at >= 0:
+                starts.append(at + 1)
+                at = self.data.find(b"\n", at + 1)
+            self._starts = starts
+        return self._starts
+
+
+class Severity(enum.Enum):
+    """How bad it is: an error is what Caffe would refuse."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One problem: the rule that found it, what was found, and what was expected."""
+
+    rule: str
+    severity: Severity
+    message: str
+    span: Span | None = None
+    layer: str | None = None
+    help: str | None = None
+
+
+@dataclass(slots=True)
+class Sink:
+    """Collects the diagnostics of one source."""
+
+    source: Source | None = None
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+
+    def error(
+        self,
+        rule: str,
+        message: str,
+        *,
+        span: Span | None = None,
+        layer: str | None = None,
+        help: str | None = None,
+    ) -> None:
+        """Report what Caffe would refuse."""
+        self.diagnostics.append(Diagnostic(rule, Severity.ERROR, message, span, layer, help))
+
+    def warning(
+        self,
+        rule: str,
+        message: str,
+        *,
+        span: Span | None = None,
+        layer: str | None = None,
+        help: str | None = None,
+    ) -> None:
+        """Report what Caffe takes and a person should know."""
+        self.diagnostics.append(Diagnostic(rule, Severity.WARNING, message, span, layer, help))
+
+    @property
+    def errors(self) -> list[Diagnostic]:
+        """The diagnostics that are errors."""
+        return [d for d in self.diagnostics if d.severity is Severity.ERROR]
+
+    def sorted(self) -> list[Diagnostic]:
+        """All diagnostics in the order of the file; those without a place come last."""
+        end = len(self.source.data) + 1 if self.source else 0
+        return sorted(self.diagnostics, key=lambda d: d.span.start if d.span else end)
+
+    def raise_errors(self, error: type[PrototxtError] = ParseError) -> None:
+        """Raise ``error`` with everything collected, if any of it is an error."""
+        if self.errors:
+            self.fail(error)
+
+    def fail(self, error: type[PrototxtError] = ParseError) -> NoReturn:
+        """Raise ``error`` with everything collected; its message is the first error."""
+        found = sorted(self.errors, key=lambda d: d.span.start if d.span else 1 << 62)
+        message = found[0].message if found else "unknown problem"
+        if len(found) > 1:
+            message += f" (and {len(found) - 1} more)"
+        raise error(message, diagnostics=self.sorted(), source=self.source)
+
+
+def render(diagnostic: Diagnostic, source: Source | None) -> str:
+    """One line for a diagnostic: ``file:line:column: severity: message [rule]``."""
+    where = source.path if source else ""
+    if source and diagnostic.span:
+        line, column = source.position(diagnostic.span.start)
+        where = f"{where}:{line}:{column}"
+    layer = f"layer {diagnostic.layer!r}: " if diagnostic.layer is not None else ""
+    text = f"{diagnostic.severity.value}: {layer}{diagnostic.message} [{diagnostic.rule}]"
+    return f"{where}: {text}" if where else text

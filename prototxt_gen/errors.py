@@ -1,0 +1,100 @@
+"""The errors that this package raises for its users' input.
+
+    PrototxtError
+    ├── ParseError          text or bytes that are not what they should be
+    ├── SpecError           a generator's specification that makes no sense
+    ├── GraphError          layers that do not form a net
+    │   └── ShapeError      a layer that cannot take the shapes it is given
+    ├── UnsupportedError    something that is legal, but that we do not do
+    ├── WeightsError        weights that are missing, broken or of another net
+    └── VerificationError   two results that should be equal and are not
+
+Only ``prototxt_gen.cli`` turns them into exit codes. Any other exception that leaves
+the package is a bug of ours.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from prototxt_gen.diagnostics import Diagnostic, Source
+
+
+class PrototxtError(Exception):
+    """The root of the tree.
+
+    ``diagnostics`` lists every problem found up to the point where work could not go
+    on, in the order of the file; ``source`` is the text that their spans point into.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        diagnostics: Sequence[Diagnostic] = (),
+        source: Source | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.diagnostics = tuple(diagnostics)
+        self.source = source
+
+
+class ParseError(PrototxtError):
+    """The input is not a prototxt, or not one that the schema allows."""
+
+
+class SpecError(PrototxtError):
+    """A generator's specification is wrong; ``path`` names the entry (``stages[2]``)."""
+
+    def __init__(self, message: str, *, path: str = "") -> None:
+        super().__init__(f"{path}: {message}" if path else message)
+        self.path = path
+
+
+class GraphError(PrototxtError):
+    """The layers do not form a net that Caffe would build."""
+
+
+class ShapeError(GraphError):
+    """A layer cannot take the shapes of its bottoms.
+
+    ``rule`` names the check that failed (``pooling-pad``), ``layer`` the layer, which
+    shape inference fills in where the layer itself does not know its name, and ``field``
+    the parameter to point at, where one is to blame.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        rule: str = "shape-mismatch",
+        layer: str | None = None,
+        field: str | None = None,
+        help: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.rule = rule
+        self.layer = layer
+        self.field = field
+        self.help = help
+
+
+class UnsupportedError(PrototxtError):
+    """A layer, or an option of one, that this package does not handle, and why."""
+
+    def __init__(self, reason: str, *, layer: str | None = None) -> None:
+        super().__init__(f"layer {layer!r}: {reason}" if layer else reason)
+        self.reason = reason
+        self.layer = layer
+
+
+class WeightsError(PrototxtError):
+    """Weights are missing, broken, or belong to another net."""
+
+
+class VerificationError(PrototxtError):
+    """Two computations that should agree do not."""

@@ -1,0 +1,1 @@
+"""The typed net between every format: reading, writing, checks, shapes."""

@@ -1,0 +1,71 @@
+"""Shapes of blobs, and the arithmetic that Caffe does with them (blob.hpp).
+
+A shape is a tuple of dimensions, outermost first. A dimension that only the data
+decide (how many boxes a detector finds) is ``None``; so is what follows from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Optional
+
+from prototxt_gen.errors import ShapeError
+
+Dim = Optional[int]
+Shape = tuple[Dim, ...]
+
+#: The most elements a blob may have: Caffe counts them in an int (blob.cpp, Reshape).
+MAX_COUNT = 2**31 - 1
+
+
+def count(shape: Iterable[Dim]) -> Dim:
+    """The number of elements; 1 for a scalar, None where a dimension is unknown."""
+    product = 1
+    for dim in shape:
+        if dim is None:
+            return None
+        product *= dim
+    return product
+
+
+def show(shape: Sequence[Dim] | None) -> str:
+    """A shape as people write it: ``1x64x112x112``, ``scalar``; ``?`` where unknown."""
+    if shape is None:
+        return "unknown"
+    return "x".join("?" if dim is None else str(dim) for dim in shape) or "scalar"
+
+
+def same(a: Sequence[Dim], b: Sequence[Dim]) -> bool:
+    """Whether two shapes can be equal; an unknown dimension equals any."""
+    return len(a) == len(b) and all(
+        x == y or x is None or y is None for x, y in zip(a, b, strict=True)
+    )
+
+
+def merge(a: Shape, b: Shape) -> Shape:
+    """Two shapes that are the same, each filling in what the other does not know."""
+    return tuple(y if x is None else x for x, y in zip(a, b, strict=True))
+
+
+def axis_index(axis: int, rank: int, field: str = "axis") -> int:
+    """An axis counted from the front; a negative one counts from the end.
+
+    Raises ShapeError where the blob has no such axis (Blob::CanonicalAxisIndex).
+    """
+    if not -rank <= axis < rank:
+        raise ShapeError(
+            f"{field} {axis} is outside the bottom, which has {rank} axes "
+            f"(expected {-rank} to {rank - 1})",
+            rule="axis-out-of-range",
+            field=field,
+        )
+    return axis + rank if axis < 0 else axis
+
+
+def need_rank(shape: Shape, least: int, most: int, what: str) -> None:
+    """Refuse a bottom whose number of axes is not between two bounds."""
+    if not least <= len(shape) <= most:
+        wanted = f"{least}" if least == most else f"{least} to {most}"
+        raise ShapeError(
+            f"{what} needs a bottom of {wanted} axes, found {show(shape)}", rule="bottom-rank"
+        )
