@@ -99,7 +99,7 @@ class Layer:
     spellings: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
-    def read(cls: type[Self], params: Block, layer: Block) -> Self:
+    def read(cls: typing.Type[Self], params: Block, layer: Block) -> Self:
         """The parameters of a ``layer`` block, whose parameter message is ``params``.
 
         ``params`` is an empty block where the message is absent. Values of a wrong type
@@ -118,7 +118,7 @@ class Layer:
     def write(self) -> Block:
         """The parameter message; what equals its default is left out."""
         block = Block()
-        for name, default, kind, _repeated, _optional in _fields(type(self)):
+        for name, default, kind, _repeated, _optional in _fields(self.__class__):
             value = getattr(self, name)
             if value != default:
                 block.add(name, _plain(value, kind))
@@ -158,7 +158,7 @@ class Layer:
         raise UnsupportedError(f"{self.type} has no mapping to ONNX yet")
 
     @classmethod
-    def lift(cls: type[Self], op: OnnxOp) -> Self | None:
+    def lift(cls: typing.Type[Self], op: OnnxOp) -> Self | None:
         """The layer that an ONNX node stands for; None where it is not of this type."""
         return None
 
@@ -198,7 +198,9 @@ REGISTRY: dict[str, type[Layer]] = {}
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=False)
-def layer(name: str, *aliases: str, param: str | None = None) -> typing.Callable[[type[L]], type[L]]:
+def layer(
+    name: str, *aliases: str, param: str | None = None
+) -> typing.Callable[[type[L]], type[L]]:
     """Make a class a frozen dataclass, and register it under its name and aliases."""
 
     def register(cls: type[L]) -> type[L]:

@@ -1,0 +1,1 @@
+"""Generate, validate and convert Caffe networks, without a Caffe."""

@@ -1,0 +1,154 @@
+"""The one printer of prototxt: scalars, quoting, the form of floats, nested blocks.
+
+What it writes reads like a file written by hand: two spaces of indentation, one field
+on a line, strings in double quotes, ``0.1`` and not ``0.10000000149011612``. A shape, a
+block of nothing but ``dim``, stands on one line, as everybody writes it. Comments and
+single blank lines stay where they were; nothing else adds a blank line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from prototxt_gen.document import Block, Document, Field, Number, Scalar, Symbol
+
+_INDENT = "  "
+_WIDEST = 100  #: the widest line that a shape may take
+
+# Control characters, and those that cannot be seen or reverse what is around them.
+_ESCAPED = re.compile(
+    '["\\\\\0-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]'
+)
+_SIMPLE = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def print_document(document: Document) -> bytes:
+    """The whole file, in UTF-8; comments that are in another encoding stay as they are."""
+    return print_block(document.root).encode("utf-8", "surrogateescape")
+
+
+def print_block(block: Block, indent: int = 0) -> str:
+    """The fields of a block, each on a line, at a level of indentation."""
+    out: list[str] = []
+    _write_block(block, _INDENT * indent, out)
+    return "".join(out)
+
+
+def format_field(field: Field, indent: int = 0) -> str:
+    """One field with its comments, at a level of indentation."""
+    out: list[str] = []
+    _write_field(field, _INDENT * indent, out)
+    return "".join(out)
+
+
+def format_scalar(value: Scalar) -> str:
+    """A scalar as a prototxt has it: quoted, if it is a string and not a word."""
+    printer = _PRINTERS.get(type(value))
+    if printer is not None:
+        return printer(value)
+    for kind, printer in _PRINTERS.items():  # a subclass: an IntEnum, numpy's float64
+        if isinstance(value, kind):
+            return printer(value)
+    raise TypeError(f"{value!r} is no scalar of a prototxt")
+
+
+def _write_block(block: Block, indent: str, out: list[str]) -> None:
+    """Write what stands between the braces, with no blank line first or last."""
+    first = len(out)
+    for field in block.fields:
+        if field.comments:
+            _write_comments(field.comments, indent, out, blank=len(out) > first)
+        _write_value(field, indent, out)
+    comments = block.comments
+    while comments and comments[-1] is None:
+        comments = comments[:-1]
+    _write_comments(comments, indent, out, blank=len(out) > first)
+
+
+def _write_field(field: Field, indent: str, out: list[str]) -> None:
+    _write_comments(field.comments, indent, out, blank=False)
+    _write_value(field, indent, out)
+
+
+def _write_value(field: Field, indent: str, out: list[str]) -> None:
+    value, trailing = field.value, ""
+    if field.trailing is not None:
+        trailing = f" #{_clean(field.trailing)}"
+    if not isinstance(value, Block):
+        out.append(f"{indent}{field.name}: {format_scalar(value)}{trailing}\n")
+        return
+    line = _one_line(value) if not value.comments else None
+    if line is not None and len(indent) + len(field.name) + len(line) <= _WIDEST:
+        out.append(f"{indent}{field.name} {line}{trailing}\n")
+        return
+    out.append(f"{indent}{field.name} {{\n")
+    _write_block(value, indent + _INDENT, out)
+    out.append(f"{indent}}}{trailing}\n")
+
+
+def _one_line(block: Block) -> str | None:
+    """An empty block or a shape on one line; None for any other block."""
+    words = ["{"]
+    for field in block.fields:
+        value = field.value
+        if field.name != "dim" or isinstance(value, Block):
+            return None
+        if field.trailing is not None or any(c is not None for c in field.comments):
+            return None
+        words.append(f"dim: {format_scalar(value)}")
+    words.append("}")
+    return " ".join(words)
+
+
+def _write_comments(
+    comments: tuple[str | None, ...], indent: str, out: list[str], *, blank: bool
+) -> None:
+    """Write comments and single blank lines; ``blank``: whether the first may be blank."""
+    for comment in comments:
+        if comment is not None:
+            out.extend(f"{indent}#{_clean(line)}\n" for line in comment.split("\n"))
+        elif blank:
+            out.append("\n")
+        blank = comment is not None
+
+
+def _clean(comment: str) -> str:
+    """A comment that ends where its line does."""
+    return comment.replace("\n", " ").replace("\0", "").rstrip(" \t\r\v\f")
+
+
+def _quoted(text: str) -> str:
+    if _ESCAPED.search(text):
+        text = _ESCAPED.sub(_escape, text)
+    return f'"{text}"'
+
+
+def _escape(match: re.Match[str]) -> str:
+    char = match[0]
+    if char in _SIMPLE:
+        return _SIMPLE[char]
+    escaped_byte = "\udc80" <= char <= "\udcff"
+    data = char.encode("utf-8", "surrogateescape" if escaped_byte else "surrogatepass")
+    return "".join(f"\\{byte:03o}" for byte in data)
+
+
+def _quoted_bytes(data: bytes) -> str:
+    return _quoted(data.decode("utf-8", "surrogateescape"))
+
+
+def _float(value: float) -> str:
+    text = float.__repr__(value)
+    return text.removesuffix(".0")
+
+
+_PRINTERS: dict[type, Callable[[Any], str]] = {
+    Symbol: str,
+    Number: str,
+    str: _quoted,
+    bytes: _quoted_bytes,
+    bool: lambda value: "true" if value else "false",
+    int: int.__repr__,
+    float: _float,
+}

@@ -1,0 +1,66 @@
+"""Text format: read a prototxt into Blocks, and the one printer that writes them.
+
+The reader takes what Caffe's own takes (C++ ``TextFormat``) and knows no schema: which
+fields there are, and of what type, ``formats.schema`` checks afterwards. Three forms are
+legal only for repeated fields and are left for it to judge: the items of ``name: [1]``
+are :class:`ListItem`, ``name: []`` has the value :data:`EMPTY_LIST`, and ``name []``
+:data:`EMPTY_BLOCK_LIST`.
+
+Two limits are ours, not C++'s: a file has at most 256 MiB and a number at most 4096
+characters; blocks nest at most 100 deep, which no message of Caffe's does.
+"""
+
+from __future__ import annotations
+
+from prototxt_gen.diagnostics import Sink, Source, Span
+from prototxt_gen.document import Block
+from prototxt_gen.formats.parser import Parser
+from prototxt_gen.formats.printer import (
+    format_field,
+    format_scalar,
+    print_block,
+    print_document,
+)
+from prototxt_gen.formats.recovery import Reporter
+from prototxt_gen.formats.tree import EMPTY_BLOCK_LIST, EMPTY_LIST, ListItem
+
+__all__ = [
+    "EMPTY_BLOCK_LIST",
+    "EMPTY_LIST",
+    "LARGEST_FILE",
+    "ListItem",
+    "format_field",
+    "format_scalar",
+    "parse",
+    "print_block",
+    "print_document",
+]
+
+LARGEST_FILE = 256 << 20
+_BOM = b"\xef\xbb\xbf"
+
+
+def parse(source: Source, sink: Sink, *, fast: bool = True) -> Block:
+    """Read a text into an untyped Block; every syntax error of it goes to the sink.
+
+    After an error the Block holds what could be understood. ``fast=False`` reads every
+    statement by the exact tokens, for tests to compare.
+    """
+    data = source.data
+    if len(data) > LARGEST_FILE:
+        message = f"the file has {len(data)} bytes; a prototxt may have {LARGEST_FILE}"
+        sink.error("file-too-large", message)
+        return Block()
+    text = data.decode("latin-1")
+    reporter = Reporter(text, data, sink)
+    parser = Parser(data, text, reporter, fast=fast)
+    start = 0
+    if data.startswith(_BOM):
+        if reporter.refuse_binary():
+            return Block()
+        start = len(_BOM)
+        message = "the file starts with a byte order mark, which Caffe refuses"
+        help = "save it as UTF-8 without a byte order mark"
+        sink.error("byte-order-mark", message, span=Span(0, start), help=help)
+    parser.run(start)
+    return parser.root

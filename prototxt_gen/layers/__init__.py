@@ -1,0 +1,1 @@
+"""Layer types: one module for each family."""

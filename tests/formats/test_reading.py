@@ -1,0 +1,46 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from prototxt_gen.diagnostics import Sink, Source
+from prototxt_gen.document import Block, Number, Symbol
+from prototxt_gen.formats.prototxt import parse, print_block
+
+CORPUS = Path(os.environ.get("PROTOTXT_CORPUS", Path(__file__).parents[2] / "../shared/corpus"))
+
+
+def read(text: bytes) -> tuple[Block, Sink]:
+    sink = Sink(Source(text))
+    assert sink.source is not None
+    return parse(sink.source, sink), sink
+
+
+def test_values_are_read_by_their_form() -> None:
+    block, sink = read(b'name: "a" "b" pad: 0x1F pool: MAX inner { x: -1 }')
+    assert not sink.diagnostics
+    inner = Block.of(x=Number("-1"))
+    assert block == Block.of(name=b"ab", pad=Number("0x1F"), pool=Symbol("MAX"), inner=inner)
+
+
+def test_a_file_cut_in_the_middle_is_an_error() -> None:
+    _, sink = read(b'layer {\n  name: "conv1"\n  convolution_param {\n')
+    assert [d.rule for d in sink.errors][:1] == ["unclosed-block"]
+
+
+def test_a_binary_given_for_text_is_named() -> None:
+    _, sink = read(b"\x1f\x8b\x08\x00abc")
+    assert [d.rule for d in sink.errors] == ["not-text"]
+
+
+def test_every_file_of_the_corpus_survives_printing() -> None:
+    files = sorted(CORPUS.rglob("*.prototxt"))
+    if not files:
+        pytest.skip("no corpus: set PROTOTXT_CORPUS to a folder of prototxt files")
+    for file in files:
+        block, sink = read(file.read_bytes())
+        if not sink.errors:
+            again, _ = read(print_block(block).encode())
+            assert again == block, file
+            exact = parse(Source(file.read_bytes()), Sink(), fast=False)
+            assert exact == block, file
