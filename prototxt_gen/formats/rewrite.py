@@ -7,7 +7,7 @@ lost: those of a field that goes away pass to the next field that is written.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from prototxt_gen.document import Block, Field, MessageType, Value
 
@@ -27,6 +27,25 @@ def moved(
         field.comments if comments is None else comments,
         field.trailing,
     )
+
+
+def changed(block: Block, name: str, change: Callable[[Block], Block]) -> Block:
+    """The block with ``change`` applied to every sub-message of a name."""
+    return Block(
+        (
+            moved(field, name, change(field.value))
+            if field.name == name and isinstance(field.value, Block)
+            else field
+            for field in block
+        ),
+        block.type,
+        block.comments,
+    )
+
+
+def shown(value: Value) -> str:
+    """A value as a message shows it: a word without quotes."""
+    return value if isinstance(value, str) else repr(value)
 
 
 def child_type(type: MessageType | None, field: str) -> MessageType | None:

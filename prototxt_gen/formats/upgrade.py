@@ -11,7 +11,7 @@ from pathlib import PurePath
 
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.document import Block, Field, Symbol
-from prototxt_gen.formats.rewrite import Rewriter, child_type, moved
+from prototxt_gen.formats.rewrite import Rewriter, changed, child_type, moved, shown
 from prototxt_gen.formats.upgrade_input import needs_input_upgrade, upgrade_input
 from prototxt_gen.formats.upgrade_v0 import needs_v0_upgrade, upgrade_v0
 from prototxt_gen.formats.upgrade_v1 import (
@@ -103,13 +103,7 @@ def _deprecated_fields(layers: Block) -> list[Field]:
 
 def upgrade_data(root: Block, sink: Sink) -> Block:
     """Move these fields to transform_param, where they win (UpgradeNetDataTransformation)."""
-    out = Rewriter(root.type)
-    for field in root:
-        if field.name == "layers" and isinstance(field.value, Block):
-            out.keep(field, value=_upgrade_transform(field.value, sink))
-        else:
-            out.keep(field)
-    return out.finish(root.comments)
+    return changed(root, "layers", lambda layers: _upgrade_transform(layers, sink))
 
 
 def _upgrade_transform(layers: Block, sink: Sink) -> Block:
@@ -173,33 +167,11 @@ def _would_learn(layer: Block) -> bool:
 
 def upgrade_batch_norm(root: Block) -> Block:
     """Set lr_mult and decay_mult of such a layer's ``param`` to 0 (UpgradeNetBatchNorm)."""
-    if not needs_batch_norm_upgrade(root):
-        return root
-    return Block(
-        (
-            moved(field, "layer", _freeze_layer(field.value))
-            if field.name == "layer" and isinstance(field.value, Block)
-            else field
-            for field in root
-        ),
-        root.type,
-        root.comments,
-    )
+    return changed(root, "layer", _freeze_layer)
 
 
 def _freeze_layer(layer: Block) -> Block:
-    if not _would_learn(layer):
-        return layer
-    return Block(
-        (
-            moved(field, "param", _freeze(field.value))
-            if field.name == "param" and isinstance(field.value, Block)
-            else field
-            for field in layer
-        ),
-        layer.type,
-        layer.comments,
-    )
+    return changed(layer, "param", _freeze) if _would_learn(layer) else layer
 
 
 def _freeze(param: Block) -> Block:
@@ -245,13 +217,15 @@ def upgrade_solver(root: Block, sink: Sink, path: str | None = None) -> Block:
 def _upgrade_solver_type(field: Field, root: Block, out: Rewriter, sink: Sink) -> None:
     new = root.field("type")
     if new is not None:
-        message = f"solver_type {field.value} beside type {new.value!r}; expected one of the two"
+        message = (
+            f"solver_type {shown(field.value)} beside type {new.value!r}; expected one of the two"
+        )
         sink.error("solver-type-twice", message, span=field.span)
         out.drop(field)
     elif isinstance(field.value, Symbol) and field.value in SOLVER_TYPES:
         out.keep(field, "type", SOLVER_TYPES[field.value])
     else:
-        message = f"solver_type is {field.value}; expected one of {', '.join(SOLVER_TYPES)}"
+        message = f"solver_type is {shown(field.value)}; expected one of {', '.join(SOLVER_TYPES)}"
         sink.error("solver-unknown-type", message, span=field.value_span)
         out.drop(field)
 

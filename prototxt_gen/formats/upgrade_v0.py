@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.document import Block, Field, Symbol
-from prototxt_gen.formats.rewrite import Rewriter, moved
+from prototxt_gen.formats.rewrite import Rewriter, moved, shown
 
 #: V0 type -> V1 type (UpgradeV0LayerType).
 TYPES = {
@@ -185,7 +185,7 @@ def _merge_padding(field: Field, layers: Block, padding: Block, sink: Sink) -> B
     if own is not None and own.value != pad:
         sink.warning(
             "v0-padding",
-            f"pad {own.value} gives way to pad {pad} of padding layer {source_name!r}",
+            f"pad {shown(own.value)} gives way to pad {pad} of padding layer {source_name!r}",
             span=own.span,
             layer=name or None,
         )

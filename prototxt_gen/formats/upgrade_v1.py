@@ -11,7 +11,7 @@ from difflib import get_close_matches
 
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.document import Block, Field, MessageType, Symbol, Value
-from prototxt_gen.formats.rewrite import Rewriter, child_type
+from prototxt_gen.formats.rewrite import Rewriter, child_type, shown
 
 #: V1 type -> type (UpgradeV1LayerType).
 TYPES = {
@@ -145,7 +145,7 @@ def _check_share_mode(field: Field, name: str | None, sink: Sink) -> None:
     if field.value not in SHARE_MODES:
         sink.error(
             "v1-share-mode",
-            f"blob_share_mode is {field.value}; expected {' or '.join(SHARE_MODES)}",
+            f"blob_share_mode is {shown(field.value)}; expected {' or '.join(SHARE_MODES)}",
             span=field.value_span,
             layer=name,
         )
