@@ -243,8 +243,8 @@ class Parser(Tree):
             pos = self._scalar(target, token)
             if pos < 0:
                 wanted = f"a value in the list of `{target.name}`"
-                help = "no comma may stand behind the last value" if char == "]" else None
-                return self._broken_list(wanted, token, help)
+                comma = "no comma may stand behind the last value" if char == "]" else None
+                return self._broken_list(wanted, token, comma)
             goes_on, pos = self._after_item(target, pos)
             if not goes_on:
                 return pos

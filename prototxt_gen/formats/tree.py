@@ -109,11 +109,16 @@ class Tree:
             end = match.end() if match else pos
             lines = text.count("\n", pos, end)
             comment, last = COMMENT.match(text, end), self.last
-            if comment and not lines and last is not None and last.trailing is None:
-                if "\n" not in text[last.end : end]:
-                    last.trailing = _readable(comment[1])
-                    pos = comment.end()
-                    continue
+            if (
+                comment
+                and not lines
+                and last is not None
+                and last.trailing is None
+                and "\n" not in text[last.end : end]
+            ):
+                last.trailing = _readable(comment[1])
+                pos = comment.end()
+                continue
             something = pending or self.blocks[-1].fields
             if lines > 1 and not inside and something and pending[-1:] != [None]:
                 pending.append(None)

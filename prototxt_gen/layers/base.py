@@ -19,7 +19,16 @@ import dataclasses
 import typing
 from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeVar, dataclass_transform
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    NamedTuple,
+    Protocol,
+    Self,
+    TypeVar,
+    dataclass_transform,
+)
 
 from prototxt_gen.document import Block, Symbol, Value
 from prototxt_gen.errors import UnsupportedError
@@ -30,7 +39,6 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
-Self = TypeVar("Self", bound="Layer")
 L = TypeVar("L", bound="Layer")
 
 
@@ -99,7 +107,7 @@ class Layer:
     spellings: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
-    def read(cls: typing.Type[Self], params: Block, layer: Block) -> Self:
+    def read(cls, params: Block, layer: Block) -> Self:
         """The parameters of a ``layer`` block, whose parameter message is ``params``.
 
         ``params`` is an empty block where the message is absent. Values of a wrong type
@@ -118,7 +126,7 @@ class Layer:
     def write(self) -> Block:
         """The parameter message; what equals its default is left out."""
         block = Block()
-        for name, default, kind, _repeated, _optional in _fields(self.__class__):
+        for name, default, kind, _repeated, _optional in _fields(type(self)):
             value = getattr(self, name)
             if value != default:
                 block.add(name, _plain(value, kind))
@@ -158,7 +166,7 @@ class Layer:
         raise UnsupportedError(f"{self.type} has no mapping to ONNX yet")
 
     @classmethod
-    def lift(cls: typing.Type[Self], op: OnnxOp) -> Self | None:
+    def lift(cls, op: OnnxOp) -> Self | None:
         """The layer that an ONNX node stands for; None where it is not of this type."""
         return None
 
@@ -223,8 +231,13 @@ class _Field(NamedTuple):
     optional: bool
 
 
-@cache
 def _fields(cls: type[Layer]) -> tuple[_Field, ...]:
+    # mypy looks for the class's hash in its instances' __hash__.
+    return _read_fields(cls)  # type: ignore[arg-type]
+
+
+@cache
+def _read_fields(cls: type[Layer]) -> tuple[_Field, ...]:
     """The dataclass fields with the Python type of their values.
 
     ``tuple[int, ...]`` is a repeated field, ``bool | None`` one whose absence means
