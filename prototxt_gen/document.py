@@ -246,24 +246,16 @@ class Block:
 class Document:
     """A whole file: its root message, the source it was read from, and its dialect.
 
-    ``candidates`` are the dialects that have every field of the file, in the order of
-    preference; empty where no single one has. ``dialect`` is the one its defaults come
-    from: the first candidate, the one the user asked for, or ``union``.
+    ``dialect`` is the one that the file's defaults come from: the one the user asked for,
+    else the first that has every field of the file, and ``union`` where none has.
     """
 
-    __slots__ = ("candidates", "dialect", "root", "source")
+    __slots__ = ("dialect", "root", "source")
 
-    def __init__(
-        self,
-        root: Block,
-        source: Source | None = None,
-        dialect: str = "bvlc",
-        candidates: tuple[str, ...] = ("bvlc",),
-    ) -> None:
+    def __init__(self, root: Block, source: Source | None = None, dialect: str = "bvlc") -> None:
         self.root = root
         self.source = source
         self.dialect = dialect
-        self.candidates = candidates
 
 
 def _grouped(block: Block) -> dict[str, list[tuple[type, Value]]]:

@@ -44,3 +44,9 @@ def test_every_file_of_the_corpus_survives_printing() -> None:
         assert again == block, file
         exact = parse(Source(file.read_bytes()), Sink(), fast=False)
         assert exact == block, file
+
+
+def test_a_word_at_the_end_of_the_file_is_read_whole() -> None:
+    block, sink = read(b"test: TRUE")
+    assert not sink.diagnostics
+    assert block == Block.of(test=Symbol("TRUE"))

@@ -1,0 +1,193 @@
+"""Binary Protobuf to Blocks and back; the only place where messages are built.
+
+Each dialect has a private ``DescriptorPool``, so that no other ``caffe_pb2`` in the same
+process is disturbed.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from google.protobuf import message_factory
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message import DecodeError
+from google.protobuf.message import Message as ProtobufMessage
+from google.protobuf.unknown_fields import UnknownFieldSet
+
+from prototxt_gen.diagnostics import Sink, Source
+from prototxt_gen.document import Block, Document, Field, Number, Symbol, Value
+from prototxt_gen.errors import ParseError
+from prototxt_gen.formats.dialects import DIALECTS, PACKAGE, declarations
+from prototxt_gen.formats.scalars import shortest
+from prototxt_gen.formats.schema import Message, schema
+
+_Type = FieldDescriptor
+_SKIPPED = frozenset({"data", "diff", "double_data", "double_diff", "raw_data", "raw_diff"})
+
+
+def message_class(message: str, dialect: str = "bvlc") -> type[ProtobufMessage]:
+    """The Protobuf class of a message; raises KeyError where the dialect has none."""
+    descriptor = _pool(dialect).FindMessageTypeByName(PACKAGE[1:] + message)
+    return message_factory.GetMessageClass(descriptor)
+
+
+def to_message(root: Block, message: str, dialect: str = "bvlc") -> ProtobufMessage:
+    """A typed block as a Protobuf message.
+
+    Raises ParseError where the dialect does not have a field or a value of the block.
+    """
+    built = message_class(message, dialect)()
+    _fill(built, root)
+    return built
+
+
+def serialize(document: Document, message: str) -> bytes:
+    """The binary form of a document, by its dialect; raises ParseError as to_message does."""
+    return to_message(document.root, message, document.dialect).SerializeToString()
+
+
+def from_message(
+    built: ProtobufMessage, dialect: str = "bvlc", *, skip_weights: bool = False
+) -> Block:
+    """A typed block from a Protobuf message, its fields in the order of their numbers.
+
+    ``skip_weights`` leaves out the numbers of every BlobProto. Raises ParseError for a
+    field that the dialect does not know.
+    """
+    type = schema(dialect).message(built.DESCRIPTOR.full_name.removeprefix(PACKAGE[1:]))
+    return _block(built, type, skip_weights)
+
+
+def read_binary(
+    source: Source,
+    sink: Sink,
+    message: str = "NetParameter",
+    dialect: str | None = None,
+    *,
+    skip_weights: bool = True,
+) -> Document:
+    """The document of a binary file; raises ParseError where it cannot be read.
+
+    A binary has numbers for names, and forks use one number for different fields. It is
+    refused where the dialects that can read it do not read the same; ``dialect`` says
+    then which one is meant.
+    """
+    if dialect is not None:
+        return Document(_parsed(source, message, dialect, skip_weights), source, dialect)
+    readings: dict[str, Block] = {}
+    first: ParseError | None = None
+    for name in DIALECTS:
+        if message not in schema(name):
+            continue
+        try:
+            readings[name] = _parsed(source, message, name, skip_weights)
+        except ParseError as error:
+            first = first or error
+    if not readings:
+        text = first.message if first else f"no dialect has {message}"
+        sink.error("not-binary", text)
+        sink.fail()
+    chosen, *others = readings
+    for other in others:
+        difference = _difference(readings[chosen], readings[other])
+        if difference:
+            message = f"{chosen} and {other} read this file differently: {difference}"
+            sink.error("mixed-dialects", message, help="choose one with --dialect")
+            sink.fail()
+    return Document(readings[chosen], source, chosen)
+
+
+@cache
+def _pool(dialect: str) -> DescriptorPool:
+    pool = DescriptorPool()
+    pool.AddSerializedFile(declarations(dialect).SerializeToString())
+    return pool
+
+
+def _parsed(source: Source, message: str, dialect: str, skip_weights: bool) -> Block:
+    built: Any = message_class(message, dialect)()
+    try:
+        built.ParseFromString(source.data)
+    except DecodeError:
+        raise ParseError(f"this is not a binary {message}, or it is cut off") from None
+    missing = built.FindInitializationErrors()
+    if missing:
+        raise ParseError(f"the binary {message} lacks required fields: {', '.join(missing)}")
+    return from_message(built, dialect, skip_weights=skip_weights)
+
+
+def _fill(built: Any, block: Block) -> None:
+    fields = built.DESCRIPTOR.fields_by_name
+    for field in block:
+        known = fields.get(field.name)
+        if known is None:
+            raise ParseError(f"{built.DESCRIPTOR.name} has no field `{field.name}`")
+        try:
+            _set(built, known, field.value)
+        except (TypeError, ValueError, AttributeError, KeyError) as error:
+            raise ParseError(f"{built.DESCRIPTOR.name}.{field.name}: {error}") from error
+
+
+def _set(built: Any, known: Any, value: Value) -> None:
+    if isinstance(value, Block):
+        if known.is_repeated:
+            _fill(getattr(built, known.name).add(), value)
+        else:
+            inner = getattr(built, known.name)
+            inner.SetInParent()
+            _fill(inner, value)
+        return
+    native: Any = value
+    if isinstance(value, Number):
+        raise TypeError(f"the value {value} has no type")
+    if isinstance(value, Symbol):
+        native = known.enum_type.values_by_name[value].number
+    elif known.type == _Type.TYPE_STRING and isinstance(value, str):
+        # What is not UTF-8 is legal in a binary of Caffe's, but not in Python's strings.
+        native = value.encode("utf-8", "surrogateescape").decode("utf-8")
+    if known.is_repeated:
+        getattr(built, known.name).append(native)
+    else:
+        setattr(built, known.name, native)
+
+
+def _block(built: Any, type: Message, skip_weights: bool) -> Block:
+    unknown = UnknownFieldSet(built)
+    if len(unknown):
+        number = unknown[0].field_number
+        raise ParseError(f"{type.name} has no field of number {number} in this dialect")
+    block = Block(type=type)
+    for known, content in built.ListFields():
+        if skip_weights and known.name in _SKIPPED and type.name == "BlobProto":
+            continue
+        inner = type.message(known.name)
+        for item in content if known.is_repeated else (content,):
+            value = _block(item, inner, skip_weights) if inner else _value(known, item)
+            block.fields.append(Field(known.name, value))
+    return block
+
+
+def _value(known: Any, value: Any) -> Value:
+    if known.type == _Type.TYPE_ENUM:
+        return Symbol(known.enum_type.values_by_number[value].name)
+    if known.type == _Type.TYPE_FLOAT:
+        return shortest(value)
+    plain: Value = value
+    return plain
+
+
+def _difference(a: Block, b: Block, path: str = "") -> str | None:
+    """Where two readings of one message differ; None where they are equal."""
+    for left, right in zip(a, b, strict=False):
+        here = f"{path}{left.name}"
+        if isinstance(left.value, Block) and isinstance(right.value, Block):
+            inner = _difference(left.value, right.value, f"{here}.")
+            if inner:
+                return inner
+        if left.name != right.name or type(left.value) is not type(right.value):
+            return f"`{here}` is `{path}{right.name}` in the other"
+        if left.value != right.value:
+            return f"`{here}` is {left.value!r} in one and {right.value!r} in the other"
+    return None if len(a) == len(b) else f"`{path or 'the file'}` has fields of only one"

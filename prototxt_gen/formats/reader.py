@@ -1,0 +1,41 @@
+"""Read a whole text: parse it, guess what message it is, and give its values types."""
+
+from __future__ import annotations
+
+from prototxt_gen.diagnostics import Sink, Source
+from prototxt_gen.document import Block, Document
+from prototxt_gen.formats.prototxt import parse
+from prototxt_gen.formats.resolve import resolve
+from prototxt_gen.formats.schema import UNION, schema
+
+#: What a prototxt may hold; a file that fits several is the first.
+ROOTS = ("NetParameter", "SolverParameter", "LabelMap")
+
+
+def read_text(
+    source: Source, sink: Sink, message: str | None = None, dialect: str | None = None
+) -> Document:
+    """The typed document of a text; every error of syntax and schema goes to the sink.
+
+    ``message`` is the type of the root, guessed from the names of its fields where None;
+    ``dialect`` the one to read by, the first that explains the file where None. Raises
+    KeyError where there is no such dialect.
+    """
+    root = parse(source, sink)
+    dialect = resolve(root, message or guess_message(root), sink, dialect)
+    return Document(root, source, dialect)
+
+
+def guess_message(root: Block) -> str:
+    """The root message that knows most of a block's fields."""
+    names = {field.name for field in root}
+    for name in ("bvlc", UNION):
+        known = {
+            message: len(names & schema(name).message(message).fields.keys())
+            for message in ROOTS
+            if message in schema(name)
+        }
+        best = max(known, key=known.__getitem__)
+        if known[best] == len(names):
+            break
+    return best

@@ -1,0 +1,274 @@
+"""Give the values of a text their types, and find the dialect that explains them.
+
+:func:`resolve` does it in place. BVLC's schema comes first; what it cannot explain is
+read by the union of all dialects, which says what dialects have every field of the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from prototxt_gen.diagnostics import Sink
+from prototxt_gen.document import Block, Field, Scalar, Value
+from prototxt_gen.formats.dialects import DIALECTS
+from prototxt_gen.formats.scalars import Mismatch, wrong_type
+from prototxt_gen.formats.schema import ALL, UNION, FieldType, Message, schema
+from prototxt_gen.formats.tree import EMPTY_BLOCK_LIST, EMPTY_LIST, ListItem
+
+__all__ = ["candidates", "resolve"]
+
+
+def resolve(root: Block, message: str, sink: Sink, dialect: str | None = None) -> str:
+    """Type a block in place as a message of Caffe's; return the dialect it is read by.
+
+    ``dialect=None`` takes the first one that has every field, and ``union`` where none
+    has, which is an error. What does not fit stays untyped and goes to the sink. Raises
+    KeyError where the dialect does not exist or has no such message.
+    """
+    if dialect is None:
+        if schema("bvlc").dialects(message):
+            typing = _Typing(Sink())
+            typing.block(root, schema("bvlc").message(message))
+            if not typing.sink.diagnostics:
+                typing.commit()
+                return "bvlc"
+        dialect = _explain(root, message, sink)
+    typing = _Typing(sink)
+    typing.block(root, schema(dialect).message(message))
+    typing.commit()
+    return dialect
+
+
+def candidates(root: Block, message: str) -> tuple[str, ...]:
+    """The dialects that explain an untyped block, in the order of preference."""
+    union = schema(UNION)
+    mask = _Explanation().block(root, union.message(message)) & union.dialects(message)
+    return _names(mask)
+
+
+class _Typing:
+    """The types found so far: nothing is changed before ``commit``."""
+
+    def __init__(self, sink: Sink) -> None:
+        self.sink = sink
+        self.values: list[tuple[Field, Scalar]] = []
+        self.types: list[tuple[Block, Message]] = []
+        self.emptied: list[tuple[Block, Field]] = []
+
+    def commit(self) -> None:
+        for field, value in self.values:
+            field.value = value
+        for block, message in self.types:
+            block.type = message
+        for block, field in self.emptied:
+            _take_out(block, field)
+
+    def block(self, block: Block, message: Message, owner: Field | None = None) -> None:
+        """Type the fields of a block; ``owner`` is the field whose value it is."""
+        self.types.append((block, message))
+        fields, seen = message.fields, set()
+        for field in block.fields:
+            declared = fields.get(field.name)
+            if declared is None:
+                self._unknown(field, message)
+                continue
+            one = declared[0]
+            try:
+                if one.convert is not None:
+                    value = field.value
+                    single = len(declared) == 1
+                    typed = one.convert(value) if single else _first_fit(declared, value)
+                    self.values.append((field, typed))
+                elif type(field.value) is Block:
+                    self.block(field.value, message.type_of(one), field)
+                else:
+                    raise wrong_type("a block: `{ ... }`", field.value)
+            except Mismatch as mismatch:
+                if _is_empty_list(field, declared):
+                    self.emptied.append((block, field))
+                else:
+                    self._mismatch(field, mismatch)
+            if not any(d.repeated for d in declared):
+                if field.name in seen:
+                    self._duplicate(block, field)
+                elif type(field) is ListItem:
+                    self._list(field)
+                seen.add(field.name)
+        for name in message.required:
+            if not block.has(name):
+                self._missing(name, message, owner)
+
+    def _unknown(self, field: Field, message: Message) -> None:
+        self.sink.error(
+            "unknown-field",
+            f"{message.name} has no field `{field.name}`",
+            span=field.name_span,
+            help=_where_it_is(field.name, message),
+        )
+
+    def _mismatch(self, field: Field, mismatch: Mismatch) -> None:
+        self.sink.error(
+            mismatch.rule,
+            f"`{field.name}`: {mismatch.message}",
+            span=field.value_span,
+            help=mismatch.help,
+        )
+
+    def _duplicate(self, block: Block, field: Field) -> None:
+        first = next(f for f in block.fields if f.name == field.name)
+        place = ""
+        if self.sink.source and first.span:
+            place = f"; the first is in line {self.sink.source.position(first.start)[0]}"
+        self.sink.error(
+            "duplicate-field",
+            f"`{field.name}` may stand only once in a block{place}",
+            span=field.name_span,
+        )
+
+    def _list(self, field: Field) -> None:
+        self.sink.error(
+            "wrong-type",
+            f"`{field.name}`: expected one value, found a list",
+            span=field.value_span,
+        )
+
+    def _missing(self, name: str, message: Message, owner: Field | None) -> None:
+        self.sink.error(
+            "missing-required",
+            f"{message.name} needs the field `{name}`, which is missing",
+            span=owner.name_span if owner else None,
+        )
+
+
+class _Explanation:
+    """Finds the dialects that have every field, and what narrows their number."""
+
+    def __init__(self) -> None:
+        self.narrowing: list[tuple[int, Field]] = []
+
+    def block(self, block: Block, message: Message) -> int:
+        """The dialects that explain a block; what none explains does not count."""
+        mask = ALL
+        several = {f.name for f in block.fields if type(f) is ListItem}
+        seen: set[str] = set()
+        for field in block.fields:
+            (several if field.name in seen else seen).add(field.name)
+        for field in block.fields:
+            declared = message.fields.get(field.name, ())
+            fitting = [d for d in declared if d.repeated or field.name not in several]
+            fitting = [d for d in fitting or declared if _fits(d, field)]
+            found = _join(d.dialects for d in fitting)
+            if not found:
+                continue  # no dialect explains it: an error of the file
+            if found != ALL:
+                self.narrowing.append((found, field))
+            value = field.value
+            if isinstance(value, Block):
+                found = _join(d.dialects & self.block(value, message.type_of(d)) for d in fitting)
+            mask &= found
+        return mask
+
+
+def _explain(root: Block, message: str, sink: Sink) -> str:
+    """The first dialect that explains a block; ``union`` and an error if none does."""
+    union = schema(UNION)
+    explanation = _Explanation()
+    mask = explanation.block(root, union.message(message)) & union.dialects(message)
+    names = _names(mask)
+    if names:
+        return names[0]
+    left = union.dialects(message)
+    for found, field in sorted(explanation.narrowing, key=lambda n: n[1].start):
+        if not left & found:
+            sink.error(
+                "mixed-dialects",
+                f"no dialect of Caffe has `{field.name}` (known to {_listed(found)}) and the "
+                f"fields before it (known to {_listed(left)})",
+                span=field.name_span,
+                help="choose one with --dialect to see what it lacks",
+            )
+            break
+        left &= found
+    return UNION
+
+
+def _first_fit(declared: Iterable[FieldType], value: Value) -> Scalar:
+    """The value by the first declaration that it fits; raises Mismatch by the first."""
+    first = None
+    for one in declared:
+        if one.convert is not None:
+            try:
+                return one.convert(value)
+            except Mismatch as mismatch:
+                first = first or mismatch
+    raise first or wrong_type("a block: `{ ... }`", value)
+
+
+def _fits(declared: FieldType, field: Field) -> bool:
+    if _is_empty_list(field, [declared]):
+        return True
+    if declared.convert is None:
+        return isinstance(field.value, Block)
+    try:
+        declared.convert(field.value)
+    except Mismatch:
+        return False
+    return True
+
+
+def _is_empty_list(field: Field, declared: Iterable[FieldType]) -> bool:
+    """``name: []`` of a repeated field, or ``name []`` of repeated messages."""
+    if field.value is EMPTY_LIST:
+        return any(d.repeated for d in declared)
+    if field.value is EMPTY_BLOCK_LIST:
+        return any(d.repeated and d.convert is None for d in declared)
+    return False
+
+
+def _take_out(block: Block, field: Field) -> None:
+    """Remove a field without a value; its comments go to what stands behind it."""
+    at = next(i for i, f in enumerate(block.fields) if f is field)
+    del block.fields[at]
+    comments = field.comments if field.trailing is None else (*field.comments, field.trailing)
+    if at < len(block.fields):
+        block.fields[at].comments = comments + block.fields[at].comments
+    else:
+        block.comments = comments + block.comments
+
+
+def _where_it_is(name: str, message: Message) -> str | None:
+    """Where a field could be that a message does not have."""
+    elsewhere = schema(UNION)
+    if message.name in elsewhere:
+        declared = elsewhere.message(message.name).fields.get(name)
+        if declared:
+            return f"{_listed(_join(d.dialects for d in declared))} have it: see --dialect"
+    close = get_close_matches(name, message.fields, 1, 0.75)
+    if close:
+        return f"did you mean `{close[0]}`?"
+    inner = [
+        field
+        for field in message.fields
+        if (type := message.message(field)) and name in type.fields
+    ]
+    if 0 < len(inner) <= 3:
+        return f"it is a field of {' and of '.join(inner)}"
+    return None
+
+
+def _join(masks: Iterable[int]) -> int:
+    joined = 0
+    for mask in masks:
+        joined |= mask
+    return joined
+
+
+def _names(mask: int) -> tuple[str, ...]:
+    return tuple(name for i, name in enumerate(DIALECTS) if mask >> i & 1)
+
+
+def _listed(mask: int) -> str:
+    names = _names(mask)
+    shown = ", ".join(names[:4])
+    return shown if len(names) <= 4 else f"{shown} and {len(names) - 4} more"

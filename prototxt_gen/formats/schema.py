@@ -1,0 +1,208 @@
+"""Message types: what fields there are in a dialect, and of what type.
+
+A :class:`Schema` is one dialect, or the *union* of all, which reads text that no single
+dialect explains. Messages are built when they are first asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from google.protobuf.descriptor_pb2 import (
+    DescriptorProto,
+    EnumDescriptorProto,
+    FieldDescriptorProto,
+)
+
+from prototxt_gen.document import Number, Scalar, Symbol, Value
+from prototxt_gen.formats import scalars
+from prototxt_gen.formats.dialects import DIALECTS, PACKAGE, declarations
+
+_F = FieldDescriptorProto
+UNION = "union"
+ALL = (1 << len(DIALECTS)) - 1
+
+_CONVERTERS: dict[int, scalars.Converter] = {
+    _F.TYPE_DOUBLE: scalars.double,
+    _F.TYPE_FLOAT: scalars.single,
+    _F.TYPE_INT32: scalars.integer(-(2**31), 2**31 - 1),
+    _F.TYPE_INT64: scalars.integer(-(2**63), 2**63 - 1),
+    _F.TYPE_UINT32: scalars.integer(0, 2**32 - 1),
+    _F.TYPE_UINT64: scalars.integer(0, 2**64 - 1),
+    _F.TYPE_BOOL: scalars.boolean,
+    _F.TYPE_STRING: scalars.string,
+    _F.TYPE_BYTES: scalars.octets,
+}
+
+
+@dataclass(slots=True, eq=False)
+class FieldType:
+    """One declaration of a field.
+
+    ``convert`` is None for a message field; ``dialects`` is the set of those that declare
+    it so, as a bit mask in the order of ``DIALECTS``.
+    """
+
+    name: str
+    repeated: bool
+    required: bool
+    convert: scalars.Converter | None
+    message: str | None
+    default: Scalar | None
+    dialects: int
+
+
+class Message:
+    """A message type; see ``document.MessageType`` for what layers need of it."""
+
+    __slots__ = ("_schema", "fields", "name", "required")
+
+    def __init__(self, schema: Schema, name: str, fields: dict[str, list[FieldType]]) -> None:
+        self._schema = schema
+        self.name = name
+        #: The declarations of each field: one in a single dialect, several in the union.
+        self.fields = fields
+        #: Fields that every declaration of them requires.
+        self.required = tuple(
+            field for field, declared in fields.items() if all(d.required for d in declared)
+        )
+
+    def default(self, field: str) -> Scalar | None:
+        """The value that an absent field has; None for repeated and message fields."""
+        declared = self.fields.get(field)
+        return declared[0].default if declared else None
+
+    def message(self, field: str) -> Message | None:
+        """The type of a message field; None for every other field."""
+        declared = self.fields.get(field)
+        name = declared[0].message if declared else None
+        return self._schema.message(name) if name else None
+
+    def type_of(self, declared: FieldType) -> Message:
+        """The type of the message that a field is declared to hold."""
+        return self._schema.message(declared.message or "")
+
+    def __repr__(self) -> str:
+        return f"<{self.name} of {self._schema.name}>"
+
+
+class Schema:
+    """All message types of a dialect, or of the union."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        chosen = DIALECTS if name == UNION else (name,)
+        self._messages: dict[str, Message] = {}
+        self._declared: dict[str, list[tuple[int, DescriptorProto]]] = {}
+        self._enums: dict[tuple[int, str], dict[str, int]] = {}
+        for dialect in chosen:
+            bit = 1 << DIALECTS.index(dialect)
+            file = declarations(dialect)
+            self._add_enums(bit, file.enum_type, "")
+            for message in file.message_type:
+                self._add(bit, message, "")
+
+    def message(self, name: str) -> Message:
+        """The message type of a name; raises KeyError where the dialect has none."""
+        found = self._messages.get(name)
+        if found is None:
+            found = self._messages[name] = Message(self, name, self._fields(name))
+        return found
+
+    def dialects(self, message: str) -> int:
+        """Those of the dialects that have a message, as a bit mask."""
+        mask = 0
+        for bit, _ in self._declared.get(message, ()):
+            mask |= bit
+        return mask
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._declared)
+
+    def _add(self, bit: int, message: DescriptorProto, outer: str) -> None:
+        name = outer + message.name
+        self._declared.setdefault(name, []).append((bit, message))
+        self._add_enums(bit, message.enum_type, f"{name}.")
+        for nested in message.nested_type:
+            self._add(bit, nested, f"{name}.")
+
+    def _add_enums(self, bit: int, enums: Iterable[EnumDescriptorProto], outer: str) -> None:
+        for enum in enums:
+            self._enums[bit, outer + enum.name] = {v.name: v.number for v in enum.value}
+
+    def _fields(self, name: str) -> dict[str, list[FieldType]]:
+        fields: dict[str, list[FieldType]] = {}
+        known: dict[Any, FieldType] = {}
+        for bit, message in self._declared[name]:
+            for field in message.field:
+                key = self._signature(bit, field)
+                if key in known:
+                    known[key].dialects |= bit
+                    continue
+                known[key] = declared = self._declare(bit, field)
+                fields.setdefault(field.name, []).append(declared)
+        return fields
+
+    def _signature(self, bit: int, field: FieldDescriptorProto) -> Any:
+        """What makes two declarations of a field one; a default does not."""
+        values: Any = None
+        if field.type == _F.TYPE_ENUM:
+            values = tuple(self._enums[bit, field.type_name.removeprefix(PACKAGE)].items())
+        return field.name, field.label, field.type, field.type_name, values
+
+    def _declare(self, bit: int, field: FieldDescriptorProto) -> FieldType:
+        type_name = field.type_name.removeprefix(PACKAGE)
+        if field.type == _F.TYPE_ENUM:
+            enum = self._enums[bit, type_name]
+            convert: scalars.Converter | None = scalars.enumerated(type_name, enum)
+            zero: Scalar | None = Symbol(next(iter(enum)))
+        else:
+            convert = _CONVERTERS.get(field.type)
+            zero = _ZEROS.get(field.type)
+        repeated = field.label == _F.LABEL_REPEATED
+        return FieldType(
+            field.name,
+            repeated,
+            field.label == _F.LABEL_REQUIRED,
+            convert,
+            type_name if field.type == _F.TYPE_MESSAGE else None,
+            None if repeated else _default(field, convert, zero),
+            bit,
+        )
+
+
+@cache
+def schema(name: str) -> Schema:
+    """The schema of a dialect or of ``union``; raises KeyError for any other name."""
+    return Schema(name)
+
+
+_ZEROS: dict[int, Scalar] = {
+    _F.TYPE_DOUBLE: 0.0,
+    _F.TYPE_FLOAT: 0.0,
+    _F.TYPE_BOOL: False,
+    _F.TYPE_STRING: "",
+    _F.TYPE_BYTES: b"",
+    _F.TYPE_INT32: 0,
+    _F.TYPE_INT64: 0,
+    _F.TYPE_UINT32: 0,
+    _F.TYPE_UINT64: 0,
+}
+
+
+def _default(
+    field: FieldDescriptorProto, convert: scalars.Converter | None, zero: Scalar | None
+) -> Scalar | None:
+    if convert is None or not field.HasField("default_value"):
+        return zero
+    text = field.default_value
+    if field.type in (_F.TYPE_STRING, _F.TYPE_BYTES):
+        value: Value = text.encode()
+    elif field.type in (_F.TYPE_ENUM, _F.TYPE_BOOL) or text.lstrip("-")[0].isalpha():
+        value = Symbol(text)
+    else:
+        value = Number(text)
+    return convert(value)
