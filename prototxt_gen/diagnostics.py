@@ -111,6 +111,18 @@ class Sink:
         """Report what Caffe takes and a person should know."""
         self.diagnostics.append(Diagnostic(rule, Severity.WARNING, message, span, layer, help))
 
+    def note(
+        self,
+        rule: str,
+        message: str,
+        *,
+        span: Span | None = None,
+        layer: str | None = None,
+        help: str | None = None,
+    ) -> None:
+        """Report what could not be looked at."""
+        self.diagnostics.append(Diagnostic(rule, Severity.NOTE, message, span, layer, help))
+
     @property
     def errors(self) -> list[Diagnostic]:
         """The diagnostics that are errors."""

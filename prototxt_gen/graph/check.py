@@ -1,0 +1,242 @@
+"""What Caffe refuses when it builds a net (net.cpp, Net::Init), each with a rule name.
+
+Each check takes time linear in the size of the net. Shapes are ``graph.infer``'s.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from prototxt_gen.diagnostics import Sink
+from prototxt_gen.document import Block
+from prototxt_gen.graph.graph import NEVER, Graph, Node, Ref
+from prototxt_gen.graph.infer import Shapes, field_span, infer, param_span
+from prototxt_gen.layers.base import MANY
+from prototxt_gen.layers.shapes import Shape, count, show
+
+
+def check(graph: Graph, sink: Sink) -> Shapes:
+    """Report everything that Caffe would refuse; return the shapes that are known."""
+    check_rules(graph, sink)
+    check_wiring(graph, sink)
+    check_counts(graph, sink)
+    check_layers(graph, sink)
+    shapes = infer(graph, sink)
+    check_params(graph, shapes, sink)
+    return shapes
+
+
+def check_rules(graph: Graph, sink: Sink) -> None:
+    """A layer has rules to include it or to exclude it, not both (FilterNet)."""
+    for node in graph.nodes:
+        if node.source.has("include") and node.source.has("exclude"):
+            sink.error(
+                "include-and-exclude",
+                "has both include and exclude; expected one of them",
+                span=field_span(node, "exclude"),
+                layer=node.name,
+            )
+
+
+def check_wiring(graph: Graph, sink: Sink) -> None:
+    """Every bottom has been written, and every blob has one source.
+
+    A layer may write over its own bottom, of the same index, if no other layer reads that
+    value: for two readers Caffe splits the blob, and the layer is then a second source
+    (AppendTop, insert_splits.cpp).
+    """
+    readers = _readers(graph)
+    first_source: dict[str, str] = {}
+    for node in graph.nodes:
+        for top in node.tops:
+            first_source.setdefault(top.blob, node.name)
+    written: set[str] = set()
+    for node in graph.nodes:
+        for index, ref in enumerate(node.bottoms):
+            if ref.version == NEVER:
+                _unknown_bottom(node, index, ref, first_source.get(ref.blob), sink)
+        for index, top in enumerate(node.tops):
+            if top.blob not in written:
+                written.add(top.blob)
+            elif not node.in_place(index):
+                _duplicate_top(node, index, first_source[top.blob], sink)
+            elif len(readers[node.bottoms[index]]) > 1:
+                _shared_in_place(node, index, readers[node.bottoms[index]], sink)
+
+
+def check_counts(graph: Graph, sink: Sink) -> None:
+    """As many bottoms and tops as the type takes, and what must match their number."""
+    for node in graph.nodes:
+        arity = node.layer.arity()
+        _check_count(node, "bottom", len(node.bottoms), arity.bottoms, sink)
+        _check_count(node, "top", len(node.tops), arity.tops, sink)
+        if arity.equal and len(node.bottoms) != len(node.tops):
+            sink.error(
+                "top-count",
+                f"has {len(node.bottoms)} bottoms and {len(node.tops)} tops; "
+                f"{node.type} takes as many of one as of the other",
+                span=node.span,
+                layer=node.name,
+            )
+        losses = len(node.source.all("loss_weight"))
+        if losses and losses != len(node.tops):
+            sink.error(
+                "loss-weight-count",
+                f"has {losses} loss_weight for {len(node.tops)} tops; expected none, "
+                "or one for each top",
+                span=field_span(node, "loss_weight"),
+                layer=node.name,
+            )
+        downs = len(node.source.all("propagate_down"))
+        if downs and downs != len(node.bottoms):
+            sink.error(
+                "propagate-down-count",
+                f"has {downs} propagate_down for {len(node.bottoms)} bottoms; expected none, "
+                "or one for each bottom",
+                span=field_span(node, "propagate_down"),
+                layer=node.name,
+            )
+
+
+def check_layers(graph: Graph, sink: Sink) -> None:
+    """What the set-up of each layer refuses, and names that two layers have."""
+    seen: dict[str, Node] = {}
+    for node in graph.nodes:
+        for problem in node.layer.problems():
+            sink.error(
+                problem.rule,
+                problem.message,
+                span=param_span(node, problem.field),
+                layer=node.name,
+                help=problem.help,
+            )
+        if node.name and seen.setdefault(node.name, node) is not node:
+            sink.warning(
+                "duplicate-name",
+                f"another layer is called {node.name!r} too; weights are found by name, and "
+                "Caffe would give both the same",
+                span=field_span(node, "name"),
+                layer=node.name,
+            )
+
+
+def check_params(graph: Graph, shapes: Shapes, sink: Sink) -> None:
+    """The ``param`` fields: their number, BatchNorm's statistics, shared weights."""
+    owners: dict[str, tuple[Node, Shape]] = {}
+    for index, node in enumerate(graph.nodes):
+        params = node.source.blocks("param")
+        weights = shapes.weights.get(index)
+        if weights is not None and len(params) > len(weights):
+            sink.error(
+                "too-many-params",
+                f"has {len(params)} param for {len(weights)} weights",
+                span=field_span(node, "param", len(weights)),
+                layer=node.name,
+            )
+        if node.layer.type == "BatchNorm":
+            _check_statistics(node, params, sink)
+        for position, (param, shape) in enumerate(zip(params, weights or (), strict=False)):
+            name = param.get("name", str, "")
+            if not name:
+                continue
+            owner, owned = owners.setdefault(name, (node, shape))
+            _check_shared(node, position, param, shape, owner, owned, sink)
+
+
+def _readers(graph: Graph) -> dict[Ref, list[str]]:
+    """Who reads each blob; a top with a loss_weight is read by its loss (insert_splits.cpp)."""
+    readers: defaultdict[Ref, list[str]] = defaultdict(list)
+    for node in graph.nodes:
+        for ref in node.bottoms:
+            readers[ref].append(f"layer {node.name!r}")
+        for top, weight in zip(node.tops, node.source.get_list("loss_weight", float), strict=False):
+            if weight:
+                readers[top].append("its loss_weight")
+    return readers
+
+
+def _unknown_bottom(node: Node, index: int, ref: Ref, later: str | None, sink: Sink) -> None:
+    sink.error(
+        "unknown-bottom",
+        f"bottom {ref.blob!r} is the top of no layer in front of this one",
+        span=field_span(node, "bottom", index),
+        layer=node.name,
+        help=f"layer {later!r} makes it, but comes later" if later is not None else None,
+    )
+
+
+def _duplicate_top(node: Node, index: int, first: str, sink: Sink) -> None:
+    sink.error(
+        "duplicate-top",
+        f"top {node.tops[index].blob!r} is already the top of layer {first!r}; expected a new "
+        "name, or that of the bottom in the same place",
+        span=field_span(node, "top", index),
+        layer=node.name,
+    )
+
+
+def _shared_in_place(node: Node, index: int, readers: Sequence[str], sink: Sink) -> None:
+    blob, own = node.tops[index].blob, f"layer {node.name!r}"
+    other = next((reader for reader in readers if reader != own), "it")
+    sink.error(
+        "in-place-shared",
+        f"works in place on {blob!r}, which {other} reads too: Caffe then finds two sources "
+        f"of {blob!r}",
+        span=field_span(node, "top", index),
+        layer=node.name,
+        help="give the top a name of its own",
+    )
+
+
+def _check_count(node: Node, what: str, found: int, bounds: tuple[int, int], sink: Sink) -> None:
+    least, most = bounds
+    if least <= found <= most:
+        return
+    if least == most:
+        wanted = f"{least}"
+    else:
+        wanted = f"at least {least}" if most >= MANY else f"{least} to {most}"
+    sink.error(
+        f"{what}-count",
+        f"has {found} {what}{'' if found == 1 else 's'}; {node.type} takes {wanted}",
+        span=node.span,
+        layer=node.name,
+    )
+
+
+def _check_statistics(node: Node, params: Sequence[Block], sink: Sink) -> None:
+    for index, param in enumerate(params):
+        if param.get("lr_mult", float, 1.0) != 0:
+            sink.error(
+                "batch-norm-lr",
+                "lr_mult of BatchNorm's statistics must be 0, since they are not learned "
+                "(batch_norm_layer.cpp)",
+                span=field_span(node, "param", index),
+                layer=node.name,
+                help="write `lr_mult: 0`, or leave the param out",
+            )
+
+
+def _check_shared(
+    node: Node,
+    index: int,
+    param: Block,
+    shape: Shape,
+    owner: Node,
+    owned: Shape,
+    sink: Sink,
+) -> None:
+    """Weights that share a name have one shape, or one count where PERMISSIVE (AppendParam)."""
+    if param.get("share_mode", str, "STRICT") == "PERMISSIVE":
+        equal = count(shape) == count(owned)
+    else:
+        equal = shape == owned
+    if not equal:
+        sink.error(
+            "shared-param-shape",
+            f"shares {param.get('name', str, '')!r} with layer {owner.name!r}, but its weight "
+            f"is {show(shape)} and that of the other {show(owned)}",
+            span=field_span(node, "param", index),
+            layer=node.name,
+        )

@@ -1,0 +1,130 @@
+"""A net as a list of nodes whose blobs have versions.
+
+Caffe lets a layer write into its bottom ("in place"), so that one name stands for several
+values in turn. A :class:`Ref` tells them apart: version 0 is the first value of a blob,
+and each layer that writes it again makes the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from prototxt_gen.diagnostics import Source, Span
+from prototxt_gen.document import Block, Field
+from prototxt_gen.layers.base import Layer
+
+NEVER = -1  #: the version of a blob that nobody has written
+
+
+class Ref(NamedTuple):
+    """A blob, at one of its versions."""
+
+    blob: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One layer of a net.
+
+    ``source`` is its ``layer`` block as it was read. What the layer type does not model
+    (fillers, lr_mult, engine, unknown fields) is kept there alone; for a layer that was
+    made and not read it holds nothing else.
+    """
+
+    name: str
+    layer: Layer
+    bottoms: tuple[Ref, ...]
+    tops: tuple[Ref, ...]
+    source: Block
+    field: Field | None = None  #: the field of the file whose value ``source`` is
+
+    @property
+    def span(self) -> Span | None:
+        """Where the name of the layer's block stands; None where there is no text."""
+        return self.field.name_span if self.field else None
+
+    @property
+    def type(self) -> str:
+        """The type as the file has it."""
+        return self.source.get("type", str, self.layer.type)
+
+    @property
+    def params(self) -> Block:
+        """The parameter message of the layer's type, empty where there is none."""
+        return self.source.block(self.layer.param) if self.layer.param else Block()
+
+    def in_place(self, top: int) -> bool:
+        """Whether a top is written over the bottom of the same index (net.cpp, AppendTop)."""
+        return top < len(self.bottoms) and self.tops[top].blob == self.bottoms[top].blob
+
+
+#: How a net declares its inputs: by Input layers, or by ``input`` fields of the net.
+InputForm = Literal["layers", "input_shape", "input_dim"]
+
+
+class Graph:
+    """A net in the order of its layers.
+
+    ``header`` holds the fields of the net that are no layers. Where ``input_form`` is not
+    ``layers``, the first node stands for the ``input`` fields of the net.
+    """
+
+    def __init__(
+        self,
+        name: str = "",
+        *,
+        header: Sequence[Field] = (),
+        input_form: InputForm = "layers",
+        source: Source | None = None,
+        dialect: str = "bvlc",
+    ) -> None:
+        self.name = name
+        self.header = list(header)
+        self.input_form: InputForm = input_form
+        self.source = source
+        self.dialect = dialect
+        self.nodes: list[Node] = []
+        self._versions: dict[str, int] = {}
+
+    def add(
+        self,
+        name: str,
+        layer: Layer,
+        bottoms: Sequence[str] = (),
+        tops: Sequence[str] = (),
+        source: Block | None = None,
+        field: Field | None = None,
+    ) -> Node:
+        """Append a layer that reads the present values of its bottoms; return its node.
+
+        A bottom that nobody has written yet has the version ``NEVER``, which
+        ``graph.check`` reports.
+        """
+        versions = self._versions
+        read = tuple(Ref(blob, versions.get(blob, NEVER)) for blob in bottoms)
+        written = []
+        for blob in tops:
+            versions[blob] = version = versions.get(blob, NEVER) + 1
+            written.append(Ref(blob, version))
+        node = Node(name, layer, read, tuple(written), Block() if source is None else source, field)
+        self.nodes.append(node)
+        return node
+
+    @property
+    def inputs(self) -> tuple[Ref, ...]:
+        """What the net is given: the tops of its Input nodes."""
+        return tuple(top for node in self.nodes if node.layer.type == "Input" for top in node.tops)
+
+    @property
+    def outputs(self) -> tuple[Ref, ...]:
+        """What no layer reads or overwrites, in the order of the layers."""
+        read = {ref for node in self.nodes for ref in node.bottoms}
+        return tuple(
+            top
+            for node in self.nodes
+            for top in node.tops
+            if top not in read and top.version == self._versions[top.blob]
+        )

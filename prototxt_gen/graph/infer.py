@@ -1,0 +1,126 @@
+"""The shapes of all blobs and weights of a net, and what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from prototxt_gen.diagnostics import Sink, Span
+from prototxt_gen.errors import ShapeError, UnsupportedError
+from prototxt_gen.graph.graph import Graph, Node, Ref
+from prototxt_gen.layers.base import Cost, Unknown
+from prototxt_gen.layers.shapes import MAX_COUNT, Shape, count, show
+
+
+@dataclass(slots=True)
+class Shapes:
+    """What is known of a net: the shape of each blob, and of each node's weights.
+
+    A blob or a node that is missing here has no known shape.
+    """
+
+    blobs: dict[Ref, Shape] = field(default_factory=dict)
+    weights: dict[int, tuple[Shape, ...]] = field(default_factory=dict)  #: by index of node
+
+    def of(self, refs: Iterable[Ref]) -> tuple[Shape, ...] | None:
+        """The shapes of several blobs; None where one of them is not known."""
+        found = [self.blobs.get(ref) for ref in refs]
+        return None if None in found else tuple(shape for shape in found if shape is not None)
+
+
+def infer(graph: Graph, sink: Sink) -> Shapes:
+    """The shapes of a net; a layer that cannot take its bottoms goes to the sink.
+
+    What comes after such a layer, or after one of an unknown type, is not known.
+    """
+    shapes = Shapes()
+    silent: set[str] = set()
+    for index, node in enumerate(graph.nodes):
+        if isinstance(node.layer, Unknown):
+            _note_unknown(node, silent, sink)
+            continue
+        bottoms = shapes.of(node.bottoms)
+        if bottoms is None or not _fits_arity(node):
+            continue
+        try:
+            weights = node.layer.blob_shapes(bottoms)
+            tops = node.layer.shapes(bottoms, len(node.tops))
+        except ShapeError as error:
+            _report(node, error, sink)
+            continue
+        except UnsupportedError:
+            continue
+        shapes.weights[index] = weights
+        shapes.blobs.update(zip(node.tops, tops, strict=True))
+        _check_sizes(node, weights, tops, sink)
+    return shapes
+
+
+def costs(graph: Graph, shapes: Shapes) -> Iterator[tuple[Node, Cost]]:
+    """Each node that has known shapes, with its cost."""
+    for index, node in enumerate(graph.nodes):
+        bottoms, tops = shapes.of(node.bottoms), shapes.of(node.tops)
+        if index in shapes.weights and bottoms is not None and tops is not None:
+            yield node, node.layer.cost(bottoms, tops)
+
+
+def total_cost(graph: Graph, shapes: Shapes) -> Cost:
+    """The sum over all nodes that have known shapes."""
+    found = [cost for _, cost in costs(graph, shapes)]
+    return Cost(*(sum(column) for column in zip(*found, strict=True))) if found else Cost()
+
+
+def _fits_arity(node: Node) -> bool:
+    arity = node.layer.arity()
+    least, most = arity.bottoms
+    fewest, top_most = arity.tops
+    return least <= len(node.bottoms) <= most and fewest <= len(node.tops) <= top_most
+
+
+def _note_unknown(node: Node, silent: set[str], sink: Sink) -> None:
+    if node.type not in silent:
+        silent.add(node.type)
+        sink.note(
+            "unknown-type",
+            f"type {node.type!r} is not known; shapes behind it are not checked",
+            span=field_span(node, "type"),
+            layer=node.name,
+        )
+
+
+def _report(node: Node, error: ShapeError, sink: Sink) -> None:
+    sink.error(
+        error.rule,
+        error.message,
+        span=param_span(node, error.field),
+        layer=node.name,
+        help=error.help,
+    )
+
+
+def _check_sizes(
+    node: Node, weights: tuple[Shape, ...], tops: tuple[Shape, ...], sink: Sink
+) -> None:
+    for what, found in (("weight", weights), ("top", tops)):
+        for index, shape in enumerate(found):
+            elements = count(shape)
+            if elements is not None and elements > MAX_COUNT:
+                sink.error(
+                    "blob-too-large",
+                    f"{what} {index} would be {show(shape)}, {elements} elements; "
+                    f"Caffe counts to {MAX_COUNT} (blob.cpp)",
+                    span=node.span,
+                    layer=node.name,
+                )
+
+
+def param_span(node: Node, field: str | None) -> Span | None:
+    """Where a parameter of a node stands, else where the node does."""
+    found = node.params.field(field) if field else None
+    return (found and found.span) or (field_span(node, field) if field else None) or node.span
+
+
+def field_span(node: Node, name: str, index: int = 0) -> Span | None:
+    """Where the value of a field of the ``layer`` block stands, else where the node does."""
+    found = [f for f in node.source if f.name == name][index : index + 1]
+    return found[0].value_span if found else node.span

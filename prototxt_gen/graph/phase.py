@@ -1,0 +1,71 @@
+"""Which layers a net has in a phase (net.cpp, FilterNet and StateMeetsRule)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from prototxt_gen.document import Block
+
+Phase = Literal["TRAIN", "TEST"]
+PHASES: tuple[Phase, Phase] = ("TEST", "TRAIN")
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a net's rules are held against; ``stages`` and ``level`` are the user's own."""
+
+    phase: Phase = "TEST"
+    stages: frozenset[str] = frozenset()
+    level: int = 0
+
+    def within(self, root: Block) -> State:
+        """This state, with the level and the stages that the net itself declares."""
+        declared = root.block("state")
+        stages = frozenset(declared.get_list("stage", str))
+        level = self.level or declared.get("level", int, 0)
+        return State(self.phase, self.stages | stages, level)
+
+
+def included(layer: Block, state: State) -> bool:
+    """Whether a layer is part of the net in a state.
+
+    Caffe refuses a layer with both ``include`` and ``exclude``; here its ``include`` counts.
+    """
+    include = layer.blocks("include")
+    if include:
+        return any(_meets(state, rule) for rule in include)
+    return not any(_meets(state, rule) for rule in layer.blocks("exclude"))
+
+
+def phases_of(root: Block) -> tuple[Phase, ...]:
+    """The phases that a net is made for: one where no rule of any layer asks for the phase.
+
+    A net whose rules include layers in one phase alone, and exclude none, is made for that.
+    """
+    includes = set(_phases(root, "include"))
+    excludes = set(_phases(root, "exclude"))
+    if not includes and not excludes:
+        return PHASES[:1]
+    if excludes:
+        return PHASES
+    return tuple(phase for phase in PHASES if phase in includes)
+
+
+def _phases(root: Block, rule: str) -> Iterator[str]:
+    for layer in root.blocks("layer"):
+        for block in layer.blocks(rule):
+            if block.has("phase"):
+                yield block.get("phase", str, "")
+
+
+def _meets(state: State, rule: Block) -> bool:
+    if rule.has("phase") and rule.get("phase", str, "") != state.phase:
+        return False
+    if rule.has("min_level") and state.level < rule.get("min_level", int, 0):
+        return False
+    if rule.has("max_level") and state.level > rule.get("max_level", int, 0):
+        return False
+    wanted, unwanted = rule.get_list("stage", str), rule.get_list("not_stage", str)
+    return state.stages.issuperset(wanted) and state.stages.isdisjoint(unwanted)

@@ -1,0 +1,73 @@
+"""From a typed document to a graph."""
+
+from __future__ import annotations
+
+from prototxt_gen.diagnostics import Sink
+from prototxt_gen.document import Block, Document, Field
+from prototxt_gen.formats.upgrade import upgrade_input, upgrade_net
+from prototxt_gen.graph.graph import Graph, InputForm
+from prototxt_gen.graph.phase import State, included
+from prototxt_gen.layers import layer_class
+from prototxt_gen.layers.base import Layer, Unknown
+
+INPUT_NAME = "input"  #: what Caffe calls the layer that it makes from input fields
+
+
+def read(document: Document, sink: Sink, state: State | None = None) -> Graph:
+    """The graph of a net in a state; TEST without stages, where None.
+
+    A V0 or V1 net is upgraded first. What makes no sense is reported to the sink, and the
+    graph holds what is left.
+    """
+    root = upgrade_net(document.root, sink, inputs=False)
+    state = (state or State()).within(root)
+    header = [field for field in root if field.name not in ("layer", "layers")]
+    graph = Graph(
+        root.get("name", str, ""),
+        header=header,
+        input_form=_input_form(root),
+        source=document.source,
+        dialect=document.dialect,
+    )
+    layers = [field for field in root if field.name == "layer"]
+    if graph.input_form != "layers":
+        made = upgrade_input(root, sink)
+        first = next((f for f in made if f.name == "layer"), None)
+        if first is not None and not any(first is field for field in layers):
+            add_layer(graph, first)
+        else:
+            graph.input_form = "layers"
+    for field in layers:
+        if isinstance(field.value, Block) and included(field.value, state):
+            add_layer(graph, field)
+    return graph
+
+
+def add_layer(graph: Graph, field: Field) -> None:
+    """Append the layer of a ``layer`` field to a graph."""
+    block = field.value
+    if not isinstance(block, Block):
+        return
+    graph.add(
+        block.get("name", str, ""),
+        read_layer(block),
+        block.get_list("bottom", str),
+        block.get_list("top", str),
+        block,
+        field,
+    )
+
+
+def read_layer(block: Block) -> Layer:
+    """The resolved parameters of a ``layer`` block; Unknown for a type without a module."""
+    name = block.get("type", str, "")
+    cls = layer_class(name)
+    if cls is None:
+        return Unknown(name)
+    return cls.read(block.block(cls.param) if cls.param else Block(), block)
+
+
+def _input_form(root: Block) -> InputForm:
+    if not root.has("input"):
+        return "layers"
+    return "input_dim" if root.has("input_dim") and not root.has("input_shape") else "input_shape"

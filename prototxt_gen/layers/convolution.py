@@ -1,0 +1,141 @@
+"""Convolution in any number of spatial axes (base_conv_layer.cpp, conv_layer.cpp)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Self
+
+from prototxt_gen.document import Block
+from prototxt_gen.errors import ShapeError
+from prototxt_gen.layers.base import MANY, Arity, Cost, Problem, layer
+from prototxt_gen.layers.base import Layer as Base
+from prototxt_gen.layers.shapes import Dim, Shape, axis_index, count, same, show
+from prototxt_gen.layers.window import (
+    ALL_SPELLINGS,
+    Window,
+    both_spellings,
+    collapse,
+    expand,
+    read_window,
+    too_large,
+    window_problems,
+    write_window,
+)
+
+
+@layer("Convolution", param="convolution_param")
+class Convolution(Base):
+    """Weights of (num_output, channels / group, kernel...); each bottom has its own top."""
+
+    num_output: int = 0
+    kernel: Window = ()
+    pad: Window = (0,)
+    stride: Window = (1,)
+    dilation: Window = (1,)
+    group: int = 1
+    axis: int = 1
+    bias_term: bool = True
+    conflicts: tuple[str, ...] = ()  #: windows that are spelled in two ways
+
+    spellings = ALL_SPELLINGS
+
+    @classmethod
+    def read(cls, params: Block, layer: Block) -> Self:
+        """Both spellings of a window become one."""
+        return cls(
+            num_output=params.get("num_output", int, 0),
+            kernel=read_window(params, "kernel_size"),
+            pad=read_window(params, "pad", (0,)),
+            stride=read_window(params, "stride", (1,)),
+            dilation=collapse(params.get_list("dilation", int)) or (1,),
+            group=params.get("group", int, 1),
+            axis=params.get("axis", int, 1),
+            bias_term=params.get("bias_term", bool, True),
+            conflicts=both_spellings(params),
+        )
+
+    def write(self) -> Block:
+        """Pad and stride are always written, as everybody does."""
+        block = Block.of(num_output=self.num_output)
+        write_window(block, "kernel_size", self.kernel)
+        write_window(block, "pad", self.pad)
+        write_window(block, "stride", self.stride)
+        block.add("dilation", self.dilation if self.dilation != (1,) else None)
+        block.add("group", self.group if self.group != 1 else None)
+        block.add("axis", self.axis if self.axis != 1 else None)
+        block.add("bias_term", None if self.bias_term else False)
+        return block
+
+    def arity(self) -> Arity:
+        """As many tops as bottoms."""
+        return Arity((1, MANY), (1, MANY), equal=True)
+
+    def problems(self) -> Iterator[Problem]:
+        """What base_conv_layer.cpp checks before it looks at a shape."""
+        yield from window_problems(self.kernel, self.stride, self.conflicts)
+        if self.num_output == 0:
+            yield Problem("num-output-zero", "num_output is 0, expected at least 1", "num_output")
+        if self.group == 0:
+            yield Problem("group-zero", "group is 0, expected at least 1", "group")
+        elif self.num_output % self.group:
+            message = f"num_output {self.num_output} is not divisible by group {self.group}"
+            yield Problem("group-divides", message, "group")
+
+    def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
+        """(num_output, channels / group, kernel...), and (num_output,) for the bias."""
+        axis = axis_index(self.axis, len(bottoms[0]))
+        channels = bottoms[0][axis]
+        if channels is not None and self.group:
+            if channels % self.group:
+                raise ShapeError(
+                    f"the bottom {show(bottoms[0])} has {channels} channels, not divisible by "
+                    f"group {self.group}",
+                    rule="group-divides",
+                    field="group",
+                )
+            channels //= self.group
+        kernel = expand(self.kernel, len(bottoms[0]) - axis - 1, "kernel_size")
+        weight = (self.num_output, channels, *kernel)
+        return (weight, (self.num_output,)) if self.bias_term else (weight,)
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """(batch..., num_output, spatial...); all bottoms have one shape."""
+        for index, bottom in enumerate(bottoms[1:], 1):
+            if not same(bottom, bottoms[0]):
+                raise ShapeError(
+                    f"bottom {index} is {show(bottom)} and bottom 0 {show(bottoms[0])}; "
+                    "expected equal shapes"
+                )
+        axis = axis_index(self.axis, len(bottoms[0]))
+        return tuple(
+            (*shape[:axis], self.num_output, *self._spatial(shape[axis + 1 :])) for shape in bottoms
+        )
+
+    def cost(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Cost:
+        """One multiply-add for each weight that an output reads; the bias is not counted."""
+        blobs = self.blob_shapes(bottoms)
+        reads = count(blobs[0][1:]) or 0
+        adds = sum(reads * (count(top) or 0) for top in tops)
+        return Cost(sum(count(shape) or 0 for shape in blobs), 0, adds)
+
+    def _spatial(self, sizes: Shape) -> tuple[Dim, ...]:
+        windows = (
+            expand(values, len(sizes), name)
+            for name, values in (
+                ("kernel_size", self.kernel),
+                ("stride", self.stride),
+                ("pad", self.pad),
+                ("dilation", self.dilation),
+            )
+        )
+        return tuple(map(_out, sizes, *windows))
+
+
+def _out(size: Dim, kernel: int, stride: int, pad: int, dilation: int) -> Dim:
+    if size is None or stride == 0:
+        return None
+    room = size + 2 * pad - (dilation * (kernel - 1) + 1)
+    out = int(room / stride) + 1  # C++ cuts towards 0, so that -1 / 2 is 0
+    if out < 1:
+        raise too_large(size, dilation * (kernel - 1) + 1, pad)
+    return out

@@ -1,0 +1,43 @@
+"""InnerProduct: every output reads every input (inner_product_layer.cpp)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from prototxt_gen.layers.base import Cost, Problem, layer
+from prototxt_gen.layers.base import Layer as Base
+from prototxt_gen.layers.shapes import Shape, axis_index, count
+
+
+@layer("InnerProduct", param="inner_product_param")
+class InnerProduct(Base):
+    """Axes from ``axis`` on are one vector; weights (num_output, K), or (K, num_output)."""
+
+    num_output: int = 0
+    bias_term: bool = True
+    axis: int = 1
+    transpose: bool = False
+
+    def problems(self) -> Iterator[Problem]:
+        """There is an output."""
+        if self.num_output == 0:
+            yield Problem("num-output-zero", "num_output is 0, expected at least 1", "num_output")
+
+    def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
+        """The weights, and (num_output,) for the bias."""
+        axis = axis_index(self.axis, len(bottoms[0]))
+        inputs = count(bottoms[0][axis:])
+        weight = (inputs, self.num_output) if self.transpose else (self.num_output, inputs)
+        return (weight, (self.num_output,)) if self.bias_term else (weight,)
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """The axes in front of ``axis``, then num_output."""
+        axis = axis_index(self.axis, len(bottoms[0]))
+        return ((*bottoms[0][:axis], self.num_output),)
+
+    def cost(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Cost:
+        """One multiply-add for each weight and row; the bias is not counted."""
+        blobs = self.blob_shapes(bottoms)
+        rows = count(tops[0][:-1]) or 0
+        adds = rows * (count(blobs[0]) or 0)
+        return Cost(sum(count(shape) or 0 for shape in blobs), 0, adds)

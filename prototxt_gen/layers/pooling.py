@@ -1,0 +1,139 @@
+"""Pooling over two spatial axes (pooling_layer.cpp)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Self
+
+from prototxt_gen.document import Block, Symbol
+from prototxt_gen.layers.base import Arity, Problem, layer
+from prototxt_gen.layers.base import Layer as Base
+from prototxt_gen.layers.shapes import Dim, Shape, need_rank
+from prototxt_gen.layers.window import (
+    ALL_SPELLINGS,
+    SPELLINGS,
+    Window,
+    both_spellings,
+    expand,
+    read_window,
+    too_large,
+    window_problems,
+    write_window,
+)
+
+MAX, AVE = Symbol("MAX"), Symbol("AVE")
+CEIL, FLOOR = Symbol("CEIL"), Symbol("FLOOR")
+
+
+@layer("Pooling", param="pooling_param")
+class Pooling(Base):
+    """The greatest or the mean of each window; a second top of MAX is its mask."""
+
+    pool: Symbol = MAX
+    kernel: Window = ()
+    stride: Window = (1,)
+    pad: Window = (0,)
+    global_pooling: bool = False
+    round_mode: Symbol = CEIL
+    conflicts: tuple[str, ...] = ()  #: windows that are spelled in two ways, or by half
+
+    spellings = ALL_SPELLINGS | {"ceil_mode"}
+
+    @classmethod
+    def read(cls, params: Block, layer: Block) -> Self:
+        """Both spellings of a window become one, and a fork's ``ceil_mode`` round_mode."""
+        mode = CEIL if params.get("ceil_mode", bool, True) else FLOOR
+        return cls(
+            pool=params.get("pool", Symbol, MAX),
+            kernel=read_window(params, "kernel_size"),
+            stride=read_window(params, "stride", (1,)),
+            pad=read_window(params, "pad", (0,)),
+            global_pooling=params.get("global_pooling", bool, False),
+            round_mode=params.get("round_mode", Symbol, mode) if _rounds(params) else mode,
+            conflicts=both_spellings(params) + _halves(params),
+        )
+
+    def write(self) -> Block:
+        """A global pooling has no window; the pad is written where there is one."""
+        block = Block.of(pool=self.pool)
+        if self.global_pooling:
+            block.add("global_pooling", True)
+        else:
+            write_window(block, "kernel_size", self.kernel)
+            write_window(block, "stride", self.stride)
+        if self.pad != (0,):
+            write_window(block, "pad", self.pad)
+        block.add("round_mode", self.round_mode if self.round_mode != CEIL else None)
+        return block
+
+    def arity(self) -> Arity:
+        """One bottom; MAX has a second top, the mask."""
+        return Arity((1, 1), (1, 2 if self.pool == MAX else 1))
+
+    def problems(self) -> Iterator[Problem]:
+        """What pooling_layer.cpp checks in LayerSetUp."""
+        if self.global_pooling:
+            if self.kernel:
+                message = "has global_pooling and a kernel; expected one of them"
+                yield Problem("global-pooling", message, "kernel_size")
+            if self.pad != (0,) or self.stride != (1,):
+                message = "global_pooling goes with pad 0 and stride 1 only"
+                yield Problem("global-pooling", message, "global_pooling")
+            return
+        yield from window_problems(self.kernel, self.stride, self.conflicts)
+        if self.pad != (0,) and self.pool not in (MAX, AVE):
+            message = f"pad goes with MAX and AVE only, found {self.pool}"
+            yield Problem("pooling-pad", message, "pad")
+        if len(self.kernel) in (1, 2) and len(self.pad) in (1, 2):
+            for pad, kernel in zip(_pair(self.pad), _pair(self.kernel), strict=True):
+                if pad >= kernel > 0:
+                    message = f"pad is {pad} for a kernel of {kernel}; expected less than that"
+                    yield Problem("pooling-pad", message, "pad")
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """(N, C, H, W) to (N, C, H', W'), twice for a mask."""
+        need_rank(bottoms[0], 4, 4, "Pooling")
+        batch, channels, *sizes = bottoms[0]
+        return ((batch, channels, *self._spatial(sizes)),) * tops
+
+    def _spatial(self, sizes: Sequence[Dim]) -> tuple[Dim, ...]:
+        if self.global_pooling:
+            return (1, 1)
+        kernel = expand(self.kernel, 2, "kernel_size")
+        stride, pad = expand(self.stride, 2, "stride"), expand(self.pad, 2, "pad")
+        # Both axes are clipped where either has a pad.
+        clip, ceil = any(pad), self.round_mode != FLOOR
+        return tuple(
+            _out(*axis, clip=clip, ceil=ceil)
+            for axis in zip(sizes, kernel, stride, pad, strict=True)
+        )
+
+
+def _out(size: Dim, kernel: int, stride: int, pad: int, *, clip: bool, ceil: bool) -> Dim:
+    if size is None or stride == 0:
+        return None
+    room = size + 2 * pad - kernel
+    out = (-(-room // stride) if ceil else room // stride) + 1
+    if clip and (out - 1) * stride >= size + pad:
+        out -= 1
+    if out < 1:
+        raise too_large(size, kernel, pad)
+    return out
+
+
+def _rounds(params: Block) -> bool:
+    """Whether round_mode is what counts: where given, or where nothing else is."""
+    return params.has("round_mode") or not params.has("ceil_mode")
+
+
+def _halves(params: Block) -> tuple[str, ...]:
+    """Windows with a height or a width alone, which a pooling does not take."""
+    return tuple(
+        name
+        for name, (height, width) in SPELLINGS.items()
+        if not params.has(name) and params.has(height) != params.has(width)
+    )
+
+
+def _pair(values: Window) -> Window:
+    return values * 2 if len(values) == 1 else values

@@ -1,0 +1,90 @@
+"""Kernel, stride, pad and dilation, in the spellings that Caffe has for them.
+
+Resolved, each is a tuple: one value for all spatial axes, or one for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prototxt_gen.document import Block
+from prototxt_gen.errors import ShapeError
+from prototxt_gen.layers.base import Problem
+from prototxt_gen.layers.shapes import Dim
+
+Window = tuple[int, ...]
+
+#: The spelling for all axes -> those for height and for width.
+SPELLINGS = {
+    "kernel_size": ("kernel_h", "kernel_w"),
+    "stride": ("stride_h", "stride_w"),
+    "pad": ("pad_h", "pad_w"),
+}
+ALL_SPELLINGS = frozenset(SPELLINGS) | {name for pair in SPELLINGS.values() for name in pair}
+
+
+def read_window(params: Block, name: str, default: Window = ()) -> Window:
+    """The values of a window; where both spellings are given, height and width."""
+    height, width = SPELLINGS.get(name, ("", ""))
+    if params.has(height) or params.has(width):
+        return collapse((params.get(height, int, 0), params.get(width, int, 0)))
+    return collapse(params.get_list(name, int)) or default
+
+
+def both_spellings(params: Block) -> tuple[str, ...]:
+    """The windows that are given in both spellings, which Caffe refuses."""
+    return tuple(
+        name
+        for name, pair in SPELLINGS.items()
+        if params.has(name) and any(params.has(one) for one in pair)
+    )
+
+
+def write_window(block: Block, name: str, values: Window) -> None:
+    """Write a window in its shortest form."""
+    if len(values) == 2 and name in SPELLINGS:
+        for spelling, value in zip(SPELLINGS[name], values, strict=True):
+            block.add(spelling, value)
+    else:
+        block.add(name, values)
+
+
+def collapse(values: Window) -> Window:
+    """One value where all are the same."""
+    return values[:1] if len(set(values)) == 1 else values
+
+
+def expand(values: Window, axes: int, name: str) -> Window:
+    """One value for each of the spatial axes; raises ShapeError for another number."""
+    if len(values) == 1:
+        return values * axes
+    if len(values) != axes:
+        raise ShapeError(
+            f"{name} has {len(values)} values for {axes} spatial axes; expected 1 or {axes}",
+            rule="window-axes",
+            field=name,
+        )
+    return values
+
+
+def window_problems(
+    kernel: Window, stride: Window, conflicts: tuple[str, ...]
+) -> Iterator[Problem]:
+    """What is wrong with a window whatever it slides over."""
+    for name in conflicts:
+        pair = " and ".join(SPELLINGS[name])
+        yield Problem("window-spelling", f"{name} stands beside {pair}; expected one form", name)
+    if not kernel:
+        yield Problem("kernel-missing", "no kernel_size; expected it, or kernel_h and kernel_w")
+    for name, values in (("kernel_size", kernel), ("stride", stride)):
+        if 0 in values:
+            yield Problem("window-zero", f"{name} is 0, expected at least 1", name)
+
+
+def too_large(size: Dim, kernel: int, pad: int) -> ShapeError:
+    """What to say where not even one window fits."""
+    return ShapeError(
+        f"a window of {kernel} does not fit into {size} with a pad of {pad} on both sides",
+        rule="window-too-large",
+        field="kernel_size",
+    )
