@@ -39,7 +39,7 @@ def to_message(root: Block, message: str, dialect: str = "bvlc") -> ProtobufMess
     Raises ParseError where the dialect does not have a field or a value of the block.
     """
     built = message_class(message, dialect)()
-    _fill(built, root)
+    _fill(built, root, schema(dialect).message(message))
     return built
 
 
@@ -93,8 +93,8 @@ def read_binary(
     for other in others:
         difference = _difference(readings[chosen], readings[other])
         if difference:
-            message = f"{chosen} and {other} read this file differently: {difference}"
-            sink.error("mixed-dialects", message, help="choose one with --dialect")
+            text = f"{chosen} and {other} read this file differently: {difference}"
+            sink.error("mixed-dialects", text, help="choose one with --dialect")
             sink.fail()
     return Document(readings[chosen], source, chosen)
 
@@ -118,26 +118,26 @@ def _parsed(source: Source, message: str, dialect: str, skip_weights: bool) -> B
     return from_message(built, dialect, skip_weights=skip_weights)
 
 
-def _fill(built: Any, block: Block) -> None:
-    fields = built.DESCRIPTOR.fields_by_name
+def _fill(built: Any, block: Block, type: Message) -> None:
     for field in block:
-        known = fields.get(field.name)
-        if known is None:
-            raise ParseError(f"{built.DESCRIPTOR.name} has no field `{field.name}`")
+        if field.name not in type.fields:
+            raise ParseError(f"{type.name} has no field `{field.name}`")
         try:
-            _set(built, known, field.value)
+            _set(built, type, field)
         except (TypeError, ValueError, AttributeError, KeyError) as error:
-            raise ParseError(f"{built.DESCRIPTOR.name}.{field.name}: {error}") from error
+            raise ParseError(f"{type.name}.{field.name}: {error}") from error
 
 
-def _set(built: Any, known: Any, value: Value) -> None:
+def _set(built: Any, type: Message, field: Field) -> None:
+    known = built.DESCRIPTOR.fields_by_name[field.name]
+    declared, value = type.fields[field.name][0], field.value
     if isinstance(value, Block):
-        if known.is_repeated:
-            _fill(getattr(built, known.name).add(), value)
+        inner = getattr(built, field.name)
+        if declared.repeated:
+            inner = inner.add()
         else:
-            inner = getattr(built, known.name)
             inner.SetInParent()
-            _fill(inner, value)
+        _fill(inner, value, type.type_of(declared))
         return
     native: Any = value
     if isinstance(value, Number):
@@ -147,10 +147,10 @@ def _set(built: Any, known: Any, value: Value) -> None:
     elif known.type == _Type.TYPE_STRING and isinstance(value, str):
         # What is not UTF-8 is legal in a binary of Caffe's, but not in Python's strings.
         native = value.encode("utf-8", "surrogateescape").decode("utf-8")
-    if known.is_repeated:
-        getattr(built, known.name).append(native)
+    if declared.repeated:
+        getattr(built, field.name).append(native)
     else:
-        setattr(built, known.name, native)
+        setattr(built, field.name, native)
 
 
 def _block(built: Any, type: Message, skip_weights: bool) -> Block:
@@ -163,7 +163,7 @@ def _block(built: Any, type: Message, skip_weights: bool) -> Block:
         if skip_weights and known.name in _SKIPPED and type.name == "BlobProto":
             continue
         inner = type.message(known.name)
-        for item in content if known.is_repeated else (content,):
+        for item in content if type.fields[known.name][0].repeated else (content,):
             value = _block(item, inner, skip_weights) if inner else _value(known, item)
             block.fields.append(Field(known.name, value))
     return block
