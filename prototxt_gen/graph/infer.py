@@ -40,7 +40,7 @@ def infer(graph: Graph, sink: Sink) -> Shapes:
             _note_unknown(node, silent, sink)
             continue
         bottoms = shapes.of(node.bottoms)
-        if bottoms is None or not _fits_arity(node):
+        if bottoms is None or not node.layer.arity().fits(len(node.bottoms), len(node.tops)):
             continue
         try:
             weights = node.layer.blob_shapes(bottoms)
@@ -68,13 +68,6 @@ def total_cost(graph: Graph, shapes: Shapes) -> Cost:
     """The sum over all nodes that have known shapes."""
     found = [cost for _, cost in costs(graph, shapes)]
     return Cost(*(sum(column) for column in zip(*found, strict=True))) if found else Cost()
-
-
-def _fits_arity(node: Node) -> bool:
-    arity = node.layer.arity()
-    least, most = arity.bottoms
-    fewest, top_most = arity.tops
-    return least <= len(node.bottoms) <= most and fewest <= len(node.tops) <= top_most
 
 
 def _note_unknown(node: Node, silent: set[str], sink: Sink) -> None:

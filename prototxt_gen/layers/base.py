@@ -52,6 +52,14 @@ class Arity(NamedTuple):
     tops: tuple[int, int] = (1, 1)
     equal: bool = False
 
+    def fits(self, bottoms: int, tops: int) -> bool:
+        """Whether a layer may have so many bottoms and tops."""
+        return (
+            self.bottoms[0] <= bottoms <= self.bottoms[1]
+            and self.tops[0] <= tops <= self.tops[1]
+            and (not self.equal or bottoms == tops)
+        )
+
 
 MANY = 1 << 30  #: no upper bound in an Arity
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Self
 
 from prototxt_gen.document import Block
-from prototxt_gen.errors import UnsupportedError
+from prototxt_gen.errors import ShapeError, UnsupportedError
 from prototxt_gen.layers.base import MANY, Arity, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.shapes import Shape, show
@@ -39,11 +39,21 @@ class Input(Base):
                 yield Problem("negative-dim", message, "shape")
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """The shapes as given; raises UnsupportedError where Caffe leaves them to the user."""
+        """The shapes as given.
+
+        Raises UnsupportedError where there is none, which Caffe leaves to the user, and
+        ShapeError where there are neither one nor as many as tops.
+        """
         if len(self.shape) == tops:
             return self.shape
         if len(self.shape) == 1:
             return self.shape * tops
+        if self.shape:
+            raise ShapeError(
+                f"has {len(self.shape)} shapes for {tops} tops; expected one, or one for each top",
+                rule="input-shapes",
+                field="shape",
+            )
         raise UnsupportedError("the shape of an input is not given")
 
 

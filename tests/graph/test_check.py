@@ -40,6 +40,12 @@ def test_a_sound_net_has_no_finding() -> None:
         (CONV % "axis: 1 axis: 1", "duplicate-field"),
         (CONV % "} param { lr_mult: 1 } param { } param {", "too-many-params"),
         (CONV % "num_output: 3", "duplicate-field"),
+        (CONV.replace('bottom: "x"', 'bottom: "x" bottom: "x"') % "", "top-count"),
+        (
+            'layer { name: "i" type: "Input" top: "a" top: "b" top: "c"'
+            " input_param { shape { dim: 1 } shape { dim: 1 } } }\n",
+            "input-shapes",
+        ),
     ],
 )
 def test_what_caffe_refuses_is_found_at_its_line(text: str, rule: str) -> None:
