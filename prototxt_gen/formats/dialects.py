@@ -43,12 +43,13 @@ def declarations(dialect: str) -> FileDescriptorProto:
     """The merged caffe.proto of a dialect; raises KeyError for a name that is none."""
     if dialect not in DIALECTS:
         raise KeyError(dialect)
-    base = FileDescriptorProto()
-    base.CopyFrom(_compiled("caffe.binpb"))
-    if dialect != "bvlc":
-        _lay_over(base, _compiled(f"dialects/{dialect}.binpb"))
-        base.name = f"caffe_{dialect}.proto"
-    return base
+    if dialect == "bvlc":
+        return _compiled("caffe.binpb")
+    merged = FileDescriptorProto()
+    merged.CopyFrom(declarations("bvlc"))
+    _lay_over(merged, _compiled(f"dialects/{dialect}.binpb"))
+    merged.name = f"caffe_{dialect}.proto"
+    return merged
 
 
 def _compiled(name: str) -> FileDescriptorProto:

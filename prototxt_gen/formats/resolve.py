@@ -16,7 +16,7 @@ from prototxt_gen.formats.scalars import Mismatch, wrong_type
 from prototxt_gen.formats.schema import ALL, UNION, FieldType, Message, schema
 from prototxt_gen.formats.tree import EMPTY_BLOCK_LIST, EMPTY_LIST, ListItem
 
-__all__ = ["candidates", "resolve"]
+__all__ = ["resolve"]
 
 
 def resolve(root: Block, message: str, sink: Sink, dialect: str | None = None) -> str:
@@ -38,13 +38,6 @@ def resolve(root: Block, message: str, sink: Sink, dialect: str | None = None) -
     typing.block(root, schema(dialect).message(message))
     typing.commit()
     return dialect
-
-
-def candidates(root: Block, message: str) -> tuple[str, ...]:
-    """The dialects that explain an untyped block, in the order of preference."""
-    union = schema(UNION)
-    mask = _Explanation().block(root, union.message(message)) & union.dialects(message)
-    return _names(mask)
 
 
 class _Typing:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 
 from prototxt_gen.document import Block, Number, Scalar, Symbol, Value
+from prototxt_gen.formats.tokens import cut
 
 Converter = Callable[[Value], Scalar]
 
@@ -23,7 +24,6 @@ _FALSE = ("false", "False", "f")
 _OCTAL_OR_HEX = re.compile(r"-?0(?:[xX]|[0-9]+\Z)")
 _INT32 = (-(2**31), 2**31 - 1)
 _SAFE_DIGITS = 6  #: decimals of so many digits name different float32 (FLT_DIG)
-_SHOWN = 40
 
 
 class Mismatch(Exception):
@@ -38,7 +38,6 @@ class Mismatch(Exception):
 
 def integer(low: int, high: int) -> Converter:
     """Integers between two bounds."""
-
     expected = "an integer" if low < 0 else "an integer of 0 or more"
 
     def convert(value: Value) -> int:
@@ -55,13 +54,9 @@ def integer(low: int, high: int) -> Converter:
 def double(value: Value) -> float:
     """A 64-bit float."""
     if type(value) is Number:
-        text = value.rstrip("fF")
-        digits = text.lstrip("-")
-        if digits[:2] in ("0x", "0X") or (
-            len(digits) > 1 and digits.isdigit() and digits[0] == "0"
-        ):
+        if _OCTAL_OR_HEX.match(value):
             raise wrong_type("a number in decimal form", value)
-        return float(text)
+        return float(value.rstrip("fF"))
     if type(value) is Symbol:
         name = _SPECIAL.get(value.lower().removeprefix("-"))
         if name is not None:
@@ -146,9 +141,9 @@ def describe(value: Value) -> str:
         return "a block"
     if isinstance(value, bytes):
         text = value.decode("utf-8", "replace")
-        return f'"{_short(text)}"'
+        return f'"{cut(text)}"'
     if isinstance(value, (Number, Symbol)):
-        return _short(value)
+        return cut(value)
     return repr(value)
 
 
@@ -180,8 +175,4 @@ def _unknown_value(enum: str, value: str, numbers: Mapping[str, int]) -> Mismatc
         help = f"it has {', '.join(numbers)}"
     else:
         help = None
-    return Mismatch("unknown-enum-value", f"{enum} has no value {_short(value)}", help)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return Mismatch("unknown-enum-value", f"{enum} has no value {cut(value)}", help)

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 
 Kind = Literal["name", "number", "string", "symbol", "bad", "end"]
 
+_SHOWN = 40
 LONGEST_NUMBER = 4096  #: CPython's int() refuses more than 4300 digits
 
 SPACE = re.compile(r"[ \t\n\r\v\f]*")
@@ -217,5 +218,9 @@ def _foreign(text: str, pos: int) -> Token:
 
 def shorten(word: str) -> str:
     """The word as a message shows it: not more than a line of it."""
-    word = word.encode("latin-1").decode("utf-8", "replace")
-    return word if len(word) <= 40 else f"{word[:40]}..."
+    return cut(word.encode("latin-1").decode("utf-8", "replace"))
+
+
+def cut(text: str) -> str:
+    """Not more of a text than a message has room for."""
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

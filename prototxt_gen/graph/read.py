@@ -10,8 +10,6 @@ from prototxt_gen.graph.phase import State, included
 from prototxt_gen.layers import layer_class
 from prototxt_gen.layers.base import Layer, Unknown
 
-INPUT_NAME = "input"  #: what Caffe calls the layer that it makes from input fields
-
 
 def read(document: Document, sink: Sink, state: State | None = None) -> Graph:
     """The graph of a net in a state; TEST without stages, where None.
@@ -19,8 +17,19 @@ def read(document: Document, sink: Sink, state: State | None = None) -> Graph:
     A V0 or V1 net is upgraded first. What makes no sense is reported to the sink, and the
     graph holds what is left.
     """
+    return build(upgraded(document, sink), sink, state or State())
+
+
+def upgraded(document: Document, sink: Sink) -> Document:
+    """The net in its present form, but for ``input`` fields, which a graph keeps."""
     root = upgrade_net(document.root, sink, inputs=False)
-    state = (state or State()).within(root)
+    return Document(root, document.source, document.dialect)
+
+
+def build(document: Document, sink: Sink, state: State) -> Graph:
+    """The graph, in a state, of a net that is upgraded."""
+    root = document.root
+    state = state.within(root)
     header = [field for field in root if field.name not in ("layer", "layers")]
     graph = Graph(
         root.get("name", str, ""),

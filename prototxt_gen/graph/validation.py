@@ -5,10 +5,9 @@ from __future__ import annotations
 from prototxt_gen.diagnostics import Diagnostic, Sink, Source
 from prototxt_gen.document import Document
 from prototxt_gen.formats.reader import read_text
-from prototxt_gen.formats.upgrade import upgrade_net
 from prototxt_gen.graph.check import check
 from prototxt_gen.graph.phase import State, phases_of
-from prototxt_gen.graph.read import read
+from prototxt_gen.graph.read import build, upgraded
 
 
 def validate(source: Source, dialect: str | None = None) -> Sink:
@@ -26,10 +25,10 @@ def validate(source: Source, dialect: str | None = None) -> Sink:
 
 
 def _check_phases(document: Document, sink: Sink) -> None:
-    phases = phases_of(upgrade_net(document.root, Sink(document.source), inputs=False))
+    net = upgraded(document, sink)
     found: dict[Diagnostic, None] = {}
-    for phase in phases:
+    for phase in phases_of(net.root):
         one = Sink(document.source)
-        check(read(document, one, State(phase)), one)
+        check(build(net, one, State(phase)), one)
         found.update(dict.fromkeys(one.diagnostics))
     sink.diagnostics.extend(found)

@@ -33,7 +33,7 @@ def write(graph: Graph) -> Document:
 def write_layer(node: Node) -> Block:
     """The ``layer`` block of a node."""
     source, layer = node.source, node.layer
-    same_layer = source.has("type") and read_layer(source) == layer
+    same_layer = _as_read(node)
     if same_layer and _wiring(source) == _node_wiring(node):
         return source
     block = Block.of(
@@ -68,7 +68,7 @@ def _header(graph: Graph) -> list[Field]:
 
 def _with_inputs(graph: Graph, header: Sequence[Field], node: Node, layer: Input) -> list[Field]:
     """The header with the fields of the inputs, those that it has where they still hold."""
-    if node.source.has("type") and read_layer(node.source) == layer:
+    if _as_read(node):
         written = [field.value for field in header if field.name == "input"]
         if written == [top.blob for top in node.tops]:
             return list(header)
@@ -92,6 +92,11 @@ def _field(node: Node) -> Field:
     if block is node.source and node.field is not None:
         return node.field
     return Field("layer", block)
+
+
+def _as_read(node: Node) -> bool:
+    """Whether the parameters of a node are those that its source has."""
+    return node.source.has("type") and read_layer(node.source) == node.layer
 
 
 def _wiring(source: Block) -> tuple[object, ...]:

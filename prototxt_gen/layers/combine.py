@@ -9,7 +9,7 @@ from prototxt_gen.document import Block, Symbol
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.base import MANY, Arity, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.shapes import Shape, axis_index, merge, same, show
+from prototxt_gen.layers.shapes import Shape, axis_index, need_equal, same, show
 
 SUM = Symbol("SUM")
 
@@ -39,15 +39,7 @@ class Eltwise(Base):
                 rule="eltwise-coeff",
                 field="coeff",
             )
-        shape = bottoms[0]
-        for index, bottom in enumerate(bottoms[1:], 1):
-            if not same(shape, bottom):
-                raise ShapeError(
-                    f"bottom {index} is {show(bottom)} and bottom 0 {show(bottoms[0])}; expected "
-                    "equal shapes"
-                )
-            shape = merge(shape, bottom)
-        return (shape,)
+        return (need_equal(bottoms),)
 
 
 @layer("Concat", param="concat_param")

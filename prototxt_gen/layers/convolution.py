@@ -9,12 +9,11 @@ from prototxt_gen.document import Block
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.base import MANY, Arity, Cost, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.shapes import Dim, Shape, axis_index, count, same, show
+from prototxt_gen.layers.shapes import Dim, Shape, axis_index, count, need_equal, show
 from prototxt_gen.layers.window import (
     ALL_SPELLINGS,
     Window,
     both_spellings,
-    collapse,
     expand,
     read_window,
     too_large,
@@ -47,7 +46,7 @@ class Convolution(Base):
             kernel=read_window(params, "kernel_size"),
             pad=read_window(params, "pad", (0,)),
             stride=read_window(params, "stride", (1,)),
-            dilation=collapse(params.get_list("dilation", int)) or (1,),
+            dilation=read_window(params, "dilation", (1,)),
             group=params.get("group", int, 1),
             axis=params.get("axis", int, 1),
             bias_term=params.get("bias_term", bool, True),
@@ -100,12 +99,7 @@ class Convolution(Base):
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """(batch..., num_output, spatial...); all bottoms have one shape."""
-        for index, bottom in enumerate(bottoms[1:], 1):
-            if not same(bottom, bottoms[0]):
-                raise ShapeError(
-                    f"bottom {index} is {show(bottom)} and bottom 0 {show(bottoms[0])}; "
-                    "expected equal shapes"
-                )
+        need_equal(bottoms)
         axis = axis_index(self.axis, len(bottoms[0]))
         return tuple(
             (*shape[:axis], self.num_output, *self._spatial(shape[axis + 1 :])) for shape in bottoms
@@ -113,10 +107,9 @@ class Convolution(Base):
 
     def cost(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Cost:
         """One multiply-add for each weight that an output reads; the bias is not counted."""
-        blobs = self.blob_shapes(bottoms)
-        reads = count(blobs[0][1:]) or 0
+        reads = count(self.blob_shapes(bottoms)[0][1:]) or 0
         adds = sum(reads * (count(top) or 0) for top in tops)
-        return Cost(sum(count(shape) or 0 for shape in blobs), 0, adds)
+        return super().cost(bottoms, tops)._replace(multiply_adds=adds)
 
     def _spatial(self, sizes: Shape) -> tuple[Dim, ...]:
         windows = (

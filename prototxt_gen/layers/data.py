@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Self
 
 from prototxt_gen.document import Block
@@ -68,11 +69,8 @@ class Data(Base):
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
         """``crop_size`` stands in the layer's ``transform_param``."""
-        return cls(
-            params.get("source", str, ""),
-            params.get("batch_size", int, 0),
-            layer.block("transform_param").get("crop_size", int, 0),
-        )
+        crop_size = layer.block("transform_param").get("crop_size", int, 0)
+        return replace(super().read(params, layer), crop_size=crop_size)
 
     def write(self) -> Block:
         """The database and the batch; the crop is not part of this message."""

@@ -37,7 +37,5 @@ class InnerProduct(Base):
 
     def cost(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Cost:
         """One multiply-add for each weight and row; the bias is not counted."""
-        blobs = self.blob_shapes(bottoms)
-        rows = count(tops[0][:-1]) or 0
-        adds = rows * (count(blobs[0]) or 0)
-        return Cost(sum(count(shape) or 0 for shape in blobs), 0, adds)
+        adds = (count(tops[0][:-1]) or 0) * (count(self.blob_shapes(bottoms)[0]) or 0)
+        return super().cost(bottoms, tops)._replace(multiply_adds=adds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Optional, Self
 
 from prototxt_gen.document import Block, Symbol
@@ -27,14 +28,8 @@ class SoftmaxWithLoss(Base):
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
         """``normalize`` is the old form of ``normalization``, and counts where that is absent."""
-        return cls(
-            params.get("ignore_label", int, 0) if params.has("ignore_label") else None,
-            params.get("normalization", Symbol, Symbol("VALID"))
-            if params.has("normalization")
-            else None,
-            params.get("normalize", bool, True) if params.has("normalize") else None,
-            layer.block("softmax_param").get("axis", int, 1),
-        )
+        axis = layer.block("softmax_param").get("axis", int, 1)
+        return replace(super().read(params, layer), axis=axis)
 
     def write(self) -> Block:
         """The loss's own parameters; the axis is not part of this message."""

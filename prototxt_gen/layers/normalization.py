@@ -8,7 +8,7 @@ from typing import Optional
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.base import Arity, Cost, layer
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.shapes import Dim, Shape, axis_index, count, same, show
+from prototxt_gen.layers.shapes import Dim, Shape, axis_index, same, show
 
 
 @layer("BatchNorm", param="batch_norm_param")
@@ -34,7 +34,7 @@ class BatchNorm(Base):
 
     def cost(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Cost:
         """The three blobs are statistics: none is learned."""
-        return Cost(statistics=sum(count(shape) or 0 for shape in self.blob_shapes(bottoms)))
+        return Cost(statistics=super().cost(bottoms, tops).parameters)
 
     def _channels(self, bottom: Shape) -> Dim:
         # LayerSetUp provides for one axis, but Reshape then asks for the size of axis 1.

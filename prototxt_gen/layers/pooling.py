@@ -49,7 +49,7 @@ class Pooling(Base):
             stride=read_window(params, "stride", (1,)),
             pad=read_window(params, "pad", (0,)),
             global_pooling=params.get("global_pooling", bool, False),
-            round_mode=params.get("round_mode", Symbol, mode) if _rounds(params) else mode,
+            round_mode=params.get("round_mode", Symbol, mode) if params.has("round_mode") else mode,
             conflicts=both_spellings(params) + _halves(params),
         )
 
@@ -119,11 +119,6 @@ def _out(size: Dim, kernel: int, stride: int, pad: int, *, clip: bool, ceil: boo
     if out < 1:
         raise too_large(size, kernel, pad)
     return out
-
-
-def _rounds(params: Block) -> bool:
-    """Whether round_mode is what counts: where given, or where nothing else is."""
-    return params.has("round_mode") or not params.has("ceil_mode")
 
 
 def _halves(params: Block) -> tuple[str, ...]:

@@ -62,6 +62,19 @@ def axis_index(axis: int, rank: int, field: str = "axis") -> int:
     return axis + rank if axis < 0 else axis
 
 
+def need_equal(bottoms: Sequence[Shape]) -> Shape:
+    """The shape that all bottoms have; raises ShapeError where they differ."""
+    shape = bottoms[0]
+    for index, bottom in enumerate(bottoms[1:], 1):
+        if not same(shape, bottom):
+            raise ShapeError(
+                f"bottom {index} is {show(bottom)} and bottom 0 {show(bottoms[0])}; expected "
+                "equal shapes"
+            )
+        shape = merge(shape, bottom)
+    return shape
+
+
 def need_rank(shape: Shape, least: int, most: int, what: str) -> None:
     """Refuse a bottom whose number of axes is not between two bounds."""
     if not least <= len(shape) <= most:

@@ -15,7 +15,7 @@ from prototxt_gen.layers.shapes import Dim
 Window = tuple[int, ...]
 
 #: The spelling for all axes -> those for height and for width.
-SPELLINGS = {
+SPELLINGS: dict[str, tuple[str, ...]] = {
     "kernel_size": ("kernel_h", "kernel_w"),
     "stride": ("stride_h", "stride_w"),
     "pad": ("pad_h", "pad_w"),
@@ -25,9 +25,9 @@ ALL_SPELLINGS = frozenset(SPELLINGS) | {name for pair in SPELLINGS.values() for 
 
 def read_window(params: Block, name: str, default: Window = ()) -> Window:
     """The values of a window; where both spellings are given, height and width."""
-    height, width = SPELLINGS.get(name, ("", ""))
-    if params.has(height) or params.has(width):
-        return collapse((params.get(height, int, 0), params.get(width, int, 0)))
+    pair = SPELLINGS.get(name, ())
+    if any(params.has(one) for one in pair):
+        return collapse(tuple(params.get(one, int, 0) for one in pair))
     return collapse(params.get_list(name, int)) or default
 
 
