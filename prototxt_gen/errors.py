@@ -3,6 +3,7 @@
     PrototxtError
     ├── ParseError          text or bytes that are not what they should be
     ├── SpecError           a generator's specification that makes no sense
+    ├── TemplateError       a template that cannot be filled in, or prints another net
     ├── GraphError          layers that do not form a net
     │   └── ShapeError      a layer that cannot take the shapes it is given
     ├── UnsupportedError    something that is legal, but that we do not do
@@ -53,6 +54,10 @@ class SpecError(PrototxtError):
     def __init__(self, message: str, *, path: str = "") -> None:
         super().__init__(f"{path}: {message}" if path else message)
         self.path = path
+
+
+class TemplateError(PrototxtError):
+    """A template is wrong; the message starts with its file and line."""
 
 
 class GraphError(PrototxtError):

@@ -1,13 +1,8 @@
-import os
 from pathlib import Path
-
-import pytest
 
 from prototxt_gen.diagnostics import Sink, Source
 from prototxt_gen.document import Block, Number, Symbol
 from prototxt_gen.formats.prototxt import parse, print_block
-
-CORPUS = Path(os.environ.get("PROTOTXT_CORPUS", Path(__file__).parents[2] / "../shared/corpus"))
 
 
 def read(text: bytes) -> tuple[Block, Sink]:
@@ -33,10 +28,9 @@ def test_a_binary_given_for_text_is_named() -> None:
     assert [d.rule for d in sink.errors] == ["not-text"]
 
 
-def test_every_file_of_the_corpus_survives_printing() -> None:
-    files = sorted(CORPUS.rglob("*.prototxt"))
-    if not files:
-        pytest.skip("no corpus: set PROTOTXT_CORPUS to a folder of prototxt files")
+def test_every_file_of_the_corpus_survives_printing(corpus: Path) -> None:
+    files = sorted(corpus.rglob("*.prototxt"))
+    assert files
     for file in files:
         block, sink = read(file.read_bytes())
         assert not sink.diagnostics, file

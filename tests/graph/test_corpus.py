@@ -1,6 +1,5 @@
 """Nets by other people: their graphs are written back without loss, and weigh what is published."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -14,8 +13,7 @@ from prototxt_gen.graph.phase import PHASES, State, included
 from prototxt_gen.graph.read import read
 from prototxt_gen.graph.write import write
 
-CORPUS = Path(os.environ.get("PROTOTXT_CORPUS", Path(__file__).parents[2] / "../shared/corpus"))
-NETS = CORPUS / "KaimingHe+deep-residual-networks/prototxt"
+NETS = "KaimingHe+deep-residual-networks/prototxt"
 
 
 def document(file: Path) -> Document:
@@ -23,10 +21,9 @@ def document(file: Path) -> Document:
     return read_text(source, Sink(source))
 
 
-def test_every_net_is_written_back_without_loss_in_every_phase() -> None:
-    files = sorted(CORPUS.rglob("*.prototxt"))
-    if not files:
-        pytest.skip("no corpus: set PROTOTXT_CORPUS to a folder of prototxt files")
+def test_every_net_is_written_back_without_loss_in_every_phase(corpus: Path) -> None:
+    files = sorted(corpus.rglob("*.prototxt"))
+    assert files
     for file in files:
         net = document(file)
         if net.root.type is None or net.root.type.name != "NetParameter":
@@ -47,10 +44,10 @@ def test_every_net_is_written_back_without_loss_in_every_phase() -> None:
 @pytest.mark.parametrize(
     ("depth", "parameters"), [(50, 25_557_032 + 64), (101, 44_549_160), (152, 60_192_808)]
 )
-def test_published_nets_have_the_published_parameters(depth: int, parameters: int) -> None:
-    file = NETS / f"ResNet-{depth}-deploy.prototxt"
-    if not file.exists():
-        pytest.skip("no corpus: set PROTOTXT_CORPUS to a folder of prototxt files")
+def test_published_nets_have_the_published_parameters(
+    depth: int, parameters: int, corpus: Path
+) -> None:
+    file = corpus / NETS / f"ResNet-{depth}-deploy.prototxt"
     sink = Sink()
     graph = read(document(file), sink)
     assert total_cost(graph, infer(graph, sink)).parameters == parameters

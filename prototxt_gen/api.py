@@ -1,0 +1,112 @@
+"""What the commands do, for Python.
+
+    from prototxt_gen import api
+
+    text = api.generate(depth=50, classes=10)
+    for diagnostic in api.validate("net.prototxt"):
+        print(diagnostic.rule, diagnostic.message)
+
+Every function raises a :class:`prototxt_gen.errors.PrototxtError` where the input makes no
+sense, and OSError where a file cannot be read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from prototxt_gen.diagnostics import Diagnostic, Source
+    from prototxt_gen.generate.spec import Spec
+    from prototxt_gen.graph.graph import Graph
+    from prototxt_gen.graph.phase import State
+
+__all__ = ["dump", "generate", "load", "read_source", "validate"]
+
+Input = str | os.PathLike[str]
+
+
+def generate(
+    spec: Spec | Mapping[str, object] | None = None,
+    *,
+    templates: Input | None = None,
+    **values: object,
+) -> str:
+    """The prototxt of a residual net.
+
+    ``values`` are the keys of a spec, ``depth`` included (``generate.spec``); they go
+    before those of ``spec``, where that is a mapping. ``templates`` is a folder whose
+    templates go before the shipped ones. Raises SpecError and TemplateError.
+    """
+    from prototxt_gen.errors import SpecError
+    from prototxt_gen.generate.blocks import build
+    from prototxt_gen.generate.render import render
+    from prototxt_gen.generate.spec import Spec
+
+    if isinstance(spec, Spec):
+        if values:
+            raise SpecError(f"a Spec is complete; found {', '.join(values)} beside it")
+        made = spec
+    else:
+        made = Spec.of({**(spec or {}), **values})
+    return render(build(made), Path(templates) if templates is not None else None)
+
+
+def validate(source: Input | Source, dialect: str | None = None) -> list[Diagnostic]:
+    """What Caffe would refuse in a prototxt, and what a person should know of it.
+
+    ``source`` is a path, or the Source of a text. The list is in the order of the file and
+    empty where all is well; ``diagnostics.render`` makes a line of each. Raises KeyError
+    for a ``dialect`` that is none of ``formats.dialects.DIALECTS``.
+    """
+    from prototxt_gen.graph.validation import validate
+
+    return validate(_source(source), dialect).sorted()
+
+
+def load(source: Input | Source, state: State | None = None) -> Graph:
+    """The graph of a net, in the TEST phase where no state is given.
+
+    Raises ParseError with every error of the text.
+    """
+    from prototxt_gen.diagnostics import Sink
+    from prototxt_gen.formats.reader import read_text
+    from prototxt_gen.graph.read import read
+
+    found = _source(source)
+    sink = Sink(found)
+    document = read_text(found, sink, "NetParameter")
+    sink.raise_errors()
+    graph = read(document, sink, state)
+    sink.raise_errors()
+    return graph
+
+
+def dump(graph: Graph) -> str:
+    """The prototxt of a graph; the layers that were read and left alone are as they were."""
+    from prototxt_gen.formats.prototxt import print_document
+    from prototxt_gen.graph.write import write
+
+    return print_document(write(graph)).decode("utf-8", "surrogateescape")
+
+
+def read_source(path: Input) -> Source:
+    """The bytes of a file, with its name; ``-`` is standard input."""
+    from prototxt_gen.diagnostics import Source
+    from prototxt_gen.formats.prototxt import LARGEST_FILE
+
+    name = os.fspath(path)
+    if name == "-":
+        import sys
+
+        return Source(sys.stdin.buffer.read(LARGEST_FILE + 1), "<stdin>")
+    with open(name, "rb") as file:
+        return Source(file.read(LARGEST_FILE + 1), name)
+
+
+def _source(source: Input | Source) -> Source:
+    from prototxt_gen.diagnostics import Source
+
+    return source if isinstance(source, Source) else read_source(source)

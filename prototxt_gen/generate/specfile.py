@@ -1,0 +1,113 @@
+"""A spec out of a YAML or a JSON file; JSON is read as the YAML that it is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import yaml
+from yaml.constructor import SafeConstructor
+
+from prototxt_gen.errors import SpecError
+
+#: A spec is a page of text; a file of more than this many bytes is none.
+LARGEST_SPEC = 1 << 20
+
+
+class SpecFile:
+    """The entries of a spec file, and where each of them stands."""
+
+    def __init__(self, path: Path, values: dict[str, object], places: dict[str, str]) -> None:
+        self.path = path
+        self.values = values
+        self._places = places
+
+    def locate(self, error: SpecError) -> SpecError:
+        """The same error with the file, line and column of its entry in front."""
+        entry = error.path
+        place = self._places.get(entry) or self._places.get(entry.partition("[")[0])
+        where = f"{self.path}:{place}" if place else str(self.path)
+        located = SpecError(f"{where}: {error.message}")
+        located.path = entry
+        return located
+
+
+def read_spec(path: Path) -> SpecFile:
+    """The entries of a file; raises SpecError where it is no mapping of them, and OSError."""
+    with path.open("rb") as file:
+        data = file.read(LARGEST_SPEC + 1)
+    if len(data) > LARGEST_SPEC:
+        raise SpecError(f"{path}: has more than {LARGEST_SPEC} bytes; a spec is a short text")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SpecError(f"{path}: is no UTF-8 text, at byte {error.start}") from error
+    if path.suffix == ".json":
+        return SpecFile(path, _json(path, text), {})
+    try:
+        root = yaml.compose(text, yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"{path}:{_place(mark)}" if mark else f"{path}"
+        raise SpecError(f"{place}: {error.problem or 'is no YAML'}") from error
+    except yaml.YAMLError as error:
+        raise SpecError(f"{path}: {error}") from error
+    return _mapping(path, root)
+
+
+def _json(path: Path, text: str) -> dict[str, object]:
+    try:
+        values = json.loads(text, object_pairs_hook=lambda pairs: _unique(path, pairs))
+    except json.JSONDecodeError as error:
+        raise SpecError(f"{path}:{error.lineno}:{error.colno}: {error.msg}") from error
+    except RecursionError as error:
+        raise SpecError(f"{path}: is nested too deep") from error
+    if not isinstance(values, dict):
+        raise SpecError(f"{path}: is no mapping; expected keys such as `depth` with values")
+    return values
+
+
+def _unique(path: Path, pairs: list[tuple[str, object]]) -> dict[str, object]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise SpecError(f"{path}: {twice} is given twice")
+    return values
+
+
+def _mapping(path: Path, root: yaml.Node | None) -> SpecFile:
+    if not isinstance(root, yaml.MappingNode):
+        raise SpecError(f"{path}: is no mapping; expected lines such as `depth: 50`")
+    values: dict[str, object] = {}
+    places: dict[str, str] = {}
+    for key, value in root.value:
+        name = str(_scalar(key))
+        if name in values:
+            raise SpecError(f"{path}:{_place(key.start_mark)}: {name} is given twice")
+        values[name] = _value(value)
+        places[name] = _place(value.start_mark)
+        if isinstance(value, yaml.SequenceNode):
+            for index, item in enumerate(value.value):
+                places[f"{name}[{index}]"] = _place(item.start_mark)
+    return SpecFile(path, values, places)
+
+
+def _value(node: yaml.Node) -> object:
+    """A scalar or a list of scalars; anything deeper as its own notation, to be refused."""
+    if isinstance(node, yaml.SequenceNode):
+        return [_scalar(item) for item in node.value]
+    return _scalar(node)
+
+
+def _scalar(node: yaml.Node) -> object:
+    if not isinstance(node, yaml.ScalarNode):
+        return "a nested mapping" if isinstance(node, yaml.MappingNode) else "a nested list"
+    try:
+        return SafeConstructor().construct_object(node)
+    except (yaml.YAMLError, ValueError):
+        return node.value
+
+
+def _place(mark: yaml.Mark) -> str:
+    return f"{mark.line + 1}:{mark.column + 1}"

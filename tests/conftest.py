@@ -1,0 +1,16 @@
+"""What several tests share: the folders of other people's nets, and a way to run a command."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+CORPUS = Path(os.environ.get("PROTOTXT_CORPUS", Path(__file__).parents[1] / "../shared/corpus"))
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """The folder of other people's prototxt files; skips where it is absent."""
+    if not CORPUS.is_dir():
+        pytest.skip("no corpus: set PROTOTXT_CORPUS to a folder of prototxt files")
+    return CORPUS

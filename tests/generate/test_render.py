@@ -1,0 +1,83 @@
+"""What the templates print is the net; templates that print another are refused."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from prototxt_gen import api
+from prototxt_gen.diagnostics import Sink, Source
+from prototxt_gen.errors import TemplateError
+from prototxt_gen.formats.reader import read_text
+from prototxt_gen.generate.blocks import build
+from prototxt_gen.generate.render import render
+from prototxt_gen.generate.spec import BLOCKS, Spec
+from prototxt_gen.graph.write import write
+
+LAYER = "layer.prototxt.j2"
+NET = "net.prototxt.j2"
+
+specs = st.builds(
+    Spec,
+    stages=st.lists(st.integers(1, 8), min_size=1, max_size=4).map(tuple),
+    block=st.sampled_from(sorted(BLOCKS)),
+    width=st.integers(1, 70),
+    classes=st.integers(1, 1200),
+    input_shape=st.tuples(
+        st.integers(1, 4), st.integers(1, 5), st.integers(40, 300), st.integers(40, 300)
+    ),
+    conv1_bias=st.booleans(),
+    name=st.text(),
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(specs)
+def test_what_is_rendered_reads_back_as_the_net(spec: Spec) -> None:
+    net = build(spec)
+    source = Source(render(net).encode("utf-8", "surrogateescape"))
+    sink = Sink(source)
+    assert read_text(source, sink).root == write(net.graph).root
+    assert not sink.diagnostics
+
+
+def test_a_template_may_have_a_form_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / LAYER).write_text(
+        '{% if layer.type == "Pooling" %}# {{ layer.params.pooling_param.pool }}\n{% endif %}'
+        "layer {\n{{ layer | fields(3) }}\n}\n"
+    )
+    text = api.generate(depth=18, templates=tmp_path)
+    assert "# AVE" in text
+    assert '\n      name: "conv1"' in text
+    assert api.validate(Source(text.encode())) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "words"),
+    [
+        (LAYER, "layer {\n{{ layer.nam }}\n}\n", f"{LAYER}:2: .*has no attribute 'nam'"),
+        (LAYER, "layer {\n{{ layr | fields }}\n}\n", f"{LAYER}:2: 'layr' is undefined"),
+        (LAYER, "layer {\n{{ layer | field }}\n}\n", f"{LAYER}:2: No filter named 'field'"),
+        (LAYER, "layer {\n{{ 1 // 0 }}\n}\n", f"{LAYER}:2: .*zero"),
+        (LAYER, "{% if %}", f"{LAYER}:1: "),
+        (LAYER, "{{ 'x' | fields }}", f"{LAYER}:1: fields takes a layer"),
+        (NET, "{% include 'other.j2' %}", "no template 'other.j2'"),
+        (LAYER, "layer { {{ layer | fields }}\n", "is not closed"),
+        (LAYER, "", "prints 0 layer, the net has"),
+        (LAYER, '{{ "layer { " }}{{ layer | fields }}\ntype: "ReLU" }\n', "only once"),
+        (LAYER, "layer { {{ (layer | fields).replace('64', '32') }} }\n", "num_output: 32"),
+        (NET, '{{ "" }}', "prints 0 layer"),
+    ],
+)
+def test_a_wrong_template_is_named_with_its_line(
+    tmp_path: Path, file: str, text: str, words: str
+) -> None:
+    (tmp_path / file).write_text(text)
+    with pytest.raises(TemplateError, match=words):
+        api.generate(depth=18, templates=tmp_path)
+
+
+def test_a_missing_folder_of_templates_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TemplateError, match="is no folder"):
+        api.generate(depth=18, templates=tmp_path / "none")
