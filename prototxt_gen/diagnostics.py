@@ -148,11 +148,12 @@ class Sink:
 
 
 def render(diagnostic: Diagnostic, source: Source | None) -> str:
-    """One line for a diagnostic: ``file:line:column: severity: message [rule]``."""
+    """One line for a diagnostic: ``file:line:column: severity: message; help [rule]``."""
     where = source.path if source else ""
     if source and diagnostic.span:
         line, column = source.position(diagnostic.span.start)
         where = f"{where}:{line}:{column}"
     layer = f"layer {diagnostic.layer!r}: " if diagnostic.layer is not None else ""
-    text = f"{diagnostic.severity.value}: {layer}{diagnostic.message} [{diagnostic.rule}]"
+    help = f"; {diagnostic.help}" if diagnostic.help else ""
+    text = f"{diagnostic.severity.value}: {layer}{diagnostic.message}{help} [{diagnostic.rule}]"
     return f"{where}: {text}" if where else text

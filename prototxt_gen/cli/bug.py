@@ -1,0 +1,22 @@
+"""What to say when an exception is not the user's fault."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import traceback
+
+from prototxt_gen import _version
+
+
+def report_bug() -> None:
+    """Print the exception at hand to stderr as a text that can be sent as it is."""
+    print(
+        "error: this is a bug of resnet-proto. Please report it with the text below, and if "
+        "you can with the input.\n\n"
+        f"resnet-proto {_version.__version__}, Python {platform.python_version()}, "
+        f"{platform.system()} {platform.machine()}\n"
+        f"arguments: {' '.join(sys.argv[1:])}\n",
+        file=sys.stderr,
+    )
+    traceback.print_exc()

@@ -1,0 +1,85 @@
+"""What commands print: plain lines in a pipe, the line at fault and colours on a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, TextIO
+
+from prototxt_gen.diagnostics import Diagnostic, Severity, Source, render
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+_COLOURS = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold blue"}
+
+
+def print_error(message: str) -> None:
+    """One line on stderr about why the command could not do its work."""
+    if sys.stderr.isatty():
+        _print_rich([_styled(("error", "bold red"), (": " + message, ""))], sys.stderr)
+    else:
+        print(f"error: {message}", file=sys.stderr)
+
+
+def print_report(diagnostics: Iterable[Diagnostic], source: Source | None, stream: TextIO) -> None:
+    """Each diagnostic with its place; on a terminal also the line that it is about."""
+    if stream.isatty():
+        _print_rich((_pretty(diagnostic, source) for diagnostic in diagnostics), stream)
+        return
+    for diagnostic in diagnostics:
+        stream.write(_printable(render(diagnostic, source), stream) + "\n")
+
+
+def _printable(line: str, stream: TextIO) -> str:
+    """The line as the stream's encoding can hold it, without control characters."""
+    clean = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+    encoding = stream.encoding or "utf-8"
+    return clean.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _print_rich(texts: Iterable[Text], stream: TextIO) -> None:
+    from rich.console import Console
+
+    console = Console(file=stream, highlight=False, soft_wrap=True)
+    for text in texts:
+        console.print(text)
+
+
+def _pretty(diagnostic: Diagnostic, source: Source | None) -> Text:
+    severity = diagnostic.severity
+    place, _, rest = render(replace(diagnostic, help=None), source).partition(f"{severity.value}: ")
+    text = _styled(
+        (place, "bold"),
+        (severity.value, _COLOURS[severity]),
+        (f": {rest.removesuffix(f' [{diagnostic.rule}]')}", ""),
+        (f" [{diagnostic.rule}]", "dim"),
+    )
+    if source is not None and diagnostic.span is not None:
+        line, column = source.position(diagnostic.span.start)
+        shown = source.line(line).replace("\t", " ")
+        last = source.position(max(diagnostic.span.end, diagnostic.span.start + 1))
+        width = last[1] - column if last[0] == line else len(shown) - column + 1
+        # A long line is cut to what stands around the place.
+        start = max(0, column - 40)
+        shown = shown[start : start + 100]
+        width = max(1, min(width, len(shown) - (column - 1 - start)))
+        margin = " " * len(str(line))
+        text.append_text(
+            _styled(
+                (f"\n {line} | ", "blue"),
+                (_printable(shown, sys.stdout), ""),
+                (f"\n {margin} | ", "blue"),
+                (" " * (column - 1 - start) + "^" * width, _COLOURS[severity]),
+            )
+        )
+    if diagnostic.help:
+        text.append_text(_styled(("\n help: ", "bold cyan"), (diagnostic.help, "")))
+    return text
+
+
+def _styled(*parts: tuple[str, str]) -> Text:
+    from rich.text import Text
+
+    return Text.assemble(*parts)

@@ -1,0 +1,53 @@
+"""``resnet-proto validate``: what Caffe would refuse in a prototxt."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from prototxt_gen.cli.options import dialect_option
+from prototxt_gen.cli.output import print_error, print_report
+from prototxt_gen.diagnostics import Diagnostic, Severity
+
+
+@click.command("validate", short_help="Report what Caffe would refuse in prototxt files.")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@dialect_option
+def command(files: tuple[str, ...], dialect: str | None) -> int:
+    """Report everything that Caffe would refuse in nets and solvers; - reads standard input.
+
+    Errors of syntax, fields that no Caffe knows, layers that do not fit together, shapes.
+    Exit code 0: Caffe would load every file. 1: it would not. 2: a file cannot be read.
+    """
+    from prototxt_gen import api
+
+    found: list[Diagnostic] = []
+    unreadable = 0
+    for path in files:
+        try:
+            source = api.read_source(path)
+        except OSError as error:
+            print_error(f"{path}: {error.strerror or error}")
+            unreadable += 1
+            continue
+        diagnostics = api.validate(source, dialect)
+        print_report(diagnostics, source, sys.stdout)
+        found.extend(diagnostics)
+    if unreadable < len(files):
+        print(_summary(found, len(files) - unreadable), file=sys.stderr)
+    errors = any(diagnostic.severity is Severity.ERROR for diagnostic in found)
+    return 2 if unreadable else int(errors)
+
+
+def _summary(found: list[Diagnostic], files: int) -> str:
+    counts = [
+        _count(sum(d.severity is severity for d in found), severity.value)
+        for severity in Severity
+        if severity is Severity.ERROR or any(d.severity is severity for d in found)
+    ]
+    return f"{_count(files, 'file')}: {', '.join(counts)}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
