@@ -14,3 +14,12 @@ def corpus() -> Path:
     if not CORPUS.is_dir():
         pytest.skip("no corpus: set PROTOTXT_CORPUS to a folder of prototxt files")
     return CORPUS
+
+
+@pytest.fixture(scope="session")
+def recorded(corpus: Path) -> Path:
+    """The folder beside the corpus with what real Caffe made of its files."""
+    folder = corpus.parent / "golden"
+    if not folder.is_dir():
+        pytest.skip(f"no recordings in {folder}")
+    return folder

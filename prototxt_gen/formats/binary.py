@@ -44,8 +44,16 @@ def to_message(root: Block, message: str, dialect: str = "bvlc") -> ProtobufMess
 
 
 def serialize(document: Document, message: str) -> bytes:
-    """The binary form of a document, by its dialect; raises ParseError as to_message does."""
-    return to_message(document.root, message, document.dialect).SerializeToString()
+    """The binary form of a document, by its dialect.
+
+    Raises ParseError as to_message does, and where a required field is missing.
+    """
+    built: Any = to_message(document.root, message, document.dialect)
+    missing = built.FindInitializationErrors()
+    if missing:
+        raise ParseError(f"the {message} lacks required fields: {', '.join(missing)}")
+    data: bytes = built.SerializeToString()
+    return data
 
 
 def from_message(
@@ -144,13 +152,27 @@ def _set(built: Any, type: Message, field: Field) -> None:
         raise TypeError(f"the value {value} has no type")
     if isinstance(value, Symbol):
         native = known.enum_type.values_by_name[value].number
-    elif known.type == _Type.TYPE_STRING and isinstance(value, str):
-        # What is not UTF-8 is legal in a binary of Caffe's, but not in Python's strings.
-        native = value.encode("utf-8", "surrogateescape").decode("utf-8")
+    elif known.type == _Type.TYPE_STRING and isinstance(value, str) and not value.isascii():
+        data = value.encode("utf-8", "surrogateescape")
+        try:
+            native = data.decode("utf-8")
+        except UnicodeDecodeError:
+            # Legal in Caffe's binaries, but Python sets no string that is not UTF-8.
+            built.MergeFromString(_varint(known.number << 3 | 2) + _varint(len(data)) + data)
+            return
     if declared.repeated:
         getattr(built, field.name).append(native)
     else:
         setattr(built, field.name, native)
+
+
+def _varint(number: int) -> bytes:
+    """An integer as the wire format has it: seven bits a byte, the lowest first."""
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*out, number])
 
 
 def _block(built: Any, type: Message, skip_weights: bool) -> Block:
@@ -174,6 +196,8 @@ def _value(known: Any, value: Any) -> Value:
         return Symbol(known.enum_type.values_by_number[value].name)
     if known.type == _Type.TYPE_FLOAT:
         return shortest(value)
+    if known.type == _Type.TYPE_STRING and isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
     plain: Value = value
     return plain
 
