@@ -1,4 +1,4 @@
-.PHONY: test lint types proto
+.PHONY: test lint types docs proto bench
 
 test:
 	python -m pytest
@@ -10,6 +10,14 @@ lint:
 
 types:
 	mypy
+
+docs:
+	python docs/reference.py
+
+bench:
+	python benchmarks/startup.py
+	python benchmarks/reading.py
+	python benchmarks/depth.py
 
 # The compiled schema that is read at run time; needs grpcio-tools.
 proto:

@@ -1,7 +1,7 @@
 """From a generated net to text, by way of Jinja2 templates.
 
 The templates own what surrounds the layers; scalars, fields and nested blocks are printed
-by ``formats.prototxt``, which they reach through the filter ``fields``. A template sees:
+by ``formats.printer``, which they reach through the filter ``fields``. A template sees:
 
 ``net``
     ``name``, ``spec``, ``header`` (the fields in front of the layers), ``layers`` and
@@ -26,7 +26,7 @@ from prototxt_gen._resources import data_dir
 from prototxt_gen.diagnostics import Sink, Source
 from prototxt_gen.document import Block, Field, Value
 from prototxt_gen.errors import TemplateError
-from prototxt_gen.formats.prototxt import print_block
+from prototxt_gen.formats.printer import print_block
 from prototxt_gen.generate.blocks import Net
 from prototxt_gen.generate.spec import Spec
 from prototxt_gen.graph.write import write

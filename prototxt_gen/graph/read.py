@@ -7,8 +7,7 @@ from prototxt_gen.document import Block, Document, Field
 from prototxt_gen.formats.upgrade import upgrade_input, upgrade_net
 from prototxt_gen.graph.graph import Graph, InputForm
 from prototxt_gen.graph.phase import State, included
-from prototxt_gen.layers import layer_class
-from prototxt_gen.layers.base import Layer, Unknown
+from prototxt_gen.layers import read_layer
 
 
 def read(document: Document, sink: Sink, state: State | None = None) -> Graph:
@@ -65,15 +64,6 @@ def add_layer(graph: Graph, field: Field) -> None:
         block,
         field,
     )
-
-
-def read_layer(block: Block) -> Layer:
-    """The resolved parameters of a ``layer`` block; Unknown for a type without a module."""
-    name = block.get("type", str, "")
-    cls = layer_class(name)
-    if cls is None:
-        return Unknown(name)
-    return cls.read(block.block(cls.param) if cls.param else Block(), block)
 
 
 def _input_form(root: Block) -> InputForm:

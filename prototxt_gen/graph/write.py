@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from prototxt_gen.document import Block, Document, Field
 from prototxt_gen.graph.graph import Graph, Node
-from prototxt_gen.graph.read import read_layer
+from prototxt_gen.layers import read_layer
 from prototxt_gen.layers.data import Input
 
 _INPUT_FIELDS = ("input", "input_shape", "input_dim")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from prototxt_gen.layers.base import REGISTRY, Layer
+from prototxt_gen.document import Block
+from prototxt_gen.layers.base import REGISTRY, Layer, Unknown
 
 #: Where each type's class is. A test compares this table with what the modules register.
 MODULES = {
@@ -32,3 +33,12 @@ def layer_class(name: str) -> type[Layer] | None:
         return None
     import_module(f"{__name__}.{module}")
     return REGISTRY[name]
+
+
+def read_layer(block: Block) -> Layer:
+    """The resolved parameters of a ``layer`` block; Unknown for a type without a module."""
+    name = block.get("type", str, "")
+    cls = layer_class(name)
+    if cls is None:
+        return Unknown(name)
+    return cls.read(block.block(cls.param) if cls.param else Block(), block)

@@ -1,0 +1,71 @@
+"""What is shipped beside the code: examples that run, docs that are fresh, a whole wheel."""
+
+import os
+import runpy
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from prototxt_gen import api
+from prototxt_gen.diagnostics import Source
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples"
+
+
+@pytest.mark.parametrize("spec", [*EXAMPLES.glob("*.yaml"), *EXAMPLES.glob("*.json")])
+def test_example_specs_make_sound_nets(spec: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "prototxt_gen", "gen", "--spec", spec], capture_output=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert api.validate(Source(done.stdout)) == []
+
+
+def test_example_templates_make_a_sound_net() -> None:
+    text = api.generate(depth=18, templates=EXAMPLES / "templates")
+    assert "# 7x7, 64 channels\n" in text
+    assert api.validate(Source(text.encode())) == []
+
+
+def test_the_example_program_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_path(str(EXAMPLES / "api.py"))
+    out = capsys.readouterr().out
+    assert " 0 findings" in out
+    assert "[window-too-large]" in out
+
+
+def test_the_reference_of_commands_is_fresh() -> None:
+    reference = runpy.run_path(str(ROOT / "docs" / "reference.py"))["reference"]()
+    assert (ROOT / "docs" / "cli.md").read_text(encoding="utf-8") == reference, "run `make docs`"
+
+
+def test_the_wheel_holds_what_the_checkout_has(tmp_path: Path) -> None:
+    # Of a copy, since setuptools packs what it finds in an old build folder.
+    other = shutil.ignore_patterns(".*", "build", "tests", "*.egg-info", "__pycache__")
+    copy = shutil.copytree(ROOT, tmp_path / "copy", ignore=other)
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", tmp_path, copy],
+        check=True,
+        env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    shipped = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    wanted = {
+        *(f"prototxt_gen/{file}" for file in _files(ROOT / "prototxt_gen", ".py", "py.typed")),
+        *(f"prototxt_gen/proto/{file}" for file in _files(ROOT / "proto", ".proto", ".binpb")),
+        *(f"prototxt_gen/templates/{file}" for file in _files(ROOT / "templates", ".j2")),
+    }
+    assert shipped == wanted
+
+
+def _files(folder: Path, *ends: str) -> list[str]:
+    return [
+        file.relative_to(folder).as_posix()
+        for file in folder.rglob("*")
+        if file.name.endswith(ends)
+    ]
