@@ -134,7 +134,8 @@ def check_params(graph: Graph, shapes: Shapes, sink: Sink) -> None:
                 span=field_span(node, "param", len(weights)),
                 layer=node.name,
             )
-        if node.layer.type == "BatchNorm":
+        # NVIDIA's BatchNorm learns its scale and bias itself.
+        if node.layer.type == "BatchNorm" and graph.dialect != "nvcaffe":
             _check_statistics(node, params, sink)
         for position, (param, shape) in enumerate(zip(params, weights or (), strict=False)):
             name = param.get("name", str, "")

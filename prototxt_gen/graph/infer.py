@@ -40,7 +40,7 @@ def infer(graph: Graph, sink: Sink) -> Shapes:
             _note_unknown(node, silent, sink)
             continue
         bottoms = shapes.of(node.bottoms)
-        if bottoms is None or not node.layer.arity().fits(len(node.bottoms), len(node.tops)):
+        if bottoms is None or not _is_sound(node):
             continue
         try:
             weights = node.layer.blob_shapes(bottoms)
@@ -52,7 +52,7 @@ def infer(graph: Graph, sink: Sink) -> Shapes:
             continue
         shapes.weights[index] = weights
         shapes.blobs.update(zip(node.tops, tops, strict=True))
-        _check_sizes(node, weights, tops, sink)
+        _check_sizes(node, bottoms, weights, tops, sink)
     return shapes
 
 
@@ -68,6 +68,12 @@ def total_cost(graph: Graph, shapes: Shapes) -> Cost:
     """The sum over all nodes that have known shapes."""
     found = [cost for _, cost in costs(graph, shapes)]
     return Cost(*(sum(column) for column in zip(*found, strict=True))) if found else Cost()
+
+
+def _is_sound(node: Node) -> bool:
+    """Whether nothing but its bottoms' shapes can be wrong with a node."""
+    fits = node.layer.arity().fits(len(node.bottoms), len(node.tops))
+    return fits and next(node.layer.problems(), None) is None
 
 
 def _note_unknown(node: Node, silent: set[str], sink: Sink) -> None:
@@ -92,9 +98,15 @@ def _report(node: Node, error: ShapeError, sink: Sink) -> None:
 
 
 def _check_sizes(
-    node: Node, weights: tuple[Shape, ...], tops: tuple[Shape, ...], sink: Sink
+    node: Node,
+    bottoms: tuple[Shape, ...],
+    weights: tuple[Shape, ...],
+    tops: tuple[Shape, ...],
+    sink: Sink,
 ) -> None:
-    for what, found in (("weight", weights), ("top", tops)):
+    # Behind a blob that is too large the layers after it would say the same again.
+    fresh = () if any((count(shape) or 0) > MAX_COUNT for shape in bottoms) else tops
+    for what, found in (("weight", weights), ("top", fresh)):
         for index, shape in enumerate(found):
             elements = count(shape)
             if elements is not None and elements > MAX_COUNT:

@@ -57,3 +57,18 @@ def test_what_caffe_refuses_is_found_at_its_line(text: str, rule: str) -> None:
 def test_an_in_place_chain_is_no_second_source() -> None:
     text = CONV % "" + RELU.format("a", "y", "y") + RELU.format("b", "y", "y")
     assert rules(INPUT + text) == []
+
+
+def test_a_blob_that_is_too_large_is_reported_once() -> None:
+    text = INPUT.replace("1, 4, 8, 8", "65536, 4, 256, 256") + RELU.format("a", "x", "x")
+    assert rules(text + RELU.format("b", "x", "y")) == [("blob-too-large", 1)]
+
+
+def test_a_missing_kernel_is_reported_once() -> None:
+    assert rules(INPUT + CONV.replace("kernel_size: 3", "") % "") == [("kernel-missing", 2)]
+
+
+def test_nvidias_batch_norm_may_learn() -> None:
+    norm = 'layer { name: "b" type: "BatchNorm" bottom: "x" top: "y" param { lr_mult: 1 }%s }\n'
+    assert rules(INPUT + norm % "") == [("batch-norm-lr", 2)]
+    assert rules(INPUT + norm % " forward_type: FLOAT16") == []
