@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pytest
+
 from prototxt_gen.diagnostics import Sink, Source
 from prototxt_gen.document import Block, Number, Symbol
 from prototxt_gen.formats.prototxt import parse, print_block
@@ -44,3 +46,51 @@ def test_a_word_at_the_end_of_the_file_is_read_whole() -> None:
     block, sink = read(b"test: TRUE")
     assert not sink.diagnostics
     assert block == Block.of(test=Symbol("TRUE"))
+
+
+COMMENTED = b"""# the net
+name: "n"  # its name
+
+# \xe9 is not UTF-8
+layer {
+  # inside
+  name: "a"
+
+  # last
+}
+# the end
+"""
+
+
+def test_comments_and_blank_lines_survive_printing() -> None:
+    block, sink = read(COMMENTED)
+    assert not sink.diagnostics
+    printed = print_block(block).encode("utf-8", "surrogateescape")
+    assert printed == COMMENTED.replace(b'"n"  #', b'"n" #')
+    again, _ = read(printed)
+    assert print_block(again).encode("utf-8", "surrogateescape") == printed
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        (b'\xef\xbb\xbfname: "n"', "byte-order-mark"),
+        (b"<!DOCTYPE html>\n<html>", "not-text"),
+        (b"\x7fELF\x02\x01\x01\0", "not-text"),
+        (b"layer { " * 200 + b"} " * 200, "nesting-too-deep"),
+        (b"input_dim: " + b"1" * 5000, "number-too-long"),
+        (b"[caffe.extension]: 1", "extension"),
+    ],
+)
+def test_what_is_no_prototxt_is_named(text: bytes, rule: str) -> None:
+    _, sink = read(text)
+    assert [d.rule for d in sink.errors] == [rule]
+
+
+def test_all_errors_of_a_file_come_out_at_once() -> None:
+    _, sink = read(
+        b'name: "a\nlayer { name "b" }\nlayer { pad: 08 }\nlayer { x: 1_0 }\nname: "z"\n'
+    )
+    assert sink.source
+    lines = [sink.source.position(d.span.start)[0] for d in sink.errors if d.span]
+    assert lines == [1, 2, 3, 4]
