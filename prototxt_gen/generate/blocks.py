@@ -17,12 +17,13 @@ from prototxt_gen.generate.spec import Spec
 from prototxt_gen.graph.check import check
 from prototxt_gen.graph.graph import Graph
 from prototxt_gen.layers.activation import ReLU, Softmax
+from prototxt_gen.layers.affine import Scale
 from prototxt_gen.layers.base import Layer
 from prototxt_gen.layers.combine import Eltwise
 from prototxt_gen.layers.convolution import Convolution
-from prototxt_gen.layers.data import Input
 from prototxt_gen.layers.dense import InnerProduct
-from prototxt_gen.layers.normalization import BatchNorm, Scale
+from prototxt_gen.layers.inputs import Input
+from prototxt_gen.layers.normalization import BatchNorm
 from prototxt_gen.layers.pooling import AVE, MAX, Pooling
 from prototxt_gen.layers.shapes import Shape, show
 

@@ -80,6 +80,8 @@ def check_counts(graph: Graph, sink: Sink) -> None:
                 layer=node.name,
             )
         losses = len(node.source.all("loss_weight"))
+        if node.layer.loss and not losses and len(node.tops) > 1:
+            _loss_without_weights(node, sink)
         if losses and losses != len(node.tops):
             sink.error(
                 "loss-weight-count",
@@ -103,6 +105,14 @@ def check_layers(graph: Graph, sink: Sink) -> None:
     """What the set-up of each layer refuses, and names that two layers have."""
     seen: dict[str, Node] = {}
     for node in graph.nodes:
+        if not node.layer.in_place and any(map(node.in_place, range(len(node.tops)))):
+            sink.error(
+                "in-place-refused",
+                f"works in place on {node.tops[0].blob!r}, which {node.type} does not",
+                span=field_span(node, "top"),
+                layer=node.name,
+                help="give the top a name of its own",
+            )
         for problem in node.layer.problems():
             sink.error(
                 problem.rule,
@@ -202,6 +212,16 @@ def _check_count(node: Node, what: str, found: int, bounds: tuple[int, int], sin
         f"{what}-count",
         f"has {found} {what}{'' if found == 1 else 's'}; {node.type} takes {wanted}",
         span=node.span,
+        layer=node.name,
+    )
+
+
+def _loss_without_weights(node: Node, sink: Sink) -> None:
+    """A loss gives itself one loss_weight (loss_layer.cpp), too few for several tops."""
+    sink.error(
+        "loss-weight-count",
+        f"has {len(node.tops)} tops and no loss_weight; expected one for each top",
+        span=field_span(node, "top", 1),
         layer=node.name,
     )
 

@@ -21,6 +21,8 @@ class Shapes:
 
     blobs: dict[Ref, Shape] = field(default_factory=dict)
     weights: dict[int, tuple[Shape, ...]] = field(default_factory=dict)  #: by index of node
+    #: Why nothing is known from a node on, by index of node.
+    reasons: dict[int, str] = field(default_factory=dict)
 
     def of(self, refs: Iterable[Ref]) -> tuple[Shape, ...] | None:
         """The shapes of several blobs; None where one of them is not known."""
@@ -38,6 +40,7 @@ def infer(graph: Graph, sink: Sink) -> Shapes:
     for index, node in enumerate(graph.nodes):
         if isinstance(node.layer, Unknown):
             _note_unknown(node, silent, sink)
+            shapes.reasons[index] = f"the type {node.type!r} is not known"
             continue
         bottoms = shapes.of(node.bottoms)
         if bottoms is None or not _is_sound(node):
@@ -47,8 +50,10 @@ def infer(graph: Graph, sink: Sink) -> Shapes:
             tops = node.layer.shapes(bottoms, len(node.tops))
         except ShapeError as error:
             _report(node, error, sink)
+            shapes.reasons[index] = error.message
             continue
-        except UnsupportedError:
+        except UnsupportedError as error:
+            shapes.reasons[index] = error.reason
             continue
         shapes.weights[index] = weights
         shapes.blobs.update(zip(node.tops, tops, strict=True))

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from prototxt_gen.document import Block, Document, Field
 from prototxt_gen.graph.graph import Graph, Node
-from prototxt_gen.layers import read_layer
-from prototxt_gen.layers.data import Input
+from prototxt_gen.layers import layer_class, read_layer
+from prototxt_gen.layers.inputs import Input
 
 _INPUT_FIELDS = ("input", "input_shape", "input_dim")
 #: The fields of a layer in the order in which people write them; any other comes between
@@ -38,7 +38,7 @@ def write_layer(node: Node) -> Block:
         return source
     block = Block.of(
         name=node.name,
-        type=node.type if same_layer else layer.type,
+        type=node.type if layer_class(node.type) is type(layer) else layer.type,
         bottom=[ref.blob for ref in node.bottoms],
         top=[ref.blob for ref in node.tops],
     )

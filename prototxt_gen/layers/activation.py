@@ -1,4 +1,4 @@
-"""Layers that change each value and leave the shape alone."""
+"""Layers that bend each value and leave the shape alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.base import Problem, layer
-from prototxt_gen.layers.shapes import Shape, axis_index
+from prototxt_gen.layers.shapes import Shape, axis_index, need_rank
 
 
 @layer("ReLU", param="relu_param")
@@ -16,7 +16,99 @@ class ReLU(Base):
     negative_slope: float = 0.0
 
 
-@layer("Dropout", param="dropout_param")
+@layer("ReLU6", param="relu6_param")
+class ReLU6(Base):
+    """Pass what is between 0 and a threshold (SSD and MobileNet forks)."""
+
+    threshold: float = 6.0
+
+
+@layer("PReLU", param="prelu_param")
+class PReLU(Base):
+    """Scale what is negative by a learned slope for each channel (prelu_layer.cpp)."""
+
+    channel_shared: bool = False
+
+    def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
+        """(C,), or a scalar where the slope is shared."""
+        need_rank(bottoms[0], 2, 32, "PReLU")
+        return ((),) if self.channel_shared else ((bottoms[0][1],),)
+
+
+@layer("ELU", param="elu_param")
+class ELU(Base):
+    """Pass what is positive; the rest nears -alpha (elu_layer.cpp)."""
+
+    alpha: float = 1.0
+
+
+@layer("SELU", "SeLu")
+class SELU(Base):
+    """ELU with the scale and alpha that keep mean and variance (forks)."""
+
+
+@layer("Sigmoid", param="sigmoid_param")
+class Sigmoid(Base):
+    """1 / (1 + exp(-x)) (sigmoid_layer.cpp)."""
+
+
+@layer("TanH", param="tanh_param")
+class TanH(Base):
+    """The hyperbolic tangent (tanh_layer.cpp)."""
+
+
+@layer("Swish", param="swish_param")
+class Swish(Base):
+    """x * sigmoid(beta * x) (swish_layer.cpp)."""
+
+    beta: float = 1.0
+
+
+@layer("HSwish")
+class HSwish(Base):
+    """x * clip(x + 3, 0, 6) / 6 (forks)."""
+
+
+@layer("HardSigmoid")
+class HardSigmoid(Base):
+    """clip(x + 3, 0, 6) / 6 (forks)."""
+
+
+@layer("Mish")
+class Mish(Base):
+    """x * tanh(log(1 + exp(x))) (forks)."""
+
+
+@layer("GELU")
+class GELU(Base):
+    """x times the normal distribution at x (forks)."""
+
+
+@layer("CReLU")
+class CReLU(Base):
+    """ReLU of x and of -x, side by side (forks)."""
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """Twice the channels."""
+        need_rank(bottoms[0], 2, 32, "CReLU")
+        batch, channels, *rest = bottoms[0]
+        return ((batch, None if channels is None else 2 * channels, *rest),)
+
+
+@layer("BNLL")
+class BNLL(Base):
+    """log(1 + exp(x)) (bnll_layer.cpp)."""
+
+
+@layer("Clip", param="clip_param")
+class Clip(Base):
+    """Values below min become min, values above max become max (clip_layer.cpp)."""
+
+    min: float = 0.0
+    max: float = 0.0
+
+
+@layer("Dropout", "SpatialDropout", "SeLuDropout", param="dropout_param")
 class Dropout(Base):
     """Set values to 0 at random in training; nothing in the TEST phase (dropout_layer.cpp)."""
 
@@ -27,6 +119,11 @@ class Dropout(Base):
         if not 0 <= self.dropout_ratio < 1:
             message = f"dropout_ratio is {self.dropout_ratio:g}; expected 0 or more and less than 1"
             yield Problem("dropout-ratio", message, "dropout_ratio")
+
+
+@layer("MnActivation")
+class MnActivation(Base):
+    """Moves activations between machines (intel/caffe); nothing on one."""
 
 
 @layer("Softmax", param="softmax_param")

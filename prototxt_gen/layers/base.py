@@ -113,6 +113,8 @@ class Layer:
     #: Fields of the parameter message that ``read`` understands beyond those named after
     #: a dataclass field; ``write`` replaces them all.
     spellings: ClassVar[frozenset[str]] = frozenset()
+    in_place: ClassVar[bool] = True  #: whether a top may have the name of its bottom
+    loss: ClassVar[bool] = False  #: whether its first top is a loss where nothing is said
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:

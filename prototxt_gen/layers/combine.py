@@ -1,15 +1,16 @@
-"""Layers that make one blob of several."""
+"""Layers that make one blob of several, or several of one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Self
 
 from prototxt_gen.document import Block, Symbol
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.base import MANY, Arity, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.shapes import Shape, axis_index, need_equal, same, show
+from prototxt_gen.layers.shapes import Dim, Shape, axis_index, need_equal, same, show
 
 SUM = Symbol("SUM")
 
@@ -54,9 +55,7 @@ class Concat(Base):
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
         """``concat_dim`` is the old name of ``axis``."""
-        both = params.has("axis") and params.has("concat_dim")
-        old = params.has("concat_dim") and not both
-        return cls(params.get("concat_dim" if old else "axis", int, 1), both)
+        return cls(*_read_axis(params, "concat_dim"))
 
     def write(self) -> Block:
         """The axis by its present name."""
@@ -86,3 +85,88 @@ class Concat(Base):
             size = bottom[axis]
             total = None if total is None or size is None else total + size
         return ((*rest[:axis], total, *rest[axis + 1 :]),)
+
+
+@layer("Slice", param="slice_param")
+class Slice(Base):
+    """One blob as several, cut along an axis (slice_layer.cpp)."""
+
+    slice_point: tuple[int, ...] = ()
+    axis: int = 1
+    conflict: bool = False  #: both axis and slice_dim are given
+
+    spellings = frozenset({"slice_dim"})
+
+    @classmethod
+    def read(cls, params: Block, layer: Block) -> Self:
+        """``slice_dim`` is the old name of ``axis``."""
+        axis, conflict = _read_axis(params, "slice_dim")
+        return cls(params.get_list("slice_point", int), axis, conflict)
+
+    def write(self) -> Block:
+        """The axis by its present name."""
+        return Block.of(slice_point=self.slice_point, axis=self.axis if self.axis != 1 else None)
+
+    def arity(self) -> Arity:
+        """One top or more; one more than there are cuts."""
+        tops = len(self.slice_point) + 1
+        return Arity((1, 1), (tops, tops) if self.slice_point else (1, MANY))
+
+    def problems(self) -> Iterator[Problem]:
+        """One name for the axis, and cuts in their order."""
+        if self.conflict:
+            message = "has both axis and slice_dim; expected one of them"
+            yield Problem("slice-axis", message, "slice_dim")
+        if any(a >= b for a, b in pairwise((0, *self.slice_point))):
+            message = f"slice_point is {', '.join(map(str, self.slice_point))}; expected rising"
+            yield Problem("slice-point", f"{message} numbers from 1 on", "slice_point")
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """The parts; equal ones where no cut is given."""
+        axis = axis_index(self.axis, len(bottoms[0]))
+        size = bottoms[0][axis]
+        if size is None:
+            parts: list[Dim] = [None] * tops
+        elif self.slice_point:
+            if self.slice_point[-1] >= size:
+                raise ShapeError(
+                    f"slice_point {self.slice_point[-1]} leaves nothing of axis {axis}, which "
+                    f"has {size} in the bottom {show(bottoms[0])}",
+                    rule="slice-point",
+                    field="slice_point",
+                )
+            parts = [b - a for a, b in pairwise((0, *self.slice_point, size))]
+        elif size % tops:
+            raise ShapeError(
+                f"{tops} tops are no equal parts of axis {axis}, which has {size} in the bottom "
+                f"{show(bottoms[0])}",
+                rule="slice-equal",
+            )
+        else:
+            parts = [size // tops] * tops
+        return tuple((*bottoms[0][:axis], part, *bottoms[0][axis + 1 :]) for part in parts)
+
+
+@layer("Split")
+class Split(Base):
+    """The same blob under several names (split_layer.cpp)."""
+
+    def arity(self) -> Arity:
+        """One top or more."""
+        return Arity((1, 1), (1, MANY))
+
+
+@layer("Silence")
+class Silence(Base):
+    """Reads what nobody else does, so that it is not printed (silence_layer.cpp)."""
+
+    def arity(self) -> Arity:
+        """One bottom or more, and no top."""
+        return Arity((1, MANY), (0, 0))
+
+
+def _read_axis(params: Block, old_name: str) -> tuple[int, bool]:
+    """The axis by its present or its old name, and whether both are given."""
+    both = params.has("axis") and params.has(old_name)
+    name = old_name if params.has(old_name) and not both else "axis"
+    return params.get(name, int, 1), both

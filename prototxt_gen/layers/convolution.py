@@ -22,7 +22,7 @@ from prototxt_gen.layers.window import (
 )
 
 
-@layer("Convolution", param="convolution_param")
+@layer("Convolution", "DepthwiseConvolution", param="convolution_param")
 class Convolution(Base):
     """Weights of (num_output, channels / group, kernel...); each bottom has its own top."""
 
@@ -121,14 +121,16 @@ class Convolution(Base):
                 ("dilation", self.dilation),
             )
         )
-        return tuple(map(_out, sizes, *windows))
+        return tuple(map(self._out, sizes, *windows))
 
-
-def _out(size: Dim, kernel: int, stride: int, pad: int, dilation: int) -> Dim:
-    if size is None or stride == 0:
-        return None
-    room = size + 2 * pad - (dilation * (kernel - 1) + 1)
-    out = int(room / stride) + 1  # C++ cuts towards 0, so that -1 / 2 is 0
-    if out < 1:
-        raise too_large(size, dilation * (kernel - 1) + 1, pad)
-    return out
+    def _out(self, size: Dim, kernel: int, stride: int, pad: int, dilation: int) -> Dim:
+        """The number of windows along an axis."""
+        if size is None:
+            return None
+        extent = dilation * (kernel - 1) + 1
+        room = size + 2 * pad - extent
+        # C++ cuts towards 0, so that -1 / 2 is 0.
+        out = (room // stride if room >= 0 else -(-room // stride)) + 1
+        if out < 1:
+            raise too_large(size, extent, pad)
+        return out

@@ -1,4 +1,4 @@
-"""Layers without bottoms: where a net's data come from."""
+"""Layers without bottoms that read files and databases, and one that writes a file."""
 
 from __future__ import annotations
 
@@ -7,55 +7,10 @@ from dataclasses import replace
 from typing import Self
 
 from prototxt_gen.document import Block
-from prototxt_gen.errors import ShapeError, UnsupportedError
+from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.layers.base import MANY, Arity, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.shapes import Shape, show
-
-
-@layer("Input", param="input_param")
-class Input(Base):
-    """What the user gives; one shape for each top, or one for all (input_layer.hpp)."""
-
-    shape: tuple[tuple[int, ...], ...] = ()
-
-    @classmethod
-    def read(cls, params: Block, layer: Block) -> Self:
-        """The shapes as tuples of dimensions."""
-        return cls(tuple(block.get_list("dim", int) for block in params.blocks("shape")))
-
-    def write(self) -> Block:
-        """The shapes as BlobShape messages."""
-        return Block.of(shape=[Block.of(dim=dims) for dims in self.shape])
-
-    def arity(self) -> Arity:
-        """No bottom, and any number of tops."""
-        return Arity((0, 0), (1, MANY))
-
-    def problems(self) -> Iterator[Problem]:
-        """A dimension is not negative (blob.cpp)."""
-        for dims in self.shape:
-            if any(dim < 0 for dim in dims):
-                message = f"shape is {show(dims)}; expected dimensions of 0 or more"
-                yield Problem("negative-dim", message, "shape")
-
-    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """The shapes as given.
-
-        Raises UnsupportedError where there is none, which Caffe leaves to the user, and
-        ShapeError where there are neither one nor as many as tops.
-        """
-        if len(self.shape) == tops:
-            return self.shape
-        if len(self.shape) == 1:
-            return self.shape * tops
-        if self.shape:
-            raise ShapeError(
-                f"has {len(self.shape)} shapes for {tops} tops; expected one, or one for each top",
-                rule="input-shapes",
-                field="shape",
-            )
-        raise UnsupportedError("the shape of an input is not given")
+from prototxt_gen.layers.shapes import Shape
 
 
 @layer("Data", param="data_param")
@@ -69,8 +24,7 @@ class Data(Base):
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
         """``crop_size`` stands in the layer's ``transform_param``."""
-        crop_size = layer.block("transform_param").get("crop_size", int, 0)
-        return replace(super().read(params, layer), crop_size=crop_size)
+        return replace(super().read(params, layer), crop_size=_crop(layer))
 
     def write(self) -> Block:
         """The database and the batch; the crop is not part of this message."""
@@ -85,3 +39,132 @@ class Data(Base):
         size = self.crop_size or None
         batch = self.batch_size
         return ((batch, None, size, size), (batch,))[:tops]
+
+
+@layer("ImageData", param="image_data_param")
+class ImageData(Base):
+    """Images and labels out of files (image_data_layer.cpp)."""
+
+    source: str = ""
+    batch_size: int = 1
+    new_height: int = 0
+    new_width: int = 0
+    is_color: bool = True
+    root_folder: str = ""
+    crop_size: int = 0
+
+    @classmethod
+    def read(cls, params: Block, layer: Block) -> Self:
+        """``crop_size`` stands in the layer's ``transform_param``."""
+        return replace(super().read(params, layer), crop_size=_crop(layer))
+
+    def write(self) -> Block:
+        """The files and the batch; the crop is not part of this message."""
+        block = super().write()
+        block.remove("crop_size")
+        return block
+
+    def arity(self) -> Arity:
+        """Images and labels."""
+        return Arity((0, 0), (2, 2))
+
+    def problems(self) -> Iterator[Problem]:
+        """A new size has both sides (image_data_layer.cpp)."""
+        if (self.new_height > 0) != (self.new_width > 0):
+            message = "expected both new_height and new_width, or neither"
+            yield Problem("image-size", message, "new_height")
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """Without a crop and a new size, height and width are known to the files alone."""
+        height = self.crop_size or self.new_height or None
+        width = self.crop_size or self.new_width or None
+        channels = 3 if self.is_color else 1
+        return ((self.batch_size, channels, height, width), (self.batch_size,))[:tops]
+
+
+@layer("WindowData", param="window_data_param")
+class WindowData(Base):
+    """Windows of images, and their classes (window_data_layer.cpp)."""
+
+    source: str = ""
+    batch_size: int = 0
+    crop_size: int = 0
+
+    @classmethod
+    def read(cls, params: Block, layer: Block) -> Self:
+        """``crop_size`` stands in the layer's ``transform_param``."""
+        return replace(super().read(params, layer), crop_size=_crop(layer))
+
+    def write(self) -> Block:
+        """The file and the batch; the crop is not part of this message any more."""
+        return Block.of(source=self.source or None, batch_size=self.batch_size or None)
+
+    def arity(self) -> Arity:
+        """Windows and labels."""
+        return Arity((0, 0), (2, 2))
+
+    def problems(self) -> Iterator[Problem]:
+        """Windows are cropped."""
+        if self.crop_size == 0:
+            yield Problem("crop-size", "transform_param has no crop_size; expected at least 1")
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """The channels are known to the file alone."""
+        size = self.crop_size
+        return ((self.batch_size, None, size, size), (self.batch_size,))[:tops]
+
+
+@layer("HDF5Data", param="hdf5_data_param")
+class HDF5Data(Base):
+    """Blobs out of HDF5 files, each named as a top (hdf5_data_layer.cpp)."""
+
+    source: str = ""
+    batch_size: int = 0
+
+    def arity(self) -> Arity:
+        """Any number of tops."""
+        return Arity((0, 0), (1, MANY))
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """Known to the files alone."""
+        raise UnsupportedError("the shapes are those in the HDF5 files")
+
+
+@layer("HDF5Output", param="hdf5_output_param")
+class HDF5Output(Base):
+    """Writes data and labels to a file (hdf5_output_layer.cpp)."""
+
+    file_name: str = ""
+
+    def arity(self) -> Arity:
+        """Data and labels, and no top."""
+        return Arity((2, 2), (0, 0))
+
+
+@layer("MemoryData", param="memory_data_param")
+class MemoryData(Base):
+    """Images and labels that a program hands over (memory_data_layer.cpp)."""
+
+    batch_size: int = 0
+    channels: int = 0
+    height: int = 0
+    width: int = 0
+
+    def arity(self) -> Arity:
+        """Images and labels."""
+        return Arity((0, 0), (2, 2))
+
+    def problems(self) -> Iterator[Problem]:
+        """All four are given."""
+        for name in ("batch_size", "channels", "height", "width"):
+            if getattr(self, name) == 0:
+                yield Problem("memory-data-size", f"{name} is 0, expected at least 1", name)
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """(N, C, H, W) and (N,)."""
+        images = (self.batch_size, self.channels, self.height, self.width)
+        return (images, (self.batch_size,))[:tops]
+
+
+def _crop(layer: Block) -> int:
+    return layer.block("transform_param").get("crop_size", int, 0)

@@ -10,7 +10,17 @@ from prototxt_gen.document import Block, Symbol
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.base import Arity, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.shapes import Shape, axis_index, count, show
+from prototxt_gen.layers.shapes import (
+    Shape,
+    axis_index,
+    count,
+    need_count,
+    need_rank,
+    need_sizes,
+    show,
+)
+
+L1 = Symbol("L1")
 
 
 @layer("SoftmaxWithLoss", param="loss_param")
@@ -24,6 +34,8 @@ class SoftmaxWithLoss(Base):
     normalization: Optional[Symbol] = None
     normalize: Optional[bool] = None
     axis: int = 1
+
+    loss = True
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
@@ -46,6 +58,151 @@ class SoftmaxWithLoss(Base):
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """A scalar, and the shape of the scores."""
         _one_label_each(bottoms, axis_index(self.axis, len(bottoms[0])))
+        return ((), bottoms[0])[:tops]
+
+
+@layer("SigmoidCrossEntropyLoss", param="loss_param")
+class SigmoidCrossEntropyLoss(Base):
+    """The cross entropy of sigmoids with targets (sigmoid_cross_entropy_loss_layer.cpp)."""
+
+    ignore_label: Optional[int] = None
+    normalization: Optional[Symbol] = None
+    normalize: Optional[bool] = None
+
+    loss = True
+
+    def arity(self) -> Arity:
+        """Scores and targets."""
+        return Arity((2, 2), (0, 1))
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """A scalar."""
+        need_count(bottoms[1], count(bottoms[0]), "bottom 1")
+        return ((),) * tops
+
+
+@layer("EuclideanLoss")
+class EuclideanLoss(Base):
+    """Half the mean of squared distances (euclidean_loss_layer.cpp)."""
+
+    loss = True
+
+    def arity(self) -> Arity:
+        """Two blobs."""
+        return Arity((2, 2), (0, 1))
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """A scalar."""
+        _one_row_each(bottoms)
+        need_count(bottoms[1][1:], count(bottoms[0][1:]), "an item of bottom 1")
+        return ((),) * tops
+
+
+@layer("ContrastiveLoss", param="contrastive_loss_param")
+class ContrastiveLoss(Base):
+    """Pairs that are alike should be near, others apart (contrastive_loss_layer.cpp)."""
+
+    margin: float = 1.0
+    legacy_version: bool = False
+
+    loss = True
+
+    def arity(self) -> Arity:
+        """Two blobs, and whether they are alike."""
+        return Arity((3, 3), (0, 1))
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """A scalar; the blobs are (N, C), the third one (N,)."""
+        _one_row_each(bottoms[:2])
+        for index, bottom in enumerate(bottoms):
+            need_rank(bottom, 1 if index == 2 else 2, 4, "ContrastiveLoss")
+            if any(dim not in (1, None) for dim in bottom[1 if index == 2 else 2 :]):
+                raise ShapeError(f"bottom {index} is {show(bottom)}; expected one vector an item")
+        need_sizes(bottoms[1][1:2], bottoms[0][1:2], "the length of bottom 1")
+        return ((),) * tops
+
+
+@layer("HingeLoss", param="hinge_loss_param")
+class HingeLoss(Base):
+    """One against all, with a margin of 1 (hinge_loss_layer.cpp)."""
+
+    norm: Symbol = L1
+
+    loss = True
+
+    def arity(self) -> Arity:
+        """Scores and labels."""
+        return Arity((2, 2), (0, 1))
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """A scalar."""
+        _one_row_each(bottoms)
+        return ((),) * tops
+
+
+@layer("MultinomialLogisticLoss")
+class MultinomialLogisticLoss(Base):
+    """-log of the probability at the label (multinomial_logistic_loss_layer.cpp)."""
+
+    loss = True
+
+    def arity(self) -> Arity:
+        """Probabilities and labels."""
+        return Arity((2, 2), (0, 1))
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """A scalar; there is one label an item."""
+        _one_row_each(bottoms)
+        need_count(bottoms[1][1:], 1, "an item of bottom 1")
+        return ((),) * tops
+
+
+@layer("InfogainLoss", param="infogain_loss_param")
+class InfogainLoss(Base):
+    """Cross entropy weighted by a matrix of classes (infogain_loss_layer.cpp).
+
+    The matrix is the third bottom, or in the file ``source``. A second top is the softmax.
+    """
+
+    source: str = ""
+    axis: int = 1
+    ignore_label: Optional[int] = None
+    normalization: Optional[Symbol] = None
+
+    loss = True
+
+    @classmethod
+    def read(cls, params: Block, layer: Block) -> Self:
+        """What losses share stands in the layer's ``loss_param``."""
+        shared = layer.block("loss_param")
+        return replace(
+            super().read(params, layer),
+            ignore_label=shared.get("ignore_label", int, 0) if shared.has("ignore_label") else None,
+            normalization=(
+                shared.get("normalization", Symbol, None) if shared.has("normalization") else None
+            ),
+        )
+
+    def write(self) -> Block:
+        """The layer's own parameters; what losses share is not part of this message."""
+        return Block.of(source=self.source or None, axis=self.axis if self.axis != 1 else None)
+
+    @classmethod
+    def models(cls) -> frozenset[str]:
+        """The layer's own parameters."""
+        return frozenset({"source", "axis"})
+
+    def arity(self) -> Arity:
+        """Scores and labels, and the matrix where no file has it."""
+        return Arity((2 if self.source else 3, 3), (0, 2))
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """A scalar, and the shape of the scores."""
+        axis = axis_index(self.axis, len(bottoms[0]))
+        _one_label_each(bottoms[:2], axis)
+        classes = bottoms[0][axis]
+        if len(bottoms) == 3 and classes is not None:
+            need_count(bottoms[2], classes * classes, "bottom 2, the matrix of classes,")
         return ((), bottoms[0])[:tops]
 
 
@@ -78,6 +235,14 @@ class Accuracy(Base):
             )
             raise ShapeError(message, rule="top-k", field="top_k")
         return ((), (classes,))[:tops]
+
+
+def _one_row_each(bottoms: Sequence[Shape]) -> None:
+    """Scores and labels have the same first dimension (loss_layer.cpp)."""
+    first, second = bottoms
+    need_rank(first, 1, 32, "a loss")
+    need_rank(second, 1, 32, "a loss")
+    need_sizes(second[:1], first[:1], "the first dimension of bottom 1")
 
 
 def _one_label_each(bottoms: Sequence[Shape], axis: int) -> None:

@@ -1,31 +1,39 @@
-"""BatchNorm, and the Scale that follows it."""
+"""Layers that take mean, variance or length out of a blob."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Optional
 
-from prototxt_gen.errors import ShapeError
-from prototxt_gen.layers.base import Arity, Cost, layer
+from prototxt_gen.document import Symbol
+from prototxt_gen.layers.base import Cost, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.shapes import Dim, Shape, axis_index, same, show
+from prototxt_gen.layers.shapes import Dim, Shape, count, need_rank
+
+ACROSS_CHANNELS = Symbol("ACROSS_CHANNELS")
 
 
-@layer("BatchNorm", param="batch_norm_param")
+@layer("BatchNorm", "MKLBatchNorm", "CuDNNBatchNorm", param="batch_norm_param")
 class BatchNorm(Base):
     """Mean 0 and variance 1 for each channel, which is axis 1 (batch_norm_layer.cpp).
 
-    ``use_global_stats=None`` means those of the net in the TEST phase alone.
+    ``use_global_stats=None`` means those of the net in the TEST phase alone. With
+    ``scale_bias`` (NVIDIA's fork) it has the factors of a Scale as well.
     """
 
     use_global_stats: Optional[bool] = None
     moving_average_fraction: float = 0.999
     eps: float = 1e-5
+    scale_bias: bool = False
 
     def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
-        """Mean and variance, (C,) each, and (1,): the factor that both are divided by."""
+        """Mean and variance, (C,) each, and (1,): the factor that both are divided by.
+
+        With ``scale_bias`` then the scale and the bias, (C,) each.
+        """
         channels = self._channels(bottoms[0])
-        return (channels,), (channels,), (1,)
+        learned = ((channels,), (channels,)) if self.scale_bias else ()
+        return ((channels,), (channels,), (1,), *learned)
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """That of the bottom."""
@@ -33,64 +41,61 @@ class BatchNorm(Base):
         return (bottoms[0],)
 
     def cost(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Cost:
-        """The three blobs are statistics: none is learned."""
-        return Cost(statistics=super().cost(bottoms, tops).parameters)
+        """The first three blobs are statistics: none is learned."""
+        sizes = [count(shape) or 0 for shape in self.blob_shapes(bottoms)]
+        return Cost(parameters=sum(sizes[3:]), statistics=sum(sizes[:3]))
 
     def _channels(self, bottom: Shape) -> Dim:
         # LayerSetUp provides for one axis, but Reshape then asks for the size of axis 1.
-        if len(bottom) < 2:
-            raise ShapeError(
-                f"BatchNorm needs a bottom of 2 axes or more, found {show(bottom)}",
-                rule="bottom-rank",
-            )
+        need_rank(bottom, 2, 32, "BatchNorm")
         return bottom[1]
 
 
-@layer("Scale", param="scale_param")
-class Scale(Base):
-    """Multiply by a weight, or by a second bottom, and add a bias (scale_layer.cpp).
+@layer("LRN", "CuDNNLRNCrossChannel", param="lrn_param")
+class LRN(Base):
+    """Divide by what neighbours have: channels, or pixels of one channel (lrn_layer.cpp)."""
 
-    The factors have the shape of the ``num_axes`` axes of the bottom from ``axis`` on; -1
-    stands for all of them, and 0 for a single factor.
-    """
+    local_size: int = 5
+    alpha: float = 1.0
+    beta: float = 0.75
+    norm_region: Symbol = ACROSS_CHANNELS
+    k: float = 1.0
 
-    bias_term: bool = False
-    axis: int = 1
-    num_axes: int = 1
-
-    def arity(self) -> Arity:
-        """The second bottom takes the place of the weight."""
-        return Arity((1, 2), (1, 1))
-
-    def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
-        """The weight, unless a second bottom gives it, and the bias; of one shape."""
-        factors = self._factors(bottoms)
-        weight = (factors,) if len(bottoms) == 1 else ()
-        return (*weight, factors) if self.bias_term else weight
+    def problems(self) -> Iterator[Problem]:
+        """There is a middle."""
+        if self.local_size % 2 == 0:
+            message = f"local_size is {self.local_size}; expected an odd number"
+            yield Problem("lrn-even", message, "local_size")
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """That of the first bottom."""
-        factors = self._factors(bottoms)
-        axis = axis_index(self.axis, len(bottoms[0])) if factors else 0
-        if not same(bottoms[0][axis : axis + len(factors)], factors):
-            raise ShapeError(
-                f"bottom 1 is {show(factors)}, which is not what bottom 0, {show(bottoms[0])}, "
-                f"has from axis {axis} on",
-                field="axis",
-            )
+        """That of the bottom, (N, C, H, W)."""
+        need_rank(bottoms[0], 4, 4, "LRN")
         return (bottoms[0],)
 
-    def _factors(self, bottoms: Sequence[Shape]) -> Shape:
-        if len(bottoms) == 2:
-            return bottoms[1]
-        axis = axis_index(self.axis, len(bottoms[0]))
-        if self.num_axes < 0:
-            return bottoms[0][axis:]
-        if axis + self.num_axes > len(bottoms[0]):
-            raise ShapeError(
-                f"num_axes {self.num_axes} from axis {axis} on is more than the bottom, "
-                f"{show(bottoms[0])}, has",
-                rule="axis-out-of-range",
-                field="num_axes",
-            )
-        return bottoms[0][axis : axis + self.num_axes]
+
+@layer("MVN", param="mvn_param")
+class MVN(Base):
+    """Mean 0 and variance 1 for each channel of each image, or for the image (mvn_layer.cpp)."""
+
+    normalize_variance: bool = True
+    across_channels: bool = False
+    eps: float = 1e-9
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """(N, C, H, W), with 1 for what the bottom does not have."""
+        need_rank(bottoms[0], 0, 4, "MVN")
+        return ((*bottoms[0], *(1,) * (4 - len(bottoms[0]))),)
+
+
+@layer("Normalize", param="norm_param")
+class Normalize(Base):
+    """Length 1 for each pixel's channels or for each image, then a factor (SSD)."""
+
+    across_spatial: bool = True
+    channel_shared: bool = True
+    eps: float = 1e-10
+
+    def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
+        """The factors: (C,), or a scalar where one is shared."""
+        need_rank(bottoms[0], 2, 4, "Normalize")
+        return ((),) if self.channel_shared else ((bottoms[0][1],),)

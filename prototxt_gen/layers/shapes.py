@@ -82,3 +82,16 @@ def need_rank(shape: Shape, least: int, most: int, what: str) -> None:
         raise ShapeError(
             f"{what} needs a bottom of {wanted} axes, found {show(shape)}", rule="bottom-rank"
         )
+
+
+def need_sizes(found: Shape, wanted: Shape, what: str, field: str | None = None) -> None:
+    """Refuse a bottom that has not the shape that the others ask for."""
+    if not same(found, wanted):
+        raise ShapeError(f"{what} is {show(found)}; expected {show(wanted)}", field=field)
+
+
+def need_count(found: Shape, wanted: Dim, what: str) -> None:
+    """Refuse a bottom that has not as many elements as the others ask for."""
+    number = count(found)
+    if number is not None and wanted is not None and number != wanted:
+        raise ShapeError(f"{what} is {show(found)}, {number} elements; expected {wanted}")

@@ -1,0 +1,189 @@
+"""Boxes of single-shot detectors (SSD): where they may be, and which of them are found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Optional, Self
+
+from prototxt_gen.document import Block, Symbol
+from prototxt_gen.errors import ShapeError
+from prototxt_gen.layers.base import Arity, Problem, layer
+from prototxt_gen.layers.base import Layer as Base
+from prototxt_gen.layers.shapes import Shape, count, need_rank, need_sizes, show
+
+CORNER = Symbol("CORNER")
+
+_SAME_RATIO = 1e-6  #: ratios nearer than this are one (prior_box_layer.cpp)
+
+
+@layer("PriorBox", param="prior_box_param")
+class PriorBox(Base):
+    """Boxes of some sizes and ratios around each pixel (prior_box_layer.cpp).
+
+    Bottoms: the map with the pixels, and the image. Sizes are in pixels of the image.
+    """
+
+    min_size: tuple[float, ...] = ()
+    max_size: tuple[float, ...] = ()
+    aspect_ratio: tuple[float, ...] = ()
+    flip: bool = True
+    clip: bool = False
+    variance: tuple[float, ...] = ()
+    img_size: Optional[int] = None
+    img_h: Optional[int] = None
+    img_w: Optional[int] = None
+    step: Optional[float] = None
+    step_h: Optional[float] = None
+    step_w: Optional[float] = None
+    offset: float = 0.5
+
+    def arity(self) -> Arity:
+        """The map and the image."""
+        return Arity((2, 2), (1, 1))
+
+    def ratios(self) -> tuple[float, ...]:
+        """1 and each other ratio that is no repetition, with its inverse where ``flip``."""
+        found = [1.0]
+        for ratio in self.aspect_ratio:
+            if all(abs(ratio - other) >= _SAME_RATIO for other in found):
+                found.append(ratio)
+                if self.flip and ratio:
+                    found.append(1.0 / ratio)
+        return tuple(found)
+
+    def boxes(self) -> int:
+        """How many boxes there are around a pixel."""
+        return len(self.ratios()) * len(self.min_size) + len(self.max_size)
+
+    def problems(self) -> Iterator[Problem]:
+        """What prior_box_layer.cpp checks."""
+        if not self.min_size:
+            yield Problem("prior-box-size", "has no min_size; expected at least one")
+        for name, sizes in (("min_size", self.min_size), ("aspect_ratio", self.aspect_ratio)):
+            if any(not size > 0 for size in sizes):
+                yield Problem("prior-box-size", f"{name} has to be more than 0", name)
+        if self.max_size and len(self.max_size) != len(self.min_size):
+            message = f"has {len(self.max_size)} max_size for {len(self.min_size)} min_size"
+            yield Problem("prior-box-size", f"{message}; expected none, or as many", "max_size")
+        elif any(b <= a for a, b in zip(self.min_size, self.max_size, strict=False)):
+            yield Problem("prior-box-size", "each max_size has to exceed its min_size", "max_size")
+        if len(self.variance) not in (0, 1, 4):
+            message = f"has {len(self.variance)} variance; expected none, 1 or 4"
+            yield Problem("prior-box-variance", message, "variance")
+        if any(not value > 0 for value in self.variance):
+            yield Problem("prior-box-variance", "variance has to be more than 0", "variance")
+        yield from _one_form("img_size", self.img_size, self.img_h, self.img_w, "img_h", "img_w")
+        yield from _one_form("step", self.step, self.step_h, self.step_w, "step_h", "step_w")
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """(1, 2, H * W * boxes * 4): corners, and their variances."""
+        need_rank(bottoms[0], 4, 4, "PriorBox")
+        need_rank(bottoms[1], 4, 4, "PriorBox")
+        return ((1, 2, count((*bottoms[0][2:], self.boxes(), 4))),)
+
+
+@layer("DetectionOutput", param="detection_output_param")
+class DetectionOutput(Base):
+    """The boxes that are left of all, by score and overlap (detection_output_layer.cpp).
+
+    Bottoms: offsets (N, P * 4) for each or for all classes, scores (N, P * classes), and
+    the prior boxes (1, 2, P * 4). A row of the top has image, class, score and corners.
+    """
+
+    num_classes: int = 0
+    share_location: bool = True
+    background_label_id: int = 0
+    code_type: Symbol = CORNER
+    variance_encoded_in_target: bool = False
+    keep_top_k: int = -1
+    confidence_threshold: Optional[float] = None
+    nms_threshold: float = 0.3
+    nms_top_k: Optional[int] = None
+    nms_eta: float = 1.0
+
+    spellings = frozenset({"nms_param"})
+
+    @classmethod
+    def read(cls, params: Block, layer: Block) -> Self:
+        """The parameters of the suppression stand in a message of their own."""
+        nms = params.block("nms_param")
+        return replace(
+            super().read(params, layer),
+            nms_threshold=nms.get("nms_threshold", float, 0.3),
+            nms_top_k=nms.get("top_k", int, 0) if nms.has("top_k") else None,
+            nms_eta=nms.get("eta", float, 1.0),
+        )
+
+    def write(self) -> Block:
+        """The parameters, those of the suppression in their message."""
+        block = super().write()
+        block.remove("nms_threshold", "nms_top_k", "nms_eta")
+        nms = Block.of(nms_threshold=self.nms_threshold, top_k=self.nms_top_k)
+        nms.add("eta", self.nms_eta if self.nms_eta != 1 else None)
+        block.add("nms_param", nms)
+        return block
+
+    def arity(self) -> Arity:
+        """Offsets, scores, priors; what a fork has as a fourth bottom is not read."""
+        return Arity((3, 4), (1, 1))
+
+    def problems(self) -> Iterator[Problem]:
+        """What detection_output_layer.cpp checks in LayerSetUp."""
+        if self.num_classes == 0:
+            yield Problem("num-classes", "num_classes is missing or 0", "num_classes")
+        if self.nms_threshold < 0:
+            message = f"nms_threshold is {self.nms_threshold:g}; expected 0 or more"
+            yield Problem("nms", message, "nms_param")
+        if not 0 < self.nms_eta <= 1:
+            message = f"eta is {self.nms_eta:g}; expected more than 0, at most 1"
+            yield Problem("nms", message, "nms_param")
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """(1, 1, found, 7); how many are found is up to the data."""
+        offsets, scores, priors = bottoms[:3]
+        need_rank(priors, 3, 4, "DetectionOutput's priors")
+        need_rank(offsets, 2, 4, "DetectionOutput")
+        need_rank(scores, 2, 4, "DetectionOutput")
+        need_sizes(scores[:1], offsets[:1], "the batch of bottom 1")
+        if priors[2] is not None:
+            number = priors[2] // 4
+            classes = 1 if self.share_location else self.num_classes
+            for index, bottom, wanted in (
+                (0, offsets, number * classes * 4),
+                (1, scores, number * self.num_classes),
+            ):
+                if bottom[1] not in (wanted, None):
+                    raise ShapeError(
+                        f"bottom {index} is {show(bottom)}; {number} priors and "
+                        f"{self.num_classes} classes need {wanted} values",
+                        rule="prior-count",
+                    )
+        return ((1, 1, None, 7),)
+
+
+@layer("DetectionEvaluate", param="detection_evaluate_param")
+class DetectionEvaluate(Base):
+    """Found boxes against those of the label (SSD); a row has image, class, score, tp, fp."""
+
+    num_classes: int = 0
+
+    def arity(self) -> Arity:
+        """What was found, and the label."""
+        return Arity((2, 2), (1, 1))
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """(1, 1, rows, 5); how many rows is up to the data."""
+        return ((1, 1, None, 5),)
+
+
+def _one_form(
+    name: str, one: float | None, height: float | None, width: float | None, *names: str
+) -> Iterator[Problem]:
+    """A size is given for both axes, or for each of them."""
+    pair = " and ".join(names)
+    if one is not None and (height is not None or width is not None):
+        yield Problem("prior-box-form", f"{name} stands beside {pair}; expected one form", name)
+    elif (height is None) != (width is None):
+        missing = names[0] if height is None else names[1]
+        yield Problem("prior-box-form", f"{missing} is missing; expected both {pair}", name)

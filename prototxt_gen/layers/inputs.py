@@ -1,0 +1,140 @@
+"""Layers whose values the user or the net itself gives: no file, no database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Self
+
+from prototxt_gen.document import Block
+from prototxt_gen.errors import ShapeError, UnsupportedError
+from prototxt_gen.layers.base import MANY, Arity, Problem, layer
+from prototxt_gen.layers.base import Layer as Base
+from prototxt_gen.layers.shapes import Shape, show
+
+
+@layer("Input", param="input_param")
+class Input(Base):
+    """What the user gives; one shape for each top, or one for all (input_layer.hpp)."""
+
+    shape: tuple[tuple[int, ...], ...] = ()
+
+    @classmethod
+    def read(cls, params: Block, layer: Block) -> Self:
+        """The shapes as tuples of dimensions."""
+        return cls(tuple(block.get_list("dim", int) for block in params.blocks("shape")))
+
+    def write(self) -> Block:
+        """The shapes as BlobShape messages."""
+        return Block.of(shape=[Block.of(dim=dims) for dims in self.shape])
+
+    def arity(self) -> Arity:
+        """No bottom, and any number of tops."""
+        return Arity((0, 0), (1, MANY))
+
+    def problems(self) -> Iterator[Problem]:
+        """A dimension is not negative (blob.cpp)."""
+        for dims in self.shape:
+            if any(dim < 0 for dim in dims):
+                message = f"shape is {show(dims)}; expected dimensions of 0 or more"
+                yield Problem("negative-dim", message, "shape")
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """The shapes as given.
+
+        Raises UnsupportedError where there is none, which Caffe leaves to the user, and
+        ShapeError where there are neither one nor as many as tops.
+        """
+        if len(self.shape) == tops:
+            return self.shape
+        if len(self.shape) == 1:
+            return self.shape * tops
+        if self.shape:
+            raise ShapeError(
+                f"has {len(self.shape)} shapes for {tops} tops; expected one, or one for each top",
+                rule="input-shapes",
+                field="shape",
+            )
+        raise UnsupportedError("the shape of an input is not given")
+
+
+@layer("DummyData", param="dummy_data_param")
+class DummyData(Base):
+    """Blobs that fillers make (dummy_data_layer.cpp); one shape for each top, or for all."""
+
+    shape: tuple[tuple[int, ...], ...] = ()
+    fillers: int = 0  #: how many ``data_filler`` there are
+    conflict: bool = False  #: whether the old form of the shape stands beside the new one
+
+    spellings = frozenset({"num", "channels", "height", "width"})
+
+    @classmethod
+    def read(cls, params: Block, layer: Block) -> Self:
+        """Both forms of the shape: BlobShape, and four lists of numbers."""
+        fillers = len(params.all("data_filler"))
+        new = tuple(block.get_list("dim", int) for block in params.blocks("shape"))
+        old = [params.get_list(name, int) for name in ("num", "channels", "height", "width")]
+        if new or not any(old):
+            return cls(new, fillers, conflict=bool(new) and any(map(bool, old)))
+        longest = max(map(len, old))
+        lists = [values * longest if len(values) == 1 else values for values in old]
+        if any(len(values) != longest for values in lists):
+            return cls((), fillers, conflict=True)
+        return cls(tuple(zip(*lists, strict=True)), fillers)
+
+    def write(self) -> Block:
+        """The shapes as BlobShape messages; fillers stay as they were read."""
+        return Block.of(shape=[Block.of(dim=dims) for dims in self.shape])
+
+    @classmethod
+    def models(cls) -> frozenset[str]:
+        """Every form of the shape."""
+        return cls.spellings | {"shape"}
+
+    def arity(self) -> Arity:
+        """No bottom, and any number of tops."""
+        return Arity((0, 0), (1, MANY))
+
+    def problems(self) -> Iterator[Problem]:
+        """There is one form of the shape."""
+        if self.conflict:
+            message = "expected shape, or one or as many of num, channels, height and width"
+            yield Problem("input-shapes", message, "shape")
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """The shapes as given; raises ShapeError where there are neither one nor as many."""
+        for what, found in (("shapes", len(self.shape)), ("data_filler", self.fillers)):
+            least = 0 if what == "data_filler" else 1
+            if found not in (least, 1, tops):
+                raise ShapeError(
+                    f"has {found} {what} for {tops} tops; expected one, or one for each top",
+                    rule="input-shapes",
+                )
+        return self.shape * tops if len(self.shape) == 1 else self.shape
+
+
+@layer("Parameter", param="parameter_param")
+class Parameter(Base):
+    """A weight as a top (parameter_layer.hpp)."""
+
+    shape: tuple[int, ...] = ()
+
+    @classmethod
+    def read(cls, params: Block, layer: Block) -> Self:
+        """The dimensions out of the BlobShape."""
+        return cls(params.block("shape").get_list("dim", int))
+
+    def write(self) -> Block:
+        """The dimensions as a BlobShape."""
+        return Block.of(shape=Block.of(dim=self.shape))
+
+    def arity(self) -> Arity:
+        """One top."""
+        return Arity((0, 0), (1, 1))
+
+    def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
+        """The shape."""
+        return (self.shape,)
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """The shape."""
+        return (self.shape,)

@@ -1,0 +1,248 @@
+"""The same values in another shape, order or part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Self
+
+from prototxt_gen.document import Block
+from prototxt_gen.errors import ShapeError
+from prototxt_gen.layers.base import Arity, Problem, layer
+from prototxt_gen.layers.base import Layer as Base
+from prototxt_gen.layers.shapes import Dim, Shape, axis_index, count, show
+
+
+@layer("Reshape", param="reshape_param")
+class Reshape(Base):
+    """Other axes in place of ``num_axes`` axes from ``axis`` on (reshape_layer.cpp).
+
+    In ``dims``, 0 keeps the bottom's axis of that place and one -1 is what is left over.
+    A negative ``axis`` counts from behind the last one; ``num_axes=-1`` means all.
+    """
+
+    dims: tuple[int, ...] = ()
+    axis: int = 0
+    num_axes: int = -1
+
+    spellings = frozenset({"shape"})
+    in_place = False
+
+    @classmethod
+    def read(cls, params: Block, layer: Block) -> Self:
+        """The dimensions out of the BlobShape."""
+        read = super().read(params, layer)
+        return replace(read, dims=params.block("shape").get_list("dim", int))
+
+    def write(self) -> Block:
+        """The dimensions as a BlobShape."""
+        block = Block.of(shape=Block.of(dim=self.dims))
+        block.add("axis", self.axis if self.axis else None)
+        block.add("num_axes", self.num_axes if self.num_axes != -1 else None)
+        return block
+
+    def problems(self) -> Iterator[Problem]:
+        """At most one dimension is left over, and none is below -1."""
+        if self.dims.count(-1) > 1:
+            message = f"shape is {', '.join(map(str, self.dims))}; expected -1 once at most"
+            yield Problem("reshape-dim", message, "shape")
+        if any(dim < -1 for dim in self.dims):
+            message = f"shape is {', '.join(map(str, self.dims))}; expected -1 or more"
+            yield Problem("reshape-dim", message, "shape")
+        if self.num_axes < -1:
+            yield Problem("reshape-axes", f"num_axes is {self.num_axes}; expected -1 or more")
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """The axes in front, the new ones, and those behind."""
+        bottom = bottoms[0]
+        start, end = self._range(bottom)
+        made: list[Dim] = []
+        for index, dim in enumerate(self.dims, start):
+            if dim == 0 and index >= len(bottom):
+                raise ShapeError(
+                    f"dim {index - start} of shape is 0, but the bottom {show(bottom)} has no "
+                    f"axis {index} to copy",
+                    rule="reshape-dim",
+                    field="shape",
+                )
+            made.append(bottom[index] if dim == 0 else dim)
+        if -1 in self.dims:
+            made[self.dims.index(-1)] = self._left_over(bottom, start, end, made)
+        top = (*bottom[:start], *made, *bottom[end:])
+        before, after = count(bottom), count(top)
+        if before is not None and after is not None and before != after:
+            raise ShapeError(
+                f"the top would be {show(top)}, {after} elements; the bottom {show(bottom)} has "
+                f"{before}",
+                rule="reshape-count",
+                field="shape",
+            )
+        return (top,)
+
+    def _range(self, bottom: Shape) -> tuple[int, int]:
+        start = self.axis if self.axis >= 0 else len(bottom) + self.axis + 1
+        end = len(bottom) if self.num_axes == -1 else start + self.num_axes
+        if not 0 <= start <= len(bottom) or end > len(bottom):
+            raise ShapeError(
+                f"axis {self.axis} and num_axes {self.num_axes} are outside the bottom "
+                f"{show(bottom)}",
+                rule="axis-out-of-range",
+                field="axis",
+            )
+        return start, end
+
+    def _left_over(self, bottom: Shape, start: int, end: int, made: Sequence[Dim]) -> Dim:
+        total = count(bottom[start:end])
+        known = count(dim for dim in made if dim != -1)
+        if total is None or known is None:
+            return None
+        if known == 0 or total % known:
+            raise ShapeError(
+                f"{total} elements of the bottom {show(bottom)} are no multiple of the {known} "
+                "that shape gives",
+                rule="reshape-count",
+                field="shape",
+            )
+        return total // known
+
+
+@layer("Flatten", param="flatten_param")
+class Flatten(Base):
+    """The axes from ``axis`` to ``end_axis``, that one included, as one (flatten_layer.cpp)."""
+
+    axis: int = 1
+    end_axis: int = -1
+
+    in_place = False
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """The axes in front, their product, and those behind."""
+        start = axis_index(self.axis, len(bottoms[0]))
+        end = axis_index(self.end_axis, len(bottoms[0]), "end_axis") + 1
+        if end < start:
+            raise ShapeError(
+                f"end_axis {self.end_axis} comes before axis {self.axis}",
+                rule="axis-out-of-range",
+                field="end_axis",
+            )
+        return ((*bottoms[0][:start], count(bottoms[0][start:end]), *bottoms[0][end:]),)
+
+
+@layer("Permute", param="permute_param")
+class Permute(Base):
+    """The axes in another order; those that are not given come last, as they are (SSD)."""
+
+    order: tuple[int, ...] = ()
+
+    def problems(self) -> Iterator[Problem]:
+        """No axis stands twice."""
+        if len(set(self.order)) < len(self.order):
+            message = f"order is {', '.join(map(str, self.order))}; expected each axis once"
+            yield Problem("permute-order", message, "order")
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """The dimensions in the new order."""
+        return (_permuted(bottoms[0], self.order, "order"),)
+
+
+@layer("Transpose", param="transpose_param")
+class Transpose(Base):
+    """The axes in another order (CTPN's fork)."""
+
+    dim: tuple[int, ...] = ()
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """The dimensions in the new order, which has all of them."""
+        if sorted(self.dim) != list(range(len(bottoms[0]))):
+            raise ShapeError(
+                f"dim is {', '.join(map(str, self.dim)) or 'absent'}; expected each axis of the "
+                f"bottom {show(bottoms[0])} once",
+                rule="permute-order",
+                field="dim",
+            )
+        return (_permuted(bottoms[0], self.dim, "dim"),)
+
+
+@layer("Reverse", param="reverse_param")
+class Reverse(Base):
+    """An axis from its end to its start (CTPN's fork)."""
+
+    axis: int = 0
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """That of the bottom, which has the axis."""
+        axis_index(self.axis, len(bottoms[0]))
+        return (bottoms[0],)
+
+
+@layer("Crop", param="crop_param")
+class Crop(Base):
+    """The first bottom cut to the size of the second, from ``axis`` on (crop_layer.cpp)."""
+
+    axis: int = 2
+    offset: tuple[int, ...] = ()
+
+    def arity(self) -> Arity:
+        """What is cut, and what has the size."""
+        return Arity((2, 2), (1, 1))
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """The axes in front of the first bottom, the others of the second."""
+        large, small = bottoms
+        axis = axis_index(self.axis, len(large))
+        if len(small) < len(large):
+            raise ShapeError(
+                f"bottom 1 is {show(small)}; expected as many axes as bottom 0, {show(large)}",
+                rule="bottom-rank",
+            )
+        cuts = len(large) - axis
+        if len(self.offset) > 1 and len(self.offset) != cuts:
+            raise ShapeError(
+                f"has {len(self.offset)} offset for {cuts} axes from axis {axis} on; expected "
+                f"none, 1 or {cuts}",
+                rule="crop-offset",
+                field="offset",
+            )
+        offsets = self.offset * cuts if len(self.offset) == 1 else self.offset or (0,) * cuts
+        for index, offset in enumerate(offsets, axis):
+            whole, part = large[index], small[index]
+            if whole is not None and part is not None and whole - offset < part:
+                raise ShapeError(
+                    f"axis {index} has {whole}, which from {offset} on is less than the {part} "
+                    f"of bottom 1, {show(small)}",
+                    rule="crop-size",
+                    field="offset",
+                )
+        return ((*large[:axis], *small[axis : len(large)]),)
+
+
+@layer("Tile", param="tile_param")
+class Tile(Base):
+    """Copies side by side along an axis (tile_layer.cpp)."""
+
+    axis: int = 1
+    tiles: int = 0
+
+    def problems(self) -> Iterator[Problem]:
+        """There is a copy."""
+        if self.tiles < 1:
+            yield Problem("tiles", f"tiles is {self.tiles}; expected at least 1", "tiles")
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """The axis times the number of copies."""
+        axis = axis_index(self.axis, len(bottoms[0]))
+        size = bottoms[0][axis]
+        tiled = None if size is None else size * self.tiles
+        return ((*bottoms[0][:axis], tiled, *bottoms[0][axis + 1 :]),)
+
+
+def _permuted(bottom: Shape, order: Sequence[int], field: str) -> Shape:
+    if any(not 0 <= axis < len(bottom) for axis in order):
+        raise ShapeError(
+            f"{field} is {', '.join(map(str, order))}, but the bottom {show(bottom)} has "
+            f"{len(bottom)} axes",
+            rule="axis-out-of-range",
+            field=field,
+        )
+    rest = [axis for axis in range(len(bottom)) if axis not in order]
+    return tuple(bottom[axis] for axis in (*order, *rest))

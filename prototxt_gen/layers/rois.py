@@ -1,0 +1,187 @@
+"""Layers of two-stage detectors: regions of interest, and what is in them.
+
+A region is a row of five: the index of its image, and the corners x1, y1, x2, y2 in
+pixels of the image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Self
+
+from prototxt_gen.document import Block
+from prototxt_gen.errors import ShapeError, UnsupportedError
+from prototxt_gen.layers.base import MANY, Arity, Problem, layer
+from prototxt_gen.layers.base import Layer as Base
+from prototxt_gen.layers.shapes import Dim, Shape, need_rank, show
+
+_PAIR = Arity((2, 2), (1, 1))
+
+
+@layer("ROIPooling", param="roi_pooling_param")
+class ROIPooling(Base):
+    """The greatest value of each cell of a region (Fast R-CNN)."""
+
+    pooled_h: int = 0
+    pooled_w: int = 0
+    spatial_scale: float = 1.0
+
+    def arity(self) -> Arity:
+        """The map and the regions."""
+        return _PAIR
+
+    def problems(self) -> Iterator[Problem]:
+        """There are cells."""
+        yield from _cells(self.pooled_h, self.pooled_w)
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """(R, C, pooled_h, pooled_w)."""
+        need_rank(bottoms[0], 4, 4, self.type)
+        return ((_regions(bottoms[1]), bottoms[0][1], self.pooled_h, self.pooled_w),)
+
+
+@layer("ROIAlign", param="roi_pooling_param")
+class ROIAlign(Base):
+    """Samples of each cell of a region, not rounded to pixels (forks).
+
+    The parameters stand in ``roi_pooling_param`` in the frcnn fork, whose layer has a pad
+    and a kind of interpolation, else in ``roi_align_param``.
+    """
+
+    pooled_h: int = 0
+    pooled_w: int = 0
+    spatial_scale: float = 1.0
+    pad_ratio: float = 0.0
+    bi_type: int = 1
+
+    @classmethod
+    def read(cls, params: Block, layer: Block) -> Self:
+        """Either message."""
+        return super().read(params if params.fields else layer.block("roi_align_param"), layer)
+
+    def arity(self) -> Arity:
+        """The map and the regions."""
+        return _PAIR
+
+    def problems(self) -> Iterator[Problem]:
+        """There are cells."""
+        yield from _cells(self.pooled_h, self.pooled_w)
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """(R, C, pooled_h, pooled_w)."""
+        need_rank(bottoms[0], 4, 4, self.type)
+        return ((_regions(bottoms[1]), bottoms[0][1], self.pooled_h, self.pooled_w),)
+
+
+@layer("PSROIPooling", param="psroi_pooling_param")
+class PSROIPooling(Base):
+    """The mean of each cell of a region, each cell from channels of its own (R-FCN)."""
+
+    spatial_scale: float = 1.0
+    output_dim: int = 0
+    group_size: int = 0
+
+    def arity(self) -> Arity:
+        """The map and the regions."""
+        return _PAIR
+
+    def problems(self) -> Iterator[Problem]:
+        """There are cells and outputs."""
+        yield from _groups(self.output_dim, self.group_size)
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """(R, output_dim, group_size, group_size)."""
+        return (_grouped(bottoms, self.output_dim, self.group_size),)
+
+
+@layer("PSROIAlign", param="psroi_align_param")
+class PSROIAlign(Base):
+    """PSROIPooling by samples, not rounded to pixels (the frcnn fork)."""
+
+    spatial_scale: float = 1.0
+    output_dim: int = 0
+    group_size: int = 0
+    sample_num: int = 2
+
+    def arity(self) -> Arity:
+        """The map and the regions."""
+        return _PAIR
+
+    def problems(self) -> Iterator[Problem]:
+        """There are cells and outputs."""
+        yield from _groups(self.output_dim, self.group_size)
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """(R, output_dim, group_size, group_size)."""
+        return (_grouped(bottoms, self.output_dim, self.group_size),)
+
+
+@layer("DecodeBBox", param="bbox_reg_param")
+class DecodeBBox(Base):
+    """Regions moved by what was predicted for their class (Cascade R-CNN)."""
+
+    bbox_mean: tuple[float, ...] = ()
+    bbox_std: tuple[float, ...] = ()
+
+    def arity(self) -> Arity:
+        """Offsets, scores and regions."""
+        return Arity((3, 3), (1, 1))
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """(R, 5, 1, 1)."""
+        return ((_regions(bottoms[2]), 5, 1, 1),)
+
+
+@layer("Python", param="python_param")
+class Python(Base):
+    """A layer that a Python class computes; only py-faster-rcnn's proposals are known."""
+
+    module: str = ""
+    layer: str = ""
+    param_str: str = ""
+
+    def arity(self) -> Arity:
+        """Whatever the class takes."""
+        return Arity((0, MANY), (0, MANY))
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """Proposals: (R, 5) and their scores (R, 1), R being up to the data.
+
+        Raises UnsupportedError for any other class.
+        """
+        if (self.module, self.layer) == ("rpn.proposal_layer", "ProposalLayer") and tops <= 2:
+            return ((None, 5), (None, 1))[:tops]
+        raise UnsupportedError(f"what Python's {self.module}.{self.layer} makes is not known")
+
+
+def _regions(bottom: Shape) -> Dim:
+    """How many rows of five there are; (R, 5, 1, 1) and (1, 1, R, 5) have been seen."""
+    need_rank(bottom, 2, 4, "a list of regions")
+    if bottom[1] not in (5, None) and bottom[-1] not in (5, None):
+        raise ShapeError(f"the regions are {show(bottom)}; expected rows of 5", rule="rois")
+    return bottom[0]
+
+
+def _cells(height: int, width: int) -> Iterator[Problem]:
+    for name, value in (("pooled_h", height), ("pooled_w", width)):
+        if value == 0:
+            yield Problem("window-zero", f"{name} is 0, expected at least 1", name)
+
+
+def _groups(outputs: int, size: int) -> Iterator[Problem]:
+    for name, value in (("output_dim", outputs), ("group_size", size)):
+        if value < 1:
+            yield Problem("window-zero", f"{name} is {value}, expected at least 1", name)
+
+
+def _grouped(bottoms: Sequence[Shape], outputs: int, size: int) -> Shape:
+    need_rank(bottoms[0], 4, 4, "a map of regions")
+    wanted = outputs * size * size
+    if bottoms[0][1] not in (wanted, None):
+        raise ShapeError(
+            f"the bottom {show(bottoms[0])} has {bottoms[0][1]} channels; output_dim {outputs} "
+            f"and group_size {size} need {wanted}",
+            rule="group-divides",
+            field="output_dim",
+        )
+    return (_regions(bottoms[1]), outputs, size, size)

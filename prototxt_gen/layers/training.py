@@ -1,0 +1,123 @@
+"""Layers of forks for training, and others whose wiring is known, and little else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from prototxt_gen.errors import UnsupportedError
+from prototxt_gen.layers.base import MANY, Arity, layer
+from prototxt_gen.layers.base import Layer as Base
+from prototxt_gen.layers.shapes import Shape
+
+
+class _Loss(Base):
+    """A scalar, whatever it is the loss of."""
+
+    loss = True
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """A scalar; what stands beside it is not known."""
+        if tops > 1:
+            raise UnsupportedError(f"the further tops of {self.type} are not known")
+        return ((),) * tops
+
+
+class _Opaque(Base):
+    """Something whose tops only its own code knows."""
+
+    def arity(self) -> Arity:
+        """Anything."""
+        return Arity((0, MANY), (0, MANY))
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """Not known."""
+        raise UnsupportedError(f"the shapes of {self.type} are not known")
+
+
+@layer("MultiBoxLoss", param="multibox_loss_param")
+class MultiBoxLoss(_Loss):
+    """Offsets, scores, priors and label to a loss (SSD)."""
+
+    def arity(self) -> Arity:
+        """Four bottoms."""
+        return Arity((4, 4), (0, 1))
+
+
+@layer("SmoothL1Loss", param="smooth_l1_loss_param")
+class SmoothL1Loss(_Loss):
+    """Square near 0 and linear beyond (Fast R-CNN); bottoms 2 and 3 are weights."""
+
+    def arity(self) -> Arity:
+        """Prediction, target, and weights or none."""
+        return Arity((2, 4), (0, 1))
+
+
+@layer("SmoothL1LossOHEM", param="smooth_l1_loss_param")
+class SmoothL1LossOHEM(_Loss):
+    """The same, with the loss of each region as a second top (R-FCN)."""
+
+    def arity(self) -> Arity:
+        """Prediction, target, and weights or none."""
+        return Arity((2, 4), (0, 2))
+
+
+@layer("SoftmaxWithLossOHEM", param="loss_param")
+class SoftmaxWithLossOHEM(_Loss):
+    """Softmax and loss, with that of each region as a further top (R-FCN)."""
+
+    def arity(self) -> Arity:
+        """Scores and labels, with weights or without."""
+        return Arity((2, 3), (0, 3))
+
+
+@layer("L1Loss")
+class L1Loss(_Loss):
+    """The sum of differences (NVIDIA's fork)."""
+
+    def arity(self) -> Arity:
+        """Prediction and target."""
+        return Arity((2, 2), (0, 1))
+
+
+@layer("RegionLoss", param="region_loss_param")
+class RegionLoss(_Loss):
+    """The loss of YOLOv2 (intel/caffe)."""
+
+    def arity(self) -> Arity:
+        """Prediction and label."""
+        return Arity((2, 2), (0, 1))
+
+
+@layer("TRT", param="trt_param")
+class TRT(_Opaque):
+    """A net inside a net, run by TensorRT (NVIDIA's fork)."""
+
+
+@layer("AnnotatedData", param="annotated_data_param")
+class AnnotatedData(_Opaque):
+    """Images with boxes from a database (SSD)."""
+
+
+@layer("VideoData", param="video_data_param")
+class VideoData(_Opaque):
+    """Frames of a camera or a film (SSD)."""
+
+
+@layer("BoxData", param="box_data_param")
+class BoxData(_Opaque):
+    """Images with boxes (intel/caffe)."""
+
+
+@layer("BoxAnnotatorOHEM", param="box_annotator_ohem_param")
+class BoxAnnotatorOHEM(_Opaque):
+    """The regions with the greatest loss (R-FCN)."""
+
+
+@layer("EvalDetection", param="eval_detection_param")
+class EvalDetection(_Opaque):
+    """How good found boxes are (intel/caffe)."""
+
+
+@layer("DetectNetTransformation", param="detectnet_groundtruth_param")
+class DetectNetTransformation(_Opaque):
+    """Images and boxes changed at random (NVIDIA's fork)."""
