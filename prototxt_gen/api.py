@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from prototxt_gen.generate.spec import Spec
     from prototxt_gen.graph.graph import Graph
     from prototxt_gen.graph.phase import State
+    from prototxt_gen.summary import Summary
 
-__all__ = ["dump", "generate", "load", "read_source", "validate"]
+__all__ = ["dump", "generate", "load", "read_source", "summarize", "validate"]
 
 Input = str | os.PathLike[str]
 
@@ -66,22 +67,47 @@ def validate(source: Input | Source, dialect: str | None = None) -> list[Diagnos
     return validate(_source(source), dialect).sorted()
 
 
-def load(source: Input | Source, state: State | None = None) -> Graph:
+def load(source: Input | Source, state: State | None = None, dialect: str | None = None) -> Graph:
     """The graph of a net, in the TEST phase where no state is given.
 
-    Raises ParseError with every error of the text.
+    Raises ParseError with every error of the text, and where it is no net.
     """
     from prototxt_gen.diagnostics import Sink
+    from prototxt_gen.errors import ParseError
     from prototxt_gen.formats.reader import read_text
     from prototxt_gen.graph.read import read
 
     found = _source(source)
     sink = Sink(found)
-    document = read_text(found, sink, "NetParameter")
+    document = read_text(found, sink, dialect=dialect)
     sink.raise_errors()
+    type = document.root.type
+    if type is None or type.name != "NetParameter":
+        what = type.name if type else "unknown"
+        raise ParseError(f"{found.path}: this is a {what}, expected a net (NetParameter)")
     graph = read(document, sink, state)
     sink.raise_errors()
     return graph
+
+
+def summarize(
+    source: Input | Source | Graph,
+    *,
+    state: State | None = None,
+    input_shapes: Mapping[str, tuple[int, ...]] | None = None,
+    dialect: str | None = None,
+) -> Summary:
+    """What a net is made of and what it costs, layer by layer.
+
+    ``input_shapes`` take the place of those in the net. What Caffe would refuse is in the
+    summary's ``diagnostics``, and the table then goes as far as shapes are known. Raises
+    ParseError, and ShapeError where the net has no such input.
+    """
+    from prototxt_gen.graph.graph import Graph
+    from prototxt_gen.summary import summarize
+
+    graph = source if isinstance(source, Graph) else load(source, state, dialect)
+    return summarize(graph, input_shapes)
 
 
 def dump(graph: Graph) -> str:

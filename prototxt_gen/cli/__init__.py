@@ -18,7 +18,7 @@ from prototxt_gen.cli.output import print_error, print_report
 from prototxt_gen.errors import PrototxtError
 
 #: The subcommands and their modules, which hold a click command ``command``.
-COMMANDS = {"gen": "gen", "validate": "validate", "completion": "completion"}
+COMMANDS = {"gen": "gen", "validate": "validate", "summary": "summary", "completion": "completion"}
 
 INTERRUPTED = 130  #: what a shell expects of a program that Ctrl-C ended
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
+if TYPE_CHECKING:
+    from prototxt_gen.graph.phase import State
+
+MOST_ELEMENTS = 2**31 - 1  #: of a blob, and so of each axis (blob.cpp)
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -28,6 +32,29 @@ class Numbers(click.ParamType):  # type: ignore[type-arg]
             if not (item.isascii() and item.removeprefix("-").isdigit()) or len(item) > 20:
                 self.fail(f"{item!r} is no whole number; expected a form like 3,4,6,3", param, ctx)
         return [int(item) for item in items]
+
+
+InputShape = tuple[str, tuple[int, ...]]
+
+
+class NamedShape(click.ParamType):  # type: ignore[type-arg]
+    """An input and its shape: ``data=1,3,224,224``."""
+
+    name = "shape"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> InputShape:
+        """The name and the dimensions."""
+        if isinstance(value, tuple):
+            return value
+        name, found, numbers = str(value).rpartition("=")
+        if not found or not name:
+            self.fail(f"{value!r} is no NAME=N,C,H,W", param, ctx)
+        dims = tuple(Numbers().convert(numbers, param, ctx))
+        if any(not 0 <= dim <= MOST_ELEMENTS for dim in dims):
+            self.fail(f"{numbers}: expected 0 to {MOST_ELEMENTS}", param, ctx)
+        return name, dims
 
 
 class Dialect(click.ParamType):  # type: ignore[type-arg]
@@ -72,6 +99,42 @@ def dialect_option(command: F) -> F:
         type=Dialect(),
         help="Read by the schema of one Caffe: bvlc, ssd, nvcaffe... [default: any that fits]",
         metavar="NAME",
+    )(command)
+
+
+def state_options(command: F) -> F:
+    """``--phase``, ``--stage`` and ``--level``: what the rules of layers are held against."""
+    level = click.option(
+        "--level", type=int, default=0, metavar="N", help="The level. [default: 0]"
+    )
+    stage = click.option(
+        "--stage", "stages", multiple=True, metavar="NAME", help="A stage; may be repeated."
+    )
+    phase = click.option(
+        "--phase",
+        type=click.Choice(["TEST", "TRAIN"], case_sensitive=False),
+        default="TEST",
+        help="The phase. [default: TEST]",
+    )
+    return phase(stage(level(command)))
+
+
+def state_from(phase: str, stages: tuple[str, ...], level: int) -> State:
+    """What these three options say."""
+    from prototxt_gen.graph.phase import State
+
+    return State("TRAIN" if phase == "TRAIN" else "TEST", frozenset(stages), level)
+
+
+def input_shape_option(command: F) -> F:
+    """``--input-shape NAME=N,C,H,W``: a shape in place of the net's."""
+    return click.option(
+        "--input-shape",
+        "input_shapes",
+        type=NamedShape(),
+        multiple=True,
+        metavar="NAME=N,C,H,W",
+        help="The shape of an input, in place of the net's own; may be repeated.",
     )(command)
 
 

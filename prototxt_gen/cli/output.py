@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from prototxt_gen.diagnostics import Diagnostic, Severity, Source, render
 
@@ -30,6 +30,40 @@ def print_report(diagnostics: Iterable[Diagnostic], source: Source | None, strea
         return
     for diagnostic in diagnostics:
         stream.write(_printable(render(diagnostic, source), stream) + "\n")
+
+
+def print_table(
+    heads: Sequence[str], rows: Sequence[Sequence[str]], numbers: Collection[int] = ()
+) -> None:
+    """A table on stdout; the columns of ``numbers`` are set to the right."""
+    clean = [[_printable(cell, sys.stdout) for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        _print_rich_table(heads, clean, numbers)
+        return
+    widths = [max(map(len, column)) for column in zip(heads, *clean, strict=True)]
+    for row in (heads, *clean):
+        cells = (
+            cell.rjust(width) if index in numbers else cell.ljust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        print("  ".join(cells).rstrip())
+
+
+def _print_rich_table(
+    heads: Sequence[str], rows: Sequence[Sequence[str]], numbers: Collection[int]
+) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, head in enumerate(heads):
+        justify: Literal["right", "left"] = "right" if index in numbers else "left"
+        table.add_column(head, justify=justify, overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    Console(highlight=False).print(table)
 
 
 def _printable(line: str, stream: TextIO) -> str:

@@ -6,7 +6,7 @@ Each check takes time linear in the size of the net. Shapes are ``graph.infer``'
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.document import Block
@@ -16,13 +16,16 @@ from prototxt_gen.layers.base import MANY
 from prototxt_gen.layers.shapes import Shape, count, show
 
 
-def check(graph: Graph, sink: Sink) -> Shapes:
-    """Report everything that Caffe would refuse; return the shapes that are known."""
+def check(graph: Graph, sink: Sink, given: Mapping[str, Shape] | None = None) -> Shapes:
+    """Report everything that Caffe would refuse; return the shapes that are known.
+
+    ``given`` are shapes of inputs, as in ``graph.infer.infer``.
+    """
     check_rules(graph, sink)
     check_wiring(graph, sink)
     check_counts(graph, sink)
     check_layers(graph, sink)
-    shapes = infer(graph, sink)
+    shapes = infer(graph, sink, given)
     check_params(graph, shapes, sink)
     return shapes
 

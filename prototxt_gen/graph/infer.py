@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from prototxt_gen.diagnostics import Sink, Span
@@ -30,11 +30,15 @@ class Shapes:
         return None if None in found else tuple(shape for shape in found if shape is not None)
 
 
-def infer(graph: Graph, sink: Sink) -> Shapes:
+def infer(graph: Graph, sink: Sink, given: Mapping[str, Shape] | None = None) -> Shapes:
     """The shapes of a net; a layer that cannot take its bottoms goes to the sink.
 
-    What comes after such a layer, or after one of an unknown type, is not known.
+    What comes after such a layer, or after one of an unknown type, is not known. ``given``
+    are shapes that take the place of those that layers without bottoms have. Raises
+    ShapeError where it names a blob that no such layer makes.
     """
+    given = given or {}
+    _need_inputs(graph, given)
     shapes = Shapes()
     silent: set[str] = set()
     for index, node in enumerate(graph.nodes):
@@ -43,11 +47,15 @@ def infer(graph: Graph, sink: Sink) -> Shapes:
             shapes.reasons[index] = f"the type {node.type!r} is not known"
             continue
         bottoms = shapes.of(node.bottoms)
-        if bottoms is None or not _is_sound(node):
+        if bottoms is None:
+            continue
+        problem = _problem(node)
+        if problem is not None:
+            shapes.reasons[index] = problem
             continue
         try:
             weights = node.layer.blob_shapes(bottoms)
-            tops = node.layer.shapes(bottoms, len(node.tops))
+            tops = _tops(node, bottoms, given)
         except ShapeError as error:
             _report(node, error, sink)
             shapes.reasons[index] = error.message
@@ -62,11 +70,31 @@ def infer(graph: Graph, sink: Sink) -> Shapes:
 
 
 def costs(graph: Graph, shapes: Shapes) -> Iterator[tuple[Node, Cost]]:
-    """Each node that has known shapes, with its cost."""
+    """Each node that has known shapes, with its cost; a shared weight counts once."""
+    seen: set[str] = set()
     for index, node in enumerate(graph.nodes):
         bottoms, tops = shapes.of(node.bottoms), shapes.of(node.tops)
         if index in shapes.weights and bottoms is not None and tops is not None:
-            yield node, node.layer.cost(bottoms, tops)
+            cost = node.layer.cost(bottoms, tops)
+            yield node, _less(cost, _repeated(node, shapes.weights[index], seen))
+
+
+def _repeated(node: Node, weights: tuple[Shape, ...], seen: set[str]) -> int:
+    """The elements of those weights of a node that an earlier node has as well."""
+    total = 0
+    for param, shape in zip(node.source.blocks("param"), weights, strict=False):
+        name = param.get("name", str, "")
+        if name in seen:
+            total += count(shape) or 0
+        elif name:
+            seen.add(name)
+    return total
+
+
+def _less(cost: Cost, shared: int) -> Cost:
+    if cost.parameters:
+        return cost._replace(parameters=max(0, cost.parameters - shared))
+    return cost._replace(statistics=max(0, cost.statistics - shared))
 
 
 def total_cost(graph: Graph, shapes: Shapes) -> Cost:
@@ -75,10 +103,30 @@ def total_cost(graph: Graph, shapes: Shapes) -> Cost:
     return Cost(*(sum(column) for column in zip(*found, strict=True))) if found else Cost()
 
 
-def _is_sound(node: Node) -> bool:
-    """Whether nothing but its bottoms' shapes can be wrong with a node."""
-    fits = node.layer.arity().fits(len(node.bottoms), len(node.tops))
-    return fits and next(node.layer.problems(), None) is None
+def _tops(node: Node, bottoms: tuple[Shape, ...], given: Mapping[str, Shape]) -> tuple[Shape, ...]:
+    names = [top.blob for top in node.tops]
+    if node.bottoms or not any(name in given for name in names):
+        return node.layer.shapes(bottoms, len(names))
+    if all(name in given for name in names):
+        return tuple(given[name] for name in names)
+    own = node.layer.shapes(bottoms, len(names))
+    return tuple(given.get(name, shape) for name, shape in zip(names, own, strict=True))
+
+
+def _need_inputs(graph: Graph, given: Mapping[str, Shape]) -> None:
+    known = {top.blob for node in graph.nodes if not node.bottoms for top in node.tops}
+    for name in given:
+        if name not in known:
+            names = ", ".join(sorted(known)) or "none"
+            raise ShapeError(f"the net has no input {name!r}; it has {names}", rule="no-such-input")
+
+
+def _problem(node: Node) -> str | None:
+    """What is wrong with a node whatever its bottoms' shapes are; ``graph.check`` reports it."""
+    if not node.layer.arity().fits(len(node.bottoms), len(node.tops)):
+        return "it has a wrong number of bottoms or tops"
+    problem = next(node.layer.problems(), None)
+    return problem.message if problem else None
 
 
 def _note_unknown(node: Node, silent: set[str], sink: Sink) -> None:

@@ -1,0 +1,120 @@
+"""``resnet-proto summary``: what a net is made of, and what it costs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+
+import click
+
+from prototxt_gen.cli.options import (
+    InputShape,
+    dialect_option,
+    input_shape_option,
+    state_from,
+    state_options,
+)
+from prototxt_gen.cli.output import print_report, print_table
+from prototxt_gen.diagnostics import Severity
+from prototxt_gen.layers.shapes import Shape, show
+from prototxt_gen.summary import Row, Summary
+
+_HEADS = ("layer", "type", "bottoms", "tops", "shape", "parameters", "multiply-adds")
+_LETTERS = "kMGTPEZY"
+_NUMBERS = (5, 6)  #: the columns that are set to the right
+
+
+@click.command("summary", short_help="Print a net's layers, shapes, parameters and cost.")
+@click.argument("net", metavar="NET")
+@state_options
+@input_shape_option
+@dialect_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(
+    net: str,
+    phase: str,
+    stages: tuple[str, ...],
+    level: int,
+    input_shapes: Sequence[InputShape],
+    dialect: str | None,
+    as_json: bool,
+) -> int:
+    """Print a net layer by layer: shapes of tops, parameters, multiply-adds, and their sums.
+
+    Parameters are what training changes; the statistics of BatchNorm are counted apart. A
+    multiply-add is a weight times a value, of convolutions, inner products and recurrent
+    layers. What cannot be known is shown as ? with the reason.
+    """
+    from prototxt_gen import api
+
+    summary = api.summarize(
+        api.read_source(net),
+        state=state_from(phase, stages, level),
+        input_shapes=dict(input_shapes),
+        dialect=dialect,
+    )
+    if as_json:
+        print(json.dumps(summary.to_dict(), indent=2))
+    else:
+        _print(summary)
+    sys.stdout.flush()
+    found = [d for d in summary.diagnostics if d.severity is not Severity.NOTE]
+    print_report(found, summary.source, sys.stderr)
+    return 2 if any(d.severity is Severity.ERROR for d in found) else 0
+
+
+def _print(summary: Summary) -> None:
+    print_table(_HEADS, [_cells(row) for row in summary.rows], _NUMBERS)
+    more = "" if summary.complete else " at least; ? is not known"
+    print(
+        f"\n{summary.name or 'net'}: {len(summary.rows)} layers, "
+        f"{summary.parameters:,} parameters, {summary.statistics:,} statistics, "
+        f"{_scaled(summary.multiply_adds).strip()} multiply-adds, "
+        f"{_scaled(summary.activations)}B of activations{more}"
+    )
+    for row in summary.rows:
+        if row.reason is not None:
+            print(f"? {row.name}: {row.reason}")
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    return (
+        row.name,
+        row.type,
+        ", ".join(row.bottoms),
+        ", ".join(row.tops),
+        _shapes(row.shapes),
+        _number(row.cost and row.cost.parameters, known=_are_known(row.weights)),
+        _number(row.cost and row.cost.multiply_adds, known=_are_multiplied(row)),
+    )
+
+
+def _shapes(shapes: Sequence[Shape | None]) -> str:
+    """The shape of the tops, once where all have the same."""
+    shown = ["?" if shape is None else show(shape) for shape in shapes]
+    return shown[0] if len(set(shown)) == 1 else ", ".join(shown)
+
+
+def _number(value: int | None, *, known: bool) -> str:
+    if value is None or not known:
+        return "?"
+    return f"{value:,}" if value else ""
+
+
+def _are_multiplied(row: Row) -> bool:
+    """Whether it is known how often; vectors, such as a Scale has, are not counted."""
+    matrices = any(len(shape) > 1 for shape in row.weights or ())
+    return _are_known(row.weights) and (not matrices or _are_known(row.shapes))
+
+
+def _are_known(shapes: Sequence[Shape | None] | None) -> bool:
+    return shapes is not None and all(s is not None and None not in s for s in shapes)
+
+
+def _scaled(value: int) -> str:
+    """A number in thousands, millions and so on: ``3.86 G``; ``12 `` where it is small."""
+    if value < 1000:
+        return f"{value} "
+    power = min((len(str(value)) - 1) // 3, len(_LETTERS))
+    return f"{value / 1000**power:.2f} {_LETTERS[power - 1]}"
