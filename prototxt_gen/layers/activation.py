@@ -107,6 +107,8 @@ class Clip(Base):
     min: float = 0.0
     max: float = 0.0
 
+    always = frozenset({"min", "max"})
+
 
 @layer("Dropout", "SpatialDropout", "SeLuDropout", param="dropout_param")
 class Dropout(Base):

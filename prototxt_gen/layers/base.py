@@ -113,6 +113,7 @@ class Layer:
     #: Fields of the parameter message that ``read`` understands beyond those named after
     #: a dataclass field; ``write`` replaces them all.
     spellings: ClassVar[frozenset[str]] = frozenset()
+    always: ClassVar[frozenset[str]] = frozenset()  #: what ``write`` never leaves out
     in_place: ClassVar[bool] = True  #: whether a top may have the name of its bottom
     loss: ClassVar[bool] = False  #: whether its first top is a loss where nothing is said
 
@@ -138,7 +139,7 @@ class Layer:
         block = Block()
         for name, default, kind, _repeated, _optional in _fields(type(self)):
             value = getattr(self, name)
-            if value != default:
+            if value != default or name in self.always:
                 block.add(name, _plain(value, kind))
         return block
 

@@ -150,6 +150,8 @@ class Upsample(Base):
     upsample_h: Optional[int] = None
     upsample_w: Optional[int] = None
 
+    always = frozenset({"scale"})  # of which forks have other defaults
+
     def arity(self) -> Arity:
         """The data, and a mask or none."""
         return Arity((1, 2), (1, 1))

@@ -39,7 +39,8 @@ class Pooling(Base):
     pad: Window = (0,)
     global_pooling: bool = False
     round_mode: Symbol = CEIL
-    conflicts: tuple[str, ...] = ()  #: windows that are spelled in two ways, or by half
+    conflicts: tuple[str, ...] = ()  #: windows that are spelled in two ways
+    halves: tuple[str, ...] = ()  #: windows with a height or a width alone
 
     spellings = ALL_SPELLINGS | {"ceil_mode"}
 
@@ -54,7 +55,8 @@ class Pooling(Base):
             pad=read_window(params, "pad", (0,)),
             global_pooling=params.get("global_pooling", bool, False),
             round_mode=params.get("round_mode", Symbol, mode) if params.has("round_mode") else mode,
-            conflicts=both_spellings(params) + _halves(params),
+            conflicts=both_spellings(params),
+            halves=_halves(params),
         )
 
     def write(self) -> Block:
@@ -76,6 +78,11 @@ class Pooling(Base):
 
     def problems(self) -> Iterator[Problem]:
         """What pooling_layer.cpp checks in LayerSetUp."""
+        for name in self.halves:
+            pair = " and ".join(SPELLINGS[name])
+            yield Problem("window-spelling", f"expected both {pair}, or neither")
+        if self.halves:
+            return
         if self.global_pooling:
             if self.kernel:
                 message = "has global_pooling and a kernel; expected one of them"

@@ -16,6 +16,7 @@ from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.shapes import Dim, Shape, need_rank, show
 
 _PAIR = Arity((2, 2), (1, 1))
+_REQUIRED = frozenset({"spatial_scale", "output_dim", "group_size"})
 
 
 @layer("ROIPooling", param="roi_pooling_param")
@@ -81,6 +82,8 @@ class PSROIPooling(Base):
     output_dim: int = 0
     group_size: int = 0
 
+    always = _REQUIRED
+
     def arity(self) -> Arity:
         """The map and the regions."""
         return _PAIR
@@ -102,6 +105,8 @@ class PSROIAlign(Base):
     output_dim: int = 0
     group_size: int = 0
     sample_num: int = 2
+
+    always = _REQUIRED
 
     def arity(self) -> Arity:
         """The map and the regions."""

@@ -34,7 +34,7 @@ class _Opaque(Base):
         raise UnsupportedError(f"the shapes of {self.type} are not known")
 
 
-@layer("MultiBoxLoss", param="multibox_loss_param")
+@layer("MultiBoxLoss")
 class MultiBoxLoss(_Loss):
     """Offsets, scores, priors and label to a loss (SSD)."""
 
@@ -43,7 +43,7 @@ class MultiBoxLoss(_Loss):
         return Arity((4, 4), (0, 1))
 
 
-@layer("SmoothL1Loss", param="smooth_l1_loss_param")
+@layer("SmoothL1Loss")
 class SmoothL1Loss(_Loss):
     """Square near 0 and linear beyond (Fast R-CNN); bottoms 2 and 3 are weights."""
 
@@ -52,7 +52,7 @@ class SmoothL1Loss(_Loss):
         return Arity((2, 4), (0, 1))
 
 
-@layer("SmoothL1LossOHEM", param="smooth_l1_loss_param")
+@layer("SmoothL1LossOHEM")
 class SmoothL1LossOHEM(_Loss):
     """The same, with the loss of each region as a second top (R-FCN)."""
 
@@ -61,7 +61,7 @@ class SmoothL1LossOHEM(_Loss):
         return Arity((2, 4), (0, 2))
 
 
-@layer("SoftmaxWithLossOHEM", param="loss_param")
+@layer("SoftmaxWithLossOHEM")
 class SoftmaxWithLossOHEM(_Loss):
     """Softmax and loss, with that of each region as a further top (R-FCN)."""
 
@@ -79,7 +79,7 @@ class L1Loss(_Loss):
         return Arity((2, 2), (0, 1))
 
 
-@layer("RegionLoss", param="region_loss_param")
+@layer("RegionLoss")
 class RegionLoss(_Loss):
     """The loss of YOLOv2 (intel/caffe)."""
 
@@ -88,36 +88,36 @@ class RegionLoss(_Loss):
         return Arity((2, 2), (0, 1))
 
 
-@layer("TRT", param="trt_param")
+@layer("TRT")
 class TRT(_Opaque):
     """A net inside a net, run by TensorRT (NVIDIA's fork)."""
 
 
-@layer("AnnotatedData", param="annotated_data_param")
+@layer("AnnotatedData")
 class AnnotatedData(_Opaque):
     """Images with boxes from a database (SSD)."""
 
 
-@layer("VideoData", param="video_data_param")
+@layer("VideoData")
 class VideoData(_Opaque):
     """Frames of a camera or a film (SSD)."""
 
 
-@layer("BoxData", param="box_data_param")
+@layer("BoxData")
 class BoxData(_Opaque):
     """Images with boxes (intel/caffe)."""
 
 
-@layer("BoxAnnotatorOHEM", param="box_annotator_ohem_param")
+@layer("BoxAnnotatorOHEM")
 class BoxAnnotatorOHEM(_Opaque):
     """The regions with the greatest loss (R-FCN)."""
 
 
-@layer("EvalDetection", param="eval_detection_param")
+@layer("EvalDetection")
 class EvalDetection(_Opaque):
     """How good found boxes are (intel/caffe)."""
 
 
-@layer("DetectNetTransformation", param="detectnet_groundtruth_param")
+@layer("DetectNetTransformation")
 class DetectNetTransformation(_Opaque):
     """Images and boxes changed at random (NVIDIA's fork)."""

@@ -77,7 +77,7 @@ def window_problems(
     if not kernel:
         yield Problem("kernel-missing", "no kernel_size; expected it, or kernel_h and kernel_w")
     for name, values in (("kernel_size", kernel), ("stride", stride)):
-        if 0 in values:
+        if 0 in values and name not in conflicts:
             yield Problem("window-zero", f"{name} is 0, expected at least 1", name)
 
 
