@@ -6,6 +6,7 @@ bug of ours. Only this package maps errors to them.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -60,6 +61,9 @@ def cli() -> None:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and exit."""
+    # Nets are trees without cycles, and this process is short: looking for garbage among
+    # millions of fields would take as long as the work itself.
+    gc.disable()
     sys.exit(run(args))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from prototxt_gen.diagnostics import Diagnostic, Sink, Source
 from prototxt_gen.document import Document
 from prototxt_gen.formats.reader import read_text
+from prototxt_gen.formats.upgrade import upgrade_solver
 from prototxt_gen.graph.check import check
 from prototxt_gen.graph.phase import State, phases_of
 from prototxt_gen.graph.read import build, upgraded
@@ -19,8 +20,11 @@ def validate(source: Source, dialect: str | None = None) -> Sink:
     sink = Sink(source)
     document = read_text(source, sink, dialect=dialect)
     type = document.root.type
-    if not sink.errors and type is not None and type.name == "NetParameter":
-        _check_phases(document, sink)
+    if not sink.errors and type is not None:
+        if type.name == "NetParameter":
+            _check_phases(document, sink)
+        elif type.name == "SolverParameter":
+            upgrade_solver(document.root, sink)
     return sink
 
 

@@ -1,3 +1,7 @@
+import re
+import time
+from pathlib import Path
+
 import pytest
 
 from prototxt_gen.diagnostics import Source
@@ -72,3 +76,122 @@ def test_nvidias_batch_norm_may_learn() -> None:
     norm = 'layer { name: "b" type: "BatchNorm" bottom: "x" top: "y" param { lr_mult: 1 }%s }\n'
     assert rules(INPUT + norm % "") == [("batch-norm-lr", 2)]
     assert rules(INPUT + norm % " forward_type: FLOAT16") == []
+
+
+V1 = 'input: "x" input_dim: 1 input_dim: 4 input_dim: 8 input_dim: 8\nlayers { %s }\n'
+V0 = V1 % 'layer { %s } bottom: "x" top: "y"'
+DATA = 'layers { name: "d" type: DATA top: "x" data_param { crop_size: 3 } %s }\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        (INPUT + RELU.format("in", "x", "y"), "duplicate-name"),
+        (INPUT + 'layer { name: "a" type: "AbsVal" bottom: "x" top: "x" }', "in-place-refused"),
+        (INPUT + 'layer { name: "a" type: "NoSuch" bottom: "x" top: "y" }', "unknown-type"),
+        (
+            INPUT
+            + RELU.format("r", "x", "y").replace("bottom", "propagate_down: true " * 2 + "bottom"),
+            "propagate-down-count",
+        ),
+        (
+            INPUT
+            + RELU.format("r", "x", "y").replace(
+                "bottom", "include { phase: TEST } exclude { stage: 'a' } bottom"
+            ),
+            "include-and-exclude",
+        ),
+        (
+            INPUT
+            + CONV % '} param { name: "w" '
+            + CONV.replace('"c"', '"d"')
+            .replace('"y"', '"z"')
+            .replace("num_output: 6", "num_output: 2")
+            % '} param { name: "w" ',
+            "shared-param-shape",
+        ),
+        (V1 % 'name: "r" type: NONE bottom: "x" top: "y"', "v1-unknown-type"),
+        (V1 % 'type: RELU bottom: "x" top: "y"' + 'layer { name: "z" }', "layer-and-layers"),
+        (V0 % 'name: "r" type: "no"', "v0-unknown-type"),
+        (V0 % 'name: "r" type: "relu"' + "layers { type: RELU }", "v0-and-v1-layers"),
+        (
+            V0 % 'name: "p" type: "padding" pad: 1'
+            + 'layers { layer { name: "q" type: "relu" } bottom: "y" top: "z" }',
+            "v0-padding",
+        ),
+        (V0 % 'name: "r" type: "relu" stride: 2', "v0-ignored-field"),
+        ('layers { layer { type: "images" new_height: -1 } top: "d" top: "l" }', "v0-value"),
+        (DATA % "transform_param { crop_size: 4 }", "transform-overridden"),
+        ('input: "x" input_shape { dim: 1 } input_dim: 3', "input-ignored-field"),
+        ('input: "x" input_dim: 3', "input-dim-count"),
+        ('input: "x" input: "y" input_shape { dim: 3 }', "input-shape-count"),
+        ("solver_type: ADAM type: 'Adam'", "solver-type-twice"),
+        ("net_param { layers { type: RELU } } base_lr: 1", "solver-old-net"),
+        ("state { phase: TESTING }", "unknown-enum-value"),
+        ("force_backward: true }", "unexpected-close"),
+        ("layer { convolution_param { pad: 4294967296 } }", "out-of-range"),
+        (
+            "layer { upsample_param { upsample_h: 1 } batch_norm_param { scale_bias: true } }",
+            "mixed-dialects",
+        ),
+    ],
+)
+def test_what_else_is_found(text: str, rule: str) -> None:
+    assert rule in {name for name, _ in rules(text)}
+
+
+def test_every_rule_has_a_test() -> None:
+    root = Path(__file__).parents[2]
+    pattern = re.compile(
+        r'(?:\brule=|\bProblem\(|\.(?:error|warning|note)\(|\bMismatch\()\s*"([a-z0-9]+-[a-z0-9-]+)"'
+    )
+    rooms = [root / "prototxt_gen" / room for room in ("formats", "graph", "layers")]
+    known = {
+        name
+        for room in rooms
+        for file in room.glob("*.py")
+        for name in pattern.findall(file.read_text("utf-8"))
+    }
+    assert len(known) > 80
+    tests = "".join(file.read_text("utf-8") for file in (root / "tests").rglob("*.py"))
+    assert [name for name in sorted(known - UNREACHABLE) if f'"{name}"' not in tests] == []
+
+
+#: Values that text cannot hold, a file of 256 MiB, and what tests see as an exception.
+UNREACHABLE = {
+    "file-too-large",
+    "no-such-input",
+    "not-binary",
+    "solver-unknown-type",
+    "v1-share-mode",
+}
+
+
+def test_huge_numbers_and_cycles_are_answered() -> None:
+    huge = "[9223372036854775807, 9223372036854775807, 9223372036854775807, 9223372036854775807]"
+    text = (
+        f'input: "x" input_shape {{ dim: {huge} }}\n'
+        'layer { name: "c" type: "Convolution" bottom: "x" top: "c" convolution_param {'
+        " num_output: 4294967295 kernel_size: 4294967295 dilation: 4294967295 } }\n"
+        'layer { name: "s" type: "SPP" bottom: "x" top: "s" spp_param { pyramid_height: 99 } }\n'
+        'layer { name: "t" type: "Tile" bottom: "x" top: "t" tile_param { tiles: 2147483647 } }\n'
+        'layer { name: "a" type: "ReLU" bottom: "b" top: "a" }\n'
+        'layer { name: "b" type: "ReLU" bottom: "a" top: "b" }\n'
+    )
+    assert rules(text) == [
+        ("blob-too-large", 1),
+        ("window-too-large", 2),
+        ("pyramid-height", 3),
+        ("unknown-bottom", 5),
+    ]
+
+
+def test_time_grows_linearly_with_the_number_of_layers() -> None:
+    times = []
+    for count in (1_000, 10_000):
+        layers = (RELU.format(f"r{i}", f"t{i}" if i else "x", f"t{i + 1}") for i in range(count))
+        text = INPUT + "".join(layers)
+        start = time.process_time()
+        assert rules(text) == []
+        times.append(time.process_time() - start)
+    assert times[1] < 40 * times[0]
