@@ -9,6 +9,7 @@ from typing import Literal
 from prototxt_gen.document import Block
 
 Phase = Literal["TRAIN", "TEST"]
+_MOST_STAGES = 8  #: nets have one to four
 PHASES: tuple[Phase, Phase] = ("TEST", "TRAIN")
 
 
@@ -51,6 +52,17 @@ def phases_of(root: Block) -> tuple[Phase, ...]:
     if excludes:
         return PHASES
     return tuple(phase for phase in PHASES if phase in includes)
+
+
+def stages_of(root: Block) -> tuple[str, ...]:
+    """The stages that layers are included for, in the order of the file, at most eight."""
+    names = dict.fromkeys(
+        name
+        for layer in root.blocks("layer")
+        for rule in layer.blocks("include")
+        for name in rule.get_list("stage", str)
+    )
+    return tuple(names)[:_MOST_STAGES]
 
 
 def _phases(root: Block, rule: str) -> Iterator[str]:

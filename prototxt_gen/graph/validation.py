@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from prototxt_gen.diagnostics import Diagnostic, Sink, Source
 from prototxt_gen.document import Document
 from prototxt_gen.formats.reader import read_text
 from prototxt_gen.formats.upgrade import upgrade_solver
 from prototxt_gen.graph.check import check
-from prototxt_gen.graph.phase import State, phases_of
+from prototxt_gen.graph.phase import Phase, State, phases_of, stages_of
 from prototxt_gen.graph.read import build, upgraded
 
 
@@ -32,7 +34,24 @@ def _check_phases(document: Document, sink: Sink) -> None:
     net = upgraded(document, sink)
     found: dict[Diagnostic, None] = {}
     for phase in phases_of(net.root):
-        one = Sink(document.source)
-        check(build(net, one, State(phase)), one)
-        found.update(dict.fromkeys(one.diagnostics))
+        found.update(dict.fromkeys(_check_stages(net, phase)))
     sink.diagnostics.extend(found)
+
+
+def _check_stages(net: Document, phase: Phase) -> Iterator[Diagnostic]:
+    """What is wrong without a stage, or in one of those that the net's rules name.
+
+    A net whose data come with a stage has no inputs without: a bottom is unknown only
+    where no stage makes it.
+    """
+    stages = [frozenset[str](), *(frozenset({name}) for name in stages_of(net.root))]
+    sinks = []
+    for names in stages:
+        sinks.append(Sink(net.source))
+        check(build(net, sinks[-1], State(phase, names)), sinks[-1])
+    for one in sinks:
+        for diagnostic in one.diagnostics:
+            if diagnostic.rule != "unknown-bottom" or all(
+                diagnostic in other.diagnostics for other in sinks
+            ):
+                yield diagnostic

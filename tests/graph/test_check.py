@@ -195,3 +195,13 @@ def test_time_grows_linearly_with_the_number_of_layers() -> None:
         assert rules(text) == []
         times.append(time.process_time() - start)
     assert times[1] < 40 * times[0]
+
+
+def test_a_bottom_is_unknown_only_where_no_stage_makes_it() -> None:
+    staged = INPUT.replace("input_param", 'include { stage: "a" } input_param')
+    assert rules(staged + RELU.format("r", "x", "y")) == []
+    assert rules(staged + RELU.format("r", "z", "y")) == [("unknown-bottom", 2)]
+    # What is wrong in one stage alone is found, too.
+    assert rules(staged + CONV.replace("bottom", 'include { stage: "a" } bottom') % "group: 4") == [
+        ("group-divides", 2)
+    ]
