@@ -30,16 +30,17 @@ Input = str | os.PathLike[str]
 
 
 def generate(
-    spec: Spec | Mapping[str, object] | None = None,
+    spec: Spec | Mapping[str, object] | str | None = None,
     *,
     templates: Input | None = None,
     **values: object,
 ) -> str:
     """The prototxt of a residual net.
 
-    ``values`` are the keys of a spec, ``depth`` included (``generate.spec``); they go
-    before those of ``spec``, where that is a mapping. ``templates`` is a folder whose
-    templates go before the shipped ones. Raises SpecError and TemplateError.
+    ``spec`` is a Spec, a mapping of its keys, or the name of a preset; ``values`` are
+    keys of a spec (``generate.spec``), ``depth`` included, and go before those.
+    ``templates`` is a folder whose templates go before the shipped ones. Raises SpecError
+    and TemplateError.
     """
     from prototxt_gen.errors import SpecError
     from prototxt_gen.generate.blocks import build
@@ -51,6 +52,10 @@ def generate(
             raise SpecError(f"a Spec is complete; found {', '.join(values)} beside it")
         made = spec
     else:
+        if isinstance(spec, str):
+            from prototxt_gen.generate.zoo import preset
+
+            spec = preset(spec)
         made = Spec.of({**(spec or {}), **values})
     return render(build(made), Path(templates) if templates is not None else None)
 

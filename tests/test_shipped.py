@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 
 
-@pytest.mark.parametrize("spec", [*EXAMPLES.glob("*.yaml"), *EXAMPLES.glob("*.json")])
+@pytest.mark.parametrize("spec", sorted((EXAMPLES / "specs").iterdir()))
 def test_example_specs_make_sound_nets(spec: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "prototxt_gen", "gen", "--spec", spec], capture_output=True

@@ -19,7 +19,7 @@ from prototxt_gen.cli.output import print_error, print_report
 from prototxt_gen.errors import PrototxtError
 
 #: The subcommands and their modules, which hold a click command ``command``.
-COMMANDS = {"gen": "gen", "validate": "validate", "summary": "summary", "completion": "completion"}
+COMMANDS = {name: name for name in ("gen", "solver", "validate", "summary", "completion")}
 
 INTERRUPTED = 130  #: what a shell expects of a program that Ctrl-C ended
 
@@ -46,7 +46,7 @@ class LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            from prototxt_gen.generate.spec import unknown
+            from prototxt_gen.generate.checks import unknown
 
             if args and not args[0].startswith("-"):
                 raise click.UsageError(unknown("command", args[0], list(COMMANDS)), ctx) from error

@@ -1,4 +1,4 @@
-"""``resnet-proto gen``: a residual net as a prototxt."""
+"""``resnet-proto gen``: a net of the residual family as a prototxt."""
 
 from __future__ import annotations
 
@@ -7,36 +7,14 @@ from typing import Any
 
 import click
 
-from prototxt_gen.cli.options import Numbers, output_option, write_output
-from prototxt_gen.errors import SpecError
+from prototxt_gen.cli.options import output_option, write_output
+from prototxt_gen.cli.spec_options import spec_from, spec_options
 
 
-@click.command("gen")
-@click.option("--depth", type=int, metavar="N", help="A published net: 18, 34, 50, 101 or 152.")
-@click.option(
-    "--stages", type=Numbers(), metavar="N,N,...", help="Blocks of each stage, such as 3,4,6,3."
-)
-@click.option("--block", metavar="KIND", help="basic or bottleneck. [default: bottleneck]")
-@click.option("--width", type=int, metavar="N", help="Channels of the first stage. [default: 64]")
-@click.option("--classes", type=int, metavar="N", help="Classes to tell apart. [default: 1000]")
-@click.option(
-    "--input-shape",
-    type=Numbers(),
-    metavar="N,C,H,W",
-    help="Shape of the input. [default: 1,3,224,224]",
-)
-@click.option(
-    "--conv1-bias/--no-conv1-bias",
-    default=None,
-    help="Whether conv1 has a bias. [default: for depth 50 alone, as MSRA has it]",
-)
-@click.option("--name", metavar="TEXT", help="The net's name. [default: ResNet-<depth>]")
-@click.option(
-    "--spec",
-    type=click.Path(dir_okay=False),
-    metavar="FILE",
-    help="Read these options from YAML or JSON, with _ for -; options given here go first.",
-)
+@click.command("gen", short_help="Print a net of the residual family.")
+@spec_options
+@click.option("--list", "show_list", is_flag=True, help="List all presets, and what they cost.")
+@click.option("--print-spec", is_flag=True, help="Print the spec as YAML in place of the net.")
 @click.option(
     "--templates",
     type=click.Path(file_okay=False),
@@ -44,34 +22,53 @@ from prototxt_gen.errors import SpecError
     help="Use the Jinja2 templates of a folder before the shipped ones.",
 )
 @output_option
-def command(spec: str | None, templates: str | None, output: str, **options: Any) -> None:
-    """Print a residual net as a Caffe prototxt.
+def command(
+    preset: str | None,
+    spec: str | None,
+    show_list: bool,
+    print_spec: bool,
+    templates: str | None,
+    output: str,
+    **options: Any,
+) -> None:
+    """Print a net of the residual family as a Caffe prototxt: a PRESET, or what options say.
 
     \b
-    resnet-proto gen --depth 50 > resnet50.prototxt
-    resnet-proto gen --depth 18 --classes 10 -o resnet18.prototxt
+    resnet-proto gen resnet50 > resnet50.prototxt
+    resnet-proto gen wrn-28-10 --classes 100 -o wrn.prototxt
+    resnet-proto gen --depth 18 --phase train_val
     resnet-proto gen --stages 3,4,6,3 --block basic --width 96
     """
-    from prototxt_gen import api
+    if show_list:
+        _list()
+        return
+    made = spec_from(preset, spec, options)
+    if print_spec:
+        import yaml
 
-    given = {name: value for name, value in options.items() if value is not None}
-    if spec is not None:
-        text = _from_file(Path(spec), given, templates)
-    elif "depth" not in given and "stages" not in given:
-        raise click.UsageError("give --depth, --stages or --spec; for instance: gen --depth 50")
+        text = yaml.safe_dump(made.to_dict(), default_flow_style=None, sort_keys=False)
     else:
-        text = api.generate(given, templates=templates)
+        from prototxt_gen.generate.blocks import build
+        from prototxt_gen.generate.render import render
+
+        text = render(build(made), Path(templates) if templates is not None else None)
     write_output(output, text.encode())
 
 
-def _from_file(path: Path, given: dict[str, object], templates: str | None) -> str:
-    from prototxt_gen import api
-    from prototxt_gen.generate.specfile import read_spec
+def _list() -> None:
+    from prototxt_gen.cli.output import print_table
+    from prototxt_gen.generate.blocks import build
+    from prototxt_gen.generate.spec import Spec
+    from prototxt_gen.generate.zoo import PRESETS, preset
+    from prototxt_gen.summary import summarize
 
-    file = read_spec(path)
-    try:
-        return api.generate({**file.values, **given}, templates=templates)
-    except SpecError as error:
-        if error.path.partition("[")[0] in given:
-            raise
-        raise file.locate(error) from error
+    rows = []
+    for name in PRESETS:
+        spec = Spec.of(preset(name))
+        summary = summarize(build(spec).graph)
+        shape = "x".join(map(str, spec.input_shape[1:]))
+        stages = ",".join(map(str, spec.stages))
+        counts = f"{summary.parameters:,}", f"{summary.multiply_adds / 1e9:.2f} G"
+        rows.append((name, spec.block, stages, shape, *counts))
+    heads = ("preset", "block", "stages", "input", "parameters", "multiply-adds")
+    print_table(heads, rows, (4, 5))

@@ -34,6 +34,23 @@ class Numbers(click.ParamType):  # type: ignore[type-arg]
         return [int(item) for item in items]
 
 
+class Decimals(click.ParamType):  # type: ignore[type-arg]
+    """Numbers with commas between them: ``1,0.5``."""
+
+    name = "numbers"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[float]:
+        """The numbers as a list."""
+        if isinstance(value, list):
+            return value
+        try:
+            return [float(item) for item in str(value).split(",")]
+        except ValueError:
+            self.fail(f"{value!r}: expected numbers such as 1,0.5", param, ctx)
+
+
 InputShape = tuple[str, tuple[int, ...]]
 
 
@@ -65,7 +82,7 @@ class Dialect(click.ParamType):  # type: ignore[type-arg]
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The name as it is, if there is such a dialect."""
         from prototxt_gen.formats.dialects import DIALECTS
-        from prototxt_gen.generate.spec import unknown
+        from prototxt_gen.generate.checks import unknown
 
         if value not in DIALECTS:
             self.fail(unknown("dialect", value, DIALECTS), param, ctx)

@@ -1,8 +1,9 @@
-"""From a spec to a graph, block by block, in the form of MSRA's deploy files.
+"""From a spec to a graph: stem, stages of blocks, classifier.
 
-Of a block of other channels or of half the size, the shortcut is a projection, and the
-stride is that of its first convolution. The sum takes the shortcut first. Statistics are
-those of the training set (``use_global_stats``), since the net is for inference.
+Where a block changes channels or size, its shortcut has to; the stride is that of the
+branch's first convolution, or of its 3x3 one. The sum takes the shortcut first. In a net
+with activations in front (``preact-``), the stem's activation serves the first block, and
+one more stands behind the last.
 """
 
 from __future__ import annotations
@@ -10,30 +11,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from prototxt_gen.diagnostics import Sink
+from prototxt_gen.document import Document, Symbol
 from prototxt_gen.errors import GraphError, ShapeError, SpecError
-from prototxt_gen.generate import naming
-from prototxt_gen.generate.naming import UnitNames
+from prototxt_gen.generate.maker import Maker, Section
 from prototxt_gen.generate.spec import Spec
 from prototxt_gen.graph.check import check
 from prototxt_gen.graph.graph import Graph
-from prototxt_gen.layers.activation import ReLU, Softmax
+from prototxt_gen.layers.activation import Dropout, Sigmoid, Softmax
 from prototxt_gen.layers.affine import Scale
-from prototxt_gen.layers.base import Layer
-from prototxt_gen.layers.combine import Eltwise
-from prototxt_gen.layers.convolution import Convolution
+from prototxt_gen.layers.combine import Concat, Eltwise
 from prototxt_gen.layers.dense import InnerProduct
+from prototxt_gen.layers.elementwise import Power
 from prototxt_gen.layers.inputs import Input
-from prototxt_gen.layers.normalization import BatchNorm
-from prototxt_gen.layers.pooling import AVE, MAX, Pooling
-from prototxt_gen.layers.shapes import Shape, show
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A group of layers that belong together: what it is, and its first node's index."""
-
-    title: str
-    start: int
+from prototxt_gen.layers.pooling import AVE, CEIL, FLOOR, MAX, Pooling
+from prototxt_gen.layers.shapes import show
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,106 +37,236 @@ class Net:
 
 
 def build(spec: Spec) -> Net:
-    """The net of a spec, checked as Caffe would.
+    """The net of a spec, checked as Caffe would in each of its phases.
 
-    Raises SpecError where the input is too small for the net, and GraphError where Caffe
-    would refuse a layer.
+    Raises SpecError where the input is too small for the net or a shortcut cannot be
+    made, and GraphError where Caffe would refuse a layer.
     """
-    maker = _Maker(spec)
+    dialect = "caffe_priv" if spec.dialect == "caffe_priv" else "bvlc"
+    deploy = spec.phase == "deploy"
+    graph = Graph(spec.name, input_form="input_dim" if deploy else "layers", dialect=dialect)
+    maker = Maker(spec, graph, "data", spec.input_shape)
     try:
-        maker.stem()
-        for stage, names in enumerate(naming.block_names(spec.stages)):
-            maker.stage(stage, names)
-        maker.classifier()
+        if deploy:
+            graph.add("input", Input((spec.input_shape,)), (), ("data",))
+        else:
+            from prototxt_gen.generate.training import add_data
+
+            add_data(maker)
+        _trunk(maker)
     except ShapeError as error:
         message = f"{show(spec.input_shape)} is too small: {error.layer}: {error.message}"
         raise SpecError(message, path="input_shape") from error
+    if deploy:
+        maker.layer("prob", Softmax())
+    else:
+        from prototxt_gen.generate.training import add_losses
+
+        add_losses(maker)
+    _check(graph, spec)
+    return Net(spec, graph, tuple(maker.sections))
+
+
+def _check(graph: Graph, spec: Spec) -> None:
     sink = Sink()
-    check(maker.graph, sink)
+    if spec.phase == "deploy":
+        check(graph, sink)
+    else:
+        from prototxt_gen.graph.phase import PHASES, State
+        from prototxt_gen.graph.read import build as read
+        from prototxt_gen.graph.write import write
+
+        document = Document(write(graph).root, dialect=graph.dialect)
+        for phase in PHASES:
+            check(read(document, sink, State(phase)), sink)
     sink.raise_errors(GraphError)
-    return Net(spec, maker.graph, tuple(maker.sections))
 
 
-class _Maker:
-    """A graph that grows at one blob, whose shape is known."""
-
-    def __init__(self, spec: Spec) -> None:
-        self.spec = spec
-        self.graph = Graph(spec.name, input_form="input_dim")
-        self.sections: list[Section] = []
-        self.blob = "data"
-        self.shape: Shape = spec.input_shape
-        self.graph.add("input", Input((spec.input_shape,)), (), ("data",))
-
-    def stem(self) -> None:
-        """A convolution and a pooling, each of which halves the size."""
-        self.start("conv1")
-        conv = Convolution(
-            self.spec.width, (7,), pad=(3,), stride=(2,), bias_term=self.spec.conv1_bias
-        )
-        self.unit(naming.CONV1, conv, relu=True)
-        self.layer("pool1", Pooling(MAX, (3,), (2,)), "pool1")
-
-    def stage(self, stage: int, names: list[str]) -> None:
-        """The blocks of a stage, counted from 0."""
-        form = self.spec.form
-        width = self.spec.width << stage
-        out = width * form.expansion
-        plural = "" if len(names) == 1 else "s"
-        self.start(f"res{stage + 2}: {len(names)} {self.spec.block} block{plural}, {out} channels")
-        for index, name in enumerate(names):
-            self.block(name, width, stride=2 if stage and not index else 1)
-
-    def block(self, name: str, width: int, stride: int) -> None:
-        """One residual block: the shortcut, the branch, their sum."""
-        form = self.spec.form
-        out = width * form.expansion
-        blob, shape = self.blob, self.shape
-        if stride != 1 or shape[1] != out:
-            self.unit(naming.shortcut(name), _conv(out, 1, stride), relu=False)
-        shortcut = self.blob
-        self.blob, self.shape = blob, shape
-        last = len(form.convs) - 1
-        for index, (kernel, factor) in enumerate(form.convs):
-            conv = _conv(width * factor, kernel, 1 if index else stride)
-            self.unit(naming.branch(name, index), conv, relu=index < last)
-        total, relu = naming.total(name)
-        self.graph.add(total, Eltwise(), (shortcut, self.blob), (total,))
-        self.blob = total
-        self.layer(relu, ReLU(), total)
-
-    def classifier(self) -> None:
-        """The mean of each channel, and a score for each class."""
-        self.start("classifier")
-        height, width = self.shape[2:]
+def _trunk(maker: Maker) -> None:
+    """Everything between the data and what is made of the scores."""
+    spec = maker.spec
+    _stem(maker)
+    strides = _strides(spec)
+    for stage, blocks in enumerate(maker.names.blocks(spec.stages)):
+        out = spec.channels(stage)[1]
+        plural = "" if len(blocks) == 1 else "s"
+        section = maker.names.section(stage)
+        maker.start(f"{section}: {len(blocks)} {spec.block} block{plural}, {out} channels")
+        for index, block in enumerate(blocks):
+            stride, dilation = strides[stage]
+            first = stage == index == 0
+            _block(maker, block, stage, 1 if index else stride, dilation, activated=first)
+    maker.start("classifier")
+    if spec.form.preact:
+        maker.norm(maker.names.last(), relu=True)
+    _, last_pool = maker.names.pools()
+    height, width = maker.shape[2:]
+    if spec.global_pool:
+        pooling = Pooling(AVE, global_pooling=True)
+    else:
         kernel = (height,) if height == width else (height, width)
-        self.layer("pool5", Pooling(AVE, kernel), "pool5")  # type: ignore[arg-type]
-        name = f"fc{self.spec.classes}"
-        self.layer(name, InnerProduct(self.spec.classes), name)
-        self.layer("prob", Softmax(), "prob")
-
-    def start(self, title: str) -> None:
-        """Begin a group of layers."""
-        self.sections.append(Section(title, len(self.graph.nodes)))
-
-    def unit(self, names: UnitNames, conv: Convolution, *, relu: bool) -> None:
-        """A convolution, and in its place BatchNorm, Scale and if asked for ReLU."""
-        self.layer(names.conv, conv, names.conv)
-        self.layer(names.norm, BatchNorm(use_global_stats=True), names.conv)
-        self.layer(names.scale, Scale(bias_term=True), names.conv)
-        if relu:
-            self.layer(names.relu, ReLU(), names.conv)
-
-    def layer(self, name: str, layer: Layer, top: str) -> None:
-        """Append a layer that reads the present blob, and go on from its top."""
-        try:
-            (self.shape,) = layer.shapes((self.shape,), 1)
-        except ShapeError as error:
-            error.layer = name
-            raise
-        self.graph.add(name, layer, (self.blob,), (top,))
-        self.blob = top
+        pooling = Pooling(AVE, kernel)  # type: ignore[arg-type]
+    maker.layer(last_pool, pooling)
+    maker.layer(maker.names.classifier(spec.classes), InnerProduct(spec.classes))
 
 
-def _conv(channels: int, kernel: int, stride: int) -> Convolution:
-    return Convolution(channels, (kernel,), (kernel // 2,), (stride,), bias_term=False)
+def _stem(maker: Maker) -> None:
+    """Convolutions and a pooling that make a quarter of each side; a CIFAR net has neither."""
+    spec = maker.spec
+    width = spec.stem_width or spec.width
+    convs = {
+        "7x7": [(width, 7, 2)],
+        "3x3": [(width // 2, 3, 2), (width // 2, 3, 1), (width, 3, 1)],
+        "cifar": [(width, 3, 1)],
+    }[spec.stem]
+    maker.start("conv1")
+    for index, (channels, kernel, stride) in enumerate(convs):
+        names = maker.names.stem(index, len(convs))
+        bias = spec.bias == "conv1" and index == 0
+        maker.conv(names.conv, channels, kernel, stride=stride, bias=bias)
+        maker.norm(names, relu=True)
+    if spec.stem != "cifar":
+        maker.layer(maker.names.pools()[0], _pooling(spec, 3, pad=spec.pool == "floor"))
+
+
+def _strides(spec: Spec) -> list[tuple[int, int]]:
+    """For each stage the stride of its first block, and the dilation of its 3x3 ones.
+
+    From where the output stride is reached, dilation takes the place of strides, in every
+    block of a stage, as nets for segmentation in Caffe have it.
+    """
+    reached, dilation = 1 if spec.stem == "cifar" else 4, 1
+    found = [(1, 1)]
+    for _ in spec.stages[1:]:
+        if spec.output_stride and reached >= spec.output_stride:
+            dilation *= 2
+            found.append((1, dilation))
+        else:
+            reached *= 2
+            found.append((2, 1))
+    return found
+
+
+def _block(
+    maker: Maker, block: str, stage: int, stride: int, dilation: int, *, activated: bool
+) -> None:
+    """One block: what goes around, the branch, and both together."""
+    form, out = maker.spec.form, maker.spec.channels(stage)[1]
+    raw = maker.blob
+    if form.preact and not activated:
+        names = maker.names.preact(block)
+        maker.norm(names, relu=True, top=names.conv)
+    blob, shape = maker.blob, maker.shape
+    shortcut = None if form.plain else _shortcut(maker, block, raw, out, stride)
+    maker.blob, maker.shape = blob, shape
+    _branch(maker, block, stage, stride, dilation)
+    total, relu = maker.names.total(block)
+    if maker.spec.se:
+        _squeeze_and_excite(maker, block)
+    if shortcut is not None:
+        coeff = tuple(map(float, maker.spec.coeff))
+        maker.join(total, Eltwise(Symbol(maker.spec.eltwise), coeff), shortcut)
+    if not form.preact:
+        maker.relu(relu)
+
+
+def _branch(maker: Maker, block: str, stage: int, stride: int, dilation: int) -> None:
+    """The convolutions of a block, with what stands between them."""
+    spec = maker.spec
+    convs = spec.form.convs
+    inner, out = spec.channels(stage)
+    strided = 1 if len(convs) == 3 and spec.stride_at == "3x3" else 0
+    last = len(convs) - 1
+    for index, (kernel, _) in enumerate(convs):
+        names = maker.names.branch(block, index)
+        if index == last and spec.dropout:
+            dropout = Dropout(float(spec.dropout))
+            maker.layer(maker.names.part(block, "dropout"), dropout, maker.blob)
+        maker.conv(
+            names.conv,
+            out if index == last else inner,
+            kernel,
+            stride=stride if index == strided else 1,
+            dilation=dilation if kernel > 1 else 1,
+            group=spec.cardinality if kernel > 1 else 1,
+        )
+        if index < last or not spec.form.preact:
+            maker.norm(names, relu=index < last)
+
+
+def _shortcut(maker: Maker, block: str, raw: str, out: int, stride: int) -> str:
+    """The blob that goes around a block."""
+    spec = maker.spec
+    same = stride == 1 and maker.shape[1] == out
+    if same and spec.shortcut != "C":
+        return raw
+    names = maker.names.shortcut(block)
+    if spec.shortcut == "A":
+        _pad_with_zeros(maker, block, out, stride)
+        return maker.blob
+    if spec.shortcut == "avgpool" and stride > 1:
+        # Rounded up, as a convolution with a pad is.
+        maker.layer(maker.names.part(block, "shortcut_pool"), Pooling(AVE, (stride,), (stride,)))
+        stride = 1
+    maker.conv(names.conv, out, 1, stride=stride)
+    if not spec.form.preact:
+        maker.norm(names, relu=False)
+    return maker.blob
+
+
+def _pad_with_zeros(maker: Maker, block: str, out: int, stride: int) -> None:
+    """Every other pixel, and zeros for the channels that are new (shortcut A).
+
+    The zeros are the blob times 0, which Power sets without looking at it
+    (power_layer.cpp), so that they fit any batch.
+    """
+    if stride > 1:
+        maker.layer(maker.names.part(block, "shortcut_pool"), _pooling(maker.spec, 1))
+    channels = maker.shape[1] or 1
+    if out % channels:
+        raise SpecError(
+            f"A fills up with zeros in whole copies: {out} channels are no multiple of {channels}",
+            path="shortcut",
+        )
+    copies = out // channels - 1
+    if copies:
+        blob = maker.blob
+        zeros = maker.names.part(block, "zeros")
+        maker.layer(zeros, Power(scale=0.0))
+        maker.graph.add(
+            maker.names.part(block, "shortcut"),
+            Concat(),
+            (blob, *(zeros,) * copies),
+            (maker.names.part(block, "shortcut"),),
+        )
+        maker.blob = maker.names.part(block, "shortcut")
+
+
+def _squeeze_and_excite(maker: Maker, block: str) -> None:
+    """Each channel times a number from 0 to 1, made from the means of all (SENet)."""
+    blob, shape = maker.blob, maker.shape
+    channels = shape[1] or 0
+    squeezed = channels // maker.spec.se
+    if squeezed == 0:
+        raise SpecError(f"{maker.spec.se} leaves nothing of {channels} channels", path="se")
+    part = maker.names.part
+    maker.layer(part(block, "se_pool"), Pooling(AVE, global_pooling=True))
+    maker.layer(part(block, "se_down"), InnerProduct(squeezed))
+    maker.relu(part(block, "se_relu"))
+    maker.layer(part(block, "se_up"), InnerProduct(channels))
+    maker.layer(part(block, "se_sigmoid"), Sigmoid(), maker.blob)
+    maker.shape = shape
+    maker.join(part(block, "se"), Scale(axis=0), blob)
+
+
+def _pooling(spec: Spec, kernel: int, *, pad: bool = False) -> Pooling:
+    """The stem's pooling, or every other pixel: a stride of 2, rounded as the spec says."""
+    floor = pad or kernel == 1
+    return Pooling(
+        MAX,
+        (kernel,),
+        (2,),
+        (1,) if pad else (0,),
+        round_mode=FLOOR if floor else CEIL,
+        ceil_mode=floor and spec.dialect == "caffe_priv",
+    )

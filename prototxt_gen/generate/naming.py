@@ -1,14 +1,12 @@
-"""The names that MSRA gave to the layers of its residual nets.
+"""The names of layers and blobs: MSRA's, or those of torchvision's modules.
 
-A block is called after its stage and a letter, ``2a``; in a net with a stage of more than
-six blocks, those of each stage with more than three are ``a``, ``b1``, ``b2`` and so on.
-The first stage of blocks is number 2, since conv1 is the first of the net.
+A name is made from where a layer stands, so that another naming changes nothing else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _MOST_LETTERED = 6
@@ -16,7 +14,7 @@ _FEWEST_NUMBERED = 4
 
 
 class UnitNames(NamedTuple):
-    """The names of a convolution, which are its top's too, and of what works in its place."""
+    """The names of a convolution, which are its top's too, and of what stands around it."""
 
     conv: str
     norm: str
@@ -24,36 +22,167 @@ class UnitNames(NamedTuple):
     relu: str
 
 
-CONV1 = UnitNames("conv1", "bn_conv1", "scale_conv1", "conv1_relu")
+class Naming(Protocol):
+    """What every naming can name; a block is a string that ``blocks`` gave."""
+
+    def blocks(self, stages: Sequence[int]) -> Iterator[list[str]]:
+        """For each stage the names of its blocks."""
+
+    def section(self, stage: int) -> str:
+        """A stage, counted from 0, as a comment calls it."""
+
+    def stem(self, index: int, of: int) -> UnitNames:
+        """A convolution of the stem, counted from 0, of so many."""
+
+    def shortcut(self, block: str) -> UnitNames:
+        """The projection on a block's shortcut."""
+
+    def branch(self, block: str, index: int) -> UnitNames:
+        """A convolution of a block's branch, counted from 0."""
+
+    def preact(self, block: str) -> UnitNames:
+        """What is in front of a block; ``conv`` is the name of its blob."""
+
+    def total(self, block: str) -> tuple[str, str]:
+        """The sum at the end of a block, and its ReLU."""
+
+    def part(self, block: str, what: str) -> str:
+        """Any other layer of a block."""
+
+    def last(self) -> UnitNames:
+        """The activation behind the last block of a net with activations in front."""
+
+    def pools(self) -> tuple[str, str]:
+        """The pooling of the stem, and the last one."""
+
+    def classifier(self, classes: int) -> str:
+        """The scores."""
 
 
-def block_names(stages: Sequence[int]) -> Iterator[list[str]]:
-    """For each stage the names of its blocks: ``2a``, ``2b``, ``2c``."""
-    numbered = max(stages) > _MOST_LETTERED
-    for stage, blocks in enumerate(stages, 2):
-        if numbered and blocks >= _FEWEST_NUMBERED:
-            yield [f"{stage}a", *(f"{stage}b{index}" for index in range(1, blocks))]
-        else:
-            yield [f"{stage}{letter}" for letter in _LETTERS[:blocks]]
+class Msra:
+    """``res2a_branch2a``, ``bn2a_branch2a``, ``scale2a_branch2a``.
+
+    A block is called after its stage and a letter, ``2a``; in a net with a stage of more
+    than six blocks, those of each stage with more than three are ``a``, ``b1``, ``b2`` and
+    so on. The first stage of blocks is number 2, since conv1 is the first of the net.
+    """
+
+    def blocks(self, stages: Sequence[int]) -> Iterator[list[str]]:
+        """``2a``, ``2b``, ``2c``; then ``3a``..."""
+        numbered = max(stages) > _MOST_LETTERED
+        for stage, blocks in enumerate(stages, 2):
+            if numbered and blocks >= _FEWEST_NUMBERED:
+                yield [f"{stage}a", *(f"{stage}b{index}" for index in range(1, blocks))]
+            else:
+                yield [f"{stage}{letter}" for letter in _LETTERS[:blocks]]
+
+    def section(self, stage: int) -> str:
+        """``res2``."""
+        return f"res{stage + 2}"
+
+    def stem(self, index: int, of: int) -> UnitNames:
+        """``conv1``; ``conv1_1`` where there are several."""
+        conv = "conv1" if of == 1 else f"conv1_{index + 1}"
+        return UnitNames(conv, f"bn_{conv}", f"scale_{conv}", f"{conv}_relu")
+
+    def shortcut(self, block: str) -> UnitNames:
+        """``res2a_branch1``."""
+        return self._branch(block, "branch1")
+
+    def branch(self, block: str, index: int) -> UnitNames:
+        """``res2a_branch2a``."""
+        return self._branch(block, f"branch2{_LETTERS[index]}")
+
+    def preact(self, block: str) -> UnitNames:
+        """``res2a_pre``."""
+        return self._branch(block, "pre")
+
+    def total(self, block: str) -> tuple[str, str]:
+        """``res2a``."""
+        return f"res{block}", f"res{block}_relu"
+
+    def part(self, block: str, what: str) -> str:
+        """``res2a_dropout``."""
+        return f"res{block}_{what}"
+
+    def last(self) -> UnitNames:
+        """``bn_last``."""
+        return UnitNames("last", "bn_last", "scale_last", "last_relu")
+
+    def pools(self) -> tuple[str, str]:
+        """``pool1``, ``pool5``."""
+        return "pool1", "pool5"
+
+    def classifier(self, classes: int) -> str:
+        """``fc1000``."""
+        return f"fc{classes}"
+
+    def _branch(self, block: str, branch: str) -> UnitNames:
+        names = [f"{kind}{block}_{branch}" for kind in ("res", "bn", "scale")]
+        return UnitNames(names[0], names[1], names[2], f"{names[0]}_relu")
 
 
-def shortcut(block: str) -> UnitNames:
-    """The projection on a block's shortcut."""
-    return _branch(block, "1")
+class Torchvision:
+    """``layer1.0.conv1``, ``layer1.0.bn1``; a Scale, which torchvision's bn1 contains, and
+    other layers without a module of their own are named after what they follow.
+    """
+
+    def blocks(self, stages: Sequence[int]) -> Iterator[list[str]]:
+        """``layer1.0``, ``layer1.1``..."""
+        for stage, blocks in enumerate(stages, 1):
+            yield [f"layer{stage}.{index}" for index in range(blocks)]
+
+    def section(self, stage: int) -> str:
+        """``layer1``."""
+        return f"layer{stage + 1}"
+
+    def stem(self, index: int, of: int) -> UnitNames:
+        """``conv1``, ``bn1``, ``relu``; then ``conv2``."""
+        names = self._unit("", index)
+        return names if of > 1 else names._replace(relu="relu")
+
+    def shortcut(self, block: str) -> UnitNames:
+        """``layer1.0.downsample.0`` and ``.1``."""
+        conv, norm = f"{block}.downsample.0", f"{block}.downsample.1"
+        return UnitNames(conv, norm, f"{norm}.scale", f"{conv}.relu")
+
+    def branch(self, block: str, index: int) -> UnitNames:
+        """``layer1.0.conv1``, ``layer1.0.bn1``."""
+        return self._unit(f"{block}.", index)
+
+    def preact(self, block: str) -> UnitNames:
+        """``layer1.0.pre``."""
+        name = f"{block}.pre"
+        return UnitNames(name, f"{name}.bn", f"{name}.scale", f"{name}.relu")
+
+    def total(self, block: str) -> tuple[str, str]:
+        """``layer1.0.add`` and ``layer1.0.relu``."""
+        return f"{block}.add", f"{block}.relu"
+
+    def part(self, block: str, what: str) -> str:
+        """``layer1.0.dropout``."""
+        return f"{block}.{what}"
+
+    def last(self) -> UnitNames:
+        """``bn``."""
+        return UnitNames("last", "bn", "bn.scale", "last.relu")
+
+    def pools(self) -> tuple[str, str]:
+        """``maxpool``, ``avgpool``."""
+        return "maxpool", "avgpool"
+
+    def classifier(self, classes: int) -> str:
+        """``fc``."""
+        return "fc"
+
+    def _unit(self, prefix: str, index: int) -> UnitNames:
+        number = index + 1
+        norm = f"{prefix}bn{number}"
+        return UnitNames(
+            f"{prefix}conv{number}", norm, f"{norm}.scale", f"{prefix}conv{number}.relu"
+        )
 
 
-def branch(block: str, index: int) -> UnitNames:
-    """A convolution of a block's residual branch, counted from 0."""
-    return _branch(block, f"2{_LETTERS[index]}")
-
-
-def total(block: str) -> tuple[str, str]:
-    """The sum at the end of a block, and its ReLU."""
-    return f"res{block}", f"res{block}_relu"
-
-
-def _branch(block: str, branch: str) -> UnitNames:
-    conv = f"res{block}_branch{branch}"
-    return UnitNames(
-        conv, f"bn{block}_branch{branch}", f"scale{block}_branch{branch}", f"{conv}_relu"
-    )
+def naming(name: str) -> Naming:
+    """The naming of a spec."""
+    return Torchvision() if name == "torchvision" else Msra()

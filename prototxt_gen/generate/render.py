@@ -110,6 +110,12 @@ def render(net: Net, templates: Path | None = None) -> str:
     return text
 
 
+def render_solver(solver: Block, title: str) -> str:
+    """The text of a solver; ``title`` is the comment in front."""
+    template = _environment(None).get_template("solver.prototxt.j2")
+    return template.render(solver=solver, title=title)
+
+
 def _environment(templates: Path | None) -> jinja2.Environment:
     if templates is not None and not templates.is_dir():
         raise TemplateError(f"{templates} is no folder of templates")

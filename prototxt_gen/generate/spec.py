@@ -1,23 +1,31 @@
-"""What a residual net is made of: depth, stages, width, classes, input.
+"""What a net of the residual family is made of.
 
 A :class:`Spec` is complete: what was left out has been filled in, and what makes no sense
-has been refused. The same keys are the fields of the dataclass, the keys of a YAML or JSON
-file and, with dashes, the options of ``gen``; ``depth`` stands for ``stages``, ``block``
-and ``conv1_bias``.
+has been refused. Its fields are the keys of a YAML or JSON file and, with dashes, the
+options of ``gen``. In a mapping ``depth`` may stand for ``stages`` and ``block``, and the
+stem ``cifar`` brings other defaults with it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from difflib import get_close_matches
+from dataclasses import MISSING, dataclass, fields
+from math import isfinite
 from typing import NamedTuple, Self
 
 from prototxt_gen.errors import SpecError
+from prototxt_gen.generate.checks import (
+    MOST_CHANNELS,
+    need_choice,
+    need_fraction,
+    need_range,
+    need_size,
+    need_sizes,
+    need_type,
+    unknown,
+)
 
-#: The most channels a layer may have: ``num_output`` is a uint32.
-MOST_CHANNELS = 2**32 - 1
-#: The most blocks of a net; above, the text would have more than LARGEST_FILE bytes.
+#: The most blocks of a net; above, the text would be larger than what a reader takes.
 MOST_BLOCKS = 100_000
 
 
@@ -29,9 +37,11 @@ class Conv(NamedTuple):
 
 
 class BlockForm(NamedTuple):
-    """The branch of a residual block; its first convolution has the block's stride."""
+    """The branch of a block, and whether activations stand in front of convolutions."""
 
     convs: tuple[Conv, ...]
+    preact: bool = False
+    plain: bool = False
 
     @property
     def expansion(self) -> int:
@@ -39,67 +49,109 @@ class BlockForm(NamedTuple):
         return self.convs[-1].factor
 
 
-#: The blocks of He et al., "Deep Residual Learning for Image Recognition", figure 5.
+_BASIC = (Conv(3, 1), Conv(3, 1))
+_BOTTLENECK = (Conv(1, 1), Conv(3, 1), Conv(1, 4))
+#: The blocks of He et al. (arXiv 1512.03385, figure 5; 1603.05027), and plain ones.
 BLOCKS = {
-    "basic": BlockForm((Conv(3, 1), Conv(3, 1))),
-    "bottleneck": BlockForm((Conv(1, 1), Conv(3, 1), Conv(1, 4))),
+    "basic": BlockForm(_BASIC),
+    "bottleneck": BlockForm(_BOTTLENECK),
+    "preact-basic": BlockForm(_BASIC, preact=True),
+    "preact-bottleneck": BlockForm(_BOTTLENECK, preact=True),
+    "plain": BlockForm(_BASIC, plain=True),
 }
+SHORTCUTS = ("A", "B", "C", "avgpool")
+STEMS = ("7x7", "3x3", "cifar")
+POOLS = ("ceil", "floor")
+STRIDES = ("1x1", "3x3")
+BIASES = ("none", "conv1", "all")
+ELTWISE = ("SUM", "PROD", "MAX")
+NAMINGS = ("msra", "torchvision")
+PHASES = ("deploy", "train_val")
+DIALECTS = ("bvlc", "bvlc-1.0", "caffe_priv")
 
-
-class Depth(NamedTuple):
-    """A net of table 1 of the same paper."""
-
-    stages: tuple[int, ...]
-    block: str
-    #: MSRA published ResNet-50, alone among its nets, with a bias on conv1.
-    conv1_bias: bool = False
-
-
-DEPTHS = {
-    18: Depth((2, 2, 2, 2), "basic"),
-    34: Depth((3, 4, 6, 3), "basic"),
-    50: Depth((3, 4, 6, 3), "bottleneck", conv1_bias=True),
-    101: Depth((3, 4, 23, 3), "bottleneck"),
-    152: Depth((3, 8, 36, 3), "bottleneck"),
+#: The stages of an ImageNet net by its depth, and its block (arXiv 1512.03385, table 1;
+#: 200 and 269 came later).
+DEPTHS: dict[int, tuple[tuple[int, ...], str]] = {
+    18: ((2, 2, 2, 2), "basic"),
+    34: ((3, 4, 6, 3), "basic"),
+    50: ((3, 4, 6, 3), "bottleneck"),
+    101: ((3, 4, 23, 3), "bottleneck"),
+    152: ((3, 8, 36, 3), "bottleneck"),
+    200: ((3, 24, 36, 3), "bottleneck"),
+    269: ((3, 30, 48, 8), "bottleneck"),
+}
+#: What the stem ``cifar`` brings with it, where nothing else is said.
+CIFAR: dict[str, object] = {
+    "width": 16,
+    "classes": 10,
+    "input_shape": (1, 3, 32, 32),
+    "block": "basic",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """A residual net in the form that MSRA published.
+    """A net of the residual family; raises SpecError for what makes no sense.
 
-    ``stages`` counts the blocks of each stage; ``width`` is the number of channels of the
-    first, and each further stage has twice as many at half the size. ``input_shape`` is
-    (N, C, H, W). Raises SpecError, whose ``path`` names the entry, for what makes no sense.
+    stages            blocks of each stage; every stage but the first halves the size
+    block             a key of ``BLOCKS``
+    width             channels of the first stage, twice as many in each further one
+    width_factor      times that, in stages alone (Wide ResNet)
+    stem_width        channels of the stem; 0: as ``width``
+    cardinality       groups of the 3x3 convolutions (ResNeXt)
+    base_width        channels of a group, where the stage has a width of 64; 0: the
+                      groups share the width
+    shortcut          where the shape changes: A zeros, B a 1x1 convolution, avgpool one
+                      behind a 2x2 mean; C: a convolution everywhere
+    stride_at         the convolution of a bottleneck that has the stride
+    stem              7x7 and a pool, three 3x3 and a pool, or one 3x3
+    pool              the stem's: without pad, rounded up; or pad 1, rounded down
+    bias              what convolutions have one beside BatchNorm
+    se                reduction of squeeze-and-excitation; 0: none
+    dropout           ratio in front of a block's last convolution; 0: none
+    output_stride     8 or 16: dilation in place of stride from there on; 0: none
+    eltwise, coeff    how the shortcut and the branch become one
+    folded            no BatchNorm and Scale: they are folded into the weights
+    global_pool       the last pooling has no window of its own
+    naming            MSRA's ``res2a_branch2a`` or torchvision's ``layer1.0.conv1``
+    phase             deploy, or train_val with data, losses and fillers
+    train_batch       images that are in memory at once; 0: 32, of CIFAR 128
+    dialect           whose Caffe will read it: how rounding down is written
+    classes, input_shape (N, C, H, W), name
     """
 
     stages: tuple[int, ...]
     block: str = "bottleneck"
     width: int = 64
+    width_factor: int = 1
+    stem_width: int = 0
+    cardinality: int = 1
+    base_width: int = 0
+    shortcut: str = "B"
+    stride_at: str = "1x1"
+    stem: str = "7x7"
+    pool: str = "ceil"
+    bias: str = "none"
+    se: int = 0
+    dropout: float = 0.0
+    output_stride: int = 0
+    eltwise: str = "SUM"
+    coeff: tuple[float, ...] = ()
+    folded: bool = False
+    global_pool: bool = False
+    naming: str = "msra"
+    phase: str = "deploy"
+    train_batch: int = 0
+    dialect: str = "bvlc"
     classes: int = 1000
     input_shape: tuple[int, ...] = (1, 3, 224, 224)
-    conv1_bias: bool = False
-    name: str = ""  #: the net's name; ``ResNet-`` and the depth where empty
+    name: str = ""
 
     def __post_init__(self) -> None:
-        _need_sizes("stages", self.stages)
-        _need_choice("block", self.block, list(BLOCKS))
-        _need_size("width", self.width, MOST_CHANNELS)
-        _need_size("classes", self.classes, MOST_CHANNELS)
-        _need_sizes("input_shape", self.input_shape)
-        if len(self.input_shape) != 4:
-            found = len(self.input_shape)
-            raise SpecError(f"has {found} numbers, expected 4: N, C, H, W", path="input_shape")
-        _need_type("conv1_bias", self.conv1_bias, bool, "true or false")
-        _need_type("name", self.name, str, "a text")
-        if sum(self.stages) > MOST_BLOCKS:
-            message = f"{sum(self.stages)} blocks are more than {MOST_BLOCKS}"
-            raise SpecError(message, path="stages")
-        if self.width << (len(self.stages) - 1) > MOST_CHANNELS // self.form.expansion:
-            message = f"{self.width} channels, doubled for each of {len(self.stages)} stages, "
-            raise SpecError(message + f"are more than {MOST_CHANNELS}", path="width")
+        self._check_types()
+        self._check_sense()
         if not self.name:
-            object.__setattr__(self, "name", f"ResNet-{self.depth}")
+            object.__setattr__(self, "name", self._default_name())
 
     @property
     def form(self) -> BlockForm:
@@ -111,10 +163,17 @@ class Spec:
         """The layers with weights on the longest way: convolutions and the classifier."""
         return 2 + sum(self.stages) * len(self.form.convs)
 
-    @classmethod
-    def of_depth(cls, depth: int, **changes: object) -> Self:
-        """One of the published nets, 18, 34, 50, 101 or 152 layers deep, with changes."""
-        return cls.of({"depth": depth, **changes})
+    @property
+    def floors(self) -> bool:
+        """Whether some pooling rounds down."""
+        subsamples = self.shortcut == "A" and len(self.stages) > 1 and not self.form.plain
+        return subsamples or (self.stem != "cifar" and self.pool == "floor")
+
+    def channels(self, stage: int) -> tuple[int, int]:
+        """The channels inside a block of a stage, counted from 0, and those that come out."""
+        width = self.width * self.width_factor << stage
+        inner = width * self.base_width // 64 * self.cardinality if self.base_width else width
+        return inner, width * self.form.expansion
 
     @classmethod
     def of(cls, values: Mapping[str, object]) -> Self:
@@ -124,70 +183,197 @@ class Spec:
             if key not in known and key != "depth":
                 raise SpecError(unknown("key", key, ["depth", *known]), path=str(key))
         given = {key: _tuple(value) for key, value in values.items() if key != "depth"}
+        if given.get("stem") == "cifar":
+            given = {**CIFAR, **given}
         if "depth" in values:
-            given = _with_depth(values["depth"], given)
+            given = _with_depth(values["depth"], given, values)
         elif "stages" not in given:
             raise SpecError("needs a depth, or stages and a block")
         return cls(**given)  # type: ignore[arg-type]
 
+    def to_dict(self) -> dict[str, object]:
+        """The mapping that ``of`` makes this spec from: stages, block, and what is not usual."""
+        found: dict[str, object] = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            usual = CIFAR.get(field.name, field.default) if self.stem == "cifar" else field.default
+            if field.name == "name":
+                usual = self._default_name()
+            if field.default is MISSING or field.name == "block" or value != usual:
+                found[field.name] = list(value) if isinstance(value, tuple) else value
+        return found
 
-def unknown(what: str, found: object, choices: Sequence[str]) -> str:
-    """The message for a word that is none of the choices."""
-    close = get_close_matches(str(found), choices, 1)
-    if close:
-        return f"unknown {what} {found!r}; did you mean {close[0]!r}?"
-    return f"unknown {what} {found!r}; expected {_or(choices)}"
+    def _check_types(self) -> None:
+        need_sizes("stages", self.stages)
+        need_choice("block", self.block, list(BLOCKS))
+        for path in ("width", "width_factor", "cardinality", "classes"):
+            need_size(path, getattr(self, path))
+        for path in ("stem_width", "base_width", "se", "train_batch"):
+            need_range(path, getattr(self, path), 0, MOST_CHANNELS)
+        need_choice("shortcut", self.shortcut, SHORTCUTS)
+        need_choice("stride_at", self.stride_at, STRIDES)
+        need_choice("stem", self.stem, STEMS)
+        need_choice("pool", self.pool, POOLS)
+        need_choice("bias", self.bias, BIASES)
+        need_fraction("dropout", self.dropout)
+        need_choice("output_stride", self.output_stride, (0, 8, 16, 32))
+        need_choice("eltwise", self.eltwise, ELTWISE)
+        for path in ("folded", "global_pool"):
+            need_type(path, getattr(self, path), bool, "true or false")
+        need_choice("naming", self.naming, NAMINGS)
+        need_choice("phase", self.phase, PHASES)
+        need_choice("dialect", self.dialect, DIALECTS)
+        need_sizes("input_shape", self.input_shape)
+        need_type("name", self.name, str, "a text")
+
+    def _check_sense(self) -> None:
+        for path, wrong, message in self._contradictions():
+            if wrong:
+                raise SpecError(message, path=path)
+
+    def _contradictions(self) -> Sequence[tuple[str, bool, str]]:
+        bottleneck = len(self.form.convs) == 3
+        stages = len(self.stages)
+        width = self.width * self.width_factor
+        return (
+            (
+                "input_shape",
+                len(self.input_shape) != 4,
+                f"has {len(self.input_shape)} numbers, expected 4: N, C, H, W",
+            ),
+            (
+                "input_shape",
+                self.phase == "train_val" and len(set(self.input_shape[2:])) > 1,
+                "has sides that differ, but crops of training images are square",
+            ),
+            (
+                "stages",
+                sum(self.stages) > MOST_BLOCKS,
+                f"{sum(self.stages)} blocks are more than {MOST_BLOCKS}",
+            ),
+            (
+                "width",
+                stages > 32 or width << (stages - 1) > MOST_CHANNELS // self.form.expansion,
+                f"{width} channels, doubled for each of {stages} stages, are more than "
+                f"{MOST_CHANNELS}",
+            ),
+            (
+                "cardinality",
+                self.cardinality > 1 and not bottleneck,
+                f"goes with bottleneck blocks, found {self.block}",
+            ),
+            (
+                "base_width",
+                self.base_width > 0 and not bottleneck,
+                f"goes with bottleneck blocks, found {self.block}",
+            ),
+            (
+                "base_width",
+                self.base_width > 0 and width * self.base_width % 64 != 0,
+                f"{self.base_width} channels for a width of 64 are no whole number for {width}",
+            ),
+            (
+                "cardinality",
+                not self.base_width and width % self.cardinality != 0,
+                f"{self.cardinality} groups do not divide the width {width}",
+            ),
+            (
+                "coeff",
+                bool(self.coeff) and self.eltwise != "SUM",
+                f"goes with SUM only, found {self.eltwise} (eltwise_layer.cpp)",
+            ),
+            (
+                "coeff",
+                len(self.coeff) not in (0, 2) or not all(map(_is_number, self.coeff)),
+                "expected two numbers: of the shortcut, and of the branch",
+            ),
+            (
+                "output_stride",
+                self.output_stride > 0 and self.stem == "cifar",
+                "dilation does not go with the stem cifar, which has no stride to begin with",
+            ),
+            (
+                "stem_width",
+                self.stem == "3x3" and (self.stem_width or self.width) % 2 != 0,
+                f"{self.stem_width or self.width} is odd; a stem of three 3x3 begins with half",
+            ),
+            (
+                "folded",
+                self.folded and self.form.preact,
+                "BatchNorm in front of a convolution with a pad cannot be folded into it",
+            ),
+            (
+                "dialect",
+                self.dialect == "bvlc-1.0" and self.floors,
+                "Caffe 1.0 cannot round down in a pooling; take pool: ceil, and not shortcut: A",
+            ),
+        )
+
+    def _default_name(self) -> str:
+        if self.form.plain:
+            family = "Plain"
+        elif self.form.preact:
+            family = "PreResNet"
+        else:
+            family = "ResNeXt" if self.cardinality > 1 else "ResNet"
+        groups = f"-{self.cardinality}x{self.base_width}d" if self.base_width else ""
+        return f"{'SE-' if self.se else ''}{family}-{self.depth}{groups}"
 
 
-def _with_depth(depth: object, given: dict[str, object]) -> dict[str, object]:
+def _with_depth(
+    depth: object, given: dict[str, object], values: Mapping[str, object]
+) -> dict[str, object]:
     if type(depth) is not int:
         raise SpecError(f"is {depth!r}, expected a whole number", path="depth")
-    for key in ("stages", "block"):
-        if key in given:
-            raise SpecError(f"is given beside depth, which stands for it: {depth}", path=key)
+    if "stages" in given:
+        raise SpecError(f"is given beside depth, which stands for it: {depth}", path="stages")
+    if given.get("stem") == "cifar":
+        return {**given, "stages": _cifar_stages(depth, str(given["block"]))}
     if depth not in DEPTHS:
-        raise SpecError(_no_such_depth(depth), path="depth")
-    return {**DEPTHS[depth]._asdict(), **given}
+        raise SpecError(
+            f"there is no ResNet-{depth}; {nearest(depth, list(DEPTHS))}, "
+            "and stages with a block make any other",
+            path="depth",
+        )
+    stages, block = DEPTHS[depth]
+    asked = values.get("block", block)
+    if asked in BLOCKS and BLOCKS[str(asked)].convs != BLOCKS[block].convs:
+        raise SpecError(
+            f"depth {depth} is made of {block} blocks, found {asked!r}; stages with a block "
+            "make any other",
+            path="block",
+        )
+    # MSRA published ResNet-50, alone among its nets, with a bias on conv1.
+    bias = "conv1" if (depth, asked) == (50, "bottleneck") else "none"
+    return {"bias": bias, "block": block, **given, "stages": stages}
 
 
-def _no_such_depth(depth: int) -> str:
-    below = max((d for d in DEPTHS if d < depth), default=None)
-    above = min((d for d in DEPTHS if d > depth), default=None)
-    nearest = [str(d) for d in (below, above) if d is not None]
-    form = "is" if len(nearest) == 1 else "are"
-    return (
-        f"there is no ResNet-{depth}; the nearest {form} {' and '.join(nearest)}, "
-        "and stages with a block make any other"
-    )
+def _cifar_stages(depth: int, block: str) -> tuple[int, ...]:
+    """Three equal stages (arXiv 1512.03385, section 4.2)."""
+    need_choice("block", block, list(BLOCKS))
+    convs = 3 * len(BLOCKS[block].convs)
+    blocks, rest = divmod(depth - 2, convs)
+    if rest or blocks < 1:
+        below = max(1, blocks)
+        fitting = [2 + convs * below, 2 + convs * (below + 1)]
+        raise SpecError(
+            f"a CIFAR net of {block} blocks has 2 + {convs}n layers; {nearest(depth, fitting)}",
+            path="depth",
+        )
+    return (blocks,) * 3
 
 
-def _need_size(path: str, value: object, most: int = MOST_CHANNELS) -> None:
-    if type(value) is not int:
-        raise SpecError(f"is {value!r}, expected a whole number", path=path)
-    if not 1 <= value <= most:
-        raise SpecError(f"is {value}, expected 1 to {most}", path=path)
+def nearest(number: int, known: Sequence[int]) -> str:
+    """What to say of a number that is none of the known ones."""
+    below = max((n for n in known if n < number), default=None)
+    above = min((n for n in known if n > number), default=None)
+    found = [str(n) for n in (below, above) if n is not None]
+    return f"the nearest {'is' if len(found) == 1 else 'are'} {' and '.join(found)}"
 
 
-def _need_sizes(path: str, value: object) -> None:
-    if not isinstance(value, tuple) or not value:
-        raise SpecError(f"is {value!r}, expected a list of whole numbers", path=path)
-    for index, item in enumerate(value):
-        _need_size(f"{path}[{index}]", item)
-
-
-def _need_choice(path: str, value: object, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise SpecError(unknown(path, value, choices), path=path)
-
-
-def _need_type(path: str, value: object, kind: type, wanted: str) -> None:
-    if type(value) is not kind:
-        raise SpecError(f"is {value!r}, expected {wanted}", path=path)
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
 
 
 def _tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
-
-
-def _or(choices: Sequence[str]) -> str:
-    return " or ".join([", ".join(choices[:-1]), choices[-1]] if len(choices) > 1 else choices)

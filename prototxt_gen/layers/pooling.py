@@ -41,6 +41,7 @@ class Pooling(Base):
     round_mode: Symbol = CEIL
     conflicts: tuple[str, ...] = ()  #: windows that are spelled in two ways
     halves: tuple[str, ...] = ()  #: windows with a height or a width alone
+    ceil_mode: bool = False  #: whether the rounding is spelled so, as forks do
 
     spellings = ALL_SPELLINGS | {"ceil_mode"}
 
@@ -57,6 +58,7 @@ class Pooling(Base):
             round_mode=params.get("round_mode", Symbol, mode) if params.has("round_mode") else mode,
             conflicts=both_spellings(params),
             halves=_halves(params),
+            ceil_mode=params.has("ceil_mode") and not params.has("round_mode"),
         )
 
     def write(self) -> Block:
@@ -69,7 +71,10 @@ class Pooling(Base):
             write_window(block, "stride", self.stride)
         if self.pad != (0,):
             write_window(block, "pad", self.pad)
-        block.add("round_mode", self.round_mode if self.round_mode != CEIL else None)
+        if self.ceil_mode:
+            block.add("ceil_mode", self.round_mode == CEIL)
+        elif self.round_mode != CEIL:
+            block.add("round_mode", self.round_mode)
         return block
 
     def arity(self) -> Arity:

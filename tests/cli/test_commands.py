@@ -10,6 +10,7 @@ import pytest
 
 from prototxt_gen import _version, api
 from prototxt_gen.cli import cli, run
+from prototxt_gen.generate import render
 
 NET = """name: "n"
 layer {
@@ -175,7 +176,7 @@ def test_a_bug_of_ours_exits_with_3_and_a_report(
     def broken(*_: object, **__: object) -> str:
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr(api, "generate", broken)
+    monkeypatch.setattr(render, "render", broken)
     assert run(["gen", "--depth", "50"]) == 3
     err = capsys.readouterr().err
     assert "bug of resnet-proto" in err

@@ -41,7 +41,7 @@ def test_the_published_nets_are_reproduced(depth: int, corpus: Path) -> None:
     ],
 )
 def test_parameters_are_those_published(depth: int, parameters: int) -> None:
-    graph = build(Spec.of_depth(depth)).graph
+    graph = build(Spec.of({"depth": depth})).graph
     sink = Sink()
     assert total_cost(graph, infer(graph, sink)).parameters == parameters
 
@@ -83,7 +83,7 @@ def test_the_first_block_of_resnet_50_has_msras_names() -> None:
     + [
         {"stages": [1], "block": "basic"},
         {"stages": [1, 30, 1], "width": 4},
-        {"stages": [2, 2, 2, 2, 2, 2], "width": 3, "block": "basic", "conv1_bias": True},
+        {"stages": [2, 2, 2, 2, 2, 2], "width": 3, "block": "basic", "bias": "all"},
     ],
 )
 def test_any_spec_makes_a_net_without_findings(values: dict[str, object]) -> None:
@@ -123,14 +123,14 @@ def test_time_grows_linearly_with_depth() -> None:
         ({"depth": 7}, "depth", "nearest is 18"),
         ({"depth": True}, "depth", "whole number"),
         ({"depth": "50"}, "depth", "whole number"),
-        ({"depth": 50, "block": "basic"}, "block", "beside depth"),
+        ({"depth": 50, "block": "basic"}, "block", "made of bottleneck blocks"),
         ({"depth": 50, "stages": [1]}, "stages", "beside depth"),
         ({"depth": 50, "classes": 0}, "classes", "is 0, expected 1"),
         ({"depth": 50, "classes": 1 << 40}, "classes", "expected 1 to"),
         ({"depth": 50, "clases": 10}, "clases", "did you mean 'classes'"),
         ({"depth": 50, "input_shape": [3, 224, 224]}, "input_shape", "expected 4"),
         ({"depth": 50, "input_shape": [1, 3, 2, 2]}, "input_shape", "too small"),
-        ({"depth": 50, "conv1_bias": 1}, "conv1_bias", "true or false"),
+        ({"depth": 50, "folded": 1}, "folded", "true or false"),
         ({"depth": 50, "name": 3}, "name", "a text"),
         ({"stages": [3, 0]}, "stages[1]", "is 0"),
         ({"stages": [3, 1.5]}, "stages[1]", "whole number"),

@@ -12,7 +12,7 @@ from prototxt_gen.errors import TemplateError
 from prototxt_gen.formats.reader import read_text
 from prototxt_gen.generate.blocks import build
 from prototxt_gen.generate.render import render
-from prototxt_gen.generate.spec import BLOCKS, Spec
+from prototxt_gen.generate.spec import BIASES, BLOCKS, Spec
 from prototxt_gen.graph.write import write
 
 LAYER = "layer.prototxt.j2"
@@ -27,7 +27,7 @@ specs = st.builds(
     input_shape=st.tuples(
         st.integers(1, 4), st.integers(1, 5), st.integers(40, 300), st.integers(40, 300)
     ),
-    conv1_bias=st.booleans(),
+    bias=st.sampled_from(BIASES),
     name=st.text(),
 )
 

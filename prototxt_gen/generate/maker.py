@@ -1,0 +1,118 @@
+"""A graph that grows at one blob, whose shape is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from prototxt_gen.document import Block
+from prototxt_gen.errors import ShapeError
+from prototxt_gen.generate.naming import Naming, UnitNames, naming
+from prototxt_gen.generate.spec import Spec
+from prototxt_gen.graph.graph import Graph
+from prototxt_gen.layers.activation import ReLU
+from prototxt_gen.layers.affine import Scale
+from prototxt_gen.layers.base import Layer
+from prototxt_gen.layers.convolution import Convolution
+from prototxt_gen.layers.dense import InnerProduct
+from prototxt_gen.layers.normalization import BatchNorm
+from prototxt_gen.layers.shapes import Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A group of layers that belong together: what it is, and its first node's index."""
+
+    title: str
+    start: int
+
+
+class Maker:
+    """Appends layers to a graph; ``blob`` is what the next one reads, ``shape`` its shape."""
+
+    def __init__(self, spec: Spec, graph: Graph, blob: str, shape: Shape) -> None:
+        self.spec = spec
+        self.graph = graph
+        self.names: Naming = naming(spec.naming)
+        self.sections: list[Section] = []
+        self.blob = blob
+        self.shape = shape
+
+    def start(self, title: str) -> None:
+        """Begin a group of layers."""
+        self.sections.append(Section(title, len(self.graph.nodes)))
+
+    def layer(self, name: str, layer: Layer, top: str | None = None) -> None:
+        """Append a layer that reads the present blob, and go on from its top.
+
+        The top has the layer's name where no other is given.
+        """
+        try:
+            (self.shape,) = layer.shapes((self.shape,), 1)
+        except ShapeError as error:
+            error.layer = name
+            raise
+        top = name if top is None else top
+        self.graph.add(name, layer, (self.blob,), (top,), self._training(layer))
+        self.blob = top
+
+    def join(self, name: str, layer: Layer, *others: str) -> None:
+        """Append a layer that reads other blobs and then the present one; shapes stay."""
+        self.graph.add(name, layer, (*others, self.blob), (name,))
+        self.blob = name
+
+    def conv(
+        self,
+        name: str,
+        channels: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        dilation: int = 1,
+        group: int = 1,
+        bias: bool = False,
+    ) -> None:
+        """A convolution that keeps the size, but for its stride."""
+        layer = Convolution(
+            channels,
+            (kernel,),
+            (dilation * (kernel // 2),),
+            (stride,),
+            (dilation,),
+            group,
+            bias_term=bias or self.spec.folded or self.spec.bias == "all",
+        )
+        self.layer(name, layer)
+
+    def norm(self, names: UnitNames, *, relu: bool, top: str | None = None) -> None:
+        """BatchNorm and Scale in place of the present blob, or to a new top, and a ReLU."""
+        if not self.spec.folded:
+            deploy = self.spec.phase == "deploy"
+            norm = BatchNorm(use_global_stats=True if deploy else None)
+            self.layer(names.norm, norm, top or self.blob)
+            self.layer(names.scale, Scale(bias_term=True), self.blob)
+        if relu:
+            self.relu(names.relu)
+
+    def relu(self, name: str) -> None:
+        """A ReLU in place of the present blob."""
+        self.layer(name, ReLU(), self.blob)
+
+    def _training(self, layer: Layer) -> Block | None:
+        """What a layer that is to be trained has beside its parameters.
+
+        He et al. fill by the fan-in (msra); a bias learns twice as fast and does not decay,
+        as in all of Caffe's models. BatchNorm's statistics are not learned.
+        """
+        if self.spec.phase == "deploy":
+            return None
+        block = Block()
+        if isinstance(layer, BatchNorm):
+            block.add("param", [Block.of(lr_mult=0.0, decay_mult=0.0) for _ in range(3)])
+        elif isinstance(layer, (Convolution, InnerProduct)) and layer.param is not None:
+            block.add("param", Block.of(lr_mult=1.0, decay_mult=1.0))
+            fillers = Block.of(weight_filler=Block.of(type="msra"))
+            if layer.bias_term:
+                block.add("param", Block.of(lr_mult=2.0, decay_mult=0.0))
+                fillers.add("bias_filler", Block.of(type="constant", value=0.0))
+            block.add(layer.param, fillers)
+        return block

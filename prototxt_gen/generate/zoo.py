@@ -1,0 +1,145 @@
+"""The named nets of the residual family, each as the keys of a spec.
+
+``resnet50`` and its like are in MSRA's form, ``resnet50-tv`` in torchvision's: the stride
+at the 3x3, the stem's pool with a pad and rounded down, no bias on conv1.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from difflib import get_close_matches
+from typing import Any
+
+from prototxt_gen.errors import SpecError
+from prototxt_gen.generate.spec import DEPTHS, nearest
+
+Keys = dict[str, Any]
+
+TORCHVISION: Keys = {"stride_at": "3x3", "pool": "floor", "bias": "none"}
+_SE_RATIO = 16
+
+
+def preset(name: str) -> Keys:
+    """The keys of a preset; raises SpecError with what was meant, or with what fits."""
+    found = PRESETS.get(name)
+    if found is not None:
+        return dict(found)
+    for family in _FAMILIES:
+        match = family.pattern.fullmatch(name)
+        if match:
+            return family.make(*map(int, match.groups()))
+    close = get_close_matches(name, PRESETS, 1)
+    hint = f"; did you mean {close[0]!r}?" if close else "; `gen --list` shows all"
+    raise SpecError(f"unknown preset {name!r}{hint}", path="preset")
+
+
+def _imagenet(depth: int, **keys: Any) -> Keys:
+    stages, block = DEPTHS[depth]
+    return {"stages": list(stages), "block": block, **keys}
+
+
+def _cifar(depth: int, block: str, convs: int, **keys: Any) -> Keys:
+    return {"stages": [(depth - 2) // (3 * convs)] * 3, "block": block, "stem": "cifar", **keys}
+
+
+def _wide(depth: int, factor: int) -> Keys:
+    """WRN-depth-factor (Zagoruyko and Komodakis, arXiv 1605.07146): 6n + 4 layers."""
+    blocks, rest = divmod(depth - 4, 6)
+    if rest or blocks < 1:
+        fitting = [4 + 6 * max(1, blocks), 4 + 6 * (max(1, blocks) + 1)]
+        raise SpecError(f"a WRN has 4 + 6n layers; {nearest(depth, fitting)}", path="depth")
+    if factor < 1:
+        raise SpecError("a WRN is at least 1 wide", path="width_factor")
+    return {
+        "stages": [blocks] * 3,
+        "block": "preact-basic",
+        "stem": "cifar",
+        "width_factor": factor,
+        "name": f"WRN-{depth}-{factor}",
+    }
+
+
+def _resnext(depth: int, groups: int, width: int, **keys: Any) -> Keys:
+    return _imagenet(depth, cardinality=groups, base_width=width, **TORCHVISION, **keys)
+
+
+def _table() -> Iterator[tuple[str, Keys]]:
+    for depth in (18, 34, 50, 101, 152, 200):
+        bias = {"bias": "conv1"} if depth == 50 else {}
+        yield f"resnet{depth}", _imagenet(depth, **bias)
+        yield f"resnet{depth}-tv", _imagenet(depth, **TORCHVISION)
+    for depth in (50, 101, 152, 200, 269):
+        yield (
+            f"preresnet{depth}",
+            _imagenet(depth) | {"block": "preact-bottleneck", "stride_at": "3x3"},
+        )
+    for depth in (164, 1001):
+        yield f"preresnet{depth}", _cifar(depth, "preact-bottleneck", 3)
+    for depth in (20, 32, 44, 56, 110, 1202):
+        yield f"resnet{depth}", _cifar(depth, "basic", 2, shortcut="A")
+    for depth, factor in ((16, 8), (28, 10), (40, 4)):
+        yield f"wrn-{depth}-{factor}", _wide(depth, factor)
+    for depth in (50, 101):
+        name = f"WRN-{depth}-2"
+        yield f"wrn{depth}-2", _imagenet(depth, base_width=128, name=name, **TORCHVISION)
+    for depth, groups, width in ((50, 32, 4), (101, 32, 4), (101, 32, 8), (101, 64, 4)):
+        yield f"resnext{depth}-{groups}x{width}d", _resnext(depth, groups, width)
+    for groups in (8, 16):
+        keys = {"cardinality": groups, "base_width": 64, "width": 64, "stride_at": "3x3"}
+        yield f"resnext29-{groups}x64d", _cifar(29, "bottleneck", 3, **keys)
+    for depth in (50, 101, 152):
+        yield f"se-resnet{depth}", _imagenet(depth, se=_SE_RATIO)
+    for depth in (50, 101):
+        yield f"se-resnext{depth}-32x4d", _resnext(depth, 32, 4, se=_SE_RATIO)
+    for depth in (18, 34):
+        yield f"plain{depth}", _imagenet(depth) | {"block": "plain"}
+    for depth in (20, 32, 44, 56, 110):
+        yield f"plain{depth}", _cifar(depth, "plain", 2)
+
+
+#: Every preset, in the order in which they are listed.
+PRESETS: dict[str, Keys] = dict(_table())
+
+
+class _Family:
+    """Names that look like a preset's: what they mean, or why there is no such net."""
+
+    def __init__(self, pattern: str, make: Callable[..., Keys]) -> None:
+        self.pattern = re.compile(pattern)
+        self.make = make
+
+
+def _refuse(prefix: str, suffix: str = "") -> Callable[..., Keys]:
+    def make(depth: int) -> Keys:
+        pattern = re.compile(rf"{re.escape(prefix)}(\d+){re.escape(suffix)}")
+        known = sorted(int(m[1]) for m in map(pattern.fullmatch, PRESETS) if m)
+        name = f"{prefix}{depth}{suffix}"
+        raise SpecError(f"there is no {name}; {nearest(depth, known)}", path="preset")
+
+    return make
+
+
+def _refuse_resnext(prefix: str) -> Callable[..., Keys]:
+    def make(*_: int) -> Keys:
+        known = [name for name in PRESETS if name.startswith(prefix)]
+        raise SpecError(
+            f"there is no such {prefix}; there are {', '.join(known)}, and --cardinality and "
+            "--base-width make any other",
+            path="preset",
+        )
+
+    return make
+
+
+_FAMILIES = (
+    _Family(r"wrn-(\d+)-(\d+)", _wide),
+    _Family(r"resnet(\d+)", _refuse("resnet")),
+    _Family(r"resnet(\d+)-tv", _refuse("resnet", "-tv")),
+    _Family(r"preresnet(\d+)", _refuse("preresnet")),
+    _Family(r"plain(\d+)", _refuse("plain")),
+    _Family(r"se-resnet(\d+)", _refuse("se-resnet")),
+    _Family(r"wrn(\d+)-2", _refuse("wrn", "-2")),
+    _Family(r"resnext(\d+)-(\d+)x(\d+)d", _refuse_resnext("resnext")),
+    _Family(r"se-resnext(\d+)-(\d+)x(\d+)d", _refuse_resnext("se-resnext")),
+)

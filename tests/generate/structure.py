@@ -1,0 +1,43 @@
+"""Nets compared up to names: what each blob is made of, all the way from the inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import replace
+
+from prototxt_gen.graph.graph import Graph, Ref
+from prototxt_gen.layers.base import Layer
+from prototxt_gen.layers.combine import Eltwise
+from prototxt_gen.layers.pooling import Pooling
+
+
+class Structures:
+    """Numbers for structures; two blobs have the same one if they are made in the same way."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[Hashable, int] = {}
+
+    def of(self, graph: Graph) -> dict[Ref, int]:
+        """The structure of every blob of a net."""
+        found: dict[Ref, int] = {}
+        for node in graph.nodes:
+            bottoms = [found[ref] for ref in node.bottoms]
+            if isinstance(node.layer, Eltwise) and not node.layer.coeff:
+                bottoms.sort()
+            for index, top in enumerate(node.tops):
+                kind: Hashable = _plain(node.layer) if node.bottoms else "input"
+                found[top] = self._number((kind, tuple(bottoms), index))
+        return found
+
+    def scores(self, graph: Graph) -> int:
+        """The structure of what the last inner product of a net makes."""
+        found = self.of(graph)
+        return [found[n.tops[0]] for n in graph.nodes if n.type == "InnerProduct"][-1]
+
+    def _number(self, key: Hashable) -> int:
+        return self._numbers.setdefault(key, len(self._numbers))
+
+
+def _plain(layer: Layer) -> Layer:
+    """A layer without the spelling of its rounding."""
+    return replace(layer, ceil_mode=False) if isinstance(layer, Pooling) else layer
