@@ -13,6 +13,7 @@ types:
 
 docs:
 	python docs/reference.py
+	python docs/residual.py
 
 bench:
 	python benchmarks/startup.py

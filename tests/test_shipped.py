@@ -39,9 +39,13 @@ def test_the_example_program_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert "[window-too-large]" in out
 
 
-def test_the_reference_of_commands_is_fresh() -> None:
-    reference = runpy.run_path(str(ROOT / "docs" / "reference.py"))["reference"]()
-    assert (ROOT / "docs" / "cli.md").read_text(encoding="utf-8") == reference, "run `make docs`"
+@pytest.mark.parametrize(
+    ("script", "function", "page"),
+    [("reference.py", "reference", "cli.md"), ("residual.py", "page", "residual.md")],
+)
+def test_generated_pages_are_fresh(script: str, function: str, page: str) -> None:
+    made = runpy.run_path(str(ROOT / "docs" / script))[function]()
+    assert (ROOT / "docs" / page).read_text(encoding="utf-8") == made, "run `make docs`"
 
 
 def test_the_wheel_holds_what_the_checkout_has(tmp_path: Path) -> None:

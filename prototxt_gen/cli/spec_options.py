@@ -112,14 +112,18 @@ def spec_from(preset: str | None, spec: str | None, options: dict[str, Any]) -> 
     Raises SpecError, with the place in the file where that is to blame, and UsageError
     where nothing is said.
     """
-    from prototxt_gen.generate.spec import Spec
-    from prototxt_gen.generate.specfile import SpecFile, read_spec
-    from prototxt_gen.generate.zoo import preset as keys_of
-
     given = {name: value for name, value in options.items() if value is not None}
-    keys = keys_of(preset) if preset is not None else {}
-    file = read_spec(Path(spec)) if spec is not None else SpecFile(Path(), {}, {})
-    asked = {**file.values, **given}
+    keys: dict[str, Any] = {}
+    if preset is not None:
+        from prototxt_gen.generate.zoo import preset as keys_of
+
+        keys = keys_of(preset)
+    file = None
+    if spec is not None:
+        from prototxt_gen.generate.specfile import read_spec
+
+        file = read_spec(Path(spec))
+    asked = {**(file.values if file else {}), **given}
     if preset is not None and "depth" in asked:
         raise click.UsageError(f"the preset {preset} has its depth; give one of the two")
     if preset is None and spec is None and not {"depth", "stages"} & given.keys():
@@ -128,8 +132,8 @@ def spec_from(preset: str | None, spec: str | None, options: dict[str, Any]) -> 
             "resnet50, or --depth 50"
         )
     try:
-        return Spec.of({**keys, **asked})
+        return forms.Spec.of({**keys, **asked})
     except SpecError as error:
-        if spec is None or error.path.partition("[")[0] in given:
+        if file is None or error.path.partition("[")[0] in given:
             raise
         raise file.locate(error) from error

@@ -16,13 +16,6 @@ class ReLU(Base):
     negative_slope: float = 0.0
 
 
-@layer("ReLU6", param="relu6_param")
-class ReLU6(Base):
-    """Pass what is between 0 and a threshold (SSD and MobileNet forks)."""
-
-    threshold: float = 6.0
-
-
 @layer("PReLU", param="prelu_param")
 class PReLU(Base):
     """Scale what is negative by a learned slope for each channel (prelu_layer.cpp)."""
@@ -42,11 +35,6 @@ class ELU(Base):
     alpha: float = 1.0
 
 
-@layer("SELU", "SeLu")
-class SELU(Base):
-    """ELU with the scale and alpha that keep mean and variance (forks)."""
-
-
 @layer("Sigmoid", param="sigmoid_param")
 class Sigmoid(Base):
     """1 / (1 + exp(-x)) (sigmoid_layer.cpp)."""
@@ -62,37 +50,6 @@ class Swish(Base):
     """x * sigmoid(beta * x) (swish_layer.cpp)."""
 
     beta: float = 1.0
-
-
-@layer("HSwish")
-class HSwish(Base):
-    """x * clip(x + 3, 0, 6) / 6 (forks)."""
-
-
-@layer("HardSigmoid")
-class HardSigmoid(Base):
-    """clip(x + 3, 0, 6) / 6 (forks)."""
-
-
-@layer("Mish")
-class Mish(Base):
-    """x * tanh(log(1 + exp(x))) (forks)."""
-
-
-@layer("GELU")
-class GELU(Base):
-    """x times the normal distribution at x (forks)."""
-
-
-@layer("CReLU")
-class CReLU(Base):
-    """ReLU of x and of -x, side by side (forks)."""
-
-    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """Twice the channels."""
-        need_rank(bottoms[0], 2, 32, "CReLU")
-        batch, channels, *rest = bottoms[0]
-        return ((batch, None if channels is None else 2 * channels, *rest),)
 
 
 @layer("BNLL")
@@ -121,11 +78,6 @@ class Dropout(Base):
         if not 0 <= self.dropout_ratio < 1:
             message = f"dropout_ratio is {self.dropout_ratio:g}; expected 0 or more and less than 1"
             yield Problem("dropout-ratio", message, "dropout_ratio")
-
-
-@layer("MnActivation")
-class MnActivation(Base):
-    """Moves activations between machines (intel/caffe); nothing on one."""
 
 
 @layer("Softmax", param="softmax_param")
