@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
+from prototxt_gen._numpy import np
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.base import Problem, layer
+from prototxt_gen.layers.numeric import along, sigmoid, softmax
 from prototxt_gen.layers.shapes import Shape, axis_index, need_rank
+
+if TYPE_CHECKING:
+    from prototxt_gen.layers.base import Array, Builder
 
 
 @layer("ReLU", param="relu_param")
@@ -14,6 +20,17 @@ class ReLU(Base):
     """Pass what is positive; scale what is negative (relu_layer.cpp)."""
 
     negative_slope: float = 0.0
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """max(x, 0), and the rest times the slope."""
+        (x,) = bottoms
+        return (np.where(x > 0, x, x.dtype.type(self.negative_slope) * x),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Relu, or LeakyRelu."""
+        if self.negative_slope == 0:
+            return (b.op("Relu", bottoms),)
+        return (b.op("LeakyRelu", bottoms, alpha=self.negative_slope),)
 
 
 @layer("PReLU", param="prelu_param")
@@ -27,6 +44,18 @@ class PReLU(Base):
         need_rank(bottoms[0], 2, 32, "PReLU")
         return ((),) if self.channel_shared else ((bottoms[0][1],),)
 
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The slope of each channel for what is negative."""
+        (x,) = bottoms
+        slope = blobs[0] if self.channel_shared else along(blobs[0], 1, x.ndim)
+        return (np.where(x > 0, x, slope * x),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """PRelu."""
+        rank = len(b.bottom_shapes[0])
+        slope = blobs[0].reshape((-1,) + (1,) * (0 if self.channel_shared else rank - 2))
+        return (b.op("PRelu", [*bottoms, b.const(slope, "slope")]),)
+
 
 @layer("ELU", param="elu_param")
 class ELU(Base):
@@ -34,15 +63,40 @@ class ELU(Base):
 
     alpha: float = 1.0
 
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """x, or alpha * (exp(x) - 1)."""
+        (x,) = bottoms
+        return (np.where(x > 0, x, self.alpha * np.expm1(np.minimum(x, 0))).astype(x.dtype),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Elu."""
+        return (b.op("Elu", bottoms, alpha=self.alpha),)
+
 
 @layer("Sigmoid", param="sigmoid_param")
 class Sigmoid(Base):
     """1 / (1 + exp(-x)) (sigmoid_layer.cpp)."""
 
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The formula."""
+        return (sigmoid(bottoms[0]),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Sigmoid."""
+        return (b.op("Sigmoid", bottoms),)
+
 
 @layer("TanH", param="tanh_param")
 class TanH(Base):
     """The hyperbolic tangent (tanh_layer.cpp)."""
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The formula."""
+        return (np.tanh(bottoms[0]),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Tanh."""
+        return (b.op("Tanh", bottoms),)
 
 
 @layer("Swish", param="swish_param")
@@ -51,10 +105,29 @@ class Swish(Base):
 
     beta: float = 1.0
 
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The formula."""
+        (x,) = bottoms
+        return (x * sigmoid(x.dtype.type(self.beta) * x),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Sigmoid and Mul; the operator Swish is too new for most runtimes."""
+        (x,) = bottoms
+        inner = x if self.beta == 1 else b.op("Mul", [x, b.scalar(self.beta)])
+        return (b.op("Mul", [x, b.op("Sigmoid", [inner])]),)
+
 
 @layer("BNLL")
 class BNLL(Base):
     """log(1 + exp(x)) (bnll_layer.cpp)."""
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The formula."""
+        return (np.logaddexp(bottoms[0], bottoms[0].dtype.type(0)),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Softplus."""
+        return (b.op("Softplus", bottoms),)
 
 
 @layer("Clip", param="clip_param")
@@ -65,6 +138,14 @@ class Clip(Base):
     max: float = 0.0
 
     always = frozenset({"min", "max"})
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The formula."""
+        return (np.clip(bottoms[0], np.float32(self.min), np.float32(self.max)),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Clip."""
+        return (b.clip(bottoms[0], self.min, self.max),)
 
 
 @layer("Dropout", "SpatialDropout", "SeLuDropout", param="dropout_param")
@@ -79,6 +160,14 @@ class Dropout(Base):
             message = f"dropout_ratio is {self.dropout_ratio:g}; expected 0 or more and less than 1"
             yield Problem("dropout-ratio", message, "dropout_ratio")
 
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """What comes in."""
+        return (bottoms[0],)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Nothing."""
+        return (bottoms[0],)
+
 
 @layer("Softmax", param="softmax_param")
 class Softmax(Base):
@@ -90,3 +179,11 @@ class Softmax(Base):
         """That of the bottom, which has the axis."""
         axis_index(self.axis, len(bottoms[0]))
         return (bottoms[0],)
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The formula."""
+        return (softmax(bottoms[0], self.axis),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Softmax along one axis."""
+        return (b.softmax(bottoms[0], self.axis, len(b.bottom_shapes[0])),)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.base import Arity, layer
 from prototxt_gen.layers.base import Layer as Base
+from prototxt_gen.layers.numeric import along
 from prototxt_gen.layers.shapes import Shape, axis_index, need_rank, need_sizes, same, show
+
+if TYPE_CHECKING:
+    from prototxt_gen.layers.base import Array, Builder
 
 
 @layer("Scale", param="scale_param")
@@ -37,6 +42,30 @@ class Scale(Base):
         _need_factors(bottoms, self.axis, self.num_axes)
         return (bottoms[0],)
 
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """Times the factors, plus the bias."""
+        x = bottoms[0]
+        factors, bias = self._split(bottoms, blobs)
+        axis = _start(x.ndim, factors.ndim, self.axis)
+        y = x * along(factors, axis, x.ndim)
+        return (y if bias is None else y + along(bias, axis, x.ndim),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Mul, and Add for a bias."""
+        factors = _broadcast(b, bottoms, blobs, self.axis, "weight")
+        y = b.op("Mul", [bottoms[0], factors])
+        if self.bias_term:
+            rank = len(b.bottom_shapes[0])
+            y = b.op("Add", [y, _constant(b, blobs[-1], rank, self.axis, "bias")])
+        return (y,)
+
+    def _split(
+        self, bottoms: Sequence[Array], blobs: Sequence[Array]
+    ) -> tuple[Array, Array | None]:
+        """The factors and the bias; with two bottoms the first weight is the bias."""
+        factors = bottoms[1] if len(bottoms) == 2 else blobs[0]
+        return factors, blobs[-1] if self.bias_term else None
+
 
 @layer("Bias", param="bias_param")
 class Bias(Base):
@@ -58,6 +87,16 @@ class Bias(Base):
         _need_factors(bottoms, self.axis, self.num_axes)
         return (bottoms[0],)
 
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """Plus the bias."""
+        x = bottoms[0]
+        bias = bottoms[1] if len(bottoms) == 2 else blobs[0]
+        return (x + along(bias, _start(x.ndim, bias.ndim, self.axis), x.ndim),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Add."""
+        return (b.op("Add", [bottoms[0], _broadcast(b, bottoms, blobs, self.axis, "bias")]),)
+
 
 @layer("Axpy")
 class Axpy(Base):
@@ -78,6 +117,19 @@ class Axpy(Base):
         need_sizes(factor, (*x[:2], 1, 1)[: len(factor)], "bottom 0")
         need_sizes(y, x, "bottom 2")
         return (x,)
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The formula."""
+        factor, x, y = bottoms
+        return (factor.reshape(factor.shape[:2] + (1,) * (x.ndim - 2)) * x + y,)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Mul and Add."""
+        factor, x, y = bottoms
+        missing = range(len(b.bottom_shapes[0]), len(b.bottom_shapes[1]))
+        if missing:
+            factor = b.unsqueeze(factor, list(missing))
+        return (b.op("Add", [b.op("Mul", [factor, x]), y]),)
 
 
 def _factors(bottoms: Sequence[Shape], axis: int, num_axes: int) -> Shape:
@@ -106,3 +158,26 @@ def _need_factors(bottoms: Sequence[Shape], axis: int, num_axes: int) -> None:
             f"has from axis {axis} on",
             field="axis",
         )
+
+
+def _start(rank: int, factors: int, axis: int) -> int:
+    """The axis that factors begin at; a single factor fits anywhere."""
+    return axis_index(axis, rank) if factors else 0
+
+
+def _constant(b: Builder, factors: Array, rank: int, axis: int, name: str) -> str:
+    """Factors as an initializer that stands from an axis on."""
+    behind = rank - _start(rank, factors.ndim, axis) - factors.ndim
+    return b.const(factors.reshape(factors.shape + (1,) * behind), name)
+
+
+def _broadcast(
+    b: Builder, bottoms: Sequence[str], blobs: Sequence[Array], axis: int, name: str
+) -> str:
+    """Factors from a weight or from a second bottom, so that they stand from an axis on."""
+    rank = len(b.bottom_shapes[0])
+    if len(bottoms) == 1:
+        return _constant(b, blobs[0], rank, axis, name)
+    own = len(b.bottom_shapes[1])
+    behind = rank - _start(rank, own, axis) - own
+    return b.unsqueeze(bottoms[1], list(range(own, own + behind))) if behind and own else bottoms[1]

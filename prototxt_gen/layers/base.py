@@ -82,13 +82,85 @@ class Problem(NamedTuple):
 
 
 class Builder(Protocol):
-    """What ``lower`` writes ONNX through; ``to_onnx.builder`` implements it."""
+    """What ``lower`` writes ONNX through; ``to_onnx.builder`` implements it and says more."""
+
+    opset: int
+    bottom_shapes: tuple[Shape, ...]
+    top_shapes: tuple[Shape, ...]
+
+    @property
+    def batch_is_dynamic(self) -> bool:
+        """Whether a bottom of the layer has a dimension that is free."""
+
+    def need_fixed(self, what: str) -> None:
+        """Refuse where the layer's bottoms depend on the batch."""
+
+    def need_fixed_axis(self, axis: int, what: str) -> None:
+        """Refuse where an axis of the first bottom is the batch."""
+
+    def full_like(self, x: str, value: float) -> str:
+        """A blob of the same shape with one value everywhere."""
 
     def op(self, name: str, inputs: Sequence[str], **attributes: Any) -> str:
         """Add a node with one output; return the output's name."""
 
-    def const(self, value: Array, name: str = "") -> str:
+    def ops(self, name: str, inputs: Sequence[str], count: int, **attributes: Any) -> list[str]:
+        """Add a node with several outputs; return their names."""
+
+    def const(self, value: Any, name: str = "") -> str:
         """Add an initializer; return its name."""
+
+    def ints(self, *values: int) -> str:
+        """A list of int64."""
+
+    def scalar(self, value: float) -> str:
+        """A float without axes."""
+
+    def cast(self, x: str, to: str) -> str:
+        """As another type: float, int64, bool or double."""
+
+    def transpose(self, x: str, perm: Sequence[int]) -> str:
+        """The axes in another order."""
+
+    def reshape(self, x: str, dims: Sequence[int]) -> str:
+        """Another shape; 0 keeps the axis of that place, one -1 is what is left over."""
+
+    def reshape_to_top(self, x: str, index: int = 0, bottom: int = 0) -> str:
+        """The shape that a top has, from that of a bottom, whatever the batch is."""
+
+    def reshape_like(self, x: str, index: int) -> str:
+        """A top's shape for what has its elements in another shape, in the same order."""
+
+    def unsqueeze(self, x: str, axes: Sequence[int]) -> str:
+        """Insert axes of 1."""
+
+    def squeeze(self, x: str, axes: Sequence[int]) -> str:
+        """Take away axes of 1."""
+
+    def split(self, x: str, sizes: Sequence[int], axis: int) -> list[str]:
+        """Cut along an axis."""
+
+    def reduce(self, kind: str, x: str, axes: Sequence[int], *, keepdims: bool) -> str:
+        """ReduceSum, ReduceMean and their like."""
+
+    def softmax(self, x: str, axis: int, rank: int) -> str:
+        """Softmax along one axis."""
+
+    def slice(
+        self,
+        x: str,
+        starts: Sequence[int],
+        ends: Sequence[int],
+        axes: Sequence[int],
+        steps: Sequence[int] | None = None,
+    ) -> str:
+        """A part of a blob."""
+
+    def pad(self, x: str, begin: Sequence[int], end: Sequence[int], value: float) -> str:
+        """A border of one value."""
+
+    def clip(self, x: str, low: float, high: float) -> str:
+        """Values between two bounds."""
 
 
 class OnnxOp(Protocol):
@@ -168,8 +240,8 @@ class Layer:
         """Parameters, statistics and multiply-adds; 0 for what shapes leave unknown."""
         return Cost(parameters=sum(count(shape) or 0 for shape in self.blob_shapes(bottoms)))
 
-    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array]) -> tuple[Array, ...]:
-        """The tops, computed by numpy in the TEST phase."""
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """So many tops, computed by numpy in the TEST phase."""
         raise UnsupportedError(f"{self.type} has no numpy reference yet")
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:

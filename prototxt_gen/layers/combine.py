@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import reduce
 from itertools import pairwise
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
+from prototxt_gen._numpy import np
 from prototxt_gen.document import Block, Symbol
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.base import MANY, Arity, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.shapes import Dim, Shape, axis_index, need_equal, same, show
+
+if TYPE_CHECKING:
+    from prototxt_gen.layers.base import Array, Builder
 
 SUM = Symbol("SUM")
 
@@ -41,6 +46,30 @@ class Eltwise(Base):
                 field="coeff",
             )
         return (need_equal(bottoms),)
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The formula."""
+        if self.operation == "PROD":
+            return (reduce(np.multiply, bottoms),)
+        if self.operation == "MAX":
+            return (reduce(np.maximum, bottoms),)
+        coeff = self.coeff or (1.0,) * len(bottoms)
+        return (reduce(np.add, (np.float32(c) * x for c, x in zip(coeff, bottoms, strict=True))),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Add, Sub or Sum; Mul; Max."""
+        if self.operation == "MAX":
+            return (b.op("Max", bottoms),)
+        if self.operation == "PROD":
+            return (reduce(lambda x, y: b.op("Mul", [x, y]), bottoms),)
+        if self.coeff == (1.0, -1.0):
+            return (b.op("Sub", bottoms),)
+        coeff = self.coeff or (1.0,) * len(bottoms)
+        terms = [
+            x if c == 1 else b.op("Mul", [x, b.scalar(c)])
+            for c, x in zip(coeff, bottoms, strict=True)
+        ]
+        return (b.op("Add" if len(terms) == 2 else "Sum", terms),)
 
 
 @layer("Concat", param="concat_param")
@@ -85,6 +114,16 @@ class Concat(Base):
             size = bottom[axis]
             total = None if total is None or size is None else total + size
         return ((*rest[:axis], total, *rest[axis + 1 :]),)
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """Side by side."""
+        return (np.concatenate(bottoms, axis=self.axis),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Concat."""
+        if len(bottoms) == 1:
+            return (bottoms[0],)
+        return (b.op("Concat", bottoms, axis=axis_index(self.axis, len(b.bottom_shapes[0]))),)
 
 
 @layer("Slice", param="slice_param")
@@ -146,6 +185,21 @@ class Slice(Base):
             parts = [size // tops] * tops
         return tuple((*bottoms[0][:axis], part, *bottoms[0][axis + 1 :]) for part in parts)
 
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The parts."""
+        (x,) = bottoms
+        cuts = self.slice_point or tops
+        return tuple(np.split(x, cuts, axis=self.axis))
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Split."""
+        axis = axis_index(self.axis, len(b.bottom_shapes[0]))
+        sizes = [shape[axis] for shape in b.top_shapes]
+        b.need_fixed_axis(axis, "Slice cuts along the batch")
+        if len(sizes) == 1:
+            return (bottoms[0],)
+        return tuple(b.split(bottoms[0], [size or 0 for size in sizes], axis))
+
 
 @layer("Split")
 class Split(Base):
@@ -155,6 +209,14 @@ class Split(Base):
         """One top or more."""
         return Arity((1, 1), (1, MANY))
 
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """What comes in, several times."""
+        return (bottoms[0],) * tops
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Nothing."""
+        return (bottoms[0],) * len(b.top_shapes)
+
 
 @layer("Silence")
 class Silence(Base):
@@ -163,6 +225,14 @@ class Silence(Base):
     def arity(self) -> Arity:
         """One bottom or more, and no top."""
         return Arity((1, MANY), (0, 0))
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """Nothing."""
+        return ()
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Nothing."""
+        return ()
 
 
 def _read_axis(params: Block, old_name: str) -> tuple[int, bool]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
+from prototxt_gen._numpy import np
 from prototxt_gen.document import Block
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.base import MANY, Arity, Cost, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
+from prototxt_gen.layers.numeric import along, windows
 from prototxt_gen.layers.shapes import Dim, Shape, axis_index, count, need_equal, show
 from prototxt_gen.layers.window import (
     ALL_SPELLINGS,
@@ -20,6 +22,9 @@ from prototxt_gen.layers.window import (
     window_problems,
     write_window,
 )
+
+if TYPE_CHECKING:
+    from prototxt_gen.layers.base import Array, Builder
 
 
 @layer("Convolution", "DepthwiseConvolution", param="convolution_param")
@@ -34,6 +39,8 @@ class Convolution(Base):
     group: int = 1
     axis: int = 1
     bias_term: bool = True
+    relu: bool = False  #: whether a ReLU follows inside of the layer (intel/caffe)
+    negative_slope: float = 0.0
     conflicts: tuple[str, ...] = ()  #: windows that are spelled in two ways
 
     spellings = ALL_SPELLINGS
@@ -50,6 +57,8 @@ class Convolution(Base):
             group=params.get("group", int, 1),
             axis=params.get("axis", int, 1),
             bias_term=params.get("bias_term", bool, True),
+            relu=params.get("relu", bool, False),
+            negative_slope=params.get("negative_slope", float, 0.0),
             conflicts=both_spellings(params),
         )
 
@@ -63,6 +72,8 @@ class Convolution(Base):
         block.add("group", self.group if self.group != 1 else None)
         block.add("axis", self.axis if self.axis != 1 else None)
         block.add("bias_term", None if self.bias_term else False)
+        block.add("relu", True if self.relu else None)
+        block.add("negative_slope", self.negative_slope or None)
         return block
 
     def arity(self) -> Arity:
@@ -134,3 +145,88 @@ class Convolution(Base):
         if out < 1:
             raise too_large(size, extent, pad)
         return out
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """A sum of products at each place."""
+        axis = axis_index(self.axis, bottoms[0].ndim)
+        shapes = self.shapes([x.shape for x in bottoms], tops)
+        found = []
+        for x, top in zip(bottoms, shapes, strict=True):
+            flat = x.reshape(-1, *x.shape[axis:])
+            y = self._convolved(flat, blobs[0])
+            if self.bias_term:
+                y = y + along(blobs[1].reshape(-1), 1, y.ndim)
+            found.append(self._activated(y.reshape(top)))
+        return tuple(found)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Conv; what stands in front of the channels is one batch."""
+        weights = [b.const(blobs[0], "weight")]
+        if self.bias_term:
+            weights.append(b.const(blobs[1].reshape(-1), "bias"))
+        return tuple(
+            self._lower_one(b, "Conv", x, index, weights) for index, x in enumerate(bottoms)
+        )
+
+    def _convolved(self, x: Array, weight: Array) -> Array:
+        """(N, C, ...) convolved, without the bias."""
+        axes = x.ndim - 2
+        window = self._windows(axes)
+        out = [d or 0 for d in self._spatial(x.shape[2:])]
+        seen = windows(x, window[0], window[1], window[3], out, window[2], 0.0)
+        batch, group = x.shape[0], self.group
+        # (N, g, C / g, out..., kernel...) times (g, O / g, C / g, kernel...)
+        seen = seen.reshape(batch, group, -1, *seen.shape[2:])
+        weight = weight.reshape(group, -1, *weight.shape[1:])
+        kernel_axes = list(range(3 + axes, 3 + 2 * axes))
+        parts = [
+            np.tensordot(
+                seen[:, g],
+                weight[g],
+                ([1, *(a - 1 for a in kernel_axes)], list(range(1, weight.ndim - 1))),
+            )
+            for g in range(group)
+        ]
+        return np.moveaxis(np.concatenate(parts, -1), -1, 1)
+
+    def _windows(self, axes: int) -> tuple[Window, Window, Window, Window]:
+        """Kernel, stride, pad and dilation for each spatial axis."""
+        return (
+            expand(self.kernel, axes, "kernel_size"),
+            expand(self.stride, axes, "stride"),
+            expand(self.pad, axes, "pad"),
+            expand(self.dilation, axes, "dilation"),
+        )
+
+    def _lower_one(self, b: Builder, op: str, x: str, index: int, weights: Sequence[str]) -> str:
+        """One bottom; another axis than 1 makes one batch of all that is in front of it."""
+        shape = b.bottom_shapes[index]
+        axis = axis_index(self.axis, len(shape))
+        spatial = shape[axis + 1 :]
+        if axis != 1:
+            x = b.reshape(x, [-1, *(dim or 0 for dim in shape[axis:])])
+        kernel, stride, pad, dilation = self._windows(len(spatial))
+        y = b.op(
+            op,
+            [x, *weights],
+            kernel_shape=list(kernel),
+            strides=list(stride),
+            pads=[*pad, *pad],
+            dilations=list(dilation),
+            group=self.group,
+        )
+        if axis != 1:
+            y = b.reshape_like(y, index)
+        if self.relu:
+            y = (
+                b.op("LeakyRelu", [y], alpha=self.negative_slope)
+                if self.negative_slope
+                else b.op("Relu", [y])
+            )
+        return y
+
+    def _activated(self, y: Array) -> Array:
+        """Intel's fork has a ReLU inside."""
+        if not self.relu:
+            return y
+        return np.where(y > 0, y, y.dtype.type(self.negative_slope) * y)

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from prototxt_gen._numpy import np
 from prototxt_gen.layers.base import Arity, Cost, Problem, layer
 from prototxt_gen.layers.convolution import Convolution
+from prototxt_gen.layers.numeric import windows
 from prototxt_gen.layers.shapes import Dim, Shape, axis_index, count, need_rank
 from prototxt_gen.layers.window import expand, too_large, window_problems
+
+if TYPE_CHECKING:
+    from prototxt_gen.layers.base import Array, Builder
 
 
 @layer("Deconvolution", param="convolution_param")
@@ -33,6 +40,36 @@ class Deconvolution(Convolution):
         if out < 1:
             raise too_large(size, kernel, pad)
         return out
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """ConvTranspose, whose weights are stored alike."""
+        weights = [b.const(blobs[0], "weight")]
+        if self.bias_term:
+            weights.append(b.const(blobs[1].reshape(-1), "bias"))
+        return tuple(
+            self._lower_one(b, "ConvTranspose", x, index, weights)
+            for index, x in enumerate(bottoms)
+        )
+
+    def _convolved(self, x: Array, weight: Array) -> Array:
+        """Each value times the kernel, added up where they overlap."""
+        axes = x.ndim - 2
+        kernel, stride, pad, dilation = self._windows(axes)
+        out = [d or 0 for d in self._spatial(x.shape[2:])]
+        batch, group = x.shape[0], self.group
+        grouped = x.reshape(batch, group, -1, *x.shape[2:])
+        weight = weight.reshape(group, -1, *weight.shape[1:])
+        full = [o + 2 * p for o, p in zip(out, pad, strict=True)]
+        y = np.zeros((batch, group, weight.shape[2], *full), x.dtype)
+        for tap in np.ndindex(*kernel):
+            part = np.einsum("ngc...,gco->ngo...", grouped, weight[(..., *tap)])
+            where = tuple(
+                slice(t * d, t * d + (n - 1) * s + 1, s)
+                for t, d, s, n in zip(tap, dilation, stride, x.shape[2:], strict=True)
+            )
+            y[(slice(None), slice(None), slice(None), *where)] += part
+        inside = tuple(slice(p, p + o) for p, o in zip(pad, out, strict=True))
+        return y[(slice(None), slice(None), slice(None), *inside)].reshape(batch, -1, *out)
 
 
 @layer("Im2col", param="convolution_param")
@@ -61,6 +98,43 @@ class Im2col(Convolution):
     def cost(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Cost:
         """Nothing is computed."""
         return Cost()
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The values of each window."""
+        (x,) = bottoms
+        (top,) = self.shapes([x.shape], 1)
+        axis = axis_index(self.axis, x.ndim)
+        flat = x.reshape(-1, *x.shape[axis:])
+        axes = flat.ndim - 2
+        kernel, stride, pad, dilation = self._windows(axes)
+        out = [d or 0 for d in top[axis + 1 :]]
+        seen = windows(flat, kernel, stride, dilation, out, pad, 0.0)
+        order = (0, 1, *range(2 + axes, 2 + 2 * axes), *range(2, 2 + axes))
+        return (seen.transpose(order).reshape(top),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Conv with a weight for each place of the kernel."""
+        shape = b.bottom_shapes[0]
+        axis = axis_index(self.axis, len(shape))
+        channels = shape[axis] or 0
+        kernel = expand(self.kernel, len(shape) - axis - 1, "kernel_size")
+        taps = count(kernel) or 0
+        one_hot = np.eye(taps, dtype=np.float32).reshape(1, taps, 1, *kernel)
+        weight = np.tile(one_hot, (channels, 1, 1, *(1,) * len(kernel)))
+        weight = weight.reshape(channels * taps, 1, *kernel)
+        conv = replace(self.as_convolution(), group=channels)
+        return (conv._lower_one(b, "Conv", bottoms[0], 0, [b.const(weight, "taps")]),)
+
+    def as_convolution(self) -> Convolution:
+        """The convolution that has the same windows."""
+        return Convolution(
+            kernel=self.kernel,
+            pad=self.pad,
+            stride=self.stride,
+            dilation=self.dilation,
+            axis=self.axis,
+            bias_term=False,
+        )
 
 
 @layer("ConvolutionDepthwise", "DepthwiseConv", param="convolution_param")
@@ -91,3 +165,11 @@ class ConvolutionDepthwise(Convolution):
             channels,
             bias_term=self.bias_term,
         )
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """As a convolution with a group for each channel."""
+        return self._as_groups(bottoms[0].shape).run(bottoms, blobs, tops)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Conv."""
+        return self._as_groups(b.bottom_shapes[0]).lower(b, bottoms, blobs)

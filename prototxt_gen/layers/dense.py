@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
+from prototxt_gen._numpy import np
 from prototxt_gen.layers.base import Cost, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.shapes import Shape, axis_index, count
+
+if TYPE_CHECKING:
+    from prototxt_gen.layers.base import Array, Builder
 
 
 @layer("InnerProduct", param="inner_product_param")
@@ -40,6 +45,28 @@ class InnerProduct(Base):
         adds = (count(tops[0][:-1]) or 0) * (count(self.blob_shapes(bottoms)[0]) or 0)
         return super().cost(bottoms, tops)._replace(multiply_adds=adds)
 
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The product with each row."""
+        (x,) = bottoms
+        axis = axis_index(self.axis, x.ndim)
+        flat = x.reshape(*x.shape[:axis], -1)
+        y = flat @ (blobs[0] if self.transpose else blobs[0].T)
+        return (y + blobs[1] if self.bias_term else y,)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Flatten and Gemm, or along other axes MatMul."""
+        shape = b.bottom_shapes[0]
+        axis = axis_index(self.axis, len(shape))
+        bias = [b.const(blobs[1].reshape(-1), "bias")] if self.bias_term else []
+        if axis == 1:
+            x = bottoms[0] if len(shape) == 2 else b.op("Flatten", bottoms, axis=1)
+            weight = b.const(blobs[0], "weight")
+            return (b.op("Gemm", [x, weight, *bias], transB=int(not self.transpose)),)
+        weight = b.const(blobs[0] if self.transpose else np.ascontiguousarray(blobs[0].T), "weight")
+        x = b.reshape(bottoms[0], [*(0,) * axis, count(shape[axis:]) or -1])
+        y = b.op("MatMul", [x, weight])
+        return (b.op("Add", [y, *bias]) if bias else y,)
+
 
 @layer("Embed", param="embed_param")
 class Embed(Base):
@@ -64,3 +91,15 @@ class Embed(Base):
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """That of the indices, and behind it the row."""
         return ((*bottoms[0], self.num_output),)
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The rows."""
+        rows = blobs[0][bottoms[0].astype(np.int64)]
+        return (rows + blobs[1] if self.bias_term else rows,)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Gather."""
+        rows = b.op("Gather", [b.const(blobs[0], "weight"), b.cast(bottoms[0], "int64")], axis=0)
+        if self.bias_term:
+            rows = b.op("Add", [rows, b.const(blobs[1].reshape(-1), "bias")])
+        return (rows,)

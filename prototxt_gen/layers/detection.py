@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Optional, Self
+from math import sqrt
+from typing import TYPE_CHECKING, Optional, Self
 
+from prototxt_gen._numpy import np
 from prototxt_gen.document import Block, Symbol
-from prototxt_gen.errors import ShapeError
+from prototxt_gen.errors import ShapeError, UnsupportedError
 from prototxt_gen.layers.base import Arity, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.shapes import Shape, count, need_rank, need_sizes, show
+
+if TYPE_CHECKING:
+    from prototxt_gen.layers.base import Array, Builder
 
 CORNER = Symbol("CORNER")
 
@@ -81,6 +86,52 @@ class PriorBox(Base):
         need_rank(bottoms[0], 4, 4, "PriorBox")
         need_rank(bottoms[1], 4, 4, "PriorBox")
         return ((1, 2, count((*bottoms[0][2:], self.boxes(), 4))),)
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The corners and their variances."""
+        return (self._values(bottoms[0].shape, bottoms[1].shape),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """A constant: nothing of it depends on values."""
+        if None in b.bottom_shapes[0][2:] or None in b.bottom_shapes[1][2:]:
+            raise UnsupportedError("the sizes of the map and of the image have to be known")
+        return (b.const(self._values(b.bottom_shapes[0], b.bottom_shapes[1]), "boxes"),)
+
+    def _values(self, pixels: Shape, image: Shape) -> Array:
+        """(1, 2, H * W * boxes * 4) in the order of prior_box_layer.cpp, in its float32."""
+        height, width = (size or 0 for size in pixels[2:])
+        image_h = self.img_size or self.img_h or image[2] or 0
+        image_w = self.img_size or self.img_w or image[3] or 0
+        step_h = np.float32(self.step or self.step_h or 0)
+        step_w = np.float32(self.step or self.step_w or 0)
+        if step_h == 0 or step_w == 0:
+            step_h, step_w = np.float32(image_h / height), np.float32(image_w / width)
+        offset = np.float32(self.offset)
+        y = (np.arange(height, dtype=np.float32) + offset) * step_h
+        x = (np.arange(width, dtype=np.float32) + offset) * step_w
+        sides = np.array(self._sides(), np.float32) / np.float32(2)
+        boxes = np.empty((height, width, len(sides), 4), np.float32)
+        boxes[..., 0] = (x[None, :, None] - sides[:, 0]) / np.float32(image_w)
+        boxes[..., 1] = (y[:, None, None] - sides[:, 1]) / np.float32(image_h)
+        boxes[..., 2] = (x[None, :, None] + sides[:, 0]) / np.float32(image_w)
+        boxes[..., 3] = (y[:, None, None] + sides[:, 1]) / np.float32(image_h)
+        if self.clip:
+            boxes = np.clip(boxes, 0, 1)
+        variance = np.array(self.variance or (0.1,), np.float32)
+        variances = np.tile(np.broadcast_to(variance, 4), boxes.size // 4)
+        return np.stack([boxes.reshape(-1), variances])[None]
+
+    def _sides(self) -> list[tuple[float, float]]:
+        """Width and height of each box in pixels; sizes are cut to whole numbers first."""
+        found = []
+        for index, size in enumerate(self.min_size):
+            low = float(int(size))
+            found.append((low, low))
+            if self.max_size:
+                mean = sqrt(low * int(self.max_size[index]))
+                found.append((mean, mean))
+            found += [(low * sqrt(r), low / sqrt(r)) for r in self.ratios()[1:]]
+        return found
 
 
 @layer("DetectionOutput", param="detection_output_param")

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from math import log
+from typing import TYPE_CHECKING
 
+from prototxt_gen._numpy import np
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.base import Problem, layer
+
+if TYPE_CHECKING:
+    from prototxt_gen.layers.base import Array, Builder
 
 
 @layer("AbsVal")
@@ -13,6 +19,14 @@ class AbsVal(Base):
     """|x| (absval_layer.cpp)."""
 
     in_place = False
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The formula."""
+        return (np.abs(bottoms[0]),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Abs."""
+        return (b.op("Abs", bottoms),)
 
 
 @layer("Power", param="power_param")
@@ -22,6 +36,28 @@ class Power(Base):
     power: float = 1.0
     scale: float = 1.0
     shift: float = 0.0
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The formula; a power or a scale of 0 does not look at x."""
+        (x,) = bottoms
+        kind = x.dtype.type
+        if self.power == 0 or self.scale == 0:
+            return (np.full_like(x, self._constant()),)
+        inner = kind(self.shift) + kind(self.scale) * x
+        return (inner if self.power == 1 else inner ** kind(self.power),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Mul, Add and Pow, without those that do nothing."""
+        if self.power == 0 or self.scale == 0:
+            return (b.full_like(bottoms[0], self._constant()),)
+        x = _linear(b, bottoms[0], self.scale, self.shift)
+        return (x if self.power == 1 else b.op("Pow", [x, b.scalar(self.power)]),)
+
+    def _constant(self) -> float:
+        """What comes out whatever x is; NaN for a power that has no value."""
+        if self.power == 0:
+            return 1.0
+        return float(np.power(np.float32(self.shift), np.float32(self.power)))
 
 
 @layer("Exp", param="exp_param")
@@ -36,6 +72,17 @@ class Exp(Base):
         """The base has a logarithm."""
         yield from _base(self.base)
 
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The formula."""
+        (x,) = bottoms
+        inner = x.dtype.type(self.scale) * x + x.dtype.type(self.shift)
+        return (np.exp(x.dtype.type(_log(self.base)) * inner),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Exp of a line."""
+        factor = _log(self.base)
+        return (b.op("Exp", [_linear(b, bottoms[0], factor * self.scale, factor * self.shift)]),)
+
 
 @layer("Log", param="log_param")
 class Log(Base):
@@ -49,6 +96,17 @@ class Log(Base):
         """The base has a logarithm."""
         yield from _base(self.base)
 
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The formula."""
+        (x,) = bottoms
+        inner = x.dtype.type(self.scale) * x + x.dtype.type(self.shift)
+        return (np.log(inner) / x.dtype.type(_log(self.base)),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Log of a line, and a factor."""
+        natural = b.op("Log", [_linear(b, bottoms[0], self.scale, self.shift)])
+        return (_linear(b, natural, 1 / _log(self.base), 0.0),)
+
 
 @layer("Threshold", param="threshold_param")
 class Threshold(Base):
@@ -56,7 +114,27 @@ class Threshold(Base):
 
     threshold: float = 0.0
 
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The formula."""
+        return ((bottoms[0] > np.float32(self.threshold)).astype(bottoms[0].dtype),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Greater."""
+        above = b.op("Greater", [bottoms[0], b.scalar(self.threshold)])
+        return (b.cast(above, "float"),)
+
 
 def _base(base: float) -> Iterator[Problem]:
     if base != -1 and base <= 0:
         yield Problem("base", f"base is {base:g}; expected more than 0, or -1 for e", "base")
+
+
+def _log(base: float) -> float:
+    return 1.0 if base == -1 else log(base)
+
+
+def _linear(b: Builder, x: str, scale: float, shift: float) -> str:
+    """scale * x + shift, without a node that does nothing."""
+    if scale != 1:
+        x = b.op("Mul", [x, b.scalar(scale)])
+    return b.op("Add", [x, b.scalar(shift)]) if shift else x

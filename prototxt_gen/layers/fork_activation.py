@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import erf, sqrt
+from typing import TYPE_CHECKING
 
+from prototxt_gen._numpy import np
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.base import layer
 from prototxt_gen.layers.shapes import Shape, need_rank
+
+if TYPE_CHECKING:
+    from prototxt_gen.layers.base import Array, Builder
+
+_SELU_ALPHA = 1.6732632423543772
+_SELU_SCALE = 1.0507009873554805
 
 
 @layer("ReLU6", param="relu6_param")
@@ -15,30 +24,87 @@ class ReLU6(Base):
 
     threshold: float = 6.0
 
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The formula."""
+        return (np.clip(bottoms[0], np.float32(0), np.float32(self.threshold)),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Clip."""
+        return (b.clip(bottoms[0], 0.0, self.threshold),)
+
 
 @layer("SELU", "SeLu")
 class SELU(Base):
     """ELU with the scale and alpha that keep mean and variance (forks)."""
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The formula."""
+        (x,) = bottoms
+        below = _SELU_ALPHA * np.expm1(np.minimum(x, 0))
+        return ((_SELU_SCALE * np.where(x > 0, x, below)).astype(x.dtype),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Selu."""
+        return (b.op("Selu", bottoms),)
 
 
 @layer("HSwish")
 class HSwish(Base):
     """x * clip(x + 3, 0, 6) / 6 (forks)."""
 
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The formula."""
+        return (bottoms[0] * _hard_sigmoid(bottoms[0]),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """HardSigmoid and Mul, which every opset has."""
+        gate = b.op("HardSigmoid", bottoms, alpha=1 / 6, beta=0.5)
+        return (b.op("Mul", [bottoms[0], gate]),)
+
 
 @layer("HardSigmoid")
 class HardSigmoid(Base):
     """clip(x + 3, 0, 6) / 6 (forks)."""
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The formula."""
+        return (_hard_sigmoid(bottoms[0]),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """HardSigmoid."""
+        return (b.op("HardSigmoid", bottoms, alpha=1 / 6, beta=0.5),)
 
 
 @layer("Mish")
 class Mish(Base):
     """x * tanh(log(1 + exp(x))) (forks)."""
 
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The formula."""
+        (x,) = bottoms
+        return (x * np.tanh(np.logaddexp(x, x.dtype.type(0))),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Softplus, Tanh and Mul."""
+        gate = b.op("Tanh", [b.op("Softplus", bottoms)])
+        return (b.op("Mul", [bottoms[0], gate]),)
+
 
 @layer("GELU")
 class GELU(Base):
     """x times the normal distribution at x (forks)."""
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The formula."""
+        (x,) = bottoms
+        return ((0.5 * x * (1 + np.vectorize(erf, [x.dtype])(x / sqrt(2)))).astype(x.dtype),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Erf."""
+        (x,) = bottoms
+        curve = b.op("Erf", [b.op("Mul", [x, b.scalar(1 / sqrt(2))])])
+        half = b.op("Mul", [x, b.scalar(0.5)])
+        return (b.op("Mul", [half, b.op("Add", [curve, b.scalar(1.0)])]),)
 
 
 @layer("CReLU")
@@ -51,7 +117,28 @@ class CReLU(Base):
         batch, channels, *rest = bottoms[0]
         return ((batch, None if channels is None else 2 * channels, *rest),)
 
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """Both halves, and what is positive of them."""
+        return (np.maximum(np.concatenate([bottoms[0], -bottoms[0]], axis=1), 0),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Concat and Relu."""
+        both = b.op("Concat", [bottoms[0], b.op("Neg", bottoms)], axis=1)
+        return (b.op("Relu", [both]),)
+
 
 @layer("MnActivation")
 class MnActivation(Base):
     """Moves activations between machines (intel/caffe); nothing on one."""
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """What comes in."""
+        return (bottoms[0],)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Nothing."""
+        return (bottoms[0],)
+
+
+def _hard_sigmoid(x: Array) -> Array:
+    return np.clip(x + np.float32(3), 0, 6) / np.float32(6)

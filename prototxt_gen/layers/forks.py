@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Optional, Self
+from typing import TYPE_CHECKING, Optional, Self
 
+from prototxt_gen._numpy import np
 from prototxt_gen.document import Block, Symbol
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.base import Arity, Cost, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
+from prototxt_gen.layers.numeric import along
 from prototxt_gen.layers.shapes import Dim, Shape, count, need_rank, need_sizes, show
 
+if TYPE_CHECKING:
+    from prototxt_gen.layers.base import Array, Builder
+
+_RESIZE_HAS_AXES = 18
 LEARN, INFERENCE = Symbol("LEARN"), Symbol("INFERENCE")
 
 
@@ -67,6 +73,49 @@ class BN(Base):
         """PSPNet's mean and variance are statistics."""
         channels = bottoms[0][1] or 0
         return Cost(2 * channels, 2 * channels if self.bn_mode is None else 0)
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """By the fork that it is of."""
+        (x,) = bottoms
+        first, second = (along(blob.reshape(-1), 1, x.ndim) for blob in blobs[:2])
+        if self.bn_mode == INFERENCE:
+            y = x * first + second
+            return (y.reshape(self.shapes([x.shape], 1)[0]),)
+        if self.bn_mode is None:
+            mean, variance = (along(blob.reshape(-1), 1, x.ndim) for blob in blobs[2:4])
+        else:
+            axes = tuple(i for i in range(x.ndim) if i != 1)
+            mean = x.mean(axis=axes, keepdims=True, dtype=np.float64)
+            variance = x.var(axis=axes, keepdims=True, dtype=np.float64)
+        y = (x - mean) / np.sqrt(variance + self.eps) * first + second
+        found = [y.astype(x.dtype).reshape(self.shapes([x.shape], 1)[0])]
+        channels = (1, x.shape[1], 1, 1)
+        found += [np.asarray(v, x.dtype).reshape(channels) for v in (mean, variance)]
+        return tuple(found[:tops])
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """BatchNormalization; Mul and Add; or by the batch ReduceMean and arithmetic."""
+        (x,) = bottoms
+        rank = len(b.bottom_shapes[0])
+        flat = [blob.reshape(-1) for blob in blobs]
+        if self.bn_mode is None:
+            names = ("slope", "bias", "mean", "variance")
+            inputs = [b.const(v, n) for v, n in zip(flat, names, strict=True)]
+            return (b.op("BatchNormalization", [x, *inputs], epsilon=self.eps),)
+        if rank < 4:
+            x = b.unsqueeze(x, list(range(rank, 4)))
+        scale, shift = (
+            b.const(v.reshape(-1, 1, 1), n) for v, n in zip(flat, ("scale", "shift"), strict=True)
+        )
+        found: list[str] = []
+        if self.bn_mode == LEARN:
+            mean = b.reduce("ReduceMean", x, [0, 2, 3], keepdims=True)
+            x = b.op("Sub", [x, mean])
+            variance = b.reduce("ReduceMean", b.op("Mul", [x, x]), [0, 2, 3], keepdims=True)
+            x = b.op("Div", [x, b.op("Sqrt", [b.op("Add", [variance, b.scalar(self.eps)])])])
+            found = [mean, variance]
+        y = b.op("Add", [b.op("Mul", [x, scale]), shift])
+        return (y, *found)[: len(b.top_shapes)]
 
 
 @layer("Interp", param="interp_param")
@@ -132,6 +181,42 @@ class Interp(Base):
             raise ShapeError(f"a side would be {found}; expected at least 1", rule="interp-size")
         return found
 
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """Corners on corners."""
+        x = bottoms[0]
+        (top,) = self.shapes([y.shape for y in bottoms], 1)
+        x = x[
+            :,
+            :,
+            -self.pad_beg : x.shape[2] + self.pad_end,
+            -self.pad_beg : x.shape[3] + self.pad_end,
+        ]
+        for axis in (2, 3):
+            x = _stretched(x, axis, top[axis] or 0)
+        return (x,)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Slice, and Resize by sizes with align_corners."""
+        shape = b.bottom_shapes[0]
+        x, sizes = bottoms[0], [size or 0 for size in shape[2:]]
+        if self.pad_beg or self.pad_end:
+            starts = [-self.pad_beg] * 2
+            ends = [size + self.pad_end for size in sizes]
+            x = b.slice(x, starts, ends, [2, 3])
+            sizes = [end - start for start, end in zip(starts, ends, strict=True)]
+        wanted = [size or 0 for size in b.top_shapes[0][2:]]
+        if wanted == sizes:
+            return (x,)
+        mode = {"mode": "linear", "coordinate_transformation_mode": "align_corners"}
+        if b.opset >= _RESIZE_HAS_AXES:
+            return (b.op("Resize", [x, "", "", b.ints(*wanted)], axes=[2, 3], **mode),)
+        front = b.slice(b.op("Shape", [x]), [0], [2], [0])
+        whole = b.op("Concat", [front, b.ints(*wanted)], axis=0)
+        # Before opset 13 the second input is not optional.
+        roi = b.const(np.zeros(0, np.float32)) if b.opset < 13 else ""
+        scales = b.const(np.zeros(0, np.float32)) if b.opset < 13 else ""
+        return (b.op("Resize", [x, roi, scales, whole], **mode),)
+
 
 @layer("Upsample", param="upsample_param")
 class Upsample(Base):
@@ -188,6 +273,44 @@ class Upsample(Base):
             ),
         )
 
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """Values at the places of the mask; the last of two with the same place stays."""
+        x = bottoms[0]
+        (top,) = self.shapes([y.shape for y in bottoms], 1)
+        if len(bottoms) == 1:
+            rows = np.arange(top[2] or 0) * x.shape[2] // (top[2] or 1)
+            columns = np.arange(top[3] or 0) * x.shape[3] // (top[3] or 1)
+            return (x[:, :, rows][:, :, :, columns],)
+        found = np.zeros((x.shape[0] * x.shape[1], (top[2] or 0) * (top[3] or 0)), x.dtype)
+        values = x.reshape(len(found), -1)
+        index = bottoms[1].reshape(len(found), -1).astype(np.int64)
+        plane = np.arange(len(found))
+        for place in range(values.shape[1]):  # the last of two with the same index stays
+            found[plane, index[:, place]] = values[:, place]
+        return (found.reshape([size or 0 for size in top]),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """ScatterElements in each plane."""
+        shape, top = b.bottom_shapes[0], b.top_shapes[0]
+        if len(bottoms) == 1:
+            factors = [1.0, 1.0, *(o / (i or 1) for o, i in zip(top[2:], shape[2:], strict=True))]  # type: ignore[operator]
+            scales = b.const(np.array(factors, np.float32))
+            mode = {
+                "mode": "nearest",
+                "coordinate_transformation_mode": "asymmetric",
+                "nearest_mode": "floor",
+            }
+            roi = b.const(np.zeros(0, np.float32)) if b.opset < 13 else ""
+            return (b.op("Resize", [bottoms[0], roi, scales], **mode),)
+        plane, inside = count(top[2:]) or 1, count(shape[2:]) or 1
+        values = b.reshape(bottoms[0], [-1, inside])
+        index = b.cast(b.reshape(bottoms[1], [-1, inside]), "int64")
+        rows = b.slice(b.op("Shape", [values]), [0], [1], [0])
+        size = b.op("Concat", [rows, b.ints(plane)], axis=0)
+        empty = b.op("Expand", [b.scalar(0.0), size])
+        filled = b.op("ScatterElements", [empty, index, values], axis=1)
+        return (b.reshape_like(filled, 0),)
+
 
 @layer("ShuffleChannel", param="shuffle_channel_param")
 class ShuffleChannel(Base):
@@ -212,6 +335,22 @@ class ShuffleChannel(Base):
                 field="group",
             )
         return ((*bottoms[0], 1, 1)[:4],)
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """Reshape, transpose, reshape."""
+        (x,) = bottoms
+        (top,) = self.shapes([x.shape], 1)
+        grouped = x.reshape(x.shape[0], self.group, -1, *top[2:])
+        return (grouped.swapaxes(1, 2).reshape(top),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Reshape, Transpose, Reshape."""
+        _, channels, height, width = b.top_shapes[0]
+        each = (channels or 0) // self.group
+        sides = [height or 0, width or 0]
+        x = b.reshape(bottoms[0], [-1, self.group, each, *sides])
+        x = b.transpose(x, [0, 2, 1, 3, 4])
+        return (b.reshape(x, [-1, channels or 0, *sides]),)
 
 
 @layer("Reorg", param="reorg_param")
@@ -255,6 +394,41 @@ class Reorg(Base):
         small = [None if side is None else side // self.stride for side in (height, width)]
         return ((batch, count((channels, square)), *small),)
 
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """In darknet's order."""
+        (x,) = bottoms
+        (top,) = self.shapes([x.shape], 1)
+        dims, perm = self._moves(x.shape)
+        return (x.reshape(-1, *dims).transpose(perm).reshape(top),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Reshape, Transpose, Reshape; SpaceToDepth has another order."""
+        dims, perm = self._moves(b.bottom_shapes[0])
+        x = b.transpose(b.reshape(bottoms[0], [-1, *dims]), perm)
+        return (b.reshape(x, [-1, *(dim or 0 for dim in b.top_shapes[0][1:])]),)
+
+    def _moves(self, shape: Shape) -> tuple[list[int], list[int]]:
+        """The axes behind the batch to split into, and their new order."""
+        _, channels, height, width = (dim or 0 for dim in shape)
+        s = self.stride
+        few = channels // (s * s)
+        if self.reverse:
+            return [s, s, few, height, width], [0, 3, 4, 1, 5, 2]
+        return [few, height, s, width, s], [0, 3, 5, 1, 2, 4]
+
 
 def _scaled(size: Dim, scale: int, pad_out: bool) -> Dim:
     return None if size is None else size * scale - pad_out
+
+
+def _stretched(x: Array, axis: int, size: int) -> Array:
+    """Linear along an axis, with corners on corners."""
+    old = x.shape[axis]
+    if old == size:
+        return x
+    place = np.arange(size) * (old - 1) / max(size - 1, 1)
+    low = np.floor(place).astype(int)
+    high = np.minimum(low + 1, old - 1)
+    share = along((place - low).astype(x.dtype), axis, x.ndim)
+    found: Array = np.take(x, low, axis) * (1 - share) + np.take(x, high, axis) * share
+    return found

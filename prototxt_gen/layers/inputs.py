@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
+from prototxt_gen._numpy import np
 from prototxt_gen.document import Block
 from prototxt_gen.errors import ShapeError, UnsupportedError
 from prototxt_gen.layers.base import MANY, Arity, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.shapes import Shape, show
+
+if TYPE_CHECKING:
+    from prototxt_gen.layers.base import Array, Builder
 
 
 @layer("Input", param="input_param")
@@ -62,7 +66,7 @@ class DummyData(Base):
     """Blobs that fillers make (dummy_data_layer.cpp); one shape for each top, or for all."""
 
     shape: tuple[tuple[int, ...], ...] = ()
-    fillers: int = 0  #: how many ``data_filler`` there are
+    values: tuple[float | None, ...] = ()  #: of each ``data_filler``; None: drawn at random
     conflict: bool = False  #: whether the old form of the shape stands beside the new one
 
     spellings = frozenset({"num", "channels", "height", "width"})
@@ -70,7 +74,7 @@ class DummyData(Base):
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
         """Both forms of the shape: BlobShape, and four lists of numbers."""
-        fillers = len(params.all("data_filler"))
+        fillers = tuple(map(_filler_value, params.blocks("data_filler")))
         new = tuple(block.get_list("dim", int) for block in params.blocks("shape"))
         old = [params.get_list(name, int) for name in ("num", "channels", "height", "width")]
         if new or not any(old):
@@ -102,7 +106,7 @@ class DummyData(Base):
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """The shapes as given; raises ShapeError where there are neither one nor as many."""
-        for what, found in (("shapes", len(self.shape)), ("data_filler", self.fillers)):
+        for what, found in (("shapes", len(self.shape)), ("data_filler", len(self.values))):
             least = 0 if what == "data_filler" else 1
             if found not in (least, 1, tops):
                 raise ShapeError(
@@ -110,6 +114,22 @@ class DummyData(Base):
                     rule="input-shapes",
                 )
         return self.shape * tops if len(self.shape) == 1 else self.shape
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The values of constant fillers, and 0 for others."""
+        values = self.values * tops if len(self.values) == 1 else self.values or (0.0,) * tops
+        shapes = self.shapes((), tops)
+        return tuple(
+            np.full(shape, 0.0 if value is None else value, np.float32)
+            for value, shape in zip(values, shapes, strict=True)
+        )
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Constants."""
+        if None in self.values:
+            raise UnsupportedError("a filler that draws at random has no meaning at inference")
+        found = self.run((), (), len(b.top_shapes))
+        return tuple(b.const(value, f"top{index}") for index, value in enumerate(found))
 
 
 @layer("Parameter", param="parameter_param")
@@ -138,3 +158,18 @@ class Parameter(Base):
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """The shape."""
         return (self.shape,)
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The weight."""
+        return (blobs[0],)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """An initializer."""
+        return (b.const(blobs[0], "weight"),)
+
+
+def _filler_value(filler: Block) -> float | None:
+    """The value of a constant filler."""
+    if filler.get("type", str, "constant") != "constant":
+        return None
+    return filler.get("value", float, 0.0)

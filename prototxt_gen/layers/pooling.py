@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Self
+from dataclasses import replace
+from typing import TYPE_CHECKING, Self
 
+from prototxt_gen._numpy import np
 from prototxt_gen.document import Block, Symbol
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.base import Arity, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
+from prototxt_gen.layers.numeric import FLT_MAX, windows
 from prototxt_gen.layers.shapes import Dim, Shape, count, need_rank
 from prototxt_gen.layers.window import (
     ALL_SPELLINGS,
@@ -22,6 +25,9 @@ from prototxt_gen.layers.window import (
     window_problems,
     write_window,
 )
+
+if TYPE_CHECKING:
+    from prototxt_gen.layers.base import Array, Builder
 
 MAX, AVE = Symbol("MAX"), Symbol("AVE")
 CEIL, FLOOR = Symbol("CEIL"), Symbol("FLOOR")
@@ -124,6 +130,112 @@ class Pooling(Base):
             for axis in zip(sizes, kernel, stride, pad, strict=True)
         )
 
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The greatest, the mean, or in the TEST phase of STOCHASTIC the mean by weight."""
+        (x,) = bottoms
+        if self.global_pooling:
+            return replace(self, global_pooling=False, kernel=x.shape[2:]).run(bottoms, blobs, tops)
+        kernel, stride, pad = self._window()
+        out = [d or 0 for d in self._spatial(x.shape[2:])]
+        if self.pool == MAX:
+            return self._greatest(x, kernel, stride, pad, out)[:tops]
+        seen = windows(x, kernel, stride, (1, 1), out, pad, 0.0)
+        total = seen.sum(axis=(4, 5))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            if self.pool == AVE:
+                return (total / self._sizes(x.shape[2:], out),)
+            squares = (seen * seen).sum(axis=(4, 5))
+            return (np.where(total > 0, squares / total, 0).astype(x.dtype),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """MaxPool or AveragePool with the pads that give the same windows, never ceil_mode."""
+        sizes = [size or 0 for size in b.bottom_shapes[0][2:]]
+        if self.global_pooling:
+            if len(b.top_shapes) == 1 and self.pool in (MAX, AVE):
+                return (
+                    b.op("GlobalMaxPool" if self.pool == MAX else "GlobalAveragePool", bottoms),
+                )
+            return replace(self, global_pooling=False, kernel=tuple(sizes)).lower(b, bottoms, blobs)
+        out = [d or 0 for d in self._spatial(sizes)]
+        kernel, stride, pad = self._window()
+        ends = [
+            max(0, (o - 1) * s + k - size - p)
+            for o, s, k, size, p in zip(out, stride, kernel, sizes, pad, strict=True)
+        ]
+        gap = any(end >= k for end, k in zip(ends, kernel, strict=True))
+        if self.pool == MAX:
+            return _lower_max(
+                b, bottoms[0], len(b.top_shapes), sizes, out, kernel, stride, pad, ends, gap
+            )
+        if self.pool == AVE:
+            return (self._lower_mean(b, bottoms[0], sizes, out, ends, gap),)
+        x = bottoms[0]
+        window = {"kernel_shape": list(kernel), "strides": list(stride), "pads": [0, 0, *ends]}
+        mean = b.op("AveragePool", [x], **window)
+        squares = b.op("AveragePool", [b.op("Mul", [x, x])], **window)
+        zero = b.scalar(0.0)
+        ratio = b.op("Div", [squares, mean])
+        return (b.op("Where", [b.op("Greater", [mean, zero]), ratio, zero]),)
+
+    def _window(self) -> tuple[Window, Window, Window]:
+        """Kernel, stride and pad of both axes."""
+        return (
+            expand(self.kernel, 2, "kernel_size"),
+            expand(self.stride, 2, "stride"),
+            expand(self.pad, 2, "pad"),
+        )
+
+    def _sizes(self, sizes: Sequence[int], out: Sequence[int]) -> Array:
+        """What AVE divides each window by: a pad counts, but not what is beyond it."""
+        kernel, stride, pad = self._window()
+        lengths = []
+        for size, o, k, s, p in zip(sizes, out, kernel, stride, pad, strict=True):
+            start = np.arange(o) * s - p
+            lengths.append(np.minimum(start + k, size + p) - start)
+        return np.outer(*lengths).astype(np.float32)
+
+    def _greatest(
+        self, x: Array, kernel: Window, stride: Window, pad: Window, out: Sequence[int]
+    ) -> tuple[Array, Array]:
+        """The greatest of each window, and its index in the plane; -1 where there is none."""
+        seen = windows(x, kernel, stride, (1, 1), out, pad, -np.inf)
+        flat = seen.reshape(*seen.shape[:4], -1)
+        best = flat.argmax(axis=-1)
+        values = np.take_along_axis(flat, best[..., None], -1)[..., 0]
+        rows = np.arange(out[0])[:, None] * stride[0] - pad[0] + best // kernel[1]
+        columns = np.arange(out[1]) * stride[1] - pad[1] + best % kernel[1]
+        index = (rows * x.shape[3] + columns).astype(x.dtype)
+        empty = np.isneginf(values)
+        return (
+            np.where(empty, x.dtype.type(-FLT_MAX), values),
+            np.where(empty, x.dtype.type(-1), index),
+        )
+
+    def _lower_mean(
+        self,
+        b: Builder,
+        x: str,
+        sizes: Sequence[int],
+        out: Sequence[int],
+        ends: Sequence[int],
+        gap: bool,
+    ) -> str:
+        """AveragePool, whose divisor counts the pads of an attribute or not at all."""
+        kernel, stride, pad = self._window()
+        window = {"kernel_shape": list(kernel), "strides": list(stride)}
+        if all(end <= p for end, p in zip(ends, pad, strict=True)):
+            return b.op("AveragePool", [x], **window, pads=[*pad, *ends], count_include_pad=1)
+        if not gap:
+            wide = b.pad(x, [0, 0, *pad], [0, 0, *pad], 0.0) if any(pad) else x
+            rest = [max(0, end - p) for end, p in zip(ends, pad, strict=True)]
+            return b.op("AveragePool", [wide], **window, pads=[0, 0, *rest], count_include_pad=0)
+        # A window that reads nothing is 0 divided by a size that is 0 or less (pooling_layer.cpp).
+        wide = b.pad(x, [0, 0, *pad], [0, 0, *ends], 0.0)
+        mean = b.op("AveragePool", [wide], **window)
+        with np.errstate(divide="ignore"):
+            factors = np.float32(kernel[0] * kernel[1]) / self._sizes(sizes, out)
+        return b.op("Mul", [mean, b.const(factors)])
+
 
 def _out(size: Dim, kernel: int, stride: int, pad: int, *, clip: bool, ceil: bool) -> Dim:
     if size is None or stride == 0:
@@ -148,6 +260,41 @@ def _halves(params: Block) -> tuple[str, ...]:
 
 def _pair(values: Window) -> Window:
     return values * 2 if len(values) == 1 else values
+
+
+def _lower_max(
+    b: Builder,
+    x: str,
+    tops: int,
+    sizes: Sequence[int],
+    out: Sequence[int],
+    kernel: Window,
+    stride: Window,
+    pad: Window,
+    ends: Sequence[int],
+    gap: bool,
+) -> tuple[str, ...]:
+    """MaxPool; with a mask its indices, of which Caffe's are those in the plane."""
+    window: dict[str, list[int]] = {"kernel_shape": list(kernel), "strides": list(stride)}
+    width = sizes[1]
+    if gap:
+        x = b.pad(x, [0, 0, *pad], [0, 0, *ends], -FLT_MAX)
+        plane = [size + p + end for size, p, end in zip(sizes, pad, ends, strict=True)]
+    else:
+        window["pads"] = [*pad, *ends]
+        plane = list(sizes)
+    if tops == 1:
+        return (b.op("MaxPool", [x], **window),)
+    values, found = b.ops("MaxPool", [x], 2, **window)
+    index = b.op("Mod", [found, b.ints(plane[0] * plane[1])])
+    if gap:
+        row = b.op("Div", [index, b.ints(plane[1])])
+        column = b.op("Mod", [index, b.ints(plane[1])])
+        index = b.op("Add", [b.op("Mul", [row, b.ints(width)]), column])
+        starts = [np.arange(o) * s for o, s in zip(out, stride, strict=True)]
+        reads = [start < size for start, size in zip(starts, sizes, strict=True)]
+        index = b.op("Where", [b.const(np.outer(*reads)), index, b.ints(-1)])
+    return values, b.cast(index, "float")
 
 
 @layer("SPP", param="spp_param")
@@ -192,3 +339,24 @@ class SPP(Base):
                 )
         windows = collapse(tuple(kernel))
         return Pooling(self.pool, windows, windows, collapse(tuple(pad)))
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """Each grid, as one vector."""
+        (x,) = bottoms
+        found = [
+            self.level(level, x.shape).run(bottoms, blobs, 1)[0]
+            for level in range(self.pyramid_height)
+        ]
+        if len(found) == 1:
+            return (found[0],)
+        return (np.concatenate([y.reshape(y.shape[0], -1) for y in found], 1),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Each grid, flattened, and Concat."""
+        found = [
+            self.level(level, b.bottom_shapes[0]).lower(b, bottoms, blobs)[0]
+            for level in range(self.pyramid_height)
+        ]
+        if len(found) == 1:
+            return (found[0],)
+        return (b.op("Concat", [b.op("Flatten", [y], axis=1) for y in found], axis=1),)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
+from prototxt_gen._numpy import np
 from prototxt_gen.layers.base import Arity, Cost, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
+from prototxt_gen.layers.numeric import sigmoid
 from prototxt_gen.layers.shapes import Dim, Shape, count, need_rank, need_sizes
+
+if TYPE_CHECKING:
+    from prototxt_gen.layers.base import Array, Builder
 
 
 class _Recurrent(Base):
@@ -69,6 +74,31 @@ class _Recurrent(Base):
         need_sizes(bottoms[1], bottoms[0][:2], "bottom 1, cont,")
         return bottoms[0][0], bottoms[0][1]
 
+    def _lower_inputs(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> str:
+        """(T, N, gates * D): what x and the static input add at each time."""
+        x = bottoms[0]
+        if len(b.bottom_shapes[0]) != 3:
+            x = b.reshape(x, [0, 0, count(b.bottom_shapes[0][2:]) or 1])
+        inner = b.op("MatMul", [x, b.const(np.ascontiguousarray(blobs[0].T), "weight_x")])
+        inner = b.op("Add", [inner, b.const(blobs[1], "bias")])
+        if self._static(b.bottom_shapes):
+            static = b.op("Flatten", [bottoms[2]], axis=1)
+            weight = b.const(np.ascontiguousarray(blobs[2].T), "weight_static")
+            inner = b.op("Add", [inner, b.op("MatMul", [static, weight])])
+        return inner
+
+    def _inputs(self, bottoms: Sequence[Array], blobs: Sequence[Array]) -> Array:
+        """The same in numpy."""
+        x = bottoms[0]
+        inner = x.reshape(*x.shape[:2], -1) @ blobs[0].T + blobs[1]
+        if self._static([blob.shape for blob in bottoms]):
+            inner = inner + bottoms[2].reshape(len(bottoms[2]), -1) @ blobs[2].T
+        return inner
+
+    def _recurrent_index(self, shapes: Sequence[Shape]) -> int:
+        """Which weight is that of the state before."""
+        return 3 if self._static(shapes) else 2
+
 
 @layer("LSTM", param="recurrent_param")
 class LSTM(_Recurrent):
@@ -79,6 +109,24 @@ class LSTM(_Recurrent):
 
     gates = 4
     states = 2
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """Step by step; cont gates both parts of the state."""
+        inner = self._inputs(bottoms, blobs)
+        weight = blobs[self._recurrent_index([x.shape for x in bottoms])]
+        batch = bottoms[0].shape[1]
+        state = [np.zeros((batch, self.num_output), np.float32)] * 2
+        if self.expose_hidden:
+            state = [x[0] for x in bottoms[-2:]]
+        hidden, cells = lstm(inner, bottoms[1], weight, state[0], state[1])
+        return (np.stack(hidden), hidden[-1][None], cells[None])[:tops]
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Unrolled: ONNX's LSTM has no cont."""
+        inner = self._lower_inputs(b, bottoms, blobs)
+        weight = blobs[self._recurrent_index(b.bottom_shapes)]
+        state = bottoms[-2:] if self.expose_hidden else None
+        return lower_lstm(b, inner, bottoms[1], weight, state)[: len(b.top_shapes)]
 
 
 @layer("RNN", param="recurrent_param")
@@ -95,6 +143,42 @@ class RNN(_Recurrent):
         """Then the weights and the bias of the output."""
         square = (self.num_output, self.num_output)
         return (*super().blob_shapes(bottoms), square, (self.num_output,))
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """Step by step."""
+        inner = self._inputs(bottoms, blobs)
+        index = self._recurrent_index([x.shape for x in bottoms])
+        weight, out, bias = blobs[index : index + 3]
+        h = np.zeros((bottoms[0].shape[1], self.num_output), np.float32)
+        if self.expose_hidden:
+            h = bottoms[-1][0]
+        found = []
+        for step, cont in zip(inner, bottoms[1], strict=True):
+            h = np.tanh(step + (cont[:, None] * h) @ weight.T)
+            found.append(np.tanh(h @ out.T + bias))
+        return (np.stack(found), h[None])[:tops]
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Unrolled."""
+        inner = self._lower_inputs(b, bottoms, blobs)
+        index = self._recurrent_index(b.bottom_shapes)
+        weight, out = (
+            b.const(np.ascontiguousarray(blobs[index + i].T), n)
+            for i, n in enumerate(("weight_h", "weight_o"))
+        )
+        bias = b.const(blobs[index + 2], "bias_o")
+        h = bottoms[-1] if self.expose_hidden else None
+        steps = b.top_shapes[0][0] or 1
+        found = []
+        conts = _each_step(b, b.unsqueeze(bottoms[1], [2]), steps)
+        for step, cont in zip(_each_step(b, inner, steps), conts, strict=True):
+            if h is not None:
+                before = b.op("MatMul", [b.op("Mul", [cont, h]), weight])
+                step = b.op("Add", [step, before])
+            h = b.op("Tanh", [step])
+            found.append(b.op("Tanh", [b.op("Add", [b.op("MatMul", [h, out]), bias])]))
+        whole = found[0] if steps == 1 else b.op("Concat", found, axis=0)
+        return (whole, h or whole)[: len(b.top_shapes)]
 
 
 @layer("LSTMUnit")
@@ -147,3 +231,72 @@ class CtpnLstm(Base):
         weights = sum(count(shape) or 0 for shape in self.blob_shapes(bottoms)[:2])
         adds = (count(bottoms[0][:2]) or 0) * weights
         return super().cost(bottoms, tops)._replace(multiply_adds=adds)
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """Each item of the batch by itself; the fork's CPU code mixes them up."""
+        x = bottoms[0]
+        inner = x.reshape(*x.shape[:2], -1) @ blobs[0].T + blobs[2]
+        cont = bottoms[1] if len(bottoms) == 2 else np.ones(x.shape[:2], np.float32)
+        zero = np.zeros((x.shape[1], self.num_output), np.float32)
+        return (np.stack(lstm(inner, cont.reshape(x.shape[:2]), blobs[1], zero, zero)[0]),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Unrolled."""
+        x = bottoms[0]
+        shape = b.bottom_shapes[0]
+        if len(shape) != 3:
+            x = b.reshape(x, [0, 0, count(shape[2:]) or 1])
+        inner = b.op("MatMul", [x, b.const(np.ascontiguousarray(blobs[0].T), "weight_x")])
+        inner = b.op("Add", [inner, b.const(blobs[2], "bias")])
+        cont = bottoms[1] if len(bottoms) == 2 else None
+        if cont is not None and len(b.bottom_shapes[1]) != 2:
+            cont = b.reshape(cont, [0, 0])
+        return lower_lstm(b, inner, cont, blobs[1], None)[:1]
+
+
+def lstm(
+    inner: Array, conts: Array, weight: Array, h: Array, c: Array
+) -> tuple[list[Array], Array]:
+    """The hidden states of all steps, (N, D) each, and the last cells.
+
+    ``inner`` is (T, N, 4D) without the state's part, gates in the order i, f, o, g.
+    """
+    found = []
+    for step, cont in zip(inner, conts, strict=True):
+        gate = cont[:, None]
+        i, f, o, g = np.split(step + (gate * h) @ weight.T, 4, axis=1)
+        c = gate * sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+        h = sigmoid(o) * np.tanh(c)
+        found.append(h)
+    return found, c
+
+
+def lower_lstm(
+    b: Builder, inner: str, conts: str | None, weight: Array, state: Sequence[str] | None
+) -> tuple[str, str, str]:
+    """The same as ONNX, step by step; all blobs keep an axis of 1 for the time."""
+    matrix = b.const(np.ascontiguousarray(weight.T), "weight_h")
+    steps = b.top_shapes[0][0] or 1
+    size = weight.shape[1]
+    gates = _each_step(b, b.unsqueeze(conts, [2]), steps) if conts is not None else [None] * steps
+    h, c = state if state is not None else (None, None)
+    found = []
+    for step, gate in zip(_each_step(b, inner, steps), gates, strict=True):
+        if h is not None:
+            before = h if gate is None else b.op("Mul", [gate, h])
+            step = b.op("Add", [step, b.op("MatMul", [before, matrix])])
+        i, f, o, g = b.split(step, [size] * 4, 2)
+        new = b.op("Mul", [b.op("Sigmoid", [i]), b.op("Tanh", [g])])
+        if c is not None:
+            kept = b.op("Mul", [b.op("Sigmoid", [f]), c])
+            kept = kept if gate is None else b.op("Mul", [gate, kept])
+            new = b.op("Add", [kept, new])
+        c = new
+        h = b.op("Mul", [b.op("Sigmoid", [o]), b.op("Tanh", [c])])
+        found.append(h)
+    whole = found[0] if steps == 1 else b.op("Concat", found, axis=0)
+    return whole, h or whole, c or whole
+
+
+def _each_step(b: Builder, x: str, steps: int) -> list[str]:
+    return [x] if steps == 1 else b.split(x, [1] * steps, 0)

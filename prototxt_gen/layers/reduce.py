@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
+from prototxt_gen._numpy import np
 from prototxt_gen.document import Symbol
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.base import MANY, Arity, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.shapes import Shape, axis_index, count, need_rank, same, show
 
+if TYPE_CHECKING:
+    from prototxt_gen.layers.base import Array, Builder
+
 SUM = Symbol("SUM")
+
+_LAST_INDEX = 12  #: the opset that gave ArgMax its ``select_last_index``
 
 
 @layer("Reduction", param="reduction_param")
@@ -25,6 +31,22 @@ class Reduction(Base):
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """The axes in front; a scalar where there are none."""
         return (bottoms[0][: axis_index(self.axis, len(bottoms[0]))],)
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The formula."""
+        (x,) = bottoms
+        axes = tuple(range(axis_index(self.axis, x.ndim), x.ndim))
+        values = {"ASUM": np.abs, "SUMSQ": np.square}.get(self.operation, np.asarray)(x)
+        total = values.mean(axis=axes) if self.operation == "MEAN" else values.sum(axis=axes)
+        return (np.asarray(np.float32(self.coeff) * total, x.dtype),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """ReduceSum, ReduceL1, ReduceSumSquare or ReduceMean."""
+        rank = len(b.bottom_shapes[0])
+        axes = list(range(axis_index(self.axis, rank), rank))
+        kind = {"SUM": "ReduceSum", "ASUM": "ReduceL1", "SUMSQ": "ReduceSumSquare"}
+        y = b.reduce(kind.get(self.operation, "ReduceMean"), bottoms[0], axes, keepdims=False)
+        return (y if self.coeff == 1 else b.op("Mul", [y, b.scalar(self.coeff)]),)
 
 
 @layer("ArgMax", param="argmax_param")
@@ -65,6 +87,49 @@ class ArgMax(Base):
                 field="top_k",
             )
 
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The indices, the values, or both."""
+        (x,) = bottoms
+        axis = 1 if self.axis is None else axis_index(self.axis, x.ndim)
+        flat = x.reshape(x.shape[0], -1) if self.axis is None else x
+        # Of equal values the one with the greater index comes first.
+        order = np.flip(np.argsort(flat, axis=axis, kind="stable"), axis)
+        best = np.take(order, range(self.top_k), axis)
+        values = np.take_along_axis(flat, best, axis)
+        if self.axis is not None:
+            return (values if self.out_max_val else best.astype(x.dtype),)
+        rows = [best.astype(x.dtype), values] if self.out_max_val else [best.astype(x.dtype)]
+        return (np.stack(rows, 1).reshape(self.shapes([x.shape], 1)[0]),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """ArgMax, or TopK from the end, since of equal values Caffe takes the last."""
+        rank = len(b.bottom_shapes[0])
+        x, axis = bottoms[0], 1
+        if self.axis is None:
+            x = b.op("Flatten", bottoms, axis=1)
+            size = count(b.bottom_shapes[0][1:])
+        else:
+            axis = axis_index(self.axis, rank)
+            b.need_fixed_axis(axis, "ArgMax works along the batch")
+            size = b.bottom_shapes[0][axis]
+        values, best = self._best(b, x, axis, size or 0)
+        if self.axis is not None:
+            return (values if self.out_max_val else best,)
+        y = b.unsqueeze(best, [1])
+        if self.out_max_val:
+            y = b.op("Concat", [y, b.unsqueeze(values, [1])], axis=1)
+        ones = len(b.top_shapes[0]) - 3
+        return (b.unsqueeze(y, list(range(3, 3 + ones))) if ones else y,)
+
+    def _best(self, b: Builder, x: str, axis: int, size: int) -> tuple[str, str]:
+        """The greatest values and their indices, as floats."""
+        if self.top_k == 1 and not self.out_max_val and b.opset >= _LAST_INDEX:
+            best = b.op("ArgMax", [x], axis=axis, keepdims=1, select_last_index=1)
+            return "", b.cast(best, "float")
+        back = b.slice(x, [-1], [-(2**31)], [axis], [-1])
+        values, found = b.ops("TopK", [back, b.ints(self.top_k)], 2, axis=axis)
+        return values, b.cast(b.op("Sub", [b.ints(size - 1), found]), "float")
+
 
 @layer("BatchReindex")
 class BatchReindex(Base):
@@ -80,6 +145,14 @@ class BatchReindex(Base):
         """As many rows as indices."""
         need_rank(bottoms[1], 1, 1, "BatchReindex")
         return ((bottoms[1][0], *bottoms[0][1:]),)
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The rows."""
+        return (bottoms[0][bottoms[1].astype(np.int64)],)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Gather."""
+        return (b.op("Gather", [bottoms[0], b.cast(bottoms[1], "int64")], axis=0),)
 
 
 @layer("Filter")
@@ -107,3 +180,16 @@ class Filter(Base):
                     f"{show(selector)}"
                 )
         return tuple((None, *bottom[1:]) for bottom in data)
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The rows."""
+        *data, selector = bottoms
+        chosen = selector.reshape(-1) != 0
+        return tuple(x[chosen] for x in data)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Compress."""
+        *data, selector = bottoms
+        flat = b.reshape(selector, [-1])
+        chosen = b.op("Not", [b.op("Equal", [flat, b.scalar(0.0)])])
+        return tuple(b.op("Compress", [x, chosen], axis=0) for x in data)

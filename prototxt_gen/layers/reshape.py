@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
+from prototxt_gen._numpy import np
 from prototxt_gen.document import Block
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.base import Arity, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.shapes import Dim, Shape, axis_index, count, show
+
+if TYPE_CHECKING:
+    from prototxt_gen.layers.base import Array, Builder
 
 
 @layer("Reshape", param="reshape_param")
@@ -105,6 +109,14 @@ class Reshape(Base):
             )
         return total // known
 
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The same values."""
+        return (bottoms[0].reshape(self.shapes([bottoms[0].shape], 1)[0]),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Reshape."""
+        return (b.reshape_to_top(bottoms[0]),)
+
 
 @layer("Flatten", param="flatten_param")
 class Flatten(Base):
@@ -127,6 +139,17 @@ class Flatten(Base):
             )
         return ((*bottoms[0][:start], count(bottoms[0][start:end]), *bottoms[0][end:]),)
 
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The same values."""
+        return (bottoms[0].reshape(self.shapes([bottoms[0].shape], 1)[0]),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Flatten where it gives two axes, else Reshape."""
+        rank = len(b.bottom_shapes[0])
+        if axis_index(self.axis, rank) == 1 and axis_index(self.end_axis, rank) == rank - 1:
+            return (b.op("Flatten", bottoms, axis=1),)
+        return (b.reshape_to_top(bottoms[0]),)
+
 
 @layer("Permute", param="permute_param")
 class Permute(Base):
@@ -143,6 +166,14 @@ class Permute(Base):
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """The dimensions in the new order."""
         return (_permuted(bottoms[0], self.order, "order"),)
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The axes in the new order."""
+        return (bottoms[0].transpose(_whole(self.order, bottoms[0].ndim)),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Transpose."""
+        return (b.transpose(bottoms[0], _whole(self.order, len(b.bottom_shapes[0]))),)
 
 
 @layer("Transpose", param="transpose_param")
@@ -162,6 +193,14 @@ class Transpose(Base):
             )
         return (_permuted(bottoms[0], self.dim, "dim"),)
 
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The axes in the new order."""
+        return (bottoms[0].transpose(self.dim),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Transpose."""
+        return (b.transpose(bottoms[0], self.dim),)
+
 
 @layer("Reverse", param="reverse_param")
 class Reverse(Base):
@@ -173,6 +212,15 @@ class Reverse(Base):
         """That of the bottom, which has the axis."""
         axis_index(self.axis, len(bottoms[0]))
         return (bottoms[0],)
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """From the end to the start."""
+        return (np.flip(bottoms[0], self.axis),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Slice with a step of -1."""
+        axis = axis_index(self.axis, len(b.bottom_shapes[0]))
+        return (b.slice(bottoms[0], [-1], [-(2**31)], [axis], [-1]),)
 
 
 @layer("Crop", param="crop_param")
@@ -215,6 +263,30 @@ class Crop(Base):
                 )
         return ((*large[:axis], *small[axis : len(large)]),)
 
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The part of the first bottom."""
+        (top,) = self.shapes([x.shape for x in bottoms], 1)
+        starts = self._offsets(bottoms[0].ndim)
+        parts = tuple(slice(s, s + (d or 0)) for s, d in zip(starts, top, strict=True))
+        return (bottoms[0][parts],)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Slice."""
+        rank = len(b.bottom_shapes[0])
+        axes = list(range(axis_index(self.axis, rank), rank))
+        for axis in axes:
+            b.need_fixed_axis(axis, "Crop cuts along the batch")
+        starts = [self._offsets(rank)[axis] for axis in axes]
+        ends = [s + (b.top_shapes[0][axis] or 0) for s, axis in zip(starts, axes, strict=True)]
+        return (b.slice(bottoms[0], starts, ends, axes),)
+
+    def _offsets(self, rank: int) -> list[int]:
+        """Where the part begins, for each axis of the first bottom."""
+        axis = axis_index(self.axis, rank)
+        cuts = rank - axis
+        offsets = self.offset * cuts if len(self.offset) == 1 else self.offset or (0,) * cuts
+        return [*(0,) * axis, *offsets]
+
 
 @layer("Tile", param="tile_param")
 class Tile(Base):
@@ -235,6 +307,19 @@ class Tile(Base):
         tiled = None if size is None else size * self.tiles
         return ((*bottoms[0][:axis], tiled, *bottoms[0][axis + 1 :]),)
 
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The copies."""
+        axis = axis_index(self.axis, bottoms[0].ndim)
+        times = [self.tiles if i == axis else 1 for i in range(bottoms[0].ndim)]
+        return (np.tile(bottoms[0], times),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Tile."""
+        rank = len(b.bottom_shapes[0])
+        axis = axis_index(self.axis, rank)
+        times = [self.tiles if i == axis else 1 for i in range(rank)]
+        return (b.op("Tile", [bottoms[0], b.ints(*times)]),)
+
 
 def _permuted(bottom: Shape, order: Sequence[int], field: str) -> Shape:
     if any(not 0 <= axis < len(bottom) for axis in order):
@@ -244,5 +329,9 @@ def _permuted(bottom: Shape, order: Sequence[int], field: str) -> Shape:
             rule="axis-out-of-range",
             field=field,
         )
-    rest = [axis for axis in range(len(bottom)) if axis not in order]
-    return tuple(bottom[axis] for axis in (*order, *rest))
+    return tuple(bottom[axis] for axis in _whole(order, len(bottom)))
+
+
+def _whole(order: Sequence[int], rank: int) -> tuple[int, ...]:
+    """The order of all axes: those that are not given come last, as they are."""
+    return (*order, *(axis for axis in range(rank) if axis not in order))

@@ -7,14 +7,20 @@ pixels of the image.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Self
+from dataclasses import replace
+from typing import TYPE_CHECKING, Self
 
+from prototxt_gen._numpy import np
 from prototxt_gen.document import Block
 from prototxt_gen.errors import ShapeError, UnsupportedError
 from prototxt_gen.layers.base import MANY, Arity, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.shapes import Dim, Shape, need_rank, show
 
+if TYPE_CHECKING:
+    from prototxt_gen.layers.base import Array, Builder
+
+_LAST_ROI_OPSET = 21  #: onnxruntime has no kernel for later forms
 _PAIR = Arity((2, 2), (1, 1))
 _REQUIRED = frozenset({"spatial_scale", "output_dim", "group_size"})
 
@@ -40,6 +46,33 @@ class ROIPooling(Base):
         need_rank(bottoms[0], 4, 4, self.type)
         return ((_regions(bottoms[1]), bottoms[0][1], self.pooled_h, self.pooled_w),)
 
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The greatest value of each cell; 0 where there is none."""
+        x, rois = bottoms
+        scale = np.float32(self.spatial_scale)
+        found = np.zeros((len(rois), x.shape[1], self.pooled_h, self.pooled_w), x.dtype)
+        for index, roi in enumerate(rois.reshape(len(rois), -1)):
+            left, top, right, bottom = (int(_round(value * scale)) for value in roi[1:5])
+            rows = _bins(top, bottom, self.pooled_h, x.shape[2])
+            columns = _bins(left, right, self.pooled_w, x.shape[3])
+            for i, row in enumerate(rows):
+                for j, column in enumerate(columns):
+                    cell = x[int(roi[0]), :, row, column]
+                    if cell.size:
+                        found[index, :, i, j] = cell.max(axis=(1, 2))
+        return (found,)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """MaxRoiPool."""
+        if b.opset > _LAST_ROI_OPSET:
+            raise UnsupportedError(
+                f"onnxruntime has no MaxRoiPool from opset 22 on; use --opset {_LAST_ROI_OPSET}"
+            )
+        rois = bottoms[1] if len(b.bottom_shapes[1]) == 2 else b.op("Flatten", [bottoms[1]], axis=1)
+        shape = [self.pooled_h, self.pooled_w]
+        scale = self.spatial_scale
+        return (b.op("MaxRoiPool", [bottoms[0], rois], pooled_shape=shape, spatial_scale=scale),)
+
 
 @layer("ROIAlign", param="roi_pooling_param")
 class ROIAlign(Base):
@@ -54,11 +87,25 @@ class ROIAlign(Base):
     spatial_scale: float = 1.0
     pad_ratio: float = 0.0
     bi_type: int = 1
+    frcnn: bool = False  #: whether it is the frcnn fork's
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
         """Either message."""
-        return super().read(params if params.fields else layer.block("roi_align_param"), layer)
+        if not params.fields:
+            params = layer.block("roi_align_param")
+        return replace(super().read(params, layer), frcnn=layer.has("roi_pooling_param"))
+
+    @classmethod
+    def models(cls) -> frozenset[str]:
+        """What either message has."""
+        return super().models() - {"frcnn"}
+
+    def write(self) -> Block:
+        """The parameters, in the frcnn fork's form."""
+        block = super().write()
+        block.remove("frcnn")
+        return block
 
     def arity(self) -> Arity:
         """The map and the regions."""
@@ -72,6 +119,30 @@ class ROIAlign(Base):
         """(R, C, pooled_h, pooled_w)."""
         need_rank(bottoms[0], 4, 4, self.type)
         return ((_regions(bottoms[1]), bottoms[0][1], self.pooled_h, self.pooled_w),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """RoiAlign in the form that does not shift by half a pixel."""
+        if b.opset > _LAST_ROI_OPSET:
+            raise UnsupportedError(
+                f"onnxruntime has no RoiAlign from opset 22 on; use --opset {_LAST_ROI_OPSET}"
+            )
+        if self.frcnn:
+            raise UnsupportedError("the ROIAlign of the frcnn fork is not supported yet")
+        rois = bottoms[1] if len(b.bottom_shapes[1]) == 2 else b.op("Flatten", [bottoms[1]], axis=1)
+        index, boxes = b.split(rois, [1, 4], 1)
+        extra = {"coordinate_transformation_mode": "output_half_pixel"} if b.opset >= 16 else {}
+        return (
+            b.op(
+                "RoiAlign",
+                [bottoms[0], boxes, b.cast(b.squeeze(index, [1]), "int64")],
+                output_height=self.pooled_h,
+                output_width=self.pooled_w,
+                spatial_scale=self.spatial_scale,
+                sampling_ratio=2,
+                mode="avg",
+                **extra,
+            ),
+        )
 
 
 @layer("PSROIPooling", param="psroi_pooling_param")
@@ -190,3 +261,19 @@ def _grouped(bottoms: Sequence[Shape], outputs: int, size: int) -> Shape:
             field="output_dim",
         )
     return (_regions(bottoms[1]), outputs, size, size)
+
+
+def _round(value: Array) -> Array:
+    """To the nearest whole number, halves away from 0, as C's round."""
+    return np.floor(np.abs(value) + np.float32(0.5)) * np.sign(value)
+
+
+def _bins(start: int, end: int, cells: int, size: int) -> list[slice]:
+    """The pixels of each cell along an axis (roi_pooling_layer.cpp)."""
+    step = np.float32(max(end - start + 1, 1)) / np.float32(cells)
+    found = []
+    for cell in range(cells):
+        low = int(np.floor(np.float32(cell) * step)) + start
+        high = int(np.ceil(np.float32(cell + 1) * step)) + start
+        found.append(slice(min(max(low, 0), size), min(max(high, 0), size)))
+    return found

@@ -1,0 +1,220 @@
+"""The weights of a caffemodel: numpy arrays that lie in the file itself.
+
+All forms that Caffe has written are read: V2 layers, V1 and V0 ones, shapes as a list or
+as num, channels, height and width, numbers as float, double or, by NVIDIA's fork, raw.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prototxt_gen._numpy import np
+from prototxt_gen.errors import WeightsError
+from prototxt_gen.formats.wire import (
+    BYTES,
+    FIXED32,
+    FIXED64,
+    Buffer,
+    WireField,
+    broken,
+    fields,
+    varints,
+)
+
+if TYPE_CHECKING:
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+
+# Numbers of caffe.proto: NetParameter, LayerParameter, V1LayerParameter, V0LayerParameter.
+_LAYER, _LAYERS = 100, 2
+_NAME, _BLOBS = 1, 7
+_V1_V0, _V1_NAME, _V1_BLOBS = 1, 4, 6
+_V0_NAME, _V0_BLOBS = 1, 50
+# BlobProto
+_LEGACY, _DATA, _SHAPE, _DOUBLE = (1, 2, 3, 4), 5, 7, 8
+_RAW_TYPE, _RAW = 10, 12
+_RAW_TYPES = {0: "<f8", 1: "<f4", 2: "<f2"}
+
+
+@dataclass(frozen=True)
+class StoredLayer:
+    """A layer of a file: its name, and its weights as float32."""
+
+    name: str
+    blobs: tuple[Array, ...]
+
+
+@dataclass(frozen=True)
+class Caffemodel:
+    """What a file holds: layers in their order, and the net without its weights."""
+
+    path: str
+    layers: tuple[StoredLayer, ...]
+    net: bytes  #: a binary NetParameter, all blobs left out
+
+    def weights(self) -> dict[str, tuple[Array, ...]]:
+        """The weights by the name of the layer; of two of one name, the last that has any."""
+        return {layer.name: layer.blobs for layer in self.layers if layer.blobs}
+
+
+def read_caffemodel(path: str | os.PathLike[str]) -> Caffemodel:
+    """The layers and weights of a caffemodel.
+
+    Raises WeightsError, with the offset, for a file that is cut off or of another kind,
+    and OSError.
+    """
+    name = os.fspath(path)
+    with open(name, "rb") as file:
+        if os.fstat(file.fileno()).st_size == 0:
+            raise WeightsError(f"{name}: the file is empty")
+        view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    if bytes(view[:8]) == _HDF5:
+        return _read_hdf5(Path(name))
+    try:
+        return _read(name, view)
+    except WeightsError as error:
+        raise WeightsError(f"{name}: {error.message}") from None
+
+
+def _read(path: str, data: Buffer) -> Caffemodel:
+    layers = []
+    net = bytearray()
+    for field in fields(data, 0, len(data)):
+        if field.kind == BYTES and field.number in (_LAYER, _LAYERS):
+            inside = list(fields(data, field.value, field.end))
+            layers.append(_layer(data, inside, v2=field.number == _LAYER))
+            net += _without_blobs(data, field.number, inside)
+        else:
+            net += data[field.start : field.end]
+    if not layers:
+        raise broken(0, "there is no layer")
+    return Caffemodel(path, tuple(layers), bytes(net))
+
+
+def _layer(data: Buffer, inside: list[WireField], *, v2: bool) -> StoredLayer:
+    name_number, blobs_number = (_NAME, _BLOBS) if v2 else (_V1_NAME, _V1_BLOBS)
+    name, blobs = "", []
+    for field in inside:
+        if field.kind != BYTES:
+            continue
+        if field.number == name_number:
+            name = _text(data, field)
+        elif field.number == blobs_number:
+            blobs.append(_blob(data, field))
+        elif not v2 and field.number == _V1_V0:
+            for old in fields(data, field.value, field.end):
+                if old.kind == BYTES and old.number == _V0_NAME:
+                    name = _text(data, old)
+                elif old.kind == BYTES and old.number == _V0_BLOBS:
+                    blobs.append(_blob(data, old))
+    return StoredLayer(name, tuple(blobs))
+
+
+def _without_blobs(data: Buffer, number: int, inside: list[WireField]) -> bytes:
+    """The layer's field again, without its weights."""
+    blobs = _BLOBS if number == _LAYER else _V1_BLOBS
+    kept = b"".join(data[f.start : f.end] for f in inside if f.number != blobs)
+    return _encoded(number << 3 | BYTES) + _encoded(len(kept)) + kept
+
+
+def _blob(data: Buffer, place: WireField) -> Array:
+    shape: list[int] | None = None
+    legacy: dict[int, int] = {}
+    parts: list[Array] = []
+    raw_type = 0
+    for field in _folded(data, place):
+        if field.number == _SHAPE and field.kind == BYTES:
+            shape = [
+                dim
+                for inner in fields(data, field.value, field.end)
+                if inner.number == 1
+                for dim in varints(data, inner)
+            ]
+        elif field.number in _LEGACY and field.kind == 0:
+            legacy[field.number] = field.value
+        elif field.number == _DATA:
+            parts.append(_numbers(data, field, "<f4"))
+        elif field.number == _DOUBLE:
+            parts.append(_numbers(data, field, "<f8"))
+        elif field.number == _RAW_TYPE:
+            raw_type = field.value
+        elif field.number == _RAW and field.kind == BYTES:
+            if raw_type not in _RAW_TYPES:
+                raise broken(field.start, f"raw numbers of the type {raw_type} are no floats")
+            parts.append(_numbers(data, field, _RAW_TYPES[raw_type]))
+    values = parts[0] if len(parts) == 1 else np.concatenate(parts or [np.zeros(0, np.float32)])
+    if shape is None:
+        shape = [legacy.get(number, 0) for number in _LEGACY] if legacy else []
+    if int(np.prod(shape, dtype=object)) != values.size:
+        raise broken(place.start, f"a blob of the shape {shape} has {values.size} numbers")
+    return values.astype(np.float32, copy=False).reshape(shape)
+
+
+def _folded(data: Buffer, place: WireField) -> Iterator[WireField]:
+    """The fields of a blob; floats that were not packed, in the old form, as one field."""
+    run: WireField | None = None
+    for field in fields(data, place.value, place.end):
+        single = field.number in (_DATA, _DOUBLE) and field.kind in (FIXED32, FIXED64)
+        if run is not None and single and field.number == run.number:
+            run = run._replace(end=field.end)
+            continue
+        if run is not None:
+            yield run
+            run = None
+        if single:
+            run = field
+        else:
+            yield field
+    if run is not None:
+        yield run
+
+
+def _numbers(data: Buffer, field: WireField, kind: str) -> Array:
+    size = np.dtype(kind).itemsize
+    if field.kind == BYTES:
+        if field.size % size:
+            raise broken(field.start, f"{field.size} bytes are no whole number of {size}")
+        return np.frombuffer(data, kind, field.size // size, field.value)
+    # Each number has a tag of one byte in front.
+    records = np.dtype([("tag", "u1"), ("value", kind)])
+    count = (field.end - field.start) // records.itemsize
+    return np.frombuffer(data, records, count, field.start)["value"]
+
+
+def _text(data: Buffer, field: WireField) -> str:
+    return bytes(data[field.value : field.end]).decode("utf-8", "surrogateescape")
+
+
+def _encoded(number: int) -> bytes:
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*out, number])
+
+
+def _read_hdf5(path: Path) -> Caffemodel:
+    """Caffe's HDF5 form: the group ``data`` has a group for each layer (net.cpp, ToHDF5)."""
+    try:
+        import h5py
+    except ImportError:
+        raise WeightsError(
+            f"{path}: this is an HDF5 file, which needs h5py: pip install 'resnet-proto[hdf5]'"
+        ) from None
+    with h5py.File(path, "r") as file:
+        if "data" not in file:
+            raise WeightsError(f"{path}: this HDF5 file has no group `data`; it is no caffemodel")
+        layers = [
+            StoredLayer(
+                name.replace("\\", "/"),
+                tuple(np.asarray(group[key], np.float32) for key in sorted(group, key=int)),
+            )
+            for name, group in file["data"].items()
+        ]
+    return Caffemodel(str(path), tuple(layers), b"")

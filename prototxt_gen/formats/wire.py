@@ -1,0 +1,86 @@
+"""Protobuf's wire format, read in place: what the fields of a message are, and where.
+
+No message is built, so that a file of any size costs nothing but its pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from prototxt_gen.errors import WeightsError
+
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+_LONGEST_VARINT = 10
+
+Buffer = bytes | memoryview
+
+
+class WireField(NamedTuple):
+    """A field: its number and wire type, its value, and the bytes from ``start`` to ``end``.
+
+    ``value`` is the number of a varint, else the offset of the content, which is as long as
+    ``size``.
+    """
+
+    number: int
+    kind: int
+    value: int
+    size: int
+    start: int
+    end: int
+
+
+def fields(data: Buffer, start: int, end: int) -> Iterator[WireField]:
+    """The fields of a message that stands from ``start`` to ``end``.
+
+    Raises WeightsError, with the offset, where the bytes are no message.
+    """
+    at = start
+    while at < end:
+        begin = at
+        tag, at = _varint(data, at, end)
+        number, kind = tag >> 3, tag & 7
+        if number == 0:
+            raise broken(begin, "a field has the number 0")
+        if kind == VARINT:
+            value, at = _varint(data, at, end)
+            yield WireField(number, kind, value, at - begin, begin, at)
+            continue
+        if kind == BYTES:
+            size, at = _varint(data, at, end)
+        elif kind in (FIXED32, FIXED64):
+            size = 4 if kind == FIXED32 else 8
+        else:
+            raise broken(begin, f"a field has the wire type {kind}")
+        if size > end - at:
+            raise broken(begin, f"a field has {size} bytes, but only {end - at} are left")
+        yield WireField(number, kind, at, size, begin, at + size)
+        at += size
+
+
+def varints(data: Buffer, field: WireField) -> Iterator[int]:
+    """The numbers of a packed field, or the one of a field that is not packed."""
+    if field.kind == VARINT:
+        yield field.value
+        return
+    at, end = field.value, field.value + field.size
+    while at < end:
+        value, at = _varint(data, at, end)
+        yield value
+
+
+def broken(offset: int, why: str) -> WeightsError:
+    """What to say of bytes that are no message, or are cut off."""
+    return WeightsError(f"at byte {offset}: {why}; the file is cut off or no caffemodel")
+
+
+def _varint(data: Buffer, at: int, end: int) -> tuple[int, int]:
+    value = shift = 0
+    for place in range(at, min(end, at + _LONGEST_VARINT)):
+        byte = data[place]
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value & (1 << 64) - 1, place + 1
+        shift += 7
+    raise broken(at, "a number does not end")

@@ -1,0 +1,48 @@
+"""A whole net computed by numpy, layer by layer: the reference for everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from prototxt_gen._numpy import np
+from prototxt_gen.errors import GraphError, PrototxtError, UnsupportedError
+from prototxt_gen.graph.graph import Graph, Ref
+from prototxt_gen.graph.weights import Weights
+
+if TYPE_CHECKING:
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def run(
+    graph: Graph, weights: Weights, inputs: Mapping[str, Array], *, keep: bool = True
+) -> dict[Ref, Array]:
+    """Every version of every blob, from the inputs by the names of their blobs.
+
+    With ``keep=False`` a blob is forgotten after its last reader, but for outputs. Raises
+    UnsupportedError where a layer has no reference, and GraphError where an input lacks.
+    """
+    blobs: dict[Ref, Array] = {}
+    last = {ref: index for index, node in enumerate(graph.nodes) for ref in node.bottoms}
+    kept = set(graph.outputs)
+    for index, node in enumerate(graph.nodes):
+        if not node.bottoms and all(top.blob in inputs for top in node.tops):
+            tops = tuple(np.asarray(inputs[top.blob], np.float32) for top in node.tops)
+        elif not node.bottoms and node.layer.type == "Input":
+            lacking = [top.blob for top in node.tops if top.blob not in inputs]
+            raise GraphError(f"the input {lacking[0]!r} is not given")
+        else:
+            try:
+                tops = node.layer.run(
+                    [blobs[ref] for ref in node.bottoms], weights.get(index), len(node.tops)
+                )
+            except UnsupportedError as error:
+                raise UnsupportedError(error.reason, layer=node.name) from error
+            except PrototxtError:
+                raise
+        blobs.update(zip(node.tops, tops, strict=True))
+        if not keep:
+            for ref in node.bottoms:
+                if last[ref] == index and ref not in kept:
+                    blobs.pop(ref, None)
+    return blobs

@@ -1,0 +1,103 @@
+"""A net with its weights: which blobs of a file belong to which layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from prototxt_gen._numpy import np
+from prototxt_gen.diagnostics import Sink
+from prototxt_gen.graph.graph import Graph
+from prototxt_gen.graph.infer import Shapes
+from prototxt_gen.layers.shapes import Shape, count, show
+
+if TYPE_CHECKING:
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(slots=True)
+class Weights:
+    """The weights of each node by its index, in the shapes that the net has for them."""
+
+    of: dict[int, tuple[Array, ...]] = field(default_factory=dict)
+    extra: list[str] = field(default_factory=list)  #: layers of the file that the net has not
+
+    def get(self, index: int) -> tuple[Array, ...]:
+        """Those of a node; empty where it has none."""
+        return self.of.get(index, ())
+
+
+def bind(
+    graph: Graph, shapes: Shapes, stored: Mapping[str, Iterable[Array]], sink: Sink
+) -> Weights:
+    """Give each node the weights of the layer of its name (net.cpp, CopyTrainedLayersFrom).
+
+    Legacy shapes fit where the sizes agree but for axes of 1. A weight that layers share is
+    that of the last of them. What is missing or does not fit goes to the sink.
+    """
+    weights = Weights()
+    shared: dict[str, Array] = {}
+    names = [[p.get("name", str, "") for p in node.source.blocks("param")] for node in graph.nodes]
+    for index, node in enumerate(graph.nodes):
+        wanted = shapes.weights.get(index, ())
+        found = tuple(stored.get(node.name, ()))
+        if not wanted:
+            continue
+        if len(found) != len(wanted) and not (not found and _all_shared(names[index], wanted)):
+            _missing(graph, index, len(wanted), len(found), sink)
+            continue
+        for position, blob in enumerate(found):
+            if position < len(names[index]) and names[index][position]:
+                shared[names[index][position]] = blob
+        weights.of[index] = found
+    for index, node in enumerate(graph.nodes):
+        wanted = shapes.weights.get(index, ())
+        if not wanted or (index not in weights.of):
+            continue
+        blobs: list[Array | None] = [*weights.of[index]] or [None] * len(wanted)
+        fitted: list[Array] = []
+        for position, shape in enumerate(wanted):
+            name = names[index][position] if position < len(names[index]) else ""
+            blob = shared.get(name, blobs[position]) if name else blobs[position]
+            if blob is None:
+                _missing(graph, index, len(wanted), 0, sink)
+                break
+            one = _fit(blob, shape, permissive=bool(name))
+            if one is None:
+                sink.error(
+                    "weight-shape",
+                    f"weight {position} is {show(blob.shape)} in the file; expected {show(shape)}",
+                    span=node.span,
+                    layer=node.name,
+                )
+                break
+            fitted.append(one)
+        weights.of[index] = tuple(fitted)
+    known = {node.name for node in graph.nodes}
+    weights.extra = [name for name in stored if name not in known]
+    return weights
+
+
+def _fit(blob: Array, shape: Shape, *, permissive: bool) -> Array | None:
+    """A blob in the shape that a layer has for it; None where it does not fit."""
+    wanted = tuple(blob.size if dim is None else dim for dim in shape)
+    if blob.shape == wanted:
+        return blob
+    same_sizes = [d for d in blob.shape if d != 1] == [d for d in wanted if d != 1]
+    if count(wanted) == blob.size and (same_sizes or permissive):
+        return blob.reshape(wanted)
+    return None
+
+
+def _all_shared(names: list[str], wanted: tuple[Shape, ...]) -> bool:
+    return len(names) >= len(wanted) and all(names[: len(wanted)])
+
+
+def _missing(graph: Graph, index: int, wanted: int, found: int, sink: Sink) -> None:
+    node = graph.nodes[index]
+    if not found:
+        message = f"the file has no weights for it; {node.type} has {wanted}"
+    else:
+        message = f"the file has {found} weights for it; {node.type} has {wanted}"
+    sink.error("weights-missing", message, span=node.span, layer=node.name)

@@ -1,0 +1,105 @@
+"""What losses and accuracy do with labels: the values at them, and what to divide by."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from prototxt_gen._numpy import np
+from prototxt_gen.document import Symbol
+from prototxt_gen.layers.shapes import axis_index, count
+
+if TYPE_CHECKING:
+    from prototxt_gen.layers.base import Array, Builder
+
+
+class Labelled(Protocol):
+    """What SoftmaxWithLoss and InfogainLoss have in common."""
+
+    @property
+    def ignore_label(self) -> int | None:
+        """The label whose rows have no loss."""
+
+    @property
+    def normalization(self) -> Symbol | None:
+        """What the sum is divided by."""
+
+
+def _normalization(loss: Labelled) -> str:
+    """VALID where nothing is said; ``normalize`` counts where ``normalization`` is absent."""
+    old = getattr(loss, "normalize", None)
+    if loss.normalization is not None or old is None:
+        return loss.normalization or "VALID"
+    return "VALID" if old else "BATCH_SIZE"
+
+
+def mean_at_label(values: Array, labels: Array, axis: int, loss: Labelled) -> Array:
+    """The values at the labels, added up and divided as the loss says (loss_layer.cpp)."""
+    axis = axis_index(axis, values.ndim)
+    shape = (*values.shape[:axis], 1, *values.shape[axis + 1 :])
+    at = labels.reshape(shape).astype(np.int64)
+    counted = np.ones(shape, bool) if loss.ignore_label is None else at != loss.ignore_label
+    found = np.take_along_axis(values, np.where(counted, at, 0), axis)
+    normalizer = {
+        "FULL": counted.size,
+        "VALID": counted.sum(),
+        "BATCH_SIZE": int(np.prod(values.shape[:axis])),
+        "NONE": 1,
+    }[_normalization(loss)]
+    return np.asarray(found[counted].sum() / max(1, normalizer), values.dtype)
+
+
+def labels_along(b: Builder, labels: str, axis: int) -> str:
+    """The labels as int64, in the shape of the scores with 1 for the axis of classes."""
+    if axis == 0:
+        b.need_fixed("the classes stand along the batch")
+    dims = [dim or 0 for dim in b.bottom_shapes[0]]
+    dims[axis] = 1
+    if axis != 0:
+        dims[0] = -1
+    return b.reshape(b.cast(labels, "int64"), dims)
+
+
+def lower_mean_at_label(b: Builder, values: str, labels: str, axis: int, loss: Labelled) -> str:
+    """The same as ONNX."""
+    shape = b.bottom_shapes[0]
+    axis = axis_index(axis, len(shape))
+    at = labels_along(b, labels, axis)
+    every = list(range(len(shape)))
+    counted = None
+    if loss.ignore_label is not None:
+        ignored = b.op("Equal", [at, b.const(np.array(loss.ignore_label))])
+        counted = b.cast(b.op("Not", [ignored]), "float")
+        at = b.op("Where", [ignored, b.const(np.array(0)), at])
+    found = b.op("GatherElements", [values, at], axis=axis)
+    if counted is not None:
+        found = b.op("Mul", [found, counted])
+    total = b.reduce("ReduceSum", found, every, keepdims=False)
+    kind = _normalization(loss)
+    if kind == "NONE":
+        return total
+    number = b.cast(b.op("Size", [at]), "float")
+    if kind == "VALID" and counted is not None:
+        number = b.reduce("ReduceSum", counted, every, keepdims=False)
+        number = b.op("Max", [number, b.scalar(1.0)])
+    elif kind == "BATCH_SIZE":
+        inner = count(shape[axis + 1 :]) or 1
+        number = b.op("Div", [number, b.scalar(float(inner))])
+    return b.op("Div", [total, number])
+
+
+def each_class(b: Builder, at: str, right: str, counted: str, axis: int) -> str:
+    """The accuracy of each class; 0 for one that does not occur."""
+    classes = b.bottom_shapes[0][axis] or 1
+    flat = b.reshape(at, [-1])
+    one_hot = b.op(
+        "OneHot", [flat, b.ints(classes), b.const(np.array([0, 1], np.float32))], axis=-1
+    )
+    hits = b.op("MatMul", [b.reshape(right, [1, -1]), one_hot])
+    total = b.op("MatMul", [b.reshape(counted, [1, -1]), one_hot])
+    share = b.op("Div", [hits, b.op("Max", [total, b.scalar(1.0)])])
+    return b.squeeze(share, [0])
+
+
+def rows(b: Builder, x: str) -> str:
+    """The first dimension of a blob, as a float."""
+    return b.cast(b.squeeze(b.slice(b.op("Shape", [x]), [0], [1], [0]), [0]), "float")

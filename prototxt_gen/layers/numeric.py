@@ -1,0 +1,60 @@
+"""Arithmetic of numpy that several layers' references share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from prototxt_gen._numpy import np
+
+if TYPE_CHECKING:
+    from prototxt_gen.layers.base import Array
+
+FLT_MAX = 3.4028234663852886e38
+FLT_MIN = 1.1754943508222875e-38
+
+
+def windows(
+    x: Array,
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    dilation: Sequence[int],
+    out: Sequence[int],
+    begin: Sequence[int],
+    fill: float,
+) -> Array:
+    """The windows over the axes of a blob behind the second, as (N, C, out..., kernel...).
+
+    ``begin`` is the pad in front of each axis; what lies outside is ``fill``.
+    """
+    pads = [(0, 0), (0, 0)]
+    for size, k, s, d, o, b in zip(x.shape[2:], kernel, stride, dilation, out, begin, strict=True):
+        needed = (o - 1) * s + d * (k - 1) + 1
+        pads.append((b, max(0, needed - size - b)))
+    padded = np.pad(x, pads, constant_values=fill)
+    extent = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
+    axes = tuple(range(2, x.ndim))
+    view = np.lib.stride_tricks.sliding_window_view(padded, extent, axes)
+    steps = [slice(None, (o - 1) * s + 1, s) for o, s in zip(out, stride, strict=True)]
+    taps = [slice(None, None, d) for d in dilation]
+    found: Array = view[(slice(None), slice(None), *steps, *taps)]
+    return found
+
+
+def along(values: Array, axis: int, rank: int) -> Array:
+    """A blob of factors, with axes of 1 so that it stands from ``axis`` on in a rank."""
+    found: Array = values.reshape((1,) * axis + values.shape + (1,) * (rank - axis - values.ndim))
+    return found
+
+
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + exp(-x)), without overflow."""
+    found: Array = 0.5 * np.tanh(0.5 * x) + 0.5
+    return found
+
+
+def softmax(x: Array, axis: int) -> Array:
+    """Values that are positive and sum up to 1 along an axis."""
+    e = np.exp(x - x.max(axis=axis, keepdims=True))
+    found: Array = e / e.sum(axis=axis, keepdims=True)
+    return found

@@ -1,0 +1,224 @@
+"""What a layer's ``lower`` writes through: nodes and initializers of an ONNX graph.
+
+Operators changed their form between opsets; the methods that have names of their own write
+the form that the opset asks for, so that layers need not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+from prototxt_gen.errors import UnsupportedError
+from prototxt_gen.layers.shapes import Shape
+
+_AXES_ARE_INPUTS = 13  #: of Squeeze, Unsqueeze, Split and ReduceSum
+_REDUCE_AXES_ARE_INPUTS = 18  #: of the other reductions
+_SOFTMAX_HAS_AN_AXIS = 13
+_TYPES = {
+    "float": TensorProto.FLOAT,
+    "int64": TensorProto.INT64,
+    "bool": TensorProto.BOOL,
+    "double": TensorProto.DOUBLE,
+}
+
+
+class Builder:
+    """Nodes and initializers, in order; see ``layers.base.Builder`` for how layers use it."""
+
+    def __init__(self, opset: int) -> None:
+        self.opset = opset
+        self.nodes: list[onnx.NodeProto] = []
+        self.initializers: dict[str, np.ndarray[Any, Any]] = {}
+        self.layer = ""
+        self.bottom_shapes: tuple[Shape, ...] = ()
+        self.top_shapes: tuple[Shape, ...] = ()
+        self.other_bottom_shapes: tuple[Shape, ...] = ()
+        self.other_top_shapes: tuple[Shape, ...] = ()
+        self._constants: dict[tuple[object, ...], str] = {}
+        self._used: set[str] = set()
+
+    def begin(
+        self,
+        layer: str,
+        bottoms: tuple[tuple[Shape, ...], tuple[Shape, ...]],
+        tops: tuple[tuple[Shape, ...], tuple[Shape, ...]],
+    ) -> None:
+        """Start a layer; each pair has the shapes at the batch asked for, and at another."""
+        self.layer = layer
+        self.bottom_shapes, self.other_bottom_shapes = bottoms
+        self.top_shapes, self.other_top_shapes = tops
+
+    def op(self, name: str, inputs: Sequence[str], **attributes: Any) -> str:
+        """Add a node with one output; return the output's name."""
+        return self.ops(name, inputs, 1, **attributes)[0]
+
+    def ops(self, name: str, inputs: Sequence[str], count: int, **attributes: Any) -> list[str]:
+        """Add a node with several outputs; return their names."""
+        label = self._fresh(f"{self.layer}/{name}")
+        outputs = [label] if count == 1 else [f"{label}:{index}" for index in range(count)]
+        self.nodes.append(helper.make_node(name, list(inputs), outputs, label, **attributes))
+        return outputs
+
+    def const(self, value: Any, name: str = "") -> str:
+        """Add an initializer; return its name. Equal ones without a name are one."""
+        array = np.asarray(value)
+        if name:
+            label = self._fresh(f"{self.layer}/{name}")
+            self.initializers[label] = array
+            return label
+        key = (array.dtype.str, array.shape, array.tobytes())
+        if key not in self._constants:
+            self._constants[key] = label = self._fresh(f"constant/{len(self._constants)}")
+            self.initializers[label] = array
+        return self._constants[key]
+
+    def ints(self, *values: int) -> str:
+        """A list of int64."""
+        return self.const(np.array(values, np.int64))
+
+    def scalar(self, value: float) -> str:
+        """A float without axes."""
+        return self.const(np.array(value, np.float32))
+
+    def cast(self, x: str, to: str) -> str:
+        """As another type: float, int64, bool or double."""
+        return self.op("Cast", [x], to=_TYPES[to])
+
+    def transpose(self, x: str, perm: Sequence[int]) -> str:
+        """The axes in another order."""
+        return self.op("Transpose", [x], perm=list(perm))
+
+    def reshape(self, x: str, dims: Sequence[int]) -> str:
+        """Another shape; 0 keeps the axis of that place, one -1 is what is left over."""
+        return self.op("Reshape", [x, self.ints(*dims)])
+
+    def reshape_to_top(self, x: str, index: int = 0, bottom: int = 0) -> str:
+        """The shape that a top has, from that of a bottom, whatever the batch is.
+
+        Raises UnsupportedError where two dimensions depend on the batch.
+        """
+        return self.reshape(
+            x,
+            _free_dims(
+                (self.bottom_shapes[bottom], self.other_bottom_shapes[bottom]),
+                (self.top_shapes[index], self.other_top_shapes[index]),
+            ),
+        )
+
+    def reshape_like(self, x: str, index: int) -> str:
+        """A top's shape for what has its elements in another shape, in the same order."""
+        return self.reshape(
+            x, _free_dims(((), ()), (self.top_shapes[index], self.other_top_shapes[index]))
+        )
+
+    def unsqueeze(self, x: str, axes: Sequence[int]) -> str:
+        """Insert axes of 1."""
+        if self.opset < _AXES_ARE_INPUTS:
+            return self.op("Unsqueeze", [x], axes=list(axes))
+        return self.op("Unsqueeze", [x, self.ints(*axes)])
+
+    def squeeze(self, x: str, axes: Sequence[int]) -> str:
+        """Take away axes of 1."""
+        if self.opset < _AXES_ARE_INPUTS:
+            return self.op("Squeeze", [x], axes=list(axes))
+        return self.op("Squeeze", [x, self.ints(*axes)])
+
+    def split(self, x: str, sizes: Sequence[int], axis: int) -> list[str]:
+        """Cut along an axis."""
+        if self.opset < _AXES_ARE_INPUTS:
+            return self.ops("Split", [x], len(sizes), axis=axis, split=list(sizes))
+        return self.ops("Split", [x, self.ints(*sizes)], len(sizes), axis=axis)
+
+    def reduce(self, kind: str, x: str, axes: Sequence[int], *, keepdims: bool) -> str:
+        """ReduceSum, ReduceMean and their like."""
+        since = _AXES_ARE_INPUTS if kind == "ReduceSum" else _REDUCE_AXES_ARE_INPUTS
+        keep = int(keepdims)
+        if self.opset < since:
+            return self.op(kind, [x], axes=list(axes), keepdims=keep)
+        return self.op(kind, [x, self.ints(*axes)], keepdims=keep)
+
+    def softmax(self, x: str, axis: int, rank: int) -> str:
+        """Softmax along one axis."""
+        axis %= rank
+        if self.opset >= _SOFTMAX_HAS_AN_AXIS or axis == rank - 1:
+            return self.op("Softmax", [x], axis=axis)
+        # It then flattened what is behind the axis.
+        perm = [i for i in range(rank) if i != axis] + [axis]
+        back = [perm.index(i) for i in range(rank)]
+        last = self.op("Softmax", [self.transpose(x, perm)], axis=rank - 1)
+        return self.transpose(last, back)
+
+    def slice(
+        self,
+        x: str,
+        starts: Sequence[int],
+        ends: Sequence[int],
+        axes: Sequence[int],
+        steps: Sequence[int] | None = None,
+    ) -> str:
+        """A part of a blob."""
+        inputs = [x, self.ints(*starts), self.ints(*ends), self.ints(*axes)]
+        return self.op("Slice", [*inputs, self.ints(*steps)] if steps else inputs)
+
+    def pad(self, x: str, begin: Sequence[int], end: Sequence[int], value: float) -> str:
+        """A border of one value."""
+        return self.op("Pad", [x, self.ints(*begin, *end), self.scalar(value)], mode="constant")
+
+    def clip(self, x: str, low: float, high: float) -> str:
+        """Values between two bounds."""
+        return self.op("Clip", [x, self.scalar(low), self.scalar(high)])
+
+    @property
+    def batch_is_dynamic(self) -> bool:
+        """Whether a bottom of the layer has a dimension that is free."""
+        return self.bottom_shapes != self.other_bottom_shapes
+
+    def need_fixed(self, what: str) -> None:
+        """Refuse where the layer's bottoms depend on the batch."""
+        if self.batch_is_dynamic:
+            raise UnsupportedError(f"{what}; give a batch with --batch N")
+
+    def need_fixed_axis(self, axis: int, what: str) -> None:
+        """Refuse where an axis of the first bottom is the batch."""
+        if self.bottom_shapes[0][axis] != self.other_bottom_shapes[0][axis]:
+            raise UnsupportedError(f"{what}; give a batch with --batch N")
+
+    def full_like(self, x: str, value: float) -> str:
+        """A blob of the same shape with one value everywhere."""
+        tensor = helper.make_tensor("value", TensorProto.FLOAT, [1], [value])
+        return self.op("ConstantOfShape", [self.op("Shape", [x])], value=tensor)
+
+    def _fresh(self, name: str) -> str:
+        label, number = name, 1
+        while label in self._used:
+            number += 1
+            label = f"{name}_{number}"
+        self._used.add(label)
+        return label
+
+
+def _free_dims(bottom: tuple[Shape, Shape], top: tuple[Shape, Shape]) -> list[int]:
+    """Dimensions for a Reshape: 0 or -1 where the batch decides, literals elsewhere."""
+    free = [index for index, (a, b) in enumerate(zip(*top, strict=True)) if a != b or a is None]
+    dims = [dim or 0 for dim in top[0]]
+    if not free:
+        if any(dim == 0 for dim in top[0]):
+            raise UnsupportedError("a shape with a dimension of 0 cannot be reshaped in ONNX")
+        return dims
+    if len(free) > 1:
+        raise UnsupportedError(
+            "several dimensions of the new shape depend on the batch; give a batch with --batch N"
+        )
+    index = free[0]
+    same = (
+        index < len(bottom[0])
+        and bottom[0][index] == top[0][index]
+        and bottom[1][index] == top[1][index]
+    )
+    dims[index] = 0 if same else -1
+    return dims
