@@ -91,8 +91,16 @@ class ShapeError(GraphError):
 class UnsupportedError(PrototxtError):
     """A layer, or an option of one, that this package does not handle, and why."""
 
-    def __init__(self, reason: str, *, layer: str | None = None) -> None:
-        super().__init__(f"layer {layer!r}: {reason}" if layer else reason)
+    def __init__(
+        self,
+        reason: str,
+        *,
+        layer: str | None = None,
+        diagnostics: Sequence[Diagnostic] = (),
+        source: Source | None = None,
+    ) -> None:
+        message = f"layer {layer!r}: {reason}" if layer else reason
+        super().__init__(message, diagnostics=diagnostics, source=source)
         self.reason = reason
         self.layer = layer
 

@@ -59,12 +59,13 @@ def bind(
         fitted: list[Array] = []
         for position, shape in enumerate(wanted):
             name = names[index][position] if position < len(names[index]) else ""
-            blob = shared.get(name, blobs[position]) if name else blobs[position]
+            own = blobs[position]
+            blob = shared.get(name, own) if name else own  # type: ignore[arg-type]
             if blob is None:
                 _missing(graph, index, len(wanted), 0, sink)
                 break
-            one = _fit(blob, shape, permissive=bool(name))
-            if one is None:
+            fit = _fit(blob, shape, permissive=bool(name))
+            if fit is None:
                 sink.error(
                     "weight-shape",
                     f"weight {position} is {show(blob.shape)} in the file; expected {show(shape)}",
@@ -72,7 +73,7 @@ def bind(
                     layer=node.name,
                 )
                 break
-            fitted.append(one)
+            fitted.append(fit)
         weights.of[index] = tuple(fitted)
     known = {node.name for node in graph.nodes}
     weights.extra = [name for name in stored if name not in known]

@@ -80,7 +80,7 @@ class BN(Base):
         first, second = (along(blob.reshape(-1), 1, x.ndim) for blob in blobs[:2])
         if self.bn_mode == INFERENCE:
             y = x * first + second
-            return (y.reshape(self.shapes([x.shape], 1)[0]),)
+            return (y.reshape((*x.shape, 1, 1)[:4]),)
         if self.bn_mode is None:
             mean, variance = (along(blob.reshape(-1), 1, x.ndim) for blob in blobs[2:4])
         else:
@@ -88,7 +88,7 @@ class BN(Base):
             mean = x.mean(axis=axes, keepdims=True, dtype=np.float64)
             variance = x.var(axis=axes, keepdims=True, dtype=np.float64)
         y = (x - mean) / np.sqrt(variance + self.eps) * first + second
-        found = [y.astype(x.dtype).reshape(self.shapes([x.shape], 1)[0])]
+        found = [y.astype(x.dtype).reshape((*x.shape, 1, 1)[:4] if self.bn_mode else x.shape)]
         channels = (1, x.shape[1], 1, 1)
         found += [np.asarray(v, x.dtype).reshape(channels) for v in (mean, variance)]
         return tuple(found[:tops])

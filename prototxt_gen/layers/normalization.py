@@ -64,7 +64,7 @@ class BatchNorm(Base):
             mean = x.mean(axis=axes, dtype=np.float64)
             variance = x.var(axis=axes, dtype=np.float64)
         else:
-            mean, variance = self._statistics(blobs)
+            mean, variance = self.statistics(blobs)
         y = (x - along(mean, 1, x.ndim)) / np.sqrt(along(variance, 1, x.ndim) + self.eps)
         if self.scale_bias:
             y = y * along(blobs[3], 1, x.ndim) + along(blobs[4], 1, x.ndim)
@@ -76,13 +76,13 @@ class BatchNorm(Base):
         learned = blobs[3:5] if self.scale_bias else None
         if self.use_global_stats is False:
             return (_by_batch(b, x, self.eps, learned),)
-        mean, variance = self._statistics(blobs)
+        mean, variance = self.statistics(blobs)
         scale, bias = learned or (np.ones_like(mean), np.zeros_like(mean))
         names = ("scale", "bias", "mean", "variance")
         inputs = [b.const(v, n) for v, n in zip((scale, bias, mean, variance), names, strict=True)]
         return (b.op("BatchNormalization", [x, *inputs], epsilon=self.eps),)
 
-    def _statistics(self, blobs: Sequence[Array]) -> tuple[Array, Array]:
+    def statistics(self, blobs: Sequence[Array]) -> tuple[Array, Array]:
         """Mean and variance; a factor of 0 makes both 0 (batch_norm_layer.cpp)."""
         stored = blobs[2].reshape(-1)[0]
         factor = np.float32(0) if stored == 0 else np.float32(1) / stored

@@ -250,7 +250,7 @@ class CtpnLstm(Base):
         inner = b.op("Add", [inner, b.const(blobs[2], "bias")])
         cont = bottoms[1] if len(bottoms) == 2 else None
         if cont is not None and len(b.bottom_shapes[1]) != 2:
-            cont = b.reshape(cont, [0, 0])
+            cont = b.reshape(cont, [shape[0] or 1, -1])
         return lower_lstm(b, inner, cont, blobs[1], None)[:1]
 
 

@@ -193,6 +193,20 @@ class Builder:
         tensor = helper.make_tensor("value", TensorProto.FLOAT, [1], [value])
         return self.op("ConstantOfShape", [self.op("Shape", [x])], value=tensor)
 
+    def reserve(self, names: set[str]) -> None:
+        """Keep names for blobs."""
+        self._used |= names
+
+    def identity(self, value: str, name: str) -> None:
+        """Add a node that gives a value a second name."""
+        self.nodes.append(helper.make_node("Identity", [value], [name], f"{name}/Identity"))
+
+    def rename(self, names: dict[str, str]) -> None:
+        """Give values other names, wherever they stand."""
+        for node in self.nodes:
+            for places in (node.input, node.output):
+                places[:] = [names.get(value, value) for value in places]
+
     def _fresh(self, name: str) -> str:
         label, number = name, 1
         while label in self._used:

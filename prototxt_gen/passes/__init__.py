@@ -1,0 +1,1 @@
+"""From a net to another net that computes the same."""

@@ -1,0 +1,42 @@
+"""A graph again, node by node, so that the versions of its blobs are right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from prototxt_gen.graph.graph import Graph, Node
+
+
+def empty_like(graph: Graph) -> Graph:
+    """A graph without nodes, with the header of another."""
+    return Graph(
+        graph.name,
+        header=graph.header,
+        input_form=graph.input_form,
+        source=graph.source,
+        dialect=graph.dialect,
+    )
+
+
+def append(graph: Graph, node: Node) -> Node:
+    """Append a node as it is."""
+    return graph.add(
+        node.name,
+        node.layer,
+        [ref.blob for ref in node.bottoms],
+        [ref.blob for ref in node.tops],
+        node.source,
+        node.field,
+    )
+
+
+def needed(graph: Graph, outputs: Iterable[str]) -> list[int]:
+    """The nodes that some blobs, at their last versions, are made from; in their order."""
+    wanted = {max(ref for n in graph.nodes for ref in n.tops if ref.blob == b) for b in outputs}
+    found = []
+    for index in range(len(graph.nodes) - 1, -1, -1):
+        node = graph.nodes[index]
+        if any(top in wanted for top in node.tops):
+            wanted.update(node.bottoms)
+            found.append(index)
+    return found[::-1]

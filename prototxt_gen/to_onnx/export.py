@@ -1,0 +1,221 @@
+"""A graph with its weights as an ONNX model.
+
+Inputs and outputs keep the names of Caffe's blobs, and the last version of a blob that is
+written in place owns its name; weights are called ``<layer>/weight``, ``<layer>/bias``.
+All refusals of a net come out at once, and a model that is returned has passed the checker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from prototxt_gen import _version
+from prototxt_gen.diagnostics import Sink
+from prototxt_gen.errors import GraphError, UnsupportedError
+from prototxt_gen.graph.check import check
+from prototxt_gen.graph.graph import Graph, Node, Ref
+from prototxt_gen.graph.infer import Shapes
+from prototxt_gen.graph.weights import Weights
+from prototxt_gen.layers.shapes import Shape
+from prototxt_gen.passes.deploy import Change
+from prototxt_gen.passes.rebuild import append, empty_like, needed
+from prototxt_gen.to_onnx.batch import Batch, free_batch, set_batch
+from prototxt_gen.to_onnx.builder import Builder
+
+OLDEST_OPSET, USUAL_OPSET = 11, 17
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a net is exported; ``batch`` None keeps that of the net."""
+
+    opset: int = USUAL_OPSET
+    batch: int | Literal["dynamic"] | None = None
+    outputs: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Exported:
+    """A model, and what became of each layer."""
+
+    model: onnx.ModelProto
+    changes: list[Change] = field(default_factory=list)
+
+
+def export(
+    graph: Graph, weights: Weights, options: Options, given: Mapping[str, Shape] | None = None
+) -> Exported:
+    """The model of a net for inference.
+
+    Raises UnsupportedError with a diagnostic for each layer that cannot be exported, and
+    GraphError where shapes are not known or Caffe would refuse the net.
+    """
+    graph, weights = _pruned(graph, weights, options.outputs)
+    changes: list[Change] = []
+    if options.batch is not None and options.batch != "dynamic":
+        graph = set_batch(graph, options.batch, given)
+    shapes = _shapes(graph, given)
+    batch = Batch(graph, shapes, {}, {})
+    if options.batch == "dynamic":
+        graph, batch, more = free_batch(graph, shapes)
+        changes += more
+    builder = Builder(options.opset)
+    values = _lower(graph, weights, shapes, batch, builder)
+    model = _model(graph, shapes, batch, builder, values, options)
+    return Exported(model, changes)
+
+
+def _pruned(graph: Graph, weights: Weights, outputs: Sequence[str]) -> tuple[Graph, Weights]:
+    """What some outputs need, with every input of the net."""
+    if not outputs:
+        return graph, weights
+    known = {top.blob for node in graph.nodes for top in node.tops}
+    for name in outputs:
+        if name not in known:
+            raise GraphError(f"the net has no blob {name!r} to be an output")
+    keep = set(needed(graph, outputs))
+    made, bound = empty_like(graph), Weights()
+    for index, node in enumerate(graph.nodes):
+        if index in keep:
+            if index in weights.of:
+                bound.of[len(made.nodes)] = weights.of[index]
+            append(made, node)
+    return made, bound
+
+
+def _shapes(graph: Graph, given: Mapping[str, Shape] | None) -> Shapes:
+    """All shapes; raises GraphError where one is not known that has to be."""
+    names = {ref.blob for ref in graph.inputs}
+    sink = Sink(graph.source)
+    shapes = check(graph, sink, {k: v for k, v in (given or {}).items() if k in names})
+    sink.raise_errors(GraphError)
+    for ref in graph.inputs:
+        shape = shapes.blobs.get(ref)
+        if shape is None or None in shape:
+            raise GraphError(
+                f"the shape of the input {ref.blob!r} is not known; give it with "
+                f"--input-shape {ref.blob}=N,C,H,W"
+            )
+    return shapes
+
+
+def _lower(
+    graph: Graph, weights: Weights, shapes: Shapes, batch: Batch, builder: Builder
+) -> dict[Ref, str]:
+    """Write every node; the name of the value of each blob."""
+    sink = Sink(graph.source)
+    values: dict[Ref, str] = {}
+    builder.reserve({ref.blob for node in graph.nodes for ref in node.tops})
+    for index, node in enumerate(graph.nodes):
+        if node.layer.type == "Input":
+            values.update((top, top.blob) for top in node.tops)
+            continue
+        if any(ref not in values for ref in node.bottoms):
+            continue  # behind a layer that was refused
+        try:
+            values.update(_lower_one(node, weights.get(index), shapes, batch, builder, values))
+        except UnsupportedError as error:
+            sink.error(
+                "unsupported",
+                f"{node.type}: {error.reason}",
+                span=node.span,
+                layer=node.name,
+                help="--outputs BLOB stops in front of it" if node.bottoms else None,
+            )
+    if sink.errors:
+        sink.fail(UnsupportedError)
+    return values
+
+
+def _lower_one(
+    node: Node,
+    blobs: Sequence[object],
+    shapes: Shapes,
+    batch: Batch,
+    builder: Builder,
+    values: Mapping[Ref, str],
+) -> dict[Ref, str]:
+    bottoms, tops = shapes.of(node.bottoms), shapes.of(node.tops)
+    if bottoms is None or tops is None:
+        raise UnsupportedError("its shapes are not known")
+    others = batch.other(node.bottoms, bottoms), batch.other(node.tops, tops)
+    builder.begin(node.name, (bottoms, others[0]), (tops, others[1]))
+    made = node.layer.lower(builder, [values[ref] for ref in node.bottoms], list(blobs))  # type: ignore[arg-type]
+    return dict(zip(node.tops, made, strict=True))
+
+
+def _model(
+    graph: Graph,
+    shapes: Shapes,
+    batch: Batch,
+    builder: Builder,
+    values: dict[Ref, str],
+    options: Options,
+) -> onnx.ModelProto:
+    outputs = _outputs(graph, options.outputs)
+    if not outputs:
+        raise UnsupportedError("nothing is left of the net: it has no output at inference")
+    names = _final_names(graph, builder, values, outputs)
+    inputs = [
+        helper.make_tensor_value_info(ref.blob, TensorProto.FLOAT, batch.dims(ref, shapes))
+        for ref in graph.inputs
+    ]
+    results = [
+        helper.make_tensor_value_info(names[ref], TensorProto.FLOAT, batch.dims(ref, shapes))
+        for ref in outputs
+    ]
+    made = helper.make_graph(
+        builder.nodes,
+        graph.name or "net",
+        inputs,
+        results,
+        [numpy_helper.from_array(a, name) for name, a in builder.initializers.items()],
+    )
+    opsets = [helper.make_opsetid("", options.opset)]
+    return helper.make_model(
+        made,
+        opset_imports=opsets,
+        ir_version=helper.find_min_ir_version_for(opsets),
+        producer_name="resnet-proto",
+        producer_version=_version.__version__,
+    )
+
+
+def _outputs(graph: Graph, asked: Sequence[str]) -> list[Ref]:
+    """The outputs, and never an input that no layer reads."""
+    if asked:
+        tops = [ref for node in graph.nodes for ref in node.tops]
+        return [max(ref for ref in tops if ref.blob == name) for name in asked]
+    inputs = set(graph.inputs)
+    return [ref for ref in graph.outputs if ref not in inputs]
+
+
+def _final_names(
+    graph: Graph, builder: Builder, values: dict[Ref, str], outputs: Sequence[Ref]
+) -> dict[Ref, str]:
+    """Give the last version of each blob its name; the names of the outputs."""
+    inputs = {ref.blob for ref in graph.inputs}
+    last = {top.blob: top for node in graph.nodes for top in node.tops}
+    renamed: dict[str, str] = {}
+    owner: dict[str, Ref] = {}
+    names: dict[Ref, str] = {}
+    for ref in [*outputs, *(ref for ref in last.values() if ref not in outputs)]:
+        value = values.get(ref)
+        if value is None or (ref.blob in inputs and ref not in outputs):
+            continue
+        name = ref.blob if ref.blob not in inputs else f"{ref.blob}@{ref.version}"
+        if value in renamed or value in inputs or value in builder.initializers:
+            if ref not in outputs:
+                continue
+            builder.identity(value, name)
+        else:
+            renamed[value] = name
+            owner[value] = ref
+        names[ref] = name
+    builder.rename(renamed)
+    return names
