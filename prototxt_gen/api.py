@@ -13,18 +13,31 @@ sense, and OSError where a file cannot be read.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from onnx import ModelProto
+
     from prototxt_gen.diagnostics import Diagnostic, Source
     from prototxt_gen.generate.spec import Spec
     from prototxt_gen.graph.graph import Graph
     from prototxt_gen.graph.phase import State
+    from prototxt_gen.layers.base import Array
     from prototxt_gen.summary import Summary
 
-__all__ = ["dump", "generate", "load", "read_source", "summarize", "validate"]
+__all__ = [
+    "dump",
+    "generate",
+    "load",
+    "read_caffe",
+    "read_source",
+    "run",
+    "summarize",
+    "to_onnx",
+    "validate",
+]
 
 Input = str | os.PathLike[str]
 
@@ -113,6 +126,87 @@ def summarize(
 
     graph = source if isinstance(source, Graph) else load(source, state, dialect)
     return summarize(graph, input_shapes)
+
+
+def read_caffe(
+    net: Input,
+    weights: Input | None = None,
+    *,
+    state: State | None = None,
+    dialect: str | None = None,
+) -> Graph:
+    """The graph of a net with the weights of a caffemodel.
+
+    ``net`` is a prototxt, or a caffemodel alone, which holds the net too. Raises ParseError
+    and WeightsError.
+    """
+    from prototxt_gen.diagnostics import Sink, Source
+    from prototxt_gen.formats.binary import read_binary
+    from prototxt_gen.formats.caffemodel import is_caffemodel, read_caffemodel
+    from prototxt_gen.graph.read import read
+
+    model = None
+    if weights is not None:
+        model = read_caffemodel(weights)
+    elif is_caffemodel(net):
+        model = read_caffemodel(net)
+    if model is not None and weights is None:
+        source = Source(model.net, os.fspath(net))
+        sink = Sink(source)
+        document = read_binary(source, sink, dialect=dialect)
+        document.source = None
+        graph = read(document, sink, state)
+        sink.source = None
+        sink.raise_errors()
+        graph.source = None
+    else:
+        graph = load(net, state, dialect)
+    graph.stored = dict(model.weights()) if model else {}
+    return graph
+
+
+def to_onnx(
+    graph: Graph,
+    *,
+    opset: int = 17,
+    batch: int | Literal["dynamic"] | None = None,
+    outputs: Sequence[str] = (),
+    input_shapes: Mapping[str, tuple[int, ...]] | None = None,
+    losses: Literal["auto", "keep", "head", "drop"] = "auto",
+    fold: bool = True,
+    weights_init: Literal["fillers", "zeros", "random"] | None = None,
+    seed: int = 0,
+) -> ModelProto:
+    """The ONNX model of a net with its weights; the options are those of ``convert``.
+
+    Raises UnsupportedError with all reasons, GraphError and WeightsError.
+    """
+    from prototxt_gen.to_onnx.convert import Conversion, convert
+    from prototxt_gen.to_onnx.export import Options
+
+    options = Options(opset, batch, tuple(outputs))
+    asked = Conversion(options, dict(input_shapes or {}), losses, fold, weights_init, seed)
+    return convert(graph, asked).model
+
+
+def run(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """What a net makes of its inputs, computed by numpy: each blob by its name.
+
+    A blob that layers overwrite has its last value. Raises WeightsError where weights lack,
+    and UnsupportedError where a layer has no reference.
+    """
+    from prototxt_gen.diagnostics import Sink
+    from prototxt_gen.errors import WeightsError
+    from prototxt_gen.graph.check import check
+    from prototxt_gen.graph.run import run
+    from prototxt_gen.graph.weights import bind
+
+    sink = Sink(graph.source)
+    known = {ref.blob for ref in graph.inputs}
+    given = {name: tuple(value.shape) for name, value in inputs.items() if name in known}
+    weights = bind(graph, check(graph, sink, given), graph.stored, sink)
+    sink.raise_errors(WeightsError)
+    return {ref.blob: value for ref, value in run(graph, weights, inputs).items()}
 
 
 def dump(graph: Graph) -> str:

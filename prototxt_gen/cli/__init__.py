@@ -19,7 +19,9 @@ from prototxt_gen.cli.output import print_error, print_report
 from prototxt_gen.errors import PrototxtError
 
 #: The subcommands and their modules, which hold a click command ``command``.
-COMMANDS = {name: name for name in ("gen", "solver", "validate", "summary", "completion")}
+COMMANDS = {
+    name: name for name in ("gen", "solver", "validate", "summary", "convert", "completion")
+}
 
 INTERRUPTED = 130  #: what a shell expects of a program that Ctrl-C ended
 

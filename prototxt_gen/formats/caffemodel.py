@@ -76,10 +76,23 @@ def read_caffemodel(path: str | os.PathLike[str]) -> Caffemodel:
         view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     if bytes(view[:8]) == _HDF5:
         return _read_hdf5(Path(name))
+    if not is_caffemodel(name):
+        raise WeightsError(f"{name}: this is a text, expected a caffemodel")
     try:
         return _read(name, view)
     except WeightsError as error:
         raise WeightsError(f"{name}: {error.message}") from None
+
+
+def is_caffemodel(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is binary and not a prototxt, by its first bytes."""
+    with open(path, "rb") as file:
+        start = file.read(4096)
+    return (
+        start.startswith(_HDF5)
+        or b"\0" in start
+        or (bytes(start[:1]) in (b"\n", b"\x12") and (not start.isascii()))
+    )
 
 
 def _read(path: str, data: Buffer) -> Caffemodel:

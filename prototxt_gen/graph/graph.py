@@ -7,13 +7,16 @@ and each layer that writes it again makes the next.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from prototxt_gen.diagnostics import Source, Span
 from prototxt_gen.document import Block, Field
 from prototxt_gen.layers.base import Layer
+
+if TYPE_CHECKING:
+    from prototxt_gen.layers.base import Array
 
 NEVER = -1  #: the version of a blob that nobody has written
 
@@ -68,6 +71,8 @@ InputForm = Literal["layers", "input_shape", "input_dim"]
 class Graph:
     """A net in the order of its layers.
 
+    ``stored`` has the weights of a caffemodel by the names of their layers, where one was
+    read; ``graph.weights`` gives each node its own.
     ``header`` holds the fields of the net that are no layers. Where ``input_form`` is not
     ``layers``, the first node stands for the ``input`` fields of the net.
     """
@@ -80,8 +85,11 @@ class Graph:
         input_form: InputForm = "layers",
         source: Source | None = None,
         dialect: str = "bvlc",
+        stored: Mapping[str, Sequence[Array]] | None = None,
     ) -> None:
         self.name = name
+        self.stored = dict(stored or {})
+        self.hidden: set[str] = set()  #: blobs that are no outputs though no layer reads them
         self.header = list(header)
         self.input_form: InputForm = input_form
         self.source = source
@@ -127,4 +135,5 @@ class Graph:
             for node in self.nodes
             for top in node.tops
             if top not in read and top.version == self._versions[top.blob]
+            if top.blob not in self.hidden
         )

@@ -110,7 +110,12 @@ def _tops(node: Node, bottoms: tuple[Shape, ...], given: Mapping[str, Shape]) ->
     if all(name in given for name in names):
         return tuple(given[name] for name in names)
     own = node.layer.shapes(bottoms, len(names))
-    return tuple(given.get(name, shape) for name, shape in zip(names, own, strict=True))
+    # Tops of one layer have one batch: a label has as many rows as there are images.
+    batches = {s[0]: given[n][0] for n, s in zip(names, own, strict=True) if s and given.get(n)}
+    return tuple(
+        given.get(name, (batches.get(shape[0], shape[0]), *shape[1:]) if shape else shape)
+        for name, shape in zip(names, own, strict=True)
+    )
 
 
 def _need_inputs(graph: Graph, given: Mapping[str, Shape]) -> None:

@@ -38,6 +38,8 @@ def bind(
     """
     weights = Weights()
     shared: dict[str, Array] = {}
+    if _is_foreign(graph, shapes, stored, sink):
+        return weights
     names = [[p.get("name", str, "") for p in node.source.blocks("param")] for node in graph.nodes]
     for index, node in enumerate(graph.nodes):
         wanted = shapes.weights.get(index, ())
@@ -47,20 +49,19 @@ def bind(
         if len(found) != len(wanted) and not (not found and _all_shared(names[index], wanted)):
             _missing(graph, index, len(wanted), len(found), sink)
             continue
-        for position, blob in enumerate(found):
-            if position < len(names[index]) and names[index][position]:
-                shared[names[index][position]] = blob
+        for name, value in zip(names[index], found, strict=False):
+            if name:
+                shared[name] = value
         weights.of[index] = found
     for index, node in enumerate(graph.nodes):
         wanted = shapes.weights.get(index, ())
         if not wanted or (index not in weights.of):
             continue
-        blobs: list[Array | None] = [*weights.of[index]] or [None] * len(wanted)
+        own: list[Array | None] = [*weights.of[index]] or [None] * len(wanted)
         fitted: list[Array] = []
         for position, shape in enumerate(wanted):
             name = names[index][position] if position < len(names[index]) else ""
-            own = blobs[position]
-            blob = shared.get(name, own) if name else own  # type: ignore[arg-type]
+            blob = shared.get(name) if name in shared else own[position]
             if blob is None:
                 _missing(graph, index, len(wanted), 0, sink)
                 break
@@ -78,6 +79,22 @@ def bind(
     known = {node.name for node in graph.nodes}
     weights.extra = [name for name in stored if name not in known]
     return weights
+
+
+def _is_foreign(
+    graph: Graph, shapes: Shapes, stored: Mapping[str, Iterable[Array]], sink: Sink
+) -> bool:
+    """Whether a file has weights, but none that the net asks for; said in one line."""
+    wanted = [graph.nodes[index].name for index, found in shapes.weights.items() if found]
+    if not stored or not wanted or any(name in stored for name in wanted):
+        return False
+    some = ", ".join(repr(name) for name in list(stored)[:3])
+    sink.error(
+        "weights-foreign",
+        f"the weights are of another net: they have layers such as {some}, and none of the "
+        f"{len(wanted)} with weights of this net, such as {wanted[0]!r}",
+    )
+    return True
 
 
 def _fit(blob: Array, shape: Shape, *, permissive: bool) -> Array | None:

@@ -9,7 +9,7 @@ from prototxt_gen._numpy import np
 from prototxt_gen.layers.base import Arity, Cost, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.numeric import sigmoid
-from prototxt_gen.layers.shapes import Dim, Shape, count, need_rank, need_sizes
+from prototxt_gen.layers.shapes import Dim, Shape, count, need_count, need_rank, need_sizes
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder
@@ -224,6 +224,8 @@ class CtpnLstm(Base):
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """(T, N, H)."""
         need_rank(bottoms[0], 2, 32, "Lstm")
+        if len(bottoms) == 2:
+            need_count(bottoms[1], count(bottoms[0][:2]), "bottom 1, cont,")
         return ((*bottoms[0][:2], self.num_output),)
 
     def cost(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Cost:

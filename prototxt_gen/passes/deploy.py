@@ -79,6 +79,8 @@ def deploy(graph: Graph, shapes: Shapes, losses: Losses = "auto") -> tuple[Graph
         elif node.type in TRAINING or any(ref in gone for ref in node.bottoms):
             why = "is for training" if node.type in TRAINING else "reads what is for training"
             changes.append(Change(node.name, node.type, f"left out: it {why}"))
+            if node.type == "Silence":
+                made.hidden.update(ref.blob for ref in node.bottoms)
             gone.update(node.tops)
         else:
             append(made, node)

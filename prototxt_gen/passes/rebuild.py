@@ -9,13 +9,16 @@ from prototxt_gen.graph.graph import Graph, Node
 
 def empty_like(graph: Graph) -> Graph:
     """A graph without nodes, with the header of another."""
-    return Graph(
+    made = Graph(
         graph.name,
         header=graph.header,
         input_form=graph.input_form,
         source=graph.source,
         dialect=graph.dialect,
+        stored=graph.stored,
     )
+    made.hidden |= graph.hidden
+    return made
 
 
 def append(graph: Graph, node: Node) -> Node:

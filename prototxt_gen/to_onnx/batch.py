@@ -111,6 +111,12 @@ def free_batch(graph: Graph, shapes: Shapes) -> tuple[Graph, Batch, list[Change]
             f"the net cannot have a free batch: layer {first.layer!r}: {first.message}; give a "
             "batch with --batch N"
         )
+    for index, weights in shapes.weights.items():
+        if other.weights.get(index) != weights:
+            raise GraphError(
+                f"the net cannot have a free batch: a weight of layer {graph.nodes[index].name!r} "
+                "has the size of the batch; give a batch with --batch N"
+            )
     return graph, Batch(graph, shapes, other.blobs, symbols), changes
 
 

@@ -41,9 +41,11 @@ class Options:
 
 @dataclass(slots=True)
 class Exported:
-    """A model, and what became of each layer."""
+    """A model, the net that it is of, and what became of each layer."""
 
     model: onnx.ModelProto
+    graph: Graph
+    weights: Weights
     changes: list[Change] = field(default_factory=list)
 
 
@@ -67,7 +69,7 @@ def export(
     builder = Builder(options.opset)
     values = _lower(graph, weights, shapes, batch, builder)
     model = _model(graph, shapes, batch, builder, values, options)
-    return Exported(model, changes)
+    return Exported(model, graph, weights, changes)
 
 
 def _pruned(graph: Graph, weights: Weights, outputs: Sequence[str]) -> tuple[Graph, Weights]:

@@ -1,0 +1,153 @@
+"""``resnet-proto convert``: a Caffe net as an ONNX model."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from prototxt_gen.cli.options import (
+    InputShape,
+    dialect_option,
+    input_shape_option,
+    state_from,
+    state_options,
+    write_output,
+)
+
+if TYPE_CHECKING:
+    from prototxt_gen.to_onnx.export import Exported
+
+
+class BatchSize(click.ParamType):  # type: ignore[type-arg]
+    """A number, or ``dynamic``."""
+
+    name = "batch"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | str:
+        """The number, or the word."""
+        if value == "dynamic" or isinstance(value, int):
+            return value
+        text = str(value)
+        if not (text.isascii() and text.isdigit() and 0 < int(text[:10]) < 2**31):
+            self.fail(f"{text!r}: expected a number from 1 on, or dynamic", param, ctx)
+        return int(text)
+
+
+@click.command("convert", short_help="Convert a Caffe net to ONNX.")
+@click.argument("net", metavar="NET")
+@click.argument("weights", required=False, metavar="[WEIGHTS]")
+@click.option("-o", "--output", required=True, metavar="FILE", help="The ONNX file to write.")
+@click.option("--opset", type=int, default=17, metavar="N", help="From 11 on. [default: 17]")
+@click.option(
+    "--batch",
+    type=BatchSize(),
+    metavar="N|dynamic",
+    help="Another batch, or one that is free. [default: that of the net]",
+)
+@input_shape_option
+@click.option(
+    "--outputs",
+    metavar="BLOB,...",
+    help="The blobs to compute; what they do not need is left out. [default: the net's outputs]",
+)
+@click.option("--until", metavar="BLOB", help="The same for one blob.")
+@state_options
+@click.option(
+    "--losses",
+    type=click.Choice(["auto", "keep", "head", "drop"]),
+    default="auto",
+    help="Losses: computed where the user gives the label, else their head. [default: auto]",
+)
+@click.option("--fold/--no-fold", default=True, help="Fold BatchNorm and Scale. [default: fold]")
+@click.option(
+    "--weights-init",
+    type=click.Choice(["fillers", "zeros", "random"]),
+    help="Make weights where no file has them: by the net's fillers, zeros, or random ones.",
+)
+@click.option("--seed", type=int, default=0, metavar="N", help="For these. [default: 0]")
+@click.option("--external-data", is_flag=True, help="Put the weights into FILE.data.")
+@click.option("--report", metavar="FILE", help="Write what became of each layer as JSON.")
+@dialect_option
+def command(
+    net: str,
+    weights: str | None,
+    output: str,
+    opset: int,
+    batch: int | Literal["dynamic"] | None,
+    input_shapes: Sequence[InputShape],
+    outputs: str | None,
+    until: str | None,
+    phase: str,
+    stages: tuple[str, ...],
+    level: int,
+    losses: Literal["auto", "keep", "head", "drop"],
+    fold: bool,
+    weights_init: Literal["fillers", "zeros", "random"] | None,
+    seed: int,
+    external_data: bool,
+    report: str | None,
+    dialect: str | None,
+) -> None:
+    """Convert a Caffe net, NET (prototxt) and WEIGHTS (caffemodel), to an ONNX model.
+
+    NET may be a caffemodel alone, which holds the net too. The model computes what Caffe
+    computes; a net that cannot be converted whole is refused, with all reasons.
+
+    \b
+    resnet-proto convert deploy.prototxt net.caffemodel -o net.onnx
+    resnet-proto convert deploy.prototxt net.caffemodel -o net.onnx --batch dynamic
+    """
+    from prototxt_gen import api
+    from prototxt_gen.to_onnx.convert import Conversion, convert
+    from prototxt_gen.to_onnx.export import Options
+    from prototxt_gen.to_onnx.write import write_model
+
+    names = [*(outputs.split(",") if outputs else ()), *([until] if until else ())]
+    graph = api.read_caffe(net, weights, state=state_from(phase, stages, level), dialect=dialect)
+    asked = Conversion(
+        Options(opset, batch, tuple(names)), dict(input_shapes), losses, fold, weights_init, seed
+    )
+    made = convert(graph, asked)
+    files = write_model(made.model, output, external_data=external_data)
+    for change in made.changes:
+        layer = f"{change.layer} ({change.type})" if change.type else change.layer
+        print(f"{layer}: {change.what}", file=sys.stderr)
+    if report is not None:
+        text = json.dumps(_report(made, opset), indent=2)
+        write_output(report, (text + "\n").encode())
+    print(
+        f"{', '.join(files)}: {len(made.model.graph.node)} nodes, opset {opset}; "
+        f"{_described(made.model.graph.input)} -> {_described(made.model.graph.output)}",
+        file=sys.stderr,
+    )
+
+
+def _report(made: Exported, opset: int) -> dict[str, object]:
+    changed = {(change.layer, change.type) for change in made.changes}
+    kept = [
+        {"layer": node.name, "type": node.type, "what": "converted"}
+        for node in made.graph.nodes
+        if (node.name, node.type) not in changed
+    ]
+    changes = [{"layer": c.layer, "type": c.type, "what": c.what} for c in made.changes]
+    return {
+        "opset": opset,
+        "inputs": [value.name for value in made.model.graph.input],
+        "outputs": [value.name for value in made.model.graph.output],
+        "layers": [*kept, *changes],
+    }
+
+
+def _described(values: object) -> str:
+    shown = []
+    for value in values:  # type: ignore[attr-defined]
+        dims = value.type.tensor_type.shape.dim
+        shape = "x".join(dim.dim_param or str(dim.dim_value) for dim in dims)
+        shown.append(f"{value.name} {shape or 'scalar'}")
+    return ", ".join(shown)

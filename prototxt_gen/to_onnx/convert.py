@@ -1,0 +1,107 @@
+"""The whole way from a net with weights to a model that is known to load."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import onnx
+
+from prototxt_gen.diagnostics import Sink
+from prototxt_gen.errors import GraphError, UnsupportedError, WeightsError
+from prototxt_gen.graph.check import check
+from prototxt_gen.graph.fillers import Init, initial
+from prototxt_gen.graph.graph import Graph
+from prototxt_gen.graph.weights import Weights, bind
+from prototxt_gen.layers.shapes import Shape
+from prototxt_gen.passes.deploy import Change, Losses, deploy
+from prototxt_gen.passes.fold import fold
+from prototxt_gen.to_onnx.export import OLDEST_OPSET, Exported, Options, export
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """What is asked for beside the form of the model."""
+
+    options: Options = field(default_factory=Options)
+    input_shapes: Mapping[str, Shape] = field(default_factory=dict)
+    losses: Losses = "auto"
+    fold: bool = True
+    weights_init: Init | None = None
+    seed: int = 0
+
+
+def convert(graph: Graph, asked: Conversion) -> Exported:
+    """The model of a net, whose weights are those that the graph has stored.
+
+    Raises GraphError where Caffe would refuse the net, WeightsError for weights that lack
+    or do not fit, and UnsupportedError for what has no mapping.
+    """
+    _need_opset(asked.options.opset)
+    net, changes = _for_inference(graph, asked)
+    weights, extra = _weights(net, asked)
+    changes += extra
+    if asked.fold:
+        net, weights, folded = fold(net, weights)
+        changes += folded
+    given = dict(asked.input_shapes)
+    exported = export(net, weights, asked.options, given)
+    exported.changes[:0] = changes
+    return exported
+
+
+def newest_opset() -> int:
+    """The newest opset that both the installed onnx and onnxruntime know."""
+    newest = onnx.defs.onnx_opset_version()
+    try:
+        import onnxruntime
+    except ImportError:
+        return newest
+    # onnxruntime says what it knows only by refusing; each release knows what onnx had then.
+    known = {"1.17": 20, "1.18": 21, "1.19": 21, "1.20": 21, "1.21": 22, "1.22": 23, "1.23": 24}
+    release = ".".join(onnxruntime.__version__.split(".")[:2])
+    return min(newest, known.get(release, _NEWEST_TRIED))
+
+
+_NEWEST_TRIED = 28
+
+
+def _need_opset(opset: int) -> None:
+    newest = newest_opset()
+    if not OLDEST_OPSET <= opset <= newest:
+        raise UnsupportedError(f"opset {opset}: expected {OLDEST_OPSET} to {newest}")
+
+
+def _for_inference(graph: Graph, asked: Conversion) -> tuple[Graph, list[Change]]:
+    sink = Sink(graph.source)
+    known = {top.blob for node in graph.nodes if not node.bottoms for top in node.tops}
+    for name in asked.input_shapes:
+        if name not in known:
+            names = ", ".join(sorted(known)) or "none"
+            raise GraphError(f"the net has no input {name!r}; it has {names}")
+    shapes = check(graph, sink, asked.input_shapes)
+    sink.raise_errors(GraphError)
+    return deploy(graph, shapes, asked.losses)
+
+
+def _weights(graph: Graph, asked: Conversion) -> tuple[Weights, list[Change]]:
+    sink = Sink(graph.source)
+    known = {ref.blob for ref in graph.inputs}
+    given = {k: v for k, v in asked.input_shapes.items() if k in known}
+    shapes = check(graph, sink, given)
+    sink.raise_errors(GraphError)
+    stored = graph.stored
+    if not stored and any(shapes.weights.values()):
+        if asked.weights_init is None:
+            raise WeightsError(
+                "the net has weights, but no caffemodel is given; --weights-init fillers, zeros "
+                "or random makes some"
+            )
+        stored = dict(initial(graph, shapes, asked.weights_init, asked.seed))
+    weights = bind(graph, shapes, stored, sink)
+    sink.raise_errors(WeightsError)
+    extra = [
+        Change(name, "", "its weights are in the file, but the net has no such layer")
+        for name in weights.extra
+    ]
+    return weights, extra

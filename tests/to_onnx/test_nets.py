@@ -1,0 +1,75 @@
+"""Whole published nets, with seeded or with their trained weights, against what Caffe gave."""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from to_onnx.recorded import GOLDEN, Array, assert_close, run_onnx
+
+from prototxt_gen import api
+from prototxt_gen.diagnostics import Sink
+from prototxt_gen.graph.graph import Graph
+from prototxt_gen.graph.infer import infer
+from prototxt_gen.to_onnx.convert import Conversion, convert
+
+ROOT = Path(__file__).parents[2] / "../shared"
+CORPUS = Path(os.environ.get("PROTOTXT_CORPUS", ROOT / "corpus"))
+RECORDINGS = sorted((CORPUS.parent / "golden" / "nets").glob("*.npz"))
+SEEDED: dict[str, Any] = runpy.run_path(str(GOLDEN / "seed_weights.py"))
+#: As many as fit into an ordinary run; the others have the marker ``nets``.
+FEW = 6
+
+
+def params() -> list[Any]:
+    return [
+        pytest.param(
+            file,
+            id=file.stem,
+            marks=[] if index % (len(RECORDINGS) // FEW or 1) == 0 else pytest.mark.nets,
+        )
+        for index, file in enumerate(RECORDINGS)
+    ]
+
+
+def prototxt(recording: Path) -> Path:
+    name = recording.stem.removesuffix(".real")
+    for file in CORPUS.rglob("*.prototxt"):
+        if "__".join(file.relative_to(CORPUS).with_suffix("").parts) == name:
+            return file
+    raise AssertionError(f"no prototxt for {recording.name}")
+
+
+def net(recording: Path, found: Any) -> tuple[Graph, dict[str, Array]]:
+    file = prototxt(recording)
+    if recording.stem.endswith(".real"):
+        beside = [*file.parent.glob("*.caffemodel"), *CORPUS.rglob(f"{file.stem}_*.caffemodel")]
+        same = file.with_suffix(".caffemodel")
+        graph = api.read_caffe(file, same if same.exists() else beside[0])
+    else:
+        graph = api.load(file)
+        shapes = json.loads(str(found["blob_shapes_json"]))
+        graph.stored = {
+            name: [SEEDED["blob"](name, kind, i, tuple(s)) for i, s in enumerate(blobs)]
+            for name, (kind, blobs) in shapes.items()
+        }
+    shapes_of = infer(graph, Sink()).blobs
+    return graph, {ref.blob: SEEDED["net_input"](ref.blob, shapes_of[ref]) for ref in graph.inputs}
+
+
+@pytest.mark.skipif(not RECORDINGS, reason="no recordings: set PROTOTXT_CORPUS")
+@pytest.mark.parametrize("recording", params())
+def test_a_published_net(recording: Path) -> None:
+    with np.load(recording) as found:
+        graph, inputs = net(recording, found)
+        wanted = {name[4:]: found[name] for name in found.files if name.startswith("out.")}
+    model = convert(graph, Conversion()).model
+    # A value near 0 is the difference of larger ones: what is lost in that is theirs.
+    largest = max(float(np.abs(value).max()) for value in wanted.values())
+    found_tops = run_onnx(model.SerializeToString(), inputs)
+    assert_close(found_tops, wanted, 2e-6 * max(1.0, largest), 1e-3)
