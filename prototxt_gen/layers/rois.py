@@ -74,7 +74,7 @@ class ROIPooling(Base):
         return (b.op("MaxRoiPool", [bottoms[0], rois], pooled_shape=shape, spatial_scale=scale),)
 
 
-@layer("ROIAlign", param="roi_pooling_param")
+@layer("ROIAlign", param="roi_align_param")
 class ROIAlign(Base):
     """Samples of each cell of a region, not rounded to pixels (forks).
 
@@ -92,19 +92,17 @@ class ROIAlign(Base):
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
         """Either message."""
-        if not params.fields:
-            params = layer.block("roi_align_param")
-        return replace(super().read(params, layer), frcnn=layer.has("roi_pooling_param"))
-
-    @classmethod
-    def models(cls) -> frozenset[str]:
-        """What either message has."""
-        return super().models() - {"frcnn"}
+        frcnn = layer.has("roi_pooling_param")
+        if frcnn:
+            params = layer.block("roi_pooling_param")
+        return replace(super().read(params, layer), frcnn=frcnn)
 
     def write(self) -> Block:
-        """The parameters, in the frcnn fork's form."""
+        """The parameters; those of the frcnn fork stay in its own message."""
+        if self.frcnn:
+            return Block()
         block = super().write()
-        block.remove("frcnn")
+        block.remove("frcnn", "pad_ratio", "bi_type")
         return block
 
     def arity(self) -> Arity:

@@ -60,7 +60,7 @@ def export(
     graph, weights = _pruned(graph, weights, options.outputs)
     changes: list[Change] = []
     if options.batch is not None and options.batch != "dynamic":
-        graph = set_batch(graph, options.batch, given)
+        graph, given = set_batch(graph, options.batch, given), None
     shapes = _shapes(graph, given)
     batch = Batch(graph, shapes, {}, {})
     if options.batch == "dynamic":

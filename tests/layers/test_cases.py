@@ -85,7 +85,8 @@ def test_a_layer_survives_writing(case: Case) -> None:
         params = node.layer.write()
         modelled = node.layer.models()
         params.fields.extend(f for f in node.params if f.name not in modelled)
-        block.add(node.layer.param, params)
+        if params.fields:
+            block.add(node.layer.param, params)
         alone, sink = _layer(block)
         assert not sink.errors
         assert read_layer(alone) == node.layer
