@@ -14,6 +14,7 @@ types:
 docs:
 	python docs/reference.py
 	python docs/residual.py
+	python docs/layers.py
 
 bench:
 	python benchmarks/startup.py

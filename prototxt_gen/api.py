@@ -153,8 +153,11 @@ def read_caffe(
     if model is not None and weights is None:
         source = Source(model.net, os.fspath(net))
         sink = Sink(source)
-        document = read_binary(source, sink, dialect=dialect)
+        document = read_binary(source, sink, dialect=dialect, drop_unknown=True)
         document.source = None
+        # The net that was saved: its rules have been applied.
+        for layer in (*document.root.blocks("layer"), *document.root.blocks("layers")):
+            layer.remove("include", "exclude")
         graph = read(document, sink, state)
         sink.source = None
         sink.raise_errors()

@@ -41,7 +41,11 @@ def test_the_example_program_runs(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize(
     ("script", "function", "page"),
-    [("reference.py", "reference", "cli.md"), ("residual.py", "page", "residual.md")],
+    [
+        ("reference.py", "reference", "cli.md"),
+        ("residual.py", "page", "residual.md"),
+        ("layers.py", "page", "layers.md"),
+    ],
 )
 def test_generated_pages_are_fresh(script: str, function: str, page: str) -> None:
     made = runpy.run_path(str(ROOT / "docs" / script))[function]()

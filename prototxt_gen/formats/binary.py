@@ -57,15 +57,19 @@ def serialize(document: Document, message: str) -> bytes:
 
 
 def from_message(
-    built: ProtobufMessage, dialect: str = "bvlc", *, skip_weights: bool = False
+    built: ProtobufMessage,
+    dialect: str = "bvlc",
+    *,
+    skip_weights: bool = False,
+    drop_unknown: bool = False,
 ) -> Block:
     """A typed block from a Protobuf message, its fields in the order of their numbers.
 
-    ``skip_weights`` leaves out the numbers of every BlobProto. Raises ParseError for a
-    field that the dialect does not know.
+    ``skip_weights`` leaves out the numbers of every BlobProto, ``drop_unknown`` the fields
+    that the dialect does not know; without it they raise ParseError.
     """
     type = schema(dialect).message(built.DESCRIPTOR.full_name.removeprefix(PACKAGE[1:]))
-    return _block(built, type, skip_weights)
+    return _block(built, type, skip_weights, drop_unknown)
 
 
 def read_binary(
@@ -75,12 +79,14 @@ def read_binary(
     dialect: str | None = None,
     *,
     skip_weights: bool = True,
+    drop_unknown: bool = False,
 ) -> Document:
     """The document of a binary file; raises ParseError where it cannot be read.
 
     A binary has numbers for names, and forks use one number for different fields. It is
     refused where the dialects that can read it do not read the same; ``dialect`` says
-    then which one is meant.
+    then which one is meant. With ``drop_unknown`` a file with fields that no dialect knows
+    is read by BVLC's, without them.
     """
     if dialect is not None:
         return Document(_parsed(source, message, dialect, skip_weights), source, dialect)
@@ -93,6 +99,9 @@ def read_binary(
             readings[name] = _parsed(source, message, name, skip_weights)
         except ParseError as error:
             first = first or error
+    if not readings and drop_unknown:
+        root = _parsed(source, message, DIALECTS[0], skip_weights, drop_unknown=True)
+        return Document(root, source, DIALECTS[0])
     if not readings:
         text = first.message if first else f"no dialect has {message}"
         sink.error("not-binary", text)
@@ -114,7 +123,9 @@ def _pool(dialect: str) -> DescriptorPool:
     return pool
 
 
-def _parsed(source: Source, message: str, dialect: str, skip_weights: bool) -> Block:
+def _parsed(
+    source: Source, message: str, dialect: str, skip_weights: bool, drop_unknown: bool = False
+) -> Block:
     built: Any = message_class(message, dialect)()
     try:
         built.ParseFromString(source.data)
@@ -123,7 +134,7 @@ def _parsed(source: Source, message: str, dialect: str, skip_weights: bool) -> B
     missing = built.FindInitializationErrors()
     if missing:
         raise ParseError(f"the binary {message} lacks required fields: {', '.join(missing)}")
-    return from_message(built, dialect, skip_weights=skip_weights)
+    return from_message(built, dialect, skip_weights=skip_weights, drop_unknown=drop_unknown)
 
 
 def _fill(built: Any, block: Block, type: Message) -> None:
@@ -175,9 +186,9 @@ def _varint(number: int) -> bytes:
     return bytes([*out, number])
 
 
-def _block(built: Any, type: Message, skip_weights: bool) -> Block:
+def _block(built: Any, type: Message, skip_weights: bool, drop_unknown: bool) -> Block:
     unknown = UnknownFieldSet(built)
-    if len(unknown):
+    if len(unknown) and not drop_unknown:
         number = unknown[0].field_number
         raise ParseError(f"{type.name} has no field of number {number} in this dialect")
     block = Block(type=type)
@@ -186,7 +197,9 @@ def _block(built: Any, type: Message, skip_weights: bool) -> Block:
             continue
         inner = type.message(known.name)
         for item in content if type.fields[known.name][0].repeated else (content,):
-            value = _block(item, inner, skip_weights) if inner else _value(known, item)
+            value = (
+                _block(item, inner, skip_weights, drop_unknown) if inner else _value(known, item)
+            )
             block.fields.append(Field(known.name, value))
     return block
 

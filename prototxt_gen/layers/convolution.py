@@ -211,7 +211,7 @@ class Convolution(Base):
             [x, *weights],
             kernel_shape=list(kernel),
             strides=list(stride),
-            pads=[*pad, *pad],
+            pads=[*pad, *self._end_pads(spatial)],
             dilations=list(dilation),
             group=self.group,
         )
@@ -224,6 +224,18 @@ class Convolution(Base):
                 else b.op("Relu", [y])
             )
         return y
+
+    def _end_pads(self, spatial: Shape) -> list[int]:
+        """The pads behind, with more where Caffe's only window is larger than the image.
+
+        Its division cuts towards 0, so that a window fits that is too large by less than a
+        stride; im2col.cpp reads zeros there.
+        """
+        kernel, _, pad, dilation = self._windows(len(spatial))
+        return [
+            p + max(0, d * (k - 1) + 1 - 2 * p - (size if size is not None else d * k))
+            for size, k, p, d in zip(spatial, kernel, pad, dilation, strict=True)
+        ]
 
     def _activated(self, y: Array) -> Array:
         """Intel's fork has a ReLU inside."""

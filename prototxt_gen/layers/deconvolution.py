@@ -51,6 +51,10 @@ class Deconvolution(Convolution):
             for index, x in enumerate(bottoms)
         )
 
+    def _end_pads(self, spatial: Shape) -> list[int]:
+        """Those in front: what is cut away behind is as much."""
+        return list(self._windows(len(spatial))[2])
+
     def _convolved(self, x: Array, weight: Array) -> Array:
         """Each value times the kernel, added up where they overlap."""
         axes = x.ndim - 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -35,24 +36,26 @@ def write_model(
             file.write(data)
         return [str(target)]
     beside = Path(f"{target}.data")
-    with whole_file(beside) as file:
-        offset = 0
+    with tempfile.TemporaryDirectory(prefix=".convert-", dir=target.parent) as folder:
+        made, data_file = Path(folder, target.name), Path(folder, beside.name)
+        _move_weights(model, data_file)
+        made.write_bytes(model.SerializeToString(deterministic=True))
+        check_file(made)
+        os.replace(data_file, beside)
+        os.replace(made, target)
+    return [str(target), str(beside)]
+
+
+def _move_weights(model: onnx.ModelProto, path: Path) -> None:
+    """Write the weights of a model one behind the other, and leave their places in it."""
+    with path.open("wb") as file:
         for tensor in model.graph.initializer:
             raw = tensor.raw_data
+            offset = file.tell()
             file.write(raw)
-            external_data_helper.set_external_data(tensor, beside.name, offset, len(raw))
+            external_data_helper.set_external_data(tensor, path.name, offset, len(raw))
             tensor.ClearField("raw_data")
             tensor.data_location = onnx.TensorProto.EXTERNAL
-            offset += len(raw)
-    try:
-        with whole_file(target) as file:
-            file.write(model.SerializeToString(deterministic=True))
-        check_file(target)
-    except BaseException:
-        target.unlink(missing_ok=True)
-        beside.unlink(missing_ok=True)
-        raise
-    return [str(target), str(beside)]
 
 
 def check(model: onnx.ModelProto, data: bytes) -> None:

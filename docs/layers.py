@@ -1,0 +1,83 @@
+"""Write docs/layers.md: every layer type, what is known of it, and what becomes of it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from prototxt_gen.formats.dialects import DIALECTS
+from prototxt_gen.formats.schema import UNION, schema
+from prototxt_gen.layers import MODULES, layer_class
+from prototxt_gen.layers.base import Layer
+from prototxt_gen.passes.deploy import SOURCES, TRAINING
+
+TARGET = Path(__file__).with_name("layers.md")
+HEAD = """# Layer types
+
+Made by `make docs` from the layers themselves. *Shapes*: of tops and weights. *Reference*: computed
+by numpy. *To ONNX*: what `convert` makes of it. Each of these has been compared with what real Caffe
+gave, or where no recording is, the reference with onnxruntime.
+
+| type | dialects | shapes | reference | to ONNX | from ONNX |
+|---|---|---|---|---|---|
+"""
+LATER = set(["DetectionOutput", "PSROIPooling", "PSROIAlign", "DecodeBBox", "Python"])
+NOTES = {
+    "ROIPooling": "MaxRoiPool, up to opset 21.",
+    "ROIAlign": "RoiAlign, up to opset 21; not the frcnn fork's.",
+    "LSTMUnit": "no: Caffe makes it inside of an LSTM",
+    "Input": "an input",
+    "DummyData": "a constant; an input where a filler draws at random",
+}
+
+
+def page() -> str:
+    """The whole page."""
+    return HEAD + "".join(_row(name) for name in sorted(MODULES, key=str.lower))
+
+
+def _row(name: str) -> str:
+    cls = layer_class(name)
+    assert cls is not None
+    opaque = cls.__module__.endswith(".training") and not cls.loss
+    shapes = "no" if opaque else "yes"
+    reference = "yes" if _own(cls, "run") else "no"
+    return f"| {name} | {_dialects(cls)} | {shapes} | {reference} | {_onnx(name, cls)} | later |\n"
+
+
+def _onnx(name: str, cls: type[Layer]) -> str:
+    if name in NOTES:
+        return NOTES[name]
+    if name in SOURCES:
+        return "an input; a label goes"
+    if name in LATER:
+        return "later"
+    if name in TRAINING:
+        return "left out"
+    if not _own(cls, "lower"):
+        return "no"
+    text = (cls.lower.__doc__ or "").split("\n")[0]
+    return text if not cls.loss else f"its head, or where the user gives labels: {text}"
+
+
+def _dialects(cls: type[Layer]) -> str:
+    """The dialects whose LayerParameter has the parameters of a type."""
+    if cls.param is None:
+        return "any"
+    declared = schema(UNION).message("LayerParameter").fields.get(cls.param)
+    if declared is None:
+        return "any"
+    mask = 0
+    for one in declared:
+        mask |= one.dialects
+    names = [name for index, name in enumerate(DIALECTS) if mask >> index & 1]
+    return "any" if "bvlc" in names else ", ".join(names)
+
+
+def _own(cls: type[Layer], facet: str) -> bool:
+    return getattr(cls, facet) is not getattr(Layer, facet)
+
+
+if __name__ == "__main__":
+    TARGET.write_text(page(), encoding="utf-8")
+    sys.stdout.write(f"{TARGET}\n")
