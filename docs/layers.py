@@ -21,7 +21,7 @@ gave, or where no recording is, the reference with onnxruntime.
 | type | dialects | shapes | reference | to ONNX | from ONNX |
 |---|---|---|---|---|---|
 """
-LATER = set(["DetectionOutput", "PSROIPooling", "PSROIAlign", "DecodeBBox", "Python"])
+LATER = {"DetectionOutput", "PSROIPooling", "PSROIAlign", "DecodeBBox", "Python"}
 NOTES = {
     "ROIPooling": "MaxRoiPool, up to opset 21.",
     "ROIAlign": "RoiAlign, up to opset 21; not the frcnn fork's.",
