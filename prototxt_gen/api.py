@@ -205,7 +205,7 @@ def run(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:
     from prototxt_gen.graph.weights import bind
 
     sink = Sink(graph.source)
-    known = {ref.blob for ref in graph.inputs}
+    known = {top.blob for node in graph.nodes if not node.bottoms for top in node.tops}
     given = {name: tuple(value.shape) for name, value in inputs.items() if name in known}
     weights = bind(graph, check(graph, sink, given), graph.stored, sink)
     sink.raise_errors(WeightsError)

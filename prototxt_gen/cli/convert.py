@@ -114,7 +114,7 @@ def command(
         Options(opset, batch, tuple(names)), dict(input_shapes), losses, fold, weights_init, seed
     )
     made = convert(graph, asked)
-    files = write_model(made.model, output, external_data=external_data)
+    files = write_model(made, output, external_data=external_data)
     for change in made.changes:
         layer = f"{change.layer} ({change.type})" if change.type else change.layer
         print(f"{layer}: {change.what}", file=sys.stderr)
@@ -122,8 +122,8 @@ def command(
         text = json.dumps(_report(made, opset), indent=2)
         write_output(report, (text + "\n").encode())
     print(
-        f"{', '.join(files)}: {len(made.model.graph.node)} nodes, opset {opset}; "
-        f"{_described(made.model.graph.input)} -> {_described(made.model.graph.output)}",
+        f"{', '.join(files)}: {len(made.skeleton.graph.node)} nodes, opset {opset}; "
+        f"{_described(made.skeleton.graph.input)} -> {_described(made.skeleton.graph.output)}",
         file=sys.stderr,
     )
 
@@ -138,8 +138,8 @@ def _report(made: Exported, opset: int) -> dict[str, object]:
     changes = [{"layer": c.layer, "type": c.type, "what": c.what} for c in made.changes]
     return {
         "opset": opset,
-        "inputs": [value.name for value in made.model.graph.input],
-        "outputs": [value.name for value in made.model.graph.output],
+        "inputs": [value.name for value in made.skeleton.graph.input],
+        "outputs": [value.name for value in made.skeleton.graph.output],
         "layers": [*kept, *changes],
     }
 

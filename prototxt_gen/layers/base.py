@@ -98,6 +98,12 @@ class Builder(Protocol):
     def need_fixed_axis(self, axis: int, what: str) -> None:
         """Refuse where an axis of the first bottom is the batch."""
 
+    def top_is_fixed(self, index: int) -> bool:
+        """Whether a top has no dimension that is free."""
+
+    def full_by_batch(self, value: float, rest: Sequence[int]) -> str:
+        """A blob of one value whose first dimension is that of the net's inputs."""
+
     def full_like(self, x: str, value: float) -> str:
         """A blob of the same shape with one value everywhere."""
 

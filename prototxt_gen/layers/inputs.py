@@ -129,7 +129,12 @@ class DummyData(Base):
         if None in self.values:
             raise UnsupportedError("a filler that draws at random has no meaning at inference")
         found = self.run((), (), len(b.top_shapes))
-        return tuple(b.const(value, f"top{index}") for index, value in enumerate(found))
+        return tuple(
+            b.const(value, f"top{index}")
+            if b.top_is_fixed(index)
+            else b.full_by_batch(float(value.flat[0]), value.shape[1:])
+            for index, value in enumerate(found)
+        )
 
 
 @layer("Parameter", param="parameter_param")

@@ -17,7 +17,7 @@ from prototxt_gen.graph.check import check
 from prototxt_gen.graph.graph import Graph, Ref
 from prototxt_gen.graph.infer import Shapes
 from prototxt_gen.layers.affine import Bias, Scale
-from prototxt_gen.layers.inputs import Input
+from prototxt_gen.layers.inputs import DummyData, Input
 from prototxt_gen.layers.reshape import Reshape
 from prototxt_gen.layers.shapes import Shape
 from prototxt_gen.passes.deploy import Change
@@ -104,7 +104,7 @@ def free_batch(graph: Graph, shapes: Shapes) -> tuple[Graph, Batch, list[Change]
             shape[axis] = (shape[axis] or 0) + more
         given[ref.blob] = tuple(shape)
     sink = Sink(graph.source)
-    other = check(graph, sink, given)
+    other = check(graph, sink, {**given, **_constants(graph, shapes, given)})
     if sink.errors:
         first = sink.errors[0]
         raise GraphError(
@@ -118,6 +118,25 @@ def free_batch(graph: Graph, shapes: Shapes) -> tuple[Graph, Batch, list[Change]
                 "has the size of the batch; give a batch with --batch N"
             )
     return graph, Batch(graph, shapes, other.blobs, symbols), changes
+
+
+def _constants(graph: Graph, shapes: Shapes, given: Mapping[str, Shape]) -> dict[str, Shape]:
+    """The shapes of constants that have the batch of the inputs, and so follow it."""
+    sizes = {
+        (shapes.blobs[ref][0], given[ref.blob][0])
+        for ref in graph.inputs
+        if shapes.blobs[ref] and shapes.blobs[ref][0] != given[ref.blob][0]
+    }
+    if len(sizes) != 1:
+        return {}
+    ((old, new),) = sizes
+    return {
+        top.blob: (new, *shapes.blobs[top][1:])
+        for node in graph.nodes
+        if isinstance(node.layer, DummyData)
+        for top in node.tops
+        if len(shapes.blobs[top]) > 1 and shapes.blobs[top][0] == old
+    }
 
 
 def _free_axes(graph: Graph) -> dict[str, tuple[int, str]]:

@@ -32,6 +32,7 @@ class Builder:
 
     def __init__(self, opset: int) -> None:
         self.opset = opset
+        self.batch_input = ""  #: an input whose first dimension is the batch
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: dict[str, np.ndarray[Any, Any]] = {}
         self.layer = ""
@@ -187,6 +188,17 @@ class Builder:
         """Refuse where an axis of the first bottom is the batch."""
         if self.bottom_shapes[0][axis] != self.other_bottom_shapes[0][axis]:
             raise UnsupportedError(f"{what}; give a batch with --batch N")
+
+    def top_is_fixed(self, index: int) -> bool:
+        """Whether a top has no dimension that is free."""
+        return self.top_shapes[index] == self.other_top_shapes[index]
+
+    def full_by_batch(self, value: float, rest: Sequence[int]) -> str:
+        """A blob of one value whose first dimension is that of the net's inputs."""
+        batch = self.slice(self.op("Shape", [self.batch_input]), [0], [1], [0])
+        shape = self.op("Concat", [batch, self.ints(*rest)], axis=0)
+        tensor = helper.make_tensor("value", TensorProto.FLOAT, [1], [value])
+        return self.op("ConstantOfShape", [shape], value=tensor)
 
     def full_like(self, x: str, value: float) -> str:
         """A blob of the same shape with one value everywhere."""

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from functools import cached_property
+from typing import Any, Literal
 
+import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from prototxt_gen import _version
 from prototxt_gen.diagnostics import Sink
@@ -27,6 +29,7 @@ from prototxt_gen.passes.rebuild import append, empty_like, needed
 from prototxt_gen.to_onnx.batch import Batch, free_batch, set_batch
 from prototxt_gen.to_onnx.builder import Builder
 
+Array = np.ndarray[Any, np.dtype[Any]]
 OLDEST_OPSET, USUAL_OPSET = 11, 17
 
 
@@ -39,14 +42,28 @@ class Options:
     outputs: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
+@dataclass
 class Exported:
-    """A model, the net that it is of, and what became of each layer."""
+    """A model, the net that it is of, and what became of each layer.
 
-    model: onnx.ModelProto
+    ``skeleton`` is the model whose initializers have no values: those are ``values``, by
+    name and in the same order, which may lie in a file and be larger than memory.
+    """
+
+    skeleton: onnx.ModelProto
+    values: dict[str, Array]
     graph: Graph
     weights: Weights
     changes: list[Change] = field(default_factory=list)
+
+    @cached_property
+    def model(self) -> onnx.ModelProto:
+        """The whole model, with its values."""
+        whole = onnx.ModelProto()
+        whole.CopyFrom(self.skeleton)
+        for tensor in whole.graph.initializer:
+            tensor.raw_data = np.ascontiguousarray(self.values[tensor.name]).tobytes()
+        return whole
 
 
 def export(
@@ -67,9 +84,10 @@ def export(
         graph, batch, more = free_batch(graph, shapes)
         changes += more
     builder = Builder(options.opset)
+    builder.batch_input = next((n for n, (axis, _) in batch.symbols.items() if axis == 0), "")
     values = _lower(graph, weights, shapes, batch, builder)
     model = _model(graph, shapes, batch, builder, values, options)
-    return Exported(model, graph, weights, changes)
+    return Exported(model, builder.initializers, graph, weights, changes)
 
 
 def _pruned(graph: Graph, weights: Weights, outputs: Sequence[str]) -> tuple[Graph, Weights]:
@@ -176,7 +194,7 @@ def _model(
         graph.name or "net",
         inputs,
         results,
-        [numpy_helper.from_array(a, name) for name, a in builder.initializers.items()],
+        [_tensor(name, array) for name, array in builder.initializers.items()],
     )
     opsets = [helper.make_opsetid("", options.opset)]
     return helper.make_model(
@@ -186,6 +204,12 @@ def _model(
         producer_name="resnet-proto",
         producer_version=_version.__version__,
     )
+
+
+def _tensor(name: str, array: Array) -> onnx.TensorProto:
+    """An initializer that has no values yet."""
+    kind = helper.np_dtype_to_tensor_dtype(array.dtype)
+    return onnx.TensorProto(name=name, dims=array.shape, data_type=kind)
 
 
 def _outputs(graph: Graph, asked: Sequence[str]) -> list[Ref]:

@@ -7,18 +7,19 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
-from onnx import external_data_helper
 
 from prototxt_gen._files import whole_file
 from prototxt_gen.errors import VerificationError
+from prototxt_gen.to_onnx.export import Exported
 
 #: protobuf has no message of more bytes than this.
 LARGEST_MODEL = 2**31 - 1 - (1 << 20)
 
 
 def write_model(
-    model: onnx.ModelProto, path: str | os.PathLike[str], *, external_data: bool = False
+    made: Exported, path: str | os.PathLike[str], *, external_data: bool = False
 ) -> list[str]:
     """Check a model and write it; the names of the files.
 
@@ -27,35 +28,41 @@ def write_model(
     the checker or onnxruntime, and OSError; nothing is written then.
     """
     target = Path(path)
-    size = sum(len(tensor.raw_data) for tensor in model.graph.initializer)
-    external = external_data or size > LARGEST_MODEL
-    if not external:
-        data = model.SerializeToString(deterministic=True)
-        check(model, data)
+    size = sum(array.nbytes for array in made.values.values())
+    if not external_data and size <= LARGEST_MODEL:
+        data = made.model.SerializeToString(deterministic=True)
+        check(made.model, data)
         with whole_file(target) as file:
             file.write(data)
         return [str(target)]
     beside = Path(f"{target}.data")
     with tempfile.TemporaryDirectory(prefix=".convert-", dir=target.parent) as folder:
-        made, data_file = Path(folder, target.name), Path(folder, beside.name)
-        _move_weights(model, data_file)
-        made.write_bytes(model.SerializeToString(deterministic=True))
-        check_file(made)
+        model, data_file = Path(folder, target.name), Path(folder, beside.name)
+        skeleton = _with_places(made, data_file)
+        model.write_bytes(skeleton.SerializeToString(deterministic=True))
+        check_file(model)
         os.replace(data_file, beside)
-        os.replace(made, target)
+        os.replace(model, target)
     return [str(target), str(beside)]
 
 
-def _move_weights(model: onnx.ModelProto, path: Path) -> None:
-    """Write the weights of a model one behind the other, and leave their places in it."""
+def _with_places(made: Exported, path: Path) -> onnx.ModelProto:
+    """Write the values one behind the other; the model that says where each of them is."""
+    model = onnx.ModelProto()
+    model.CopyFrom(made.skeleton)
     with path.open("wb") as file:
         for tensor in model.graph.initializer:
-            raw = tensor.raw_data
+            values = np.ascontiguousarray(made.values[tensor.name])
             offset = file.tell()
-            file.write(raw)
-            external_data_helper.set_external_data(tensor, path.name, offset, len(raw))
-            tensor.ClearField("raw_data")
+            values.tofile(file)
             tensor.data_location = onnx.TensorProto.EXTERNAL
+            for key, value in (
+                ("location", path.name),
+                ("offset", str(offset)),
+                ("length", str(values.nbytes)),
+            ):
+                tensor.external_data.add(key=key, value=value)
+    return model
 
 
 def check(model: onnx.ModelProto, data: bytes) -> None:

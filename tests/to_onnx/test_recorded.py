@@ -9,6 +9,7 @@ import pytest
 from to_onnx.recorded import GOLDEN, LATER, assert_close, blobs, cases, graph, run_onnx
 
 from prototxt_gen import api
+from prototxt_gen.cli import run
 from prototxt_gen.errors import GraphError, UnsupportedError
 from prototxt_gen.to_onnx.convert import Conversion, convert, newest_opset
 from prototxt_gen.to_onnx.export import Options
@@ -23,7 +24,6 @@ FIXED = {
     "conv_axis0",
     "scale_two_bias_axis0",
     "scale_two_bias_full",
-    "dummydata",
     "ctpnlstm_cont",
 }
 
@@ -59,6 +59,16 @@ def test_onnxruntime_gives_what_caffe_gave(case: Path, opset: int) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=name)
+def test_the_command_gives_what_caffe_gave(case: Path, tmp_path: Path) -> None:
+    inputs, wanted = blobs(case)
+    weights = [str(case / "net.caffemodel")] if (case / "net.caffemodel").exists() else []
+    target = tmp_path / "net.onnx"
+    stage = ["--stage", "deploy"] if case.name == "phase_stage" else []
+    assert run(["convert", str(case / "net.prototxt"), *weights, "-o", str(target), *stage]) == 0
+    assert_close(run_onnx(target.read_bytes(), inputs), wanted)
+
+
+@pytest.mark.parametrize("case", CASES, ids=name)
 def test_a_free_batch_runs_at_two_sizes(case: Path) -> None:
     inputs, wanted = blobs(case)
     asked = Conversion(Options(batch="dynamic"))
@@ -78,6 +88,10 @@ def test_a_free_batch_runs_at_two_sizes(case: Path) -> None:
     made.graph.stored = {
         node.name: made.weights.get(index) for index, node in enumerate(made.graph.nodes)
     }
+    for node in made.graph.nodes:
+        if node.type == "DummyData":  # follows the batch
+            (value,) = node.layer.run((), (), 1)
+            larger[node.tops[0].blob] = np.concatenate([value, value])
     reference = api.run(made.graph, larger)
     assert_close(run_onnx(data, larger), {k: reference[k] for k in wanted if k in reference})
 
