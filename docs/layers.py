@@ -23,8 +23,8 @@ gave, or where no recording is, the reference with onnxruntime.
 """
 LATER = {"DetectionOutput", "PSROIPooling", "PSROIAlign", "DecodeBBox", "Python"}
 NOTES = {
-    "ROIPooling": "MaxRoiPool, up to opset 21.",
-    "ROIAlign": "RoiAlign, up to opset 21; not the frcnn fork's.",
+    "ROIPooling": "MaxRoiPool; from opset 22 on a table of MaxPools",
+    "ROIAlign": "RoiAlign, up to opset 21; not that of the frcnn fork",
     "LSTMUnit": "no: Caffe makes it inside of an LSTM",
     "Input": "an input",
     "DummyData": "a constant; an input where a filler draws at random",

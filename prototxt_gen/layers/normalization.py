@@ -31,6 +31,7 @@ class BatchNorm(Base):
     moving_average_fraction: float = 0.999
     eps: float = 1e-5
     scale_bias: bool = False
+    relu: bool = False  #: whether a ReLU follows inside of the layer (intel/caffe)
 
     def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
         """Mean and variance, (C,) each, and (1,): the factor that both are divided by.
@@ -68,19 +69,22 @@ class BatchNorm(Base):
         y = (x - along(mean, 1, x.ndim)) / np.sqrt(along(variance, 1, x.ndim) + self.eps)
         if self.scale_bias:
             y = y * along(blobs[3], 1, x.ndim) + along(blobs[4], 1, x.ndim)
-        return (y.astype(x.dtype),)
+        return ((np.maximum(y, 0) if self.relu else y).astype(x.dtype),)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
         """BatchNormalization; by the batch ReduceMean and arithmetic."""
         (x,) = bottoms
         learned = blobs[3:5] if self.scale_bias else None
         if self.use_global_stats is False:
-            return (_by_batch(b, x, self.eps, learned),)
-        mean, variance = self.statistics(blobs)
-        scale, bias = learned or (np.ones_like(mean), np.zeros_like(mean))
-        names = ("scale", "bias", "mean", "variance")
-        inputs = [b.const(v, n) for v, n in zip((scale, bias, mean, variance), names, strict=True)]
-        return (b.op("BatchNormalization", [x, *inputs], epsilon=self.eps),)
+            y = _by_batch(b, x, self.eps, learned)
+        else:
+            mean, variance = self.statistics(blobs)
+            scale, bias = learned or (np.ones_like(mean), np.zeros_like(mean))
+            names = ("scale", "bias", "mean", "variance")
+            values = (scale, bias, mean, variance)
+            inputs = [b.const(v, n) for v, n in zip(values, names, strict=True)]
+            y = b.op("BatchNormalization", [x, *inputs], epsilon=self.eps)
+        return (b.op("Relu", [y]) if self.relu else y,)
 
     def statistics(self, blobs: Sequence[Array]) -> tuple[Array, Array]:
         """Mean and variance; a factor of 0 makes both 0 (batch_norm_layer.cpp)."""

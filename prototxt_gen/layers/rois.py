@@ -15,6 +15,7 @@ from prototxt_gen.document import Block
 from prototxt_gen.errors import ShapeError, UnsupportedError
 from prototxt_gen.layers.base import MANY, Arity, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
+from prototxt_gen.layers.roi_table import lower_roi_pooling
 from prototxt_gen.layers.shapes import Dim, Shape, need_rank, show
 
 if TYPE_CHECKING:
@@ -63,14 +64,12 @@ class ROIPooling(Base):
         return (found,)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """MaxRoiPool."""
-        if b.opset > _LAST_ROI_OPSET:
-            raise UnsupportedError(
-                f"onnxruntime has no MaxRoiPool from opset 22 on; use --opset {_LAST_ROI_OPSET}"
-            )
+        """MaxRoiPool; from opset 22 on, which has no kernel for it, a table of MaxPools."""
         rois = bottoms[1] if len(b.bottom_shapes[1]) == 2 else b.op("Flatten", [bottoms[1]], axis=1)
         shape = [self.pooled_h, self.pooled_w]
         scale = self.spatial_scale
+        if b.opset > _LAST_ROI_OPSET:
+            return (lower_roi_pooling(b, bottoms[0], rois, shape, scale),)
         return (b.op("MaxRoiPool", [bottoms[0], rois], pooled_shape=shape, spatial_scale=scale),)
 
 

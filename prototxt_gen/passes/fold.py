@@ -107,7 +107,7 @@ def _folds(node: Node, kind: type[BatchNorm] | type[Scale]) -> bool:
     if any(param.has("name") for param in node.source.blocks("param")):
         return False
     if isinstance(layer, BatchNorm):
-        return layer.use_global_stats is not False
+        return layer.use_global_stats is not False and not layer.relu
     return isinstance(layer, Scale) and (layer.axis, layer.num_axes) == (1, 1)
 
 
