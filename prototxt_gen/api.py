@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -25,9 +26,11 @@ if TYPE_CHECKING:
     from prototxt_gen.graph.graph import Graph
     from prototxt_gen.graph.phase import State
     from prototxt_gen.layers.base import Array
+    from prototxt_gen.passes.deploy import Change
     from prototxt_gen.summary import Summary
 
 __all__ = [
+    "deploy",
     "dump",
     "generate",
     "load",
@@ -166,6 +169,47 @@ def read_caffe(
         graph = load(net, state, dialect)
     graph.stored = dict(model.weights()) if model else {}
     return graph
+
+
+def deploy(
+    graph: Graph,
+    input_shapes: Mapping[str, tuple[int, ...]] | None = None,
+    *,
+    batch: int | None = None,
+    losses: Literal["auto", "head", "drop"] = "auto",
+) -> tuple[Graph, list[Change]]:
+    """The net for inference, and what was changed.
+
+    Raises GraphError where Caffe would refuse the net.
+    """
+    from prototxt_gen.diagnostics import Sink
+    from prototxt_gen.errors import GraphError
+    from prototxt_gen.graph.check import check
+    from prototxt_gen.layers.inputs import Input
+    from prototxt_gen.passes.deploy import deploy
+    from prototxt_gen.passes.rebuild import append, empty_like
+
+    sink = Sink(graph.source)
+    shapes = check(graph, sink, input_shapes)
+    sink.raise_errors(GraphError)
+    net, changes = deploy(graph, shapes, losses)
+    made = empty_like(net)
+    for node in net.nodes:
+        if isinstance(node.layer, Input):
+            known = [shapes.blobs.get(top) for top in node.tops]
+            sizes = [
+                (batch or shape[0], *shape[1:]) for shape in known if shape and None not in shape
+            ]
+            if len(sizes) != len(known):
+                name = node.tops[0].blob
+                raise GraphError(
+                    f"the shape of the input {name!r} is not known; give it with "
+                    f"--input-shape {name}=N,C,H,W"
+                )
+            plain = tuple(tuple(dim or 0 for dim in size) for size in sizes)
+            node = replace(node, layer=Input(plain))
+        append(made, node)
+    return made, changes
 
 
 def to_onnx(

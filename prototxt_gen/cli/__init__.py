@@ -20,7 +20,19 @@ from prototxt_gen.errors import PrototxtError
 
 #: The subcommands and their modules, which hold a click command ``command``.
 COMMANDS = {
-    name: name for name in ("gen", "solver", "validate", "summary", "convert", "completion")
+    name: name
+    for name in (
+        "gen",
+        "solver",
+        "validate",
+        "summary",
+        "convert",
+        "verify",
+        "fold",
+        "deploy",
+        "weights",
+        "completion",
+    )
 }
 
 INTERRUPTED = 130  #: what a shell expects of a program that Ctrl-C ended

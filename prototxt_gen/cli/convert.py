@@ -72,6 +72,7 @@ class BatchSize(click.ParamType):  # type: ignore[type-arg]
 )
 @click.option("--seed", type=int, default=0, metavar="N", help="For these. [default: 0]")
 @click.option("--external-data", is_flag=True, help="Put the weights into FILE.data.")
+@click.option("--verify", is_flag=True, help="Compare the model with numpy before it is written.")
 @click.option("--report", metavar="FILE", help="Write what became of each layer as JSON.")
 @dialect_option
 def command(
@@ -91,6 +92,7 @@ def command(
     weights_init: Literal["fillers", "zeros", "random"] | None,
     seed: int,
     external_data: bool,
+    verify: bool,
     report: str | None,
     dialect: str | None,
 ) -> None:
@@ -114,6 +116,8 @@ def command(
         Options(opset, batch, tuple(names)), dict(input_shapes), losses, fold, weights_init, seed
     )
     made = convert(graph, asked)
+    if verify:
+        _prove(made)
     files = write_model(made, output, external_data=external_data)
     for change in made.changes:
         layer = f"{change.layer} ({change.type})" if change.type else change.layer
@@ -126,6 +130,18 @@ def command(
         f"{_described(made.skeleton.graph.input)} -> {_described(made.skeleton.graph.output)}",
         file=sys.stderr,
     )
+
+
+def _prove(made: Exported) -> None:
+    """Raise VerificationError where the model does not compute what the net does."""
+    from prototxt_gen.cli.verify import print_verdict
+    from prototxt_gen.errors import VerificationError
+    from prototxt_gen.verify import verify_export
+
+    verdict = verify_export(made)
+    print_verdict(verdict)
+    if not verdict.agrees:
+        raise VerificationError("the model differs from the net; nothing is written")
 
 
 def _report(made: Exported, opset: int) -> dict[str, object]:

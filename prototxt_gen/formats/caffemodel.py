@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prototxt_gen._files import whole_file
 from prototxt_gen._numpy import np
+from prototxt_gen.document import Block, Document
 from prototxt_gen.errors import WeightsError
+from prototxt_gen.formats.binary import serialize
 from prototxt_gen.formats.wire import (
     BYTES,
     FIXED32,
@@ -231,3 +234,46 @@ def _read_hdf5(path: Path) -> Caffemodel:
             for name, group in file["data"].items()
         ]
     return Caffemodel(str(path), tuple(layers), b"")
+
+
+def write_caffemodel(
+    path: str | os.PathLike[str], document: Document, weights: Mapping[str, Sequence[Array]]
+) -> None:
+    """Write a net with weights, by the names of its layers, as Caffe does.
+
+    Numbers go from their arrays into the file, so that no message of the whole is built.
+    The file is written whole or not at all. Raises ParseError where the document's dialect
+    lacks a field of the net, and OSError.
+    """
+    root = Block(f for f in document.root if f.name not in ("layer", "layers"))
+    head = serialize(Document(root, dialect=document.dialect), "NetParameter")
+    with whole_file(path) as file:
+        file.write(head)
+        for layer in document.root.blocks("layer"):
+            own = serialize(Document(layer, dialect=document.dialect), "LayerParameter")
+            arrays = [
+                np.ascontiguousarray(blob, "<f4")
+                for blob in weights.get(layer.get("name", str, ""), ())
+            ]
+            shapes = [_shape_field(array) for array in arrays]
+            sizes = [
+                len(shape) + _length(_DATA, array.nbytes)
+                for shape, array in zip(shapes, arrays, strict=True)
+            ]
+            inside = len(own) + sum(_length(_BLOBS, size) for size in sizes)
+            file.write(_encoded(_LAYER << 3 | BYTES) + _encoded(inside) + own)
+            for shape, array, size in zip(shapes, arrays, sizes, strict=True):
+                file.write(_encoded(_BLOBS << 3 | BYTES) + _encoded(size) + shape)
+                file.write(_encoded(_DATA << 3 | BYTES) + _encoded(array.nbytes))
+                file.write(array.reshape(-1).view(np.uint8).data)
+
+
+def _shape_field(array: Array) -> bytes:
+    dims = b"".join(map(_encoded, array.shape))
+    packed = _encoded(1 << 3 | BYTES) + _encoded(len(dims)) + dims if array.shape else b""
+    return _encoded(_SHAPE << 3 | BYTES) + _encoded(len(packed)) + packed
+
+
+def _length(number: int, size: int) -> int:
+    """The bytes of a field whose content has so many."""
+    return len(_encoded(number << 3 | BYTES)) + len(_encoded(size)) + size

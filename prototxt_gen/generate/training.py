@@ -51,7 +51,7 @@ def add_data(maker: Maker) -> None:
             ),
             data_param=Block.of(backend=Symbol("LMDB")),
         )
-        layer = Data(source, batch, height)
+        layer = Data(source, batch, height, len(mean))
         maker.graph.add("data", layer, (), ("data", "label"), block)
     maker.shape = (data.train_batch, channels, height, height)
 

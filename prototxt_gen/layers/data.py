@@ -15,30 +15,41 @@ from prototxt_gen.layers.shapes import Shape
 
 @layer("Data", param="data_param")
 class Data(Base):
-    """Images and labels out of a database (data_layer.cpp)."""
+    """Images and labels out of a database (data_layer.cpp).
+
+    ``channels`` is known where the layer's ``transform_param`` says it: by the mean of each
+    channel, or by forcing colour or grey (data_transformer.cpp); else 0.
+    """
 
     source: str = ""
     batch_size: int = 0
     crop_size: int = 0
+    channels: int = 0
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
-        """``crop_size`` stands in the layer's ``transform_param``."""
-        return replace(super().read(params, layer), crop_size=_crop(layer))
+        """``crop_size`` and what tells of channels stand in ``transform_param``."""
+        own = super().read(params, layer)
+        return replace(own, crop_size=_crop(layer), channels=_channels(layer))
 
     def write(self) -> Block:
-        """The database and the batch; the crop is not part of this message."""
+        """The database and the batch; the rest is not part of this message."""
         return Block.of(source=self.source or None, batch_size=self.batch_size or None)
+
+    @classmethod
+    def models(cls) -> frozenset[str]:
+        """The database and the batch; ``crop_size`` has moved to ``transform_param``."""
+        return frozenset({"source", "batch_size"})
 
     def arity(self) -> Arity:
         """No bottom; data, and labels if asked for."""
         return Arity((0, 0), (1, 2))
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """Channels, and without a crop height and width, are known to the database alone."""
+        """Without a crop height and width, and often channels, are known to the database alone."""
         size = self.crop_size or None
         batch = self.batch_size
-        return ((batch, None, size, size), (batch,))[:tops]
+        return ((batch, self.channels or None, size, size), (batch,))[:tops]
 
 
 @layer("ImageData", param="image_data_param")
@@ -168,3 +179,13 @@ class MemoryData(Base):
 
 def _crop(layer: Block) -> int:
     return layer.block("transform_param").get("crop_size", int, 0)
+
+
+def _channels(layer: Block) -> int:
+    transform = layer.block("transform_param")
+    if transform.get("force_color", bool, False):
+        return 3
+    if transform.get("force_gray", bool, False):
+        return 1
+    means = len(transform.all("mean_value"))
+    return means if means > 1 else 0

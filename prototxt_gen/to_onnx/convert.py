@@ -16,7 +16,7 @@ from prototxt_gen.graph.weights import Weights, bind
 from prototxt_gen.layers.shapes import Shape
 from prototxt_gen.passes.deploy import Change, Losses, deploy
 from prototxt_gen.passes.fold import fold
-from prototxt_gen.to_onnx.export import OLDEST_OPSET, Exported, Options, export
+from prototxt_gen.to_onnx.export import OLDEST_OPSET, Exported, Options, export, pruned
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +39,13 @@ def convert(graph: Graph, asked: Conversion) -> Exported:
     """
     _need_opset(asked.options.opset)
     net, changes = _for_inference(graph, asked)
+    net = pruned(net, asked.options.outputs)
     weights, extra = _weights(net, asked)
     changes += extra
     if asked.fold:
         net, weights, folded = fold(net, weights)
         changes += folded
-    given = dict(asked.input_shapes)
-    exported = export(net, weights, asked.options, given)
+    exported = export(net, weights, asked.options, dict(asked.input_shapes))
     exported.changes[:0] = changes
     return exported
 

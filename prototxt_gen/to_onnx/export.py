@@ -74,7 +74,6 @@ def export(
     Raises UnsupportedError with a diagnostic for each layer that cannot be exported, and
     GraphError where shapes are not known or Caffe would refuse the net.
     """
-    graph, weights = _pruned(graph, weights, options.outputs)
     changes: list[Change] = []
     if options.batch is not None and options.batch != "dynamic":
         graph, given = set_batch(graph, options.batch, given), None
@@ -90,22 +89,21 @@ def export(
     return Exported(model, builder.initializers, graph, weights, changes)
 
 
-def _pruned(graph: Graph, weights: Weights, outputs: Sequence[str]) -> tuple[Graph, Weights]:
-    """What some outputs need, with every input of the net."""
+def pruned(graph: Graph, outputs: Sequence[str]) -> Graph:
+    """What some outputs need; the whole net where none are asked for.
+
+    Raises GraphError where there is no such blob.
+    """
     if not outputs:
-        return graph, weights
+        return graph
     known = {top.blob for node in graph.nodes for top in node.tops}
     for name in outputs:
         if name not in known:
             raise GraphError(f"the net has no blob {name!r} to be an output")
-    keep = set(needed(graph, outputs))
-    made, bound = empty_like(graph), Weights()
-    for index, node in enumerate(graph.nodes):
-        if index in keep:
-            if index in weights.of:
-                bound.of[len(made.nodes)] = weights.of[index]
-            append(made, node)
-    return made, bound
+    made = empty_like(graph)
+    for index in needed(graph, outputs):
+        append(made, graph.nodes[index])
+    return made
 
 
 def _shapes(graph: Graph, given: Mapping[str, Shape] | None) -> Shapes:

@@ -143,6 +143,13 @@ DATA = [
     ),
     good("Data", "data_param { batch_size: 4 }", [], [(4, None, None, None)]),
     good(
+        "Data",
+        "transform_param { crop_size: 9 mean_value: [1, 2, 3] } data_param { batch_size: 4 }",
+        [],
+        [(4, 3, 9, 9)],
+    ),
+    good("Data", "transform_param { force_gray: true }", [], [(0, 1, None, None)]),
+    good(
         "ImageData",
         "image_data_param { batch_size: 4 new_height: 5 new_width: 6 is_color: false }",
         [],

@@ -1,0 +1,56 @@
+"""``resnet-proto deploy``: a net for training as one for inference."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Literal
+
+import click
+
+from prototxt_gen.cli.options import (
+    InputShape,
+    dialect_option,
+    input_shape_option,
+    output_option,
+    state_from,
+    state_options,
+    write_output,
+)
+
+
+@click.command("deploy", short_help="Turn a net for training into one for inference.")
+@click.argument("net", metavar="NET")
+@input_shape_option
+@click.option("--batch", type=click.IntRange(1, 2**31 - 1), metavar="N", help="The batch.")
+@click.option(
+    "--losses",
+    type=click.Choice(["auto", "head", "drop"]),
+    default="auto",
+    help="What becomes of losses. [default: their head]",
+)
+@state_options
+@dialect_option
+@output_option
+def command(
+    net: str,
+    input_shapes: Sequence[InputShape],
+    batch: int | None,
+    losses: Literal["auto", "head", "drop"],
+    phase: str,
+    stages: tuple[str, ...],
+    level: int,
+    dialect: str | None,
+    output: str,
+) -> None:
+    """Write a net for inference: data layers become inputs, losses their head.
+
+    What is for training alone goes: labels, accuracy, fillers stay where they are.
+    """
+    from prototxt_gen import api
+
+    graph = api.load(api.read_source(net), state_from(phase, stages, level), dialect)
+    made, changes = api.deploy(graph, dict(input_shapes), batch=batch, losses=losses)
+    write_output(output, api.dump(made).encode("utf-8", "surrogateescape"))
+    for change in changes:
+        print(f"{change.layer} ({change.type}): {change.what}", file=sys.stderr)

@@ -1,0 +1,55 @@
+"""``resnet-proto fold``: a Caffe net without BatchNorm and Scale."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from prototxt_gen.cli.options import dialect_option, write_output
+from prototxt_gen.errors import VerificationError
+
+
+@click.command("fold", short_help="Fold BatchNorm and Scale into the weights of a Caffe net.")
+@click.argument("net", metavar="NET")
+@click.argument("weights", metavar="WEIGHTS")
+@click.option("-o", "--output", required=True, metavar="FILE", help="The prototxt to write.")
+@click.option(
+    "--output-weights",
+    metavar="FILE",
+    help="The caffemodel to write. [default: as FILE, with .caffemodel]",
+)
+@dialect_option
+def command(
+    net: str, weights: str, output: str, output_weights: str | None, dialect: str | None
+) -> None:
+    """Write a net and its weights with BatchNorm and Scale folded into what is in front.
+
+    Both nets are computed by numpy on the same values before anything is written.
+    """
+    from prototxt_gen import api
+    from prototxt_gen import weights as tools
+    from prototxt_gen.diagnostics import Sink
+    from prototxt_gen.errors import WeightsError
+    from prototxt_gen.graph.weights import bind
+    from prototxt_gen.passes.deploy import deploy
+    from prototxt_gen.passes.fold import fold
+    from prototxt_gen.verify import verify_graphs
+
+    graph = api.read_caffe(net, weights, dialect=dialect)
+    source, _ = deploy(graph, tools.shapes_of(graph))
+    sink = Sink(graph.source)
+    bound = bind(source, tools.shapes_of(source), source.stored, sink)
+    sink.raise_errors(WeightsError)
+    made, folded, changes = fold(source, bound)
+    verdict = verify_graphs(source, made, folded)
+    if verdict.first is not None:
+        raise VerificationError(f"blob {verdict.first.blob!r} would differ; nothing is written")
+    stored = {node.name: folded.get(index) for index, node in enumerate(made.nodes)}
+    target = output_weights or str(Path(output).with_suffix(".caffemodel"))
+    tools.save(made, stored, target)
+    write_output(output, api.dump(made).encode("utf-8", "surrogateescape"))
+    for change in changes:
+        print(f"{change.layer} ({change.type}): {change.what}", file=sys.stderr)
+    print(f"{output}, {target}: {len(changes)} layers folded", file=sys.stderr)

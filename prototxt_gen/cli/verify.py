@@ -1,0 +1,186 @@
+"""``resnet-proto verify``: whether a model computes what a net computes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from prototxt_gen.cli.options import dialect_option, state_from, state_options
+from prototxt_gen.cli.output import print_table
+from prototxt_gen.errors import VerificationError
+
+if TYPE_CHECKING:
+    from prototxt_gen.verify import Comparison, Verdict
+
+
+@click.command("verify", short_help="Compare a net with its ONNX model, blob by blob.")
+@click.argument("net", metavar="NET")
+@click.argument("weights", metavar="WEIGHTS")
+@click.argument("model", required=False, metavar="[MODEL]")
+@click.option(
+    "--input",
+    "given",
+    multiple=True,
+    metavar="[NAME=]FILE",
+    help="Values of an input: .npy, .npz or an image. [default: seeded]",
+)
+@click.option("--seed", type=int, default=0, metavar="N", help="Of the values. [default: 0]")
+@click.option(
+    "--against",
+    type=click.Choice(["onnx", "opencv", "caffe"]),
+    default="onnx",
+    help="What to compare the reference with. [default: onnx]",
+)
+@click.option(
+    "--provider",
+    default="CPUExecutionProvider",
+    metavar="NAME",
+    help="Where onnxruntime computes, such as CUDAExecutionProvider.",
+)
+@state_options
+@dialect_option
+@click.option("--all", "show_all", is_flag=True, help="Show every blob, not only what differs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(
+    net: str,
+    weights: str,
+    model: str | None,
+    given: tuple[str, ...],
+    seed: int,
+    against: str,
+    provider: str,
+    phase: str,
+    stages: tuple[str, ...],
+    level: int,
+    dialect: str | None,
+    show_all: bool,
+    as_json: bool,
+) -> int:
+    """Compare what a net (NET, WEIGHTS) computes, layer by layer, with what MODEL does.
+
+    The net is computed by numpy. The first blob that differs is named, with its layer.
+    Exit code 0: all agree. 1: one does not. 2: they cannot be compared.
+    """
+    from prototxt_gen import api
+    from prototxt_gen import verify as proof
+
+    graph = api.read_caffe(net, weights, state=state_from(phase, stages, level), dialect=dialect)
+    inputs = _inputs(graph, given)
+    if against == "onnx":
+        if model is None:
+            raise click.UsageError("give the MODEL to compare with, or --against opencv")
+        verdict = proof.verify(graph, model, inputs, seed=seed, provider=provider)
+    else:
+        verdict = _against(against, net, weights, graph, inputs, seed)
+    if as_json:
+        print(json.dumps(_json(verdict), indent=2))
+    else:
+        print_verdict(verdict, show_all=show_all)
+    return 0 if verdict.agrees else 1
+
+
+def print_verdict(verdict: Verdict, *, show_all: bool = False) -> None:
+    """The blobs that differ, or all, as a table, and the verdict in a line."""
+    shown = [c for c in verdict.comparisons if show_all or not c.agrees]
+    if shown:
+        heads = ("blob", "layer", "shape", "absolute", "relative", "cosine", "")
+        print_table(heads, [_row(c) for c in shown], (3, 4, 5))
+    first = verdict.first
+    if first is None:
+        number = len(verdict.comparisons)
+        print(f"{number} blob{'' if number == 1 else 's'} agree", file=sys.stderr)
+    else:
+        print(
+            f"differs first at blob {first.blob!r}, made by layer {first.layer!r}",
+            file=sys.stderr,
+        )
+
+
+def _row(comparison: Comparison) -> tuple[str, ...]:
+    c = comparison
+    shape = "x".join(map(str, c.shape)) or "scalar"
+    if c.shape != c.other_shape:
+        other = "x".join(map(str, c.other_shape)) or "scalar"
+        return (c.blob, c.layer, f"{shape}, found {other}", "", "", "", "differs")
+    figures = (f"{c.absolute:.2e}", f"{c.relative:.2e}", f"{c.cosine:.6f}")
+    return (c.blob, c.layer, shape, *figures, "" if c.agrees else "differs")
+
+
+def _json(verdict: Verdict) -> dict[str, object]:
+    first = verdict.first
+    return {
+        "agrees": verdict.agrees,
+        "first": first and first.to_dict(),
+        "blobs": [comparison.to_dict() for comparison in verdict.comparisons],
+    }
+
+
+def _against(
+    what: str, net: str, weights: str, graph: Any, inputs: dict[str, Any] | None, seed: int
+) -> Verdict:
+    from prototxt_gen import api
+    from prototxt_gen import verify as proof
+
+    summary = api.summarize(graph)
+    shapes = {row.tops[0]: row.shapes[0] for row in summary.rows if row.type == "Input"}
+    known = {name: shape for name, shape in shapes.items() if shape is not None}
+    given = inputs or proof.seeded(graph, known, seed)
+    compute = proof.against_opencv if what == "opencv" else proof.against_caffe
+    theirs = compute(net, weights, graph, given)
+    ours = api.run(graph, given)
+    makers = {top.blob: node.name for node in graph.nodes for top in node.tops}
+    found = []
+    for name, value in theirs.items():
+        # OpenCV keeps axes of 1 that Caffe does not have.
+        fits = value.size == ours[name].size
+        same = value.reshape(ours[name].shape) if fits else value
+        found.append(proof.compare(name, makers[name], ours[name], same))
+    return proof.Verdict(tuple(found))
+
+
+def _inputs(graph: Any, given: tuple[str, ...]) -> dict[str, Any] | None:
+    """The values of the files that were given; None where there are none."""
+    if not given:
+        return None
+    import numpy as np
+
+    names = [ref.blob for ref in graph.inputs]
+    found: dict[str, Any] = {}
+    for item in given:
+        name, equals, path = item.rpartition("=")
+        if not equals:
+            if len(names) != 1:
+                raise click.UsageError(f"say for which input: {', '.join(names)}=FILE")
+            name = names[0]
+        suffix = Path(path).suffix
+        if suffix == ".npz":
+            with np.load(path) as file:
+                found.update({key: file[key] for key in file.files})
+        elif suffix == ".npy":
+            found[name] = np.load(path)
+        else:
+            found[name] = _image(graph, name, path)
+    return found
+
+
+def _image(graph: Any, name: str, path: str) -> Any:
+    """An image as Caffe's tools give it: blue, green, red from 0 to 255, of the input's size."""
+    import numpy as np
+
+    from prototxt_gen import api
+
+    try:
+        from PIL import Image
+    except ImportError:
+        raise VerificationError("images need Pillow: pip install pillow") from None
+    rows = api.summarize(graph).rows
+    shape = next(row.shapes[0] for row in rows if row.tops == (name,) and row.shapes[0])
+    height, width = (dim or 1 for dim in shape[-2:])
+    with Image.open(path) as image:
+        pixels = np.asarray(image.convert("RGB").resize((width, height)), np.float32)
+    values = pixels[:, :, ::-1].transpose(2, 0, 1)[None]
+    return np.ascontiguousarray(np.repeat(values, shape[0] or 1, axis=0))

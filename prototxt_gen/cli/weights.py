@@ -1,0 +1,138 @@
+"""``resnet-proto weights``: make, show, compare, copy weights, and other forms of files."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Literal
+
+import click
+
+from prototxt_gen.cli.output import print_table
+
+
+@click.group("weights", short_help="Make, show, compare, copy and convert weights.")
+def command() -> None:
+    """Make, show, compare, copy and convert the weights of Caffe nets."""
+
+
+@command.command("init", short_help="Make weights as the fillers of a net say.")
+@click.argument("net", metavar="NET")
+@click.option(
+    "--how",
+    type=click.Choice(["fillers", "zeros", "random"]),
+    default="fillers",
+    help="[default: fillers]",
+)
+@click.option("--seed", type=int, default=0, metavar="N", help="[default: 0]")
+@click.option("-o", "--output", required=True, metavar="FILE", help="The caffemodel to write.")
+def init(net: str, how: Literal["fillers", "zeros", "random"], seed: int, output: str) -> None:
+    """Make weights for a net as Caffe's fillers would, and write a caffemodel."""
+    from prototxt_gen import api
+    from prototxt_gen import weights as tools
+
+    graph = api.load(net)
+    tools.save(graph, tools.make(graph, how, seed), output)
+
+
+@command.command("show", short_help="List weights with shapes and statistics.")
+@click.argument("model", metavar="MODEL")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show_weights(model: str, as_json: bool) -> int:
+    """List the weights of a caffemodel: shapes, extremes, mean, deviation, NaN and infinity.
+
+    Exit code 1 where a number is not finite.
+    """
+    from prototxt_gen import weights as tools
+    from prototxt_gen.layers.shapes import show
+
+    found = tools.statistics(tools.stored(model))
+    bad = any(s.nan or s.infinite for s in found)
+    if as_json:
+        keys = ("layer", "index", "shape", "least", "greatest", "mean", "deviation", "nan")
+        rows = [{**{k: getattr(s, k) for k in keys}, "infinite": s.infinite} for s in found]
+        print(json.dumps(rows, indent=2))
+        return int(bad)
+    heads = ("layer", "", "shape", "least", "greatest", "mean", "deviation", "")
+    table = [
+        (
+            s.layer,
+            str(s.index),
+            show(s.shape),
+            *(f"{v:.4g}" for v in (s.least, s.greatest, s.mean, s.deviation)),
+            f"{s.nan} NaN, {s.infinite} infinite" if s.nan or s.infinite else "",
+        )
+        for s in found
+    ]
+    print_table(heads, table, (1, 3, 4, 5, 6))
+    return int(bad)
+
+
+@command.command("export", short_help="Write the weights as npz or safetensors.")
+@click.argument("model", metavar="MODEL")
+@click.argument("net", required=False, metavar="[NET]")
+@click.option("-o", "--output", required=True, metavar="FILE", help=".npz or .safetensors")
+def export(model: str, net: str | None, output: str) -> None:
+    """Write the weights of a caffemodel by names such as conv1/weight."""
+    from prototxt_gen import api
+    from prototxt_gen import weights as tools
+
+    graph = api.load(net) if net is not None else api.read_caffe(model)
+    tools.write_arrays(output, tools.flat(graph, tools.stored(model)))
+
+
+@command.command("import", short_help="Write a caffemodel from npz or safetensors.")
+@click.argument("arrays", metavar="ARRAYS")
+@click.argument("net", metavar="NET")
+@click.option("-o", "--output", required=True, metavar="FILE", help="The caffemodel to write.")
+def import_(arrays: str, net: str, output: str) -> None:
+    """Write a caffemodel for a net from arrays with names such as conv1/weight."""
+    from prototxt_gen import api
+    from prototxt_gen import weights as tools
+
+    graph = api.load(net)
+    tools.save(graph, tools.nested(graph, tools.read_arrays(arrays)), output)
+
+
+@command.command("copy", short_help="Take weights over into another net, by name and shape.")
+@click.argument("model", metavar="MODEL")
+@click.argument("net", metavar="NET")
+@click.option("--map", "names", multiple=True, metavar="OLD=NEW", help="A layer's other name.")
+@click.option("-o", "--output", required=True, metavar="FILE", help="The caffemodel to write.")
+def copy(model: str, net: str, names: tuple[str, ...], output: str) -> None:
+    """Write a caffemodel for a net with the weights of another, as far as they match."""
+    from prototxt_gen import api
+    from prototxt_gen import weights as tools
+
+    pairs = {}
+    for item in names:
+        old, equals, new = item.partition("=")
+        if not (old and equals and new):
+            raise click.UsageError(f"--map {item}: expected OLD=NEW")
+        pairs[old] = new
+    graph = api.load(net)
+    stored = tools.stored(model)
+    for old in pairs:
+        if old not in stored:
+            raise click.UsageError(f"--map: the file has no layer {old!r}")
+    found, report = tools.copy(stored, graph, pairs)
+    rows = [(c.layer, c.source or "", c.what) for c in report]
+    print_table(("layer", "from", ""), rows)
+    tools.save(graph, found, output)
+    matched = sum(c.what == "matched" for c in report)
+    print(f"{output}: {matched} of {len(report)} layers matched", file=sys.stderr)
+
+
+@command.command("diff", short_help="Compare the weights of two files.")
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
+def diff(first: str, second: str) -> int:
+    """Say where the weights of two caffemodels differ. Exit code 1 where they do."""
+    from prototxt_gen import weights as tools
+
+    found = tools.difference(tools.stored(first), tools.stored(second))
+    if found:
+        print_table(("layer", ""), found)
+    else:
+        print("no difference", file=sys.stderr)
+    return int(bool(found))

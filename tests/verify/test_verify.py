@@ -1,0 +1,217 @@
+"""The proof says yes where a model is right, and no, at the right layer, where it is not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from to_onnx.recorded import blobs, cases, graph
+
+from prototxt_gen import api
+from prototxt_gen.cli import run
+from prototxt_gen.diagnostics import Sink, Source
+from prototxt_gen.errors import VerificationError
+from prototxt_gen.graph.check import check
+from prototxt_gen.graph.fillers import initial
+from prototxt_gen.graph.graph import Graph
+from prototxt_gen.to_onnx.convert import Conversion, convert
+from prototxt_gen.to_onnx.export import Options
+from prototxt_gen.verify import verify
+
+NET = """name: "sabotage"
+input: "data" input_shape { dim: [2, 3, 12, 12] }
+layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1"
+  convolution_param { num_output: 8 kernel_size: 3 pad: 1 bias_term: false } }
+layer { name: "bn1" type: "BatchNorm" bottom: "conv1" top: "conv1" }
+layer { name: "scale1" type: "Scale" bottom: "conv1" top: "conv1" scale_param { bias_term: true } }
+layer { name: "relu1" type: "ReLU" bottom: "conv1" top: "conv1" }
+layer { name: "pool1" type: "Pooling" bottom: "conv1" top: "pool1"
+  pooling_param { kernel_size: 3 stride: 2 } }
+layer { name: "left" type: "Convolution" bottom: "pool1" top: "left"
+  convolution_param { num_output: 4 kernel_size: 1 } }
+layer { name: "right" type: "Convolution" bottom: "pool1" top: "right"
+  convolution_param { num_output: 4 kernel_size: 3 pad: 1 } }
+layer { name: "both" type: "Concat" bottom: "left" bottom: "right" top: "both" }
+layer { name: "fc" type: "InnerProduct" bottom: "both" top: "fc"
+  inner_product_param { num_output: 5 } }
+layer { name: "prob" type: "Softmax" bottom: "fc" top: "prob" }
+"""
+RECURRENT = """input: "x" input_shape { dim: [4, 2, 3] } input: "cont" input_shape { dim: [4, 2] }
+layer { name: "lstm" type: "LSTM" bottom: "x" bottom: "cont" top: "h"
+  recurrent_param { num_output: 5 } }
+layer { name: "fc" type: "InnerProduct" bottom: "h" top: "fc"
+  inner_product_param { num_output: 2 axis: 2 } }
+"""
+
+
+def made(text: str = NET) -> Graph:
+    found = api.load(Source(text.encode()))
+    found.stored = dict(initial(found, check(found, Sink()), "random"))
+    for name in ("bn1",):
+        if name in found.stored:
+            mean, variance, factor = found.stored[name]
+            found.stored[name] = [mean + 0.1, variance * 0.02, factor]
+    return found
+
+
+def weight(layer: str, change: Callable[[Any], Any], index: int = 0) -> Callable[[], Graph]:
+    def broken() -> Graph:
+        found = made(RECURRENT if layer == "lstm" else NET)
+        stored = [blob.copy() for blob in found.stored[layer]]
+        stored[index] = change(stored[index])
+        found.stored[layer] = stored
+        return found
+
+    return broken
+
+
+def text(old: str, new: str) -> Callable[[], Graph]:
+    def broken() -> Graph:
+        assert old in NET
+        changed = api.load(Source(NET.replace(old, new).encode()))
+        changed.stored = made().stored
+        return changed
+
+    return broken
+
+
+def one_more(values: Any) -> Any:
+    values.flat[7] += 1
+    return values
+
+
+def swap_gates(values: Any) -> Any:
+    i, f, o, g = np.split(values, 4)
+    return np.concatenate([i, o, f, g])
+
+
+SABOTAGED: dict[str, tuple[Callable[[], Graph], str, str]] = {
+    # what is broken: the net that is converted, the layer with folding, and without
+    "one weight changed": (weight("right", one_more), "right", "right"),
+    "one bias changed": (weight("fc", one_more, 0), "fc", "fc"),
+    "a swapped Concat": (
+        text(
+            'bottom: "left" bottom: "right" top: "both"',
+            'bottom: "right" bottom: "left" top: "both"',
+        ),
+        "both",
+        "both",
+    ),
+    "floor for ceil": (
+        text("kernel_size: 3 stride: 2", "kernel_size: 3 stride: 2 round_mode: FLOOR"),
+        "pool1",
+        "pool1",
+    ),
+    "a wrong epsilon": (
+        text(
+            'top: "conv1" }\nlayer { name: "scale1"',
+            'top: "conv1" batch_norm_param { eps: 0.01 } }\nlayer { name: "scale1"',
+        ),
+        "conv1",
+        "bn1",
+    ),
+    "a missing ReLU": (
+        text('layer { name: "relu1" type: "ReLU" bottom: "conv1" top: "conv1" }\n', ""),
+        "relu1",
+        "relu1",
+    ),
+    "blue for red": (weight("conv1", lambda w: w[:, ::-1].copy()), "conv1", "conv1"),
+    "a permuted gate": (weight("lstm", swap_gates), "lstm", "lstm"),
+}
+
+
+@pytest.mark.parametrize("opset", [11, 17])
+@pytest.mark.parametrize("fold", [True, False], ids=["folded", "not-folded"])
+@pytest.mark.parametrize("what", SABOTAGED)
+def test_a_sabotaged_model_is_found_out_at_its_layer(what: str, fold: bool, opset: int) -> None:
+    broken, folded, whole = SABOTAGED[what]
+    # The size of the classifier changes with the rounding: there the model ends before it.
+    outputs = ("both",) if "floor" in what else ()
+    model = convert(broken(), Conversion(Options(opset, outputs=outputs), fold=fold)).model
+    verdict = verify(made(RECURRENT if "gate" in what else NET), model)
+    assert not verdict.agrees
+    assert verdict.first is not None
+    assert verdict.first.layer == (folded if fold else whole)
+
+
+@pytest.mark.parametrize("fold", [True, False])
+@pytest.mark.parametrize("source", [NET, RECURRENT])
+def test_a_sound_model_agrees(source: str, fold: bool) -> None:
+    model = convert(made(source), Conversion(fold=fold)).model
+    verdict = verify(made(source), model)
+    assert verdict.agrees
+    assert len(verdict.comparisons) >= (2 if source == RECURRENT else 7)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NaN is what Caffe gives
+@pytest.mark.parametrize("case", cases(), ids=lambda case: f"{case.parent.name}/{case.name}")
+def test_every_recorded_case_agrees(case: Path) -> None:
+    source = graph(case)
+    model = convert(source, Conversion()).model
+    assert verify(source, model, blobs(case)[0]).agrees
+
+
+def write(tmp_path: Path, found: Graph, name: str = "net") -> list[str]:
+    from prototxt_gen.weights import save
+
+    (tmp_path / f"{name}.prototxt").write_text(api.dump(found))
+    save(found, found.stored, tmp_path / f"{name}.caffemodel")
+    return [str(tmp_path / f"{name}.prototxt"), str(tmp_path / f"{name}.caffemodel")]
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    net = write(tmp_path, made())
+    target = str(tmp_path / "net.onnx")
+    assert run(["convert", *net, "-o", target, "--verify"]) == 0
+    assert run(["verify", *net, target]) == 0
+    capsys.readouterr()
+    np.save(tmp_path / "x.npy", np.ones((2, 3, 12, 12), np.float32))
+    given = ["--input", str(tmp_path / "x.npy")]
+    assert run(["verify", *net, target, "--json", *given]) == 0
+    assert json.loads(capsys.readouterr().out)["agrees"] is True
+
+    other = write(tmp_path, SABOTAGED["blue for red"][0](), "other")
+    assert run(["verify", *other, target]) == 1
+    out, err = capsys.readouterr()
+    assert "made by layer 'conv1'" in err
+    assert "differs" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--provider", "NoSuchProvider"], "has no NoSuchProvider"),
+        (["--input", "x=nowhere.npy"], "nowhere.npy"),
+    ],
+)
+def test_what_cannot_be_compared_exits_with_2(
+    tmp_path: Path, arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net = write(tmp_path, made())
+    target = str(tmp_path / "net.onnx")
+    assert run(["convert", *net, "-o", target]) == 0
+    assert run(["verify", *net, target, *arguments]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_a_model_of_another_net_is_refused() -> None:
+    model = onnx.helper.make_model(
+        onnx.helper.make_graph(
+            [onnx.helper.make_node("Relu", ["data"], ["q"])],
+            "other",
+            [onnx.helper.make_tensor_value_info("data", 1, [2, 3, 12, 12])],
+            [onnx.helper.make_tensor_value_info("q", 1, [2, 3, 12, 12])],
+        )
+    )
+    with pytest.raises(VerificationError, match="no blob of the net"):
+        verify(made(), model)
+
+
+def test_against_opencv(tmp_path: Path) -> None:
+    pytest.importorskip("cv2", reason="opencv-python-headless is not installed")
+    assert run(["verify", *write(tmp_path, made()), "--against", "opencv"]) == 0
