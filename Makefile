@@ -20,6 +20,7 @@ bench:
 	python benchmarks/startup.py
 	python benchmarks/reading.py
 	python benchmarks/depth.py
+	python benchmarks/reference.py
 
 # The compiled schema that is read at run time; needs grpcio-tools.
 proto:

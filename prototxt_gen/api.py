@@ -16,7 +16,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array
     from prototxt_gen.passes.deploy import Change
     from prototxt_gen.summary import Summary
+    from prototxt_gen.to_onnx.export import Exported
 
 __all__ = [
+    "convert",
     "deploy",
     "dump",
     "generate",
@@ -178,7 +180,7 @@ def deploy(
     batch: int | None = None,
     losses: Literal["auto", "head", "drop"] = "auto",
 ) -> tuple[Graph, list[Change]]:
-    """The net for inference, and what was changed.
+    """The net for inference, with nothing that only training needs, and what was changed.
 
     Raises GraphError where Caffe would refuse the net.
     """
@@ -188,6 +190,7 @@ def deploy(
     from prototxt_gen.layers.inputs import Input
     from prototxt_gen.passes.deploy import deploy
     from prototxt_gen.passes.rebuild import append, empty_like
+    from prototxt_gen.passes.strip import strip
 
     sink = Sink(graph.source)
     shapes = check(graph, sink, input_shapes)
@@ -209,10 +212,18 @@ def deploy(
             plain = tuple(tuple(dim or 0 for dim in size) for size in sizes)
             node = replace(node, layer=Input(plain))
         append(made, node)
-    return made, changes
+    return strip(made), changes
 
 
-def to_onnx(
+def to_onnx(graph: Graph, **options: Any) -> ModelProto:
+    """The ONNX model of a net with its weights; the options are those of ``convert``.
+
+    Raises UnsupportedError with all reasons, GraphError and WeightsError.
+    """
+    return convert(graph, **options).model
+
+
+def convert(
     graph: Graph,
     *,
     opset: int = 17,
@@ -223,8 +234,8 @@ def to_onnx(
     fold: bool = True,
     weights_init: Literal["fillers", "zeros", "random"] | None = None,
     seed: int = 0,
-) -> ModelProto:
-    """The ONNX model of a net with its weights; the options are those of ``convert``.
+) -> Exported:
+    """The ONNX model of a net, and what became of each layer; the options are the command's.
 
     Raises UnsupportedError with all reasons, GraphError and WeightsError.
     """
@@ -233,7 +244,7 @@ def to_onnx(
 
     options = Options(opset, batch, tuple(outputs))
     asked = Conversion(options, dict(input_shapes or {}), losses, fold, weights_init, seed)
-    return convert(graph, asked).model
+    return convert(graph, asked)
 
 
 def run(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:

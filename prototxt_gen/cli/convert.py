@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -17,6 +19,7 @@ from prototxt_gen.cli.options import (
     state_options,
     write_output,
 )
+from prototxt_gen.cli.output import print_changes, print_table, progress
 
 if TYPE_CHECKING:
     from prototxt_gen.to_onnx.export import Exported
@@ -42,7 +45,13 @@ class BatchSize(click.ParamType):  # type: ignore[type-arg]
 @click.command("convert", short_help="Convert a Caffe net to ONNX.")
 @click.argument("net", metavar="NET")
 @click.argument("weights", required=False, metavar="[WEIGHTS]")
-@click.option("-o", "--output", required=True, metavar="FILE", help="The ONNX file to write.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="FILE",
+    help="The ONNX file to write, or for a folder the folder.",
+)
 @click.option("--opset", type=int, default=17, metavar="N", help="From 11 on. [default: 17]")
 @click.option(
     "--batch",
@@ -74,6 +83,13 @@ class BatchSize(click.ParamType):  # type: ignore[type-arg]
 @click.option("--external-data", is_flag=True, help="Put the weights into FILE.data.")
 @click.option("--verify", is_flag=True, help="Compare the model with numpy before it is written.")
 @click.option("--report", metavar="FILE", help="Write what became of each layer as JSON.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 256),
+    default=1,
+    metavar="N",
+    help="For a folder: convert so many nets at once. [default: 1]",
+)
 @dialect_option
 def command(
     net: str,
@@ -94,22 +110,30 @@ def command(
     external_data: bool,
     verify: bool,
     report: str | None,
+    jobs: int,
     dialect: str | None,
-) -> None:
+) -> int:
     """Convert a Caffe net, NET (prototxt) and WEIGHTS (caffemodel), to an ONNX model.
 
     NET may be a caffemodel alone, which holds the net too. The model computes what Caffe
     computes; a net that cannot be converted whole is refused, with all reasons.
 
+    NET may be a folder, and then FILE is one: all nets of it are converted, each with the
+    caffemodel beside it. What is up to date is left alone. Exit code 1: some failed.
+
     \b
     resnet-proto convert deploy.prototxt net.caffemodel -o net.onnx
     resnet-proto convert deploy.prototxt net.caffemodel -o net.onnx --batch dynamic
+    resnet-proto convert models -o onnx --jobs 4
     """
     from prototxt_gen import api
     from prototxt_gen.to_onnx.convert import Conversion, convert
     from prototxt_gen.to_onnx.export import Options
     from prototxt_gen.to_onnx.write import write_model
 
+    if Path(net).is_dir():
+        options = {"opset": opset, "batch": batch, "losses": losses, "fold": fold, "seed": seed}
+        return _folder(net, output, {**options, "weights_init": weights_init}, jobs)
     names = [*(outputs.split(",") if outputs else ()), *([until] if until else ())]
     graph = api.read_caffe(net, weights, state=state_from(phase, stages, level), dialect=dialect)
     asked = Conversion(
@@ -119,9 +143,7 @@ def command(
     if verify:
         _prove(made)
     files = write_model(made, output, external_data=external_data)
-    for change in made.changes:
-        layer = f"{change.layer} ({change.type})" if change.type else change.layer
-        print(f"{layer}: {change.what}", file=sys.stderr)
+    print_changes(made.changes)
     if report is not None:
         text = json.dumps(_report(made, opset), indent=2)
         write_output(report, (text + "\n").encode())
@@ -130,6 +152,23 @@ def command(
         f"{_described(made.skeleton.graph.input)} -> {_described(made.skeleton.graph.output)}",
         file=sys.stderr,
     )
+    return 0
+
+
+def _folder(net: str, output: str, options: dict[str, object], jobs: int) -> int:
+    """Convert a folder; a progress bar on a terminal, else a line for each net."""
+    from prototxt_gen import fleet
+
+    folder, out = Path(net), Path(output)
+    total = sum(1 for _ in fleet.find(folder, out))
+    with progress("converting", total) as step:
+        outcomes = fleet.convert_all(
+            folder, out, options, jobs=jobs, done=lambda o: step(f"{o.name}: {o.status}")
+        )
+    print_table(("net", "", ""), [(o.name, o.status, o.why) for o in outcomes])
+    counts = Counter(outcome.status for outcome in outcomes)
+    print(", ".join(f"{number} {status}" for status, number in counts.items()), file=sys.stderr)
+    return int(any(outcome.status == fleet.FAILED for outcome in outcomes))
 
 
 def _prove(made: Exported) -> None:

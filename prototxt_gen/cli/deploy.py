@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import Literal
 
@@ -17,6 +16,7 @@ from prototxt_gen.cli.options import (
     state_options,
     write_output,
 )
+from prototxt_gen.cli.output import print_changes
 
 
 @click.command("deploy", short_help="Turn a net for training into one for inference.")
@@ -45,12 +45,11 @@ def command(
 ) -> None:
     """Write a net for inference: data layers become inputs, losses their head.
 
-    What is for training alone goes: labels, accuracy, fillers stay where they are.
+    What is for training alone goes: labels, accuracy, fillers, rates, rules.
     """
     from prototxt_gen import api
 
     graph = api.load(api.read_source(net), state_from(phase, stages, level), dialect)
     made, changes = api.deploy(graph, dict(input_shapes), batch=batch, losses=losses)
     write_output(output, api.dump(made).encode("utf-8", "surrogateescape"))
-    for change in changes:
-        print(f"{change.layer} ({change.type}): {change.what}", file=sys.stderr)
+    print_changes(changes)

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from prototxt_gen.cli.options import dialect_option, write_output
+from prototxt_gen.cli.output import print_changes
 from prototxt_gen.errors import VerificationError
 
 
@@ -50,6 +51,5 @@ def command(
     target = output_weights or str(Path(output).with_suffix(".caffemodel"))
     tools.save(made, stored, target)
     write_output(output, api.dump(made).encode("utf-8", "surrogateescape"))
-    for change in changes:
-        print(f"{change.layer} ({change.type}): {change.what}", file=sys.stderr)
+    print_changes(changes)
     print(f"{output}, {target}: {len(changes)} layers folded", file=sys.stderr)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TextIO
 
@@ -11,6 +12,8 @@ from prototxt_gen.diagnostics import Diagnostic, Severity, Source, render
 
 if TYPE_CHECKING:
     from rich.text import Text
+
+    from prototxt_gen.passes.deploy import Change
 
 _COLOURS = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold blue"}
 
@@ -47,6 +50,39 @@ def print_table(
             for index, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         print("  ".join(cells).rstrip())
+
+
+def print_changes(changes: Iterable[Change]) -> None:
+    """On stderr what became of layers: a line for each, and one for all that were folded."""
+    folded = 0
+    for change in changes:
+        if change.what.startswith("folded into"):
+            folded += 1
+            continue
+        layer = f"{change.layer} ({change.type})" if change.type else change.layer
+        print(f"{layer}: {change.what}", file=sys.stderr)
+    if folded:
+        print(f"{folded} layers folded into the weights in front of them", file=sys.stderr)
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Callable[[str], None]]:
+    """A bar on a terminal, else a line for each step; the function tells of one step."""
+    if not sys.stderr.isatty():
+        yield lambda text: print(text, file=sys.stderr)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (
+        TextColumn(what),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda text: bar.update(task, advance=1, description=text)
 
 
 def _print_rich_table(

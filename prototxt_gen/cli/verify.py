@@ -176,7 +176,7 @@ def _image(graph: Any, name: str, path: str) -> Any:
     try:
         from PIL import Image
     except ImportError:
-        raise VerificationError("images need Pillow: pip install pillow") from None
+        raise VerificationError("images need Pillow: pip install 'resnet-proto[image]'") from None
     rows = api.summarize(graph).rows
     shape = next(row.shapes[0] for row in rows if row.tops == (name,) and row.shapes[0])
     height, width = (dim or 1 for dim in shape[-2:])

@@ -16,7 +16,12 @@ from prototxt_gen import api
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.graph.graph import Graph
 from prototxt_gen.graph.infer import infer
+from prototxt_gen.graph.weights import bind
+from prototxt_gen.passes.deploy import deploy
+from prototxt_gen.passes.fold import fold
 from prototxt_gen.to_onnx.convert import Conversion, convert
+from prototxt_gen.verify import verify
+from prototxt_gen.weights import save
 
 ROOT = Path(__file__).parents[2] / "../shared"
 CORPUS = Path(os.environ.get("PROTOTXT_CORPUS", ROOT / "corpus"))
@@ -73,3 +78,27 @@ def test_a_published_net(recording: Path) -> None:
     largest = max(float(np.abs(value).max()) for value in wanted.values())
     found_tops = run_onnx(model.SerializeToString(), inputs)
     assert_close(found_tops, wanted, 2e-6 * max(1.0, largest), 1e-3)
+    assert verify(graph, model, inputs).agrees
+
+
+@pytest.mark.nets
+@pytest.mark.skipif(not RECORDINGS, reason="no recordings: set PROTOTXT_CORPUS")
+@pytest.mark.parametrize("recording", RECORDINGS, ids=lambda file: file.stem)
+def test_folded_and_deployed_nets_are_the_same(recording: Path, tmp_path: Path) -> None:
+    with np.load(recording) as found:
+        graph, inputs = net(recording, found)
+        wanted = {name[4:]: found[name] for name in found.files if name.startswith("out.")}
+    shapes = infer(graph, Sink())
+    source, _ = deploy(graph, shapes)
+    sink = Sink()
+    weights = bind(source, infer(source, sink), source.stored, sink)
+    made, folded, _ = fold(source, weights)
+    stored = {node.name: folded.get(index) for index, node in enumerate(made.nodes)}
+    save(made, stored, tmp_path / "net.caffemodel")
+    (tmp_path / "net.prototxt").write_bytes(api.dump(made).encode("utf-8", "surrogateescape"))
+    assert [d for d in api.validate(tmp_path / "net.prototxt") if d.severity.value != "note"] == []
+    again = api.read_caffe(tmp_path / "net.prototxt", tmp_path / "net.caffemodel")
+    kinds = {node.type for node in again.nodes}
+    assert not kinds & {"Data", "Accuracy", "SoftmaxWithLoss", "Silence"}
+    model = convert(again, Conversion(fold=False)).model
+    assert_close(run_onnx(model.SerializeToString(), inputs), wanted, 1e-4, 1e-3)

@@ -160,6 +160,8 @@ def test_deploy_leaves_nothing_of_training(tmp_path: Path) -> None:
     made = api.load(target)
     kinds = {node.type for node in made.nodes}
     assert not kinds & {"Data", "SoftmaxWithLoss", "Accuracy"}
+    text = target.read_text()
+    assert not any(w in text for w in ("filler", "lr_mult", "include", "transform_param"))
     plain = api.load(_source(api.generate("resnet18")))
     assert [n.type for n in made.nodes] == [n.type for n in plain.nodes]
     assert api.summarize(made).parameters == api.summarize(plain).parameters

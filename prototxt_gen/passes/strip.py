@@ -1,0 +1,52 @@
+"""What a net has for training alone, taken out of its layers: fillers, rates, rules."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from prototxt_gen.document import Block, Field
+from prototxt_gen.graph.graph import Graph, Node
+from prototxt_gen.passes.rebuild import append, empty_like
+
+#: Fields of a layer and of a net that nothing at inference reads.
+LAYER_FIELDS = frozenset({"include", "exclude", "loss_weight", "propagate_down", "transform_param"})
+NET_FIELDS = frozenset({"force_backward", "state", "debug_info"})
+
+
+def strip(graph: Graph) -> Graph:
+    """The same net at inference, with nothing that only training needs.
+
+    A ``param`` stays where its name shares a weight, without its rates.
+    """
+    made = empty_like(graph)
+    made.header = [field for field in graph.header if field.name not in NET_FIELDS]
+    for node in graph.nodes:
+        append(made, _stripped(node))
+    return made
+
+
+def _stripped(node: Node) -> Node:
+    block = Block(type=node.source.type, comments=node.source.comments)
+    for field in node.source:
+        if field.name == "param" and isinstance(field.value, Block):
+            named = Block([f for f in field.value if f.name in ("name", "share_mode")])
+            if named.has("name"):
+                block.fields.append(Field("param", named, comments=field.comments))
+        elif field.name not in LAYER_FIELDS:
+            block.fields.append(_without_fillers(node, field))
+    old = node.field
+    if old is None:
+        return replace(node, source=block)
+    place = (old.start, old.value_start, old.end)
+    field = Field("layer", block, *place, comments=old.comments, trailing=old.trailing)
+    return replace(node, source=block, field=field)
+
+
+def _without_fillers(node: Node, field: Field) -> Field:
+    value = field.value
+    # The fillers of DummyData are what it makes.
+    if field.name != node.layer.param or not isinstance(value, Block) or node.type == "DummyData":
+        return field
+    kept = [inner for inner in value if not inner.name.endswith("filler")]
+    params = Block(kept, value.type, value.comments)
+    return Field(field.name, params, comments=field.comments, trailing=field.trailing)

@@ -1,0 +1,148 @@
+"""A folder of nets, broken ones among them: the table, a second run, one that was killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from to_onnx.recorded import run_onnx
+
+from prototxt_gen import api
+from prototxt_gen.cli import run
+from prototxt_gen.diagnostics import Source
+from prototxt_gen.weights import make, save
+
+NET = """name: "n%d"
+input: "data" input_shape { dim: [1, 3, 8, 8] }
+layer { name: "c" type: "Convolution" bottom: "data" top: "c"
+  convolution_param { num_output: %d kernel_size: 3 weight_filler { type: "msra" } } }
+layer { name: "r" type: "ReLU" bottom: "c" top: "c" }
+"""
+BROKEN = {
+    "noweights": "no caffemodel is given",
+    "unknown": "NoSuchLayer",
+    "cut": "cut off",
+    "shape": "expected",
+    "syntax": "not closed",
+}
+SOUND = 55
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    for number in range(SOUND):
+        # Some in a folder of their own, with weights of another name.
+        own = folder / f"group{number % 3}" / f"m{number}" if number % 3 else folder
+        own.mkdir(parents=True, exist_ok=True)
+        net = own / f"net{number}.prototxt"
+        net.write_text(NET % (number, 2 + number % 5))
+        graph = api.load(net)
+        model = "weights.caffemodel" if number % 3 else f"net{number}.caffemodel"
+        save(graph, make(graph, "fillers"), own / model)
+    for name in BROKEN:
+        own = folder / "broken" / name
+        own.mkdir(parents=True)
+        text = NET % (99, 4)
+        if name == "unknown":
+            text += 'layer { name: "u" type: "NoSuchLayer" bottom: "c" top: "u" }\n'
+        graph = api.load(Source(text.encode()))
+        if name != "noweights":
+            save(graph, make(graph, "fillers"), own / "net.caffemodel")
+        if name == "cut":
+            data = (own / "net.caffemodel").read_bytes()
+            (own / "net.caffemodel").write_bytes(data[:-40])
+        if name == "shape":
+            text = text.replace("num_output: 4", "num_output: 7")
+        (own / "net.prototxt").write_text(text[:-20] if name == "syntax" else text)
+    (folder / "solver.prototxt").write_text('net: "x" base_lr: 0.1 max_iter: 3\n')
+    return folder
+
+
+def command(models: Path, out: Path, *more: str) -> list[str]:
+    return ["convert", str(models), "-o", str(out), *more]
+
+
+def state(out: Path) -> dict[str, bytes]:
+    return {
+        file.relative_to(out).as_posix(): file.read_bytes()
+        for file in out.rglob("*")
+        if file.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def whole(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("out") / "onnx"
+    assert run(command(models, out, "--jobs", "2")) == 1
+    return out
+
+
+def test_the_rest_is_converted_and_the_table_is_right(models: Path, whole: Path) -> None:
+    made = [name for name in state(whole) if name.endswith(".onnx")]
+    assert len(made) == SOUND
+    model = (whole / "net0.onnx").read_bytes()
+    import numpy as np
+
+    top = run_onnx(model, {"data": np.ones((1, 3, 8, 8), np.float32)})["c"]
+    assert top.shape == (1, 2, 6, 6)
+    nets = json.loads((whole / "manifest.json").read_text())["nets"]
+    assert len(nets) == SOUND + len(BROKEN)
+    failed = {name: row["why"] for name, row in nets.items() if row["status"] == "failed"}
+    assert set(failed) == {f"broken/{name}/net" for name in BROKEN}
+    for name, words in BROKEN.items():
+        assert words in failed[f"broken/{name}/net"]
+
+
+def test_a_second_run_does_nothing(
+    models: Path, whole: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {file: file.stat().st_mtime_ns for file in whole.rglob("*")}
+    assert run(command(models, whole, "--jobs", "2")) == 1
+    assert {file: file.stat().st_mtime_ns for file in whole.rglob("*")} == before
+    out, err = capsys.readouterr()
+    assert err.splitlines()[-1] == f"{len(BROKEN)} failed, {SOUND} up to date"
+    assert len(out.splitlines()) == 1 + SOUND + len(BROKEN)
+
+
+def test_killed_in_the_middle_and_started_again_it_ends_the_same(
+    models: Path, whole: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "onnx"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "prototxt_gen", *command(models, out, "--jobs", "2")],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    while not list(out.rglob("*.onnx")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert 0 < len(list(out.rglob("*.onnx"))) < SOUND
+    (out / ".net0.onnx.half").write_bytes(b"half")
+    assert run(command(models, out, "--jobs", "2")) == 1
+    assert state(out) == state(whole)
+
+
+def test_what_has_changed_is_converted_again(models: Path, tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    for name in ("net0.prototxt", "net0.caffemodel"):
+        (folder / name).write_bytes((models / name).read_bytes())
+    assert run(command(folder, out)) == 0
+    first = (out / "net0.onnx").read_bytes()
+    assert run(command(folder, out, "--opset", "13")) == 0
+    second = (out / "net0.onnx").read_bytes()
+    assert first != second
+    (folder / "net0.prototxt").write_text(NET % (0, 2) + "# changed\n")
+    (out / "net0.onnx").unlink()
+    assert run(command(folder, out, "--opset", "13")) == 0
+    assert (out / "net0.onnx").read_bytes() == second
