@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,8 +17,12 @@ import onnx
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.errors import GraphError, UnsupportedError, VerificationError, WeightsError
 from prototxt_gen.graph.check import check
+from prototxt_gen.graph.comparison import Comparison as Comparison
+from prototxt_gen.graph.comparison import Verdict as Verdict
+from prototxt_gen.graph.comparison import compare as compare
 from prototxt_gen.graph.graph import Graph, Ref
 from prototxt_gen.graph.run import run
+from prototxt_gen.graph.sample import seeded as seeded
 from prototxt_gen.graph.weights import Weights, bind
 from prototxt_gen.layers.shapes import Shape
 from prototxt_gen.passes.deploy import deploy
@@ -27,53 +30,6 @@ from prototxt_gen.passes.fold import fold
 from prototxt_gen.to_onnx.export import Exported
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-#: Values agree within so much of the blob's greatest, and so much of their own.
-OF_GREATEST, OF_ITSELF = 2e-5, 1e-3
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """One blob on both sides; ``greatest`` differences are absolute and relative."""
-
-    blob: str
-    layer: str
-    shape: tuple[int, ...]
-    other_shape: tuple[int, ...]
-    absolute: float
-    relative: float
-    cosine: float
-    agrees: bool
-
-    def to_dict(self) -> dict[str, object]:
-        """The comparison as JSON has it."""
-        return {
-            "blob": self.blob,
-            "layer": self.layer,
-            "shape": self.shape,
-            "other_shape": self.other_shape,
-            "absolute": self.absolute,
-            "relative": self.relative,
-            "cosine": self.cosine,
-            "agrees": self.agrees,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """All comparisons in the order of the layers."""
-
-    comparisons: tuple[Comparison, ...]
-
-    @property
-    def agrees(self) -> bool:
-        """Whether every blob agrees."""
-        return all(comparison.agrees for comparison in self.comparisons)
-
-    @property
-    def first(self) -> Comparison | None:
-        """The first blob that does not."""
-        return next((c for c in self.comparisons if not c.agrees), None)
 
 
 def verify(
@@ -122,49 +78,6 @@ def verify_export(made: Exported, seed: int = 0) -> Verdict:
             if ref in names
         )
     )
-
-
-def compare(blob: str, layer: str, ours: Array, theirs: Array) -> Comparison:
-    """Two values of one blob; ours is the reference."""
-    if ours.shape != theirs.shape:
-        nan = float("nan")
-        return Comparison(blob, layer, ours.shape, theirs.shape, nan, nan, nan, False)
-    a, b = ours.astype(np.float64).reshape(-1), theirs.astype(np.float64).reshape(-1)
-    same = (a == b) | (np.isnan(a) & np.isnan(b))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        difference = np.where(same, 0, np.abs(a - b))
-        finite = np.abs(a[np.isfinite(a)])
-        greatest = float(finite.max()) if finite.size else 0.0
-        allowed = OF_GREATEST * greatest + OF_ITSELF * np.abs(a)
-        relative = np.where(same, 0, difference / np.maximum(np.abs(a), 1e-30))
-        length = np.linalg.norm(a) * np.linalg.norm(b)
-        cosine = float(a @ b / length) if length else 1.0
-    agrees = bool((same | (difference <= allowed)).all())
-    return Comparison(
-        blob,
-        layer,
-        ours.shape,
-        theirs.shape,
-        float(difference.max(initial=0)),
-        float(relative.max(initial=0)),
-        cosine,
-        agrees,
-    )
-
-
-def seeded(graph: Graph, shapes: Mapping[str, Shape], seed: int = 0) -> dict[str, Array]:
-    """Values for the inputs of a net: normal ones, and whole numbers where they are indices."""
-    random = np.random.default_rng(seed)
-    known = {ref.blob: ref for ref in graph.inputs}
-    found = {}
-    for name, shape in shapes.items():
-        size = tuple(dim or 1 for dim in shape)
-        limit = _index_limit(graph, known[name]) if name in known else None
-        if limit is not None:
-            found[name] = random.integers(0, limit, size).astype(np.float32)
-        else:
-            found[name] = random.normal(size=size).astype(np.float32)
-    return found
 
 
 def _reference(
@@ -252,23 +165,6 @@ def _onnx_values(
         return dict(zip(names, session.run(list(names), given), strict=True))
     except Exception as error:
         raise VerificationError(f"onnxruntime cannot run the model: {error}") from error
-
-
-def _index_limit(graph: Graph, ref: Ref) -> int | None:
-    """How many there are to choose from, where an input is an index, a label or a mark."""
-    for node in graph.nodes:
-        for index, bottom in enumerate(node.bottoms):
-            if bottom != ref:
-                continue
-            if node.type == "Embed":
-                return int(node.layer.input_dim)  # type: ignore[attr-defined]
-            if (node.layer.loss or node.type == "Accuracy") and index == 1:
-                return 2
-            if node.type in ("LSTM", "RNN", "Filter", "BatchReindex") and index == 1:
-                return 2
-            if node.type in ("ROIPooling", "ROIAlign") and index == 1:
-                return 1
-    return None
 
 
 def _dims(value: onnx.ValueInfoProto) -> Shape:

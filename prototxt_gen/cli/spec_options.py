@@ -11,7 +11,7 @@ from click.shell_completion import CompletionItem
 
 from prototxt_gen.cli.options import Decimals, Numbers
 from prototxt_gen.errors import SpecError
-from prototxt_gen.generate import spec as forms
+from prototxt_gen.generate import forms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,8 +131,10 @@ def spec_from(preset: str | None, spec: str | None, options: dict[str, Any]) -> 
             "say which net: a preset, --depth, --stages or --spec; for instance: "
             "resnet50, or --depth 50"
         )
+    from prototxt_gen.generate.spec import Spec
+
     try:
-        return forms.Spec.of({**keys, **asked})
+        return Spec.of({**keys, **asked})
     except SpecError as error:
         if file is None or error.path.partition("[")[0] in given:
             raise

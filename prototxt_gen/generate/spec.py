@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from math import isfinite
-from typing import NamedTuple, Self
+from typing import Self
 
 from prototxt_gen.errors import SpecError
 from prototxt_gen.generate.checks import (
@@ -24,69 +24,22 @@ from prototxt_gen.generate.checks import (
     need_type,
     unknown,
 )
-
-#: The most blocks of a net; above, the text would be larger than what a reader takes.
-MOST_BLOCKS = 100_000
-
-
-class Conv(NamedTuple):
-    """One convolution of a block's branch: its kernel, and its channels per width."""
-
-    kernel: int
-    factor: int
-
-
-class BlockForm(NamedTuple):
-    """The branch of a block, and whether activations stand in front of convolutions."""
-
-    convs: tuple[Conv, ...]
-    preact: bool = False
-    plain: bool = False
-
-    @property
-    def expansion(self) -> int:
-        """The channels that come out of a block, per width."""
-        return self.convs[-1].factor
-
-
-_BASIC = (Conv(3, 1), Conv(3, 1))
-_BOTTLENECK = (Conv(1, 1), Conv(3, 1), Conv(1, 4))
-#: The blocks of He et al. (arXiv 1512.03385, figure 5; 1603.05027), and plain ones.
-BLOCKS = {
-    "basic": BlockForm(_BASIC),
-    "bottleneck": BlockForm(_BOTTLENECK),
-    "preact-basic": BlockForm(_BASIC, preact=True),
-    "preact-bottleneck": BlockForm(_BOTTLENECK, preact=True),
-    "plain": BlockForm(_BASIC, plain=True),
-}
-SHORTCUTS = ("A", "B", "C", "avgpool")
-STEMS = ("7x7", "3x3", "cifar")
-POOLS = ("ceil", "floor")
-STRIDES = ("1x1", "3x3")
-BIASES = ("none", "conv1", "all")
-ELTWISE = ("SUM", "PROD", "MAX")
-NAMINGS = ("msra", "torchvision")
-PHASES = ("deploy", "train_val")
-DIALECTS = ("bvlc", "bvlc-1.0", "caffe_priv")
-
-#: The stages of an ImageNet net by its depth, and its block (arXiv 1512.03385, table 1;
-#: 200 and 269 came later).
-DEPTHS: dict[int, tuple[tuple[int, ...], str]] = {
-    18: ((2, 2, 2, 2), "basic"),
-    34: ((3, 4, 6, 3), "basic"),
-    50: ((3, 4, 6, 3), "bottleneck"),
-    101: ((3, 4, 23, 3), "bottleneck"),
-    152: ((3, 8, 36, 3), "bottleneck"),
-    200: ((3, 24, 36, 3), "bottleneck"),
-    269: ((3, 30, 48, 8), "bottleneck"),
-}
-#: What the stem ``cifar`` brings with it, where nothing else is said.
-CIFAR: dict[str, object] = {
-    "width": 16,
-    "classes": 10,
-    "input_shape": (1, 3, 32, 32),
-    "block": "basic",
-}
+from prototxt_gen.generate.depths import with_depth
+from prototxt_gen.generate.forms import (
+    BIASES,
+    BLOCKS,
+    CIFAR,
+    DIALECTS,
+    ELTWISE,
+    MOST_BLOCKS,
+    NAMINGS,
+    PHASES,
+    POOLS,
+    SHORTCUTS,
+    STEMS,
+    STRIDES,
+    BlockForm,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +139,7 @@ class Spec:
         if given.get("stem") == "cifar":
             given = {**CIFAR, **given}
         if "depth" in values:
-            given = _with_depth(values["depth"], given, values)
+            given = with_depth(values["depth"], given, values)
         elif "stages" not in given:
             raise SpecError("needs a depth, or stages and a block")
         return cls(**given)  # type: ignore[arg-type]
@@ -318,57 +271,6 @@ class Spec:
             family = "ResNeXt" if self.cardinality > 1 else "ResNet"
         groups = f"-{self.cardinality}x{self.base_width}d" if self.base_width else ""
         return f"{'SE-' if self.se else ''}{family}-{self.depth}{groups}"
-
-
-def _with_depth(
-    depth: object, given: dict[str, object], values: Mapping[str, object]
-) -> dict[str, object]:
-    if type(depth) is not int:
-        raise SpecError(f"is {depth!r}, expected a whole number", path="depth")
-    if "stages" in given:
-        raise SpecError(f"is given beside depth, which stands for it: {depth}", path="stages")
-    if given.get("stem") == "cifar":
-        return {**given, "stages": _cifar_stages(depth, str(given["block"]))}
-    if depth not in DEPTHS:
-        raise SpecError(
-            f"there is no ResNet-{depth}; {nearest(depth, list(DEPTHS))}, "
-            "and stages with a block make any other",
-            path="depth",
-        )
-    stages, block = DEPTHS[depth]
-    asked = values.get("block", block)
-    if asked in BLOCKS and BLOCKS[str(asked)].convs != BLOCKS[block].convs:
-        raise SpecError(
-            f"depth {depth} is made of {block} blocks, found {asked!r}; stages with a block "
-            "make any other",
-            path="block",
-        )
-    # MSRA published ResNet-50, alone among its nets, with a bias on conv1.
-    bias = "conv1" if (depth, asked) == (50, "bottleneck") else "none"
-    return {"bias": bias, "block": block, **given, "stages": stages}
-
-
-def _cifar_stages(depth: int, block: str) -> tuple[int, ...]:
-    """Three equal stages (arXiv 1512.03385, section 4.2)."""
-    need_choice("block", block, list(BLOCKS))
-    convs = 3 * len(BLOCKS[block].convs)
-    blocks, rest = divmod(depth - 2, convs)
-    if rest or blocks < 1:
-        below = max(1, blocks)
-        fitting = [2 + convs * below, 2 + convs * (below + 1)]
-        raise SpecError(
-            f"a CIFAR net of {block} blocks has 2 + {convs}n layers; {nearest(depth, fitting)}",
-            path="depth",
-        )
-    return (blocks,) * 3
-
-
-def nearest(number: int, known: Sequence[int]) -> str:
-    """What to say of a number that is none of the known ones."""
-    below = max((n for n in known if n < number), default=None)
-    above = min((n for n in known if n > number), default=None)
-    found = [str(n) for n in (below, above) if n is not None]
-    return f"the nearest {'is' if len(found) == 1 else 'are'} {' and '.join(found)}"
 
 
 def _is_number(value: object) -> bool:

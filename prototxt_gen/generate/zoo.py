@@ -12,7 +12,8 @@ from difflib import get_close_matches
 from typing import Any
 
 from prototxt_gen.errors import SpecError
-from prototxt_gen.generate.spec import DEPTHS, nearest
+from prototxt_gen.generate.depths import nearest
+from prototxt_gen.generate.forms import DEPTHS
 
 Keys = dict[str, Any]
 

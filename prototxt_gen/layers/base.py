@@ -24,7 +24,6 @@ from typing import (
     Any,
     ClassVar,
     NamedTuple,
-    Protocol,
     Self,
     TypeVar,
     dataclass_transform,
@@ -32,6 +31,8 @@ from typing import (
 
 from prototxt_gen.document import Block, Symbol, Value
 from prototxt_gen.errors import UnsupportedError
+from prototxt_gen.layers.protocols import Builder as Builder
+from prototxt_gen.layers.protocols import OnnxOp as OnnxOp
 from prototxt_gen.layers.shapes import Shape, count
 
 if TYPE_CHECKING:
@@ -79,108 +80,6 @@ class Problem(NamedTuple):
     message: str
     field: str | None = None
     help: str | None = None
-
-
-class Builder(Protocol):
-    """What ``lower`` writes ONNX through; ``to_onnx.builder`` implements it and says more."""
-
-    opset: int
-    bottom_shapes: tuple[Shape, ...]
-    top_shapes: tuple[Shape, ...]
-
-    @property
-    def batch_is_dynamic(self) -> bool:
-        """Whether a bottom of the layer has a dimension that is free."""
-
-    def need_fixed(self, what: str) -> None:
-        """Refuse where the layer's bottoms depend on the batch."""
-
-    def need_fixed_axis(self, axis: int, what: str) -> None:
-        """Refuse where an axis of the first bottom is the batch."""
-
-    def top_is_fixed(self, index: int) -> bool:
-        """Whether a top has no dimension that is free."""
-
-    def full_by_batch(self, value: float, rest: Sequence[int]) -> str:
-        """A blob of one value whose first dimension is that of the net's inputs."""
-
-    def full_like(self, x: str, value: float) -> str:
-        """A blob of the same shape with one value everywhere."""
-
-    def op(self, name: str, inputs: Sequence[str], **attributes: Any) -> str:
-        """Add a node with one output; return the output's name."""
-
-    def ops(self, name: str, inputs: Sequence[str], count: int, **attributes: Any) -> list[str]:
-        """Add a node with several outputs; return their names."""
-
-    def const(self, value: Any, name: str = "") -> str:
-        """Add an initializer; return its name."""
-
-    def ints(self, *values: int) -> str:
-        """A list of int64."""
-
-    def scalar(self, value: float) -> str:
-        """A float without axes."""
-
-    def cast(self, x: str, to: str) -> str:
-        """As another type: float, int64, bool or double."""
-
-    def transpose(self, x: str, perm: Sequence[int]) -> str:
-        """The axes in another order."""
-
-    def reshape(self, x: str, dims: Sequence[int]) -> str:
-        """Another shape; 0 keeps the axis of that place, one -1 is what is left over."""
-
-    def reshape_to_top(self, x: str, index: int = 0, bottom: int = 0) -> str:
-        """The shape that a top has, from that of a bottom, whatever the batch is."""
-
-    def reshape_like(self, x: str, index: int) -> str:
-        """A top's shape for what has its elements in another shape, in the same order."""
-
-    def unsqueeze(self, x: str, axes: Sequence[int]) -> str:
-        """Insert axes of 1."""
-
-    def squeeze(self, x: str, axes: Sequence[int]) -> str:
-        """Take away axes of 1."""
-
-    def split(self, x: str, sizes: Sequence[int], axis: int) -> list[str]:
-        """Cut along an axis."""
-
-    def reduce(self, kind: str, x: str, axes: Sequence[int], *, keepdims: bool) -> str:
-        """ReduceSum, ReduceMean and their like."""
-
-    def softmax(self, x: str, axis: int, rank: int) -> str:
-        """Softmax along one axis."""
-
-    def slice(
-        self,
-        x: str,
-        starts: Sequence[int],
-        ends: Sequence[int],
-        axes: Sequence[int],
-        steps: Sequence[int] | None = None,
-    ) -> str:
-        """A part of a blob."""
-
-    def pad(self, x: str, begin: Sequence[int], end: Sequence[int], value: float) -> str:
-        """A border of one value."""
-
-    def clip(self, x: str, low: float, high: float) -> str:
-        """Values between two bounds."""
-
-
-class OnnxOp(Protocol):
-    """What ``lift`` reads: one ONNX node with its constants resolved."""
-
-    @property
-    def op_type(self) -> str:
-        """The operator's name."""
-
-    def attribute(self, name: str, default: Any = None) -> Any:
-        """The value of an attribute."""
-
-    def constant(self, index: int) -> Array | None:
-        """The value of an input, where it is a constant."""
 
 
 class Layer:

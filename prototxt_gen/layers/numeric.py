@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 FLT_MAX = 3.4028234663852886e38
 FLT_MIN = 1.1754943508222875e-38
+LOG_THRESHOLD = 1e-20  #: kLOG_THRESHOLD of the losses that take a logarithm
 
 
 def windows(

@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Self
 
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Block, Symbol
-from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.base import Arity, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.numeric import FLT_MAX, windows
-from prototxt_gen.layers.shapes import Dim, Shape, count, need_rank
+from prototxt_gen.layers.shapes import Dim, Shape, need_rank
 from prototxt_gen.layers.window import (
     ALL_SPELLINGS,
     SPELLINGS,
     Window,
     both_spellings,
-    collapse,
     expand,
     read_window,
     too_large,
@@ -31,8 +29,6 @@ if TYPE_CHECKING:
 
 MAX, AVE = Symbol("MAX"), Symbol("AVE")
 CEIL, FLOOR = Symbol("CEIL"), Symbol("FLOOR")
-
-_HIGHEST_PYRAMID = 16  #: a grid of 32768 cells a side; no image has so many pixels
 
 
 @layer("Pooling", param="pooling_param")
@@ -295,68 +291,3 @@ def _lower_max(
         reads = [start < size for start, size in zip(starts, sizes, strict=True)]
         index = b.op("Where", [b.const(np.outer(*reads)), index, b.ints(-1)])
     return values, b.cast(index, "float")
-
-
-@layer("SPP", param="spp_param")
-class SPP(Base):
-    """Pooling over grids of 1, 2, 4... cells a side, as one vector (spp_layer.cpp)."""
-
-    pyramid_height: int = 0
-    pool: Symbol = MAX
-
-    def problems(self) -> Iterator[Problem]:
-        """There is a grid; the side of the finest is still a number."""
-        if not 0 < self.pyramid_height <= _HIGHEST_PYRAMID:
-            message = f"pyramid_height is {self.pyramid_height}; expected 1 to {_HIGHEST_PYRAMID}"
-            yield Problem("pyramid-height", message, "pyramid_height")
-
-    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """(N, C * cells); a grid of one cell alone stays (N, C, 1, 1)."""
-        need_rank(bottoms[0], 4, 4, "SPP")
-        sizes: list[Dim] = []
-        for level in range(self.pyramid_height):
-            (top,) = self.level(level, bottoms[0]).shapes(bottoms, 1)
-            if self.pyramid_height == 1:
-                return (top,)
-            sizes.append(count(top[1:]))
-        cells = None if None in sizes else sum(size for size in sizes if size is not None)
-        return ((bottoms[0][0], cells),)
-
-    def level(self, level: int, bottom: Shape) -> Pooling:
-        """The pooling of one grid; raises ShapeError where Caffe refuses its pad."""
-        bins = 1 << level
-        kernel, pad = [], []
-        for size in bottom[2:]:
-            window = -(-(size or bins) // bins)
-            kernel.append(window)
-            pad.append((window * bins - (size or bins) + 1) // 2)
-            if pad[-1] >= window:
-                raise ShapeError(
-                    f"{bins} bins over {size} need a pad of {pad[-1]} for a window of {window}; "
-                    "Caffe refuses a pad that is not less",
-                    rule="pooling-pad",
-                    field="pyramid_height",
-                )
-        windows = collapse(tuple(kernel))
-        return Pooling(self.pool, windows, windows, collapse(tuple(pad)))
-
-    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """Each grid, as one vector."""
-        (x,) = bottoms
-        found = [
-            self.level(level, x.shape).run(bottoms, blobs, 1)[0]
-            for level in range(self.pyramid_height)
-        ]
-        if len(found) == 1:
-            return (found[0],)
-        return (np.concatenate([y.reshape(y.shape[0], -1) for y in found], 1),)
-
-    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """Each grid, flattened, and Concat."""
-        found = [
-            self.level(level, b.bottom_shapes[0]).lower(b, bottoms, blobs)[0]
-            for level in range(self.pyramid_height)
-        ]
-        if len(found) == 1:
-            return (found[0],)
-        return (b.op("Concat", [b.op("Flatten", [y], axis=1) for y in found], axis=1),)

@@ -15,8 +15,9 @@ from prototxt_gen.graph.graph import Graph, Node, Ref
 from prototxt_gen.graph.infer import Shapes
 from prototxt_gen.layers.activation import Sigmoid, Softmax
 from prototxt_gen.layers.base import Layer
+from prototxt_gen.layers.distance_loss import SigmoidCrossEntropyLoss
 from prototxt_gen.layers.inputs import DummyData, Input
-from prototxt_gen.layers.loss import SigmoidCrossEntropyLoss, SoftmaxWithLoss
+from prototxt_gen.layers.loss import SoftmaxWithLoss
 from prototxt_gen.passes.rebuild import append, empty_like
 
 Losses = Literal["auto", "keep", "head", "drop"]

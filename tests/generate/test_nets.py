@@ -11,7 +11,8 @@ from prototxt_gen.document import Block
 from prototxt_gen.errors import SpecError
 from prototxt_gen.formats.reader import read_text
 from prototxt_gen.generate.blocks import build
-from prototxt_gen.generate.spec import DEPTHS, Spec
+from prototxt_gen.generate.forms import DEPTHS
+from prototxt_gen.generate.spec import Spec
 from prototxt_gen.graph.infer import infer, total_cost
 
 

@@ -11,8 +11,9 @@ from prototxt_gen.diagnostics import Sink, Source
 from prototxt_gen.errors import TemplateError
 from prototxt_gen.formats.reader import read_text
 from prototxt_gen.generate.blocks import build
+from prototxt_gen.generate.forms import BIASES, BLOCKS
 from prototxt_gen.generate.render import render
-from prototxt_gen.generate.spec import BIASES, BLOCKS, Spec
+from prototxt_gen.generate.spec import Spec
 from prototxt_gen.graph.write import write
 
 LAYER = "layer.prototxt.j2"

@@ -1,121 +1,21 @@
-"""Layers that several forks have, and BVLC's Caffe has not."""
+"""Layers of forks that make a map larger or smaller."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Optional, Self
+from typing import TYPE_CHECKING, Optional
 
 from prototxt_gen._numpy import np
-from prototxt_gen.document import Block, Symbol
 from prototxt_gen.errors import ShapeError
-from prototxt_gen.layers.base import Arity, Cost, Problem, layer
+from prototxt_gen.layers.base import Arity, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.numeric import along
-from prototxt_gen.layers.shapes import Dim, Shape, count, need_rank, need_sizes, show
+from prototxt_gen.layers.shapes import Dim, Shape, count, need_rank, need_sizes
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder
 
-_RESIZE_HAS_AXES = 18
-LEARN, INFERENCE = Symbol("LEARN"), Symbol("INFERENCE")
-
-
-@layer("BN", param="bn_param")
-class BN(Base):
-    """The batch normalisations of PSPNet's and of SegNet's fork, which share a name.
-
-    SegNet's has ``bn_mode``, two weights, scale and shift, and takes statistics of the
-    batch even in the TEST phase where the mode is LEARN, its default: tops 2 and 3 are
-    they. PSPNet's, taken where nothing tells them apart, has slope, bias, mean, variance.
-    """
-
-    bn_mode: Optional[Symbol] = None  #: None for PSPNet's
-    eps: float = 1e-5
-    momentum: float = 0.9
-    frozen: bool = False
-
-    @classmethod
-    def read(cls, params: Block, layer: Block) -> Self:
-        """SegNet's is known by its own fields, or by its tops."""
-        segnet = any(params.has(name) for name in ("bn_mode", "scale_filler", "shift_filler"))
-        if segnet or len(layer.all("top")) > 1:
-            return cls(bn_mode=params.get("bn_mode", Symbol, LEARN), eps=1e-9)
-        return cls(
-            eps=params.get("eps", float, 1e-5),
-            momentum=params.get("momentum", float, 0.9),
-            frozen=params.get("frozen", bool, False),
-        )
-
-    def write(self) -> Block:
-        """The fields of the fork that it is of."""
-        if self.bn_mode is not None:
-            return Block.of(bn_mode=self.bn_mode)
-        return super().write()
-
-    def arity(self) -> Arity:
-        """SegNet's has its statistics as tops, if they are asked for."""
-        return Arity((1, 1), (1, 3 if self.bn_mode is not None else 1))
-
-    def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
-        """(1, C, 1, 1) each: scale and shift, or slope, bias, mean and variance."""
-        need_rank(bottoms[0], 2, 4, "BN")
-        return ((1, bottoms[0][1], 1, 1),) * (4 if self.bn_mode is None else 2)
-
-    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """That of the bottom, in SegNet's with four axes; the statistics (1, C, 1, 1)."""
-        need_rank(bottoms[0], 2, 4, "BN")
-        if self.bn_mode is None:
-            return (bottoms[0],)
-        top = (*bottoms[0], 1, 1)[:4]
-        return (top, *((1, bottoms[0][1], 1, 1),) * (tops - 1))
-
-    def cost(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Cost:
-        """PSPNet's mean and variance are statistics."""
-        channels = bottoms[0][1] or 0
-        return Cost(2 * channels, 2 * channels if self.bn_mode is None else 0)
-
-    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """By the fork that it is of."""
-        (x,) = bottoms
-        first, second = (along(blob.reshape(-1), 1, x.ndim) for blob in blobs[:2])
-        if self.bn_mode == INFERENCE:
-            y = x * first + second
-            return (y.reshape((*x.shape, 1, 1)[:4]),)
-        if self.bn_mode is None:
-            mean, variance = (along(blob.reshape(-1), 1, x.ndim) for blob in blobs[2:4])
-        else:
-            axes = tuple(i for i in range(x.ndim) if i != 1)
-            mean = x.mean(axis=axes, keepdims=True, dtype=np.float64)
-            variance = x.var(axis=axes, keepdims=True, dtype=np.float64)
-        y = (x - mean) / np.sqrt(variance + self.eps) * first + second
-        found = [y.astype(x.dtype).reshape((*x.shape, 1, 1)[:4] if self.bn_mode else x.shape)]
-        channels = (1, x.shape[1], 1, 1)
-        found += [np.asarray(v, x.dtype).reshape(channels) for v in (mean, variance)]
-        return tuple(found[:tops])
-
-    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """BatchNormalization; Mul and Add; or by the batch ReduceMean and arithmetic."""
-        (x,) = bottoms
-        rank = len(b.bottom_shapes[0])
-        flat = [blob.reshape(-1) for blob in blobs]
-        if self.bn_mode is None:
-            names = ("slope", "bias", "mean", "variance")
-            inputs = [b.const(v, n) for v, n in zip(flat, names, strict=True)]
-            return (b.op("BatchNormalization", [x, *inputs], epsilon=self.eps),)
-        if rank < 4:
-            x = b.unsqueeze(x, list(range(rank, 4)))
-        scale, shift = (
-            b.const(v.reshape(-1, 1, 1), n) for v, n in zip(flat, ("scale", "shift"), strict=True)
-        )
-        found: list[str] = []
-        if self.bn_mode == LEARN:
-            mean = b.reduce("ReduceMean", x, [0, 2, 3], keepdims=True)
-            x = b.op("Sub", [x, mean])
-            variance = b.reduce("ReduceMean", b.op("Mul", [x, x]), [0, 2, 3], keepdims=True)
-            x = b.op("Div", [x, b.op("Sqrt", [b.op("Add", [variance, b.scalar(self.eps)])])])
-            found = [mean, variance]
-        y = b.op("Add", [b.op("Mul", [x, scale]), shift])
-        return (y, *found)[: len(b.top_shapes)]
+_RESIZE_HAS_AXES = 18  #: the opset that gave Resize its ``axes``
 
 
 @layer("Interp", param="interp_param")
@@ -310,111 +210,6 @@ class Upsample(Base):
         empty = b.op("Expand", [b.scalar(0.0), size])
         filled = b.op("ScatterElements", [empty, index, values], axis=1)
         return (b.reshape_like(filled, 0),)
-
-
-@layer("ShuffleChannel", param="shuffle_channel_param")
-class ShuffleChannel(Base):
-    """Channels of groups in turn: (group, C / group) transposed (ShuffleNet's forks)."""
-
-    group: int = 1
-
-    def problems(self) -> Iterator[Problem]:
-        """There is a group."""
-        if self.group < 1:
-            yield Problem("group-zero", f"group is {self.group}, expected at least 1", "group")
-
-    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """(N, C, H, W), with 1 for what the bottom does not have."""
-        need_rank(bottoms[0], 2, 4, "ShuffleChannel")
-        channels = bottoms[0][1]
-        if channels is not None and channels % self.group:
-            raise ShapeError(
-                f"the bottom {show(bottoms[0])} has {channels} channels, not divisible by group "
-                f"{self.group}",
-                rule="group-divides",
-                field="group",
-            )
-        return ((*bottoms[0], 1, 1)[:4],)
-
-    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """Reshape, transpose, reshape."""
-        (x,) = bottoms
-        (top,) = self.shapes([x.shape], 1)
-        grouped = x.reshape(x.shape[0], self.group, -1, *top[2:])
-        return (grouped.swapaxes(1, 2).reshape(top),)
-
-    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """Reshape, Transpose, Reshape."""
-        _, channels, height, width = b.top_shapes[0]
-        each = (channels or 0) // self.group
-        sides = [height or 0, width or 0]
-        x = b.reshape(bottoms[0], [-1, self.group, each, *sides])
-        x = b.transpose(x, [0, 2, 1, 3, 4])
-        return (b.reshape(x, [-1, channels or 0, *sides]),)
-
-
-@layer("Reorg", param="reorg_param")
-class Reorg(Base):
-    """Squares of ``stride`` pixels a side as channels (YOLOv2), or ``reverse`` of that."""
-
-    stride: int = 0
-    reverse: bool = False
-
-    def problems(self) -> Iterator[Problem]:
-        """The stride is given."""
-        if self.stride < 1:
-            yield Problem("window-zero", f"stride is {self.stride}, expected at least 1", "stride")
-
-    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """(N, C * s^2, H / s, W / s), or the reverse of it.
-
-        Channels are a multiple of s^2 in both directions: darknet's layer divides them.
-        """
-        need_rank(bottoms[0], 4, 4, "Reorg")
-        batch, channels, height, width = bottoms[0]
-        square = self.stride * self.stride
-        if channels is not None and channels % square:
-            raise ShapeError(
-                f"the bottom {show(bottoms[0])} has {channels} channels, no multiple of stride "
-                f"{self.stride} squared",
-                rule="reorg-stride",
-                field="stride",
-            )
-        if self.reverse:
-            fewer = None if channels is None else channels // square
-            return ((batch, fewer, count((height, self.stride)), count((width, self.stride))),)
-        for side in (height, width):
-            if side is not None and side % self.stride:
-                raise ShapeError(
-                    f"the bottom {show(bottoms[0])} is no multiple of stride {self.stride} high "
-                    "and wide",
-                    rule="reorg-stride",
-                    field="stride",
-                )
-        small = [None if side is None else side // self.stride for side in (height, width)]
-        return ((batch, count((channels, square)), *small),)
-
-    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """In darknet's order."""
-        (x,) = bottoms
-        (top,) = self.shapes([x.shape], 1)
-        dims, perm = self._moves(x.shape)
-        return (x.reshape(-1, *dims).transpose(perm).reshape(top),)
-
-    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """Reshape, Transpose, Reshape; SpaceToDepth has another order."""
-        dims, perm = self._moves(b.bottom_shapes[0])
-        x = b.transpose(b.reshape(bottoms[0], [-1, *dims]), perm)
-        return (b.reshape(x, [-1, *(dim or 0 for dim in b.top_shapes[0][1:])]),)
-
-    def _moves(self, shape: Shape) -> tuple[list[int], list[int]]:
-        """The axes behind the batch to split into, and their new order."""
-        _, channels, height, width = (dim or 0 for dim in shape)
-        s = self.stride
-        few = channels // (s * s)
-        if self.reverse:
-            return [s, s, few, height, width], [0, 3, 4, 1, 5, 2]
-        return [few, height, s, width, s], [0, 3, 5, 1, 2, 4]
 
 
 def _scaled(size: Dim, scale: int, pad_out: bool) -> Dim:

@@ -1,0 +1,86 @@
+"""Two values of a blob side by side, and what all of them together say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from prototxt_gen._numpy import np
+
+if TYPE_CHECKING:
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+#: Values agree within so much of the blob's greatest, and so much of their own.
+OF_GREATEST, OF_ITSELF = 2e-5, 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One blob on both sides; ``greatest`` differences are absolute and relative."""
+
+    blob: str
+    layer: str
+    shape: tuple[int, ...]
+    other_shape: tuple[int, ...]
+    absolute: float
+    relative: float
+    cosine: float
+    agrees: bool
+
+    def to_dict(self) -> dict[str, object]:
+        """The comparison as JSON has it."""
+        return {
+            "blob": self.blob,
+            "layer": self.layer,
+            "shape": self.shape,
+            "other_shape": self.other_shape,
+            "absolute": self.absolute,
+            "relative": self.relative,
+            "cosine": self.cosine,
+            "agrees": self.agrees,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """All comparisons in the order of the layers."""
+
+    comparisons: tuple[Comparison, ...]
+
+    @property
+    def agrees(self) -> bool:
+        """Whether every blob agrees."""
+        return all(comparison.agrees for comparison in self.comparisons)
+
+    @property
+    def first(self) -> Comparison | None:
+        """The first blob that does not."""
+        return next((c for c in self.comparisons if not c.agrees), None)
+
+
+def compare(blob: str, layer: str, ours: Array, theirs: Array) -> Comparison:
+    """Two values of one blob; ours is the reference."""
+    if ours.shape != theirs.shape:
+        nan = float("nan")
+        return Comparison(blob, layer, ours.shape, theirs.shape, nan, nan, nan, False)
+    a, b = ours.astype(np.float64).reshape(-1), theirs.astype(np.float64).reshape(-1)
+    same = (a == b) | (np.isnan(a) & np.isnan(b))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        difference = np.where(same, 0, np.abs(a - b))
+        finite = np.abs(a[np.isfinite(a)])
+        greatest = float(finite.max()) if finite.size else 0.0
+        allowed = OF_GREATEST * greatest + OF_ITSELF * np.abs(a)
+        relative = np.where(same, 0, difference / np.maximum(np.abs(a), 1e-30))
+        length = np.linalg.norm(a) * np.linalg.norm(b)
+        cosine = float(a @ b / length) if length else 1.0
+    agrees = bool((same | (difference <= allowed)).all())
+    return Comparison(
+        blob,
+        layer,
+        ours.shape,
+        theirs.shape,
+        float(difference.max(initial=0)),
+        float(relative.max(initial=0)),
+        cosine,
+        agrees,
+    )

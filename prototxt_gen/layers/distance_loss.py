@@ -1,0 +1,255 @@
+"""Losses of values against targets: of probability, distance and margin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Optional
+
+from prototxt_gen._numpy import np
+from prototxt_gen.document import Symbol
+from prototxt_gen.errors import ShapeError
+from prototxt_gen.layers.base import Arity, layer
+from prototxt_gen.layers.base import Layer as Base
+from prototxt_gen.layers.labels import (
+    rows,
+)
+from prototxt_gen.layers.numeric import LOG_THRESHOLD
+from prototxt_gen.layers.shapes import (
+    Shape,
+    count,
+    need_count,
+    need_rank,
+    need_sizes,
+    show,
+)
+
+if TYPE_CHECKING:
+    from prototxt_gen.layers.base import Array, Builder
+
+L1 = Symbol("L1")
+
+
+@layer("SigmoidCrossEntropyLoss", param="loss_param")
+class SigmoidCrossEntropyLoss(Base):
+    """The cross entropy of sigmoids with targets (sigmoid_cross_entropy_loss_layer.cpp)."""
+
+    ignore_label: Optional[int] = None
+    normalization: Optional[Symbol] = None
+    normalize: Optional[bool] = None
+
+    loss = True
+
+    def arity(self) -> Arity:
+        """Scores and targets."""
+        return Arity((2, 2), (0, 1))
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """A scalar."""
+        need_count(bottoms[1], count(bottoms[0]), "bottom 1")
+        return ((),) * tops
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The formula; a target is cut to a whole number to be compared with what to ignore."""
+        x, target = bottoms
+        target = target.reshape(x.shape)
+        loss = np.maximum(x, 0) - x * target + np.log1p(np.exp(-np.abs(x)))
+        counted = np.ones(x.shape, bool)
+        if self.ignore_label is not None:
+            counted = target.astype(np.int64) != self.ignore_label
+        normalizer = {"FULL": x.size, "VALID": counted.sum(), "BATCH_SIZE": x.shape[0], "NONE": 1}[
+            self._normalization()
+        ]
+        return (np.asarray(loss[counted].sum() / max(1, normalizer), x.dtype),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Softplus and sums."""
+        x, target = bottoms
+        if b.bottom_shapes[0] != b.bottom_shapes[1]:
+            target = b.op("Reshape", [target, b.op("Shape", [x])])
+        zero = b.scalar(0.0)
+        fine = b.op("Softplus", [b.op("Neg", [b.op("Abs", [x])])])
+        gain = b.op("Sub", [b.op("Max", [x, zero]), b.op("Mul", [x, target])])
+        loss = b.op("Add", [gain, fine])
+        ones = b.op("Add", [b.op("Mul", [target, zero]), b.scalar(1.0)])
+        if self.ignore_label is not None:
+            same = b.op("Equal", [b.cast(target, "int64"), b.const(np.array(self.ignore_label))])
+            loss = b.op("Where", [same, zero, loss])
+            ones = b.op("Where", [same, zero, ones])
+        axes = list(range(len(b.bottom_shapes[0])))
+        total = b.reduce("ReduceSum", loss, axes, keepdims=False)
+        kind = self._normalization()
+        if kind == "VALID":
+            number = b.reduce("ReduceSum", ones, axes, keepdims=False)
+            number = b.op("Max", [number, b.scalar(1.0)])
+        elif kind == "NONE":
+            return (total,)
+        elif kind == "FULL":
+            number = b.cast(b.op("Size", [x]), "float")
+        else:
+            number = rows(b, x)
+        return (b.op("Div", [total, number]),)
+
+    def _normalization(self) -> str:
+        """The one that counts; by the batch where nothing is said."""
+        if self.normalization is not None or self.normalize is None:
+            return self.normalization or "BATCH_SIZE"
+        return "VALID" if self.normalize else "BATCH_SIZE"
+
+
+@layer("EuclideanLoss")
+class EuclideanLoss(Base):
+    """Half the mean of squared distances (euclidean_loss_layer.cpp)."""
+
+    loss = True
+
+    def arity(self) -> Arity:
+        """Two blobs."""
+        return Arity((2, 2), (0, 1))
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """A scalar."""
+        _one_row_each(bottoms)
+        need_count(bottoms[1][1:], count(bottoms[0][1:]), "an item of bottom 1")
+        return ((),) * tops
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The formula."""
+        x, y = bottoms
+        difference = x.reshape(len(x), -1) - y.reshape(len(y), -1)
+        return (np.asarray((difference**2).sum() / len(x) / 2, x.dtype),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """ReduceSumSquare."""
+        x, y = (b.op("Flatten", [blob], axis=1) for blob in bottoms)
+        total = b.reduce("ReduceSumSquare", b.op("Sub", [x, y]), [0, 1], keepdims=False)
+        return (b.op("Div", [b.op("Mul", [total, b.scalar(0.5)]), rows(b, bottoms[0])]),)
+
+
+@layer("ContrastiveLoss", param="contrastive_loss_param")
+class ContrastiveLoss(Base):
+    """Pairs that are alike should be near, others apart (contrastive_loss_layer.cpp)."""
+
+    margin: float = 1.0
+    legacy_version: bool = False
+
+    loss = True
+
+    def arity(self) -> Arity:
+        """Two blobs, and whether they are alike."""
+        return Arity((3, 3), (0, 1))
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """A scalar; the blobs are (N, C), the third one (N,)."""
+        _one_row_each(bottoms[:2])
+        for index, bottom in enumerate(bottoms):
+            need_rank(bottom, 1 if index == 2 else 2, 4, "ContrastiveLoss")
+            if any(dim not in (1, None) for dim in bottom[1 if index == 2 else 2 :]):
+                raise ShapeError(f"bottom {index} is {show(bottom)}; expected one vector an item")
+        need_sizes(bottoms[1][1:2], bottoms[0][1:2], "the length of bottom 1")
+        return ((),) * tops
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The formula."""
+        x, y, alike = bottoms
+        squared = ((x - y).reshape(len(x), -1) ** 2).sum(axis=1)
+        if self.legacy_version:
+            apart = np.maximum(np.float32(self.margin) - squared, 0)
+        else:
+            apart = np.maximum(np.float32(self.margin) - np.sqrt(squared), 0) ** 2
+        loss = np.where(alike.reshape(-1).astype(int) != 0, squared, apart)
+        return (np.asarray(loss.sum() / len(x) / 2, x.dtype),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Sums and Where."""
+        x, y, alike = bottoms
+        difference = b.op("Flatten", [b.op("Sub", [x, y])], axis=1)
+        squared = b.reduce("ReduceSumSquare", difference, [1], keepdims=False)
+        zero, margin = b.scalar(0.0), b.scalar(self.margin)
+        length = squared if self.legacy_version else b.op("Sqrt", [squared])
+        apart = b.op("Max", [b.op("Sub", [margin, length]), zero])
+        if not self.legacy_version:
+            apart = b.op("Mul", [apart, apart])
+        same = b.cast(b.cast(b.reshape(alike, [-1]), "int64"), "bool")
+        total = b.reduce("ReduceSum", b.op("Where", [same, squared, apart]), [0], keepdims=False)
+        return (b.op("Div", [b.op("Mul", [total, b.scalar(0.5)]), rows(b, x)]),)
+
+
+@layer("HingeLoss", param="hinge_loss_param")
+class HingeLoss(Base):
+    """One against all, with a margin of 1 (hinge_loss_layer.cpp)."""
+
+    norm: Symbol = L1
+
+    loss = True
+
+    def arity(self) -> Arity:
+        """Scores and labels."""
+        return Arity((2, 2), (0, 1))
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """A scalar."""
+        _one_row_each(bottoms)
+        return ((),) * tops
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The formula."""
+        x, labels = bottoms
+        flat = x.reshape(len(x), -1)
+        sign = np.ones_like(flat)
+        sign[np.arange(len(x)), labels.reshape(-1).astype(int)] = -1
+        over = np.maximum(0, 1 + sign * flat)
+        total = over.sum() if self.norm == L1 else (over * over).sum()
+        return (np.asarray(total / len(x), x.dtype),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """OneHot and sums."""
+        x, labels = bottoms
+        flat = b.op("Flatten", [x], axis=1)
+        classes = count(b.bottom_shapes[0][1:]) or 1
+        at = b.cast(b.reshape(labels, [-1]), "int64")
+        values = b.const(np.array([1, -1], np.float32))
+        sign = b.op("OneHot", [at, b.ints(classes), values], axis=-1)
+        over = b.op("Relu", [b.op("Add", [b.op("Mul", [sign, flat]), b.scalar(1.0)])])
+        kind = "ReduceSum" if self.norm == L1 else "ReduceSumSquare"
+        return (b.op("Div", [b.reduce(kind, over, [0, 1], keepdims=False), rows(b, x)]),)
+
+
+@layer("MultinomialLogisticLoss")
+class MultinomialLogisticLoss(Base):
+    """-log of the probability at the label (multinomial_logistic_loss_layer.cpp)."""
+
+    loss = True
+
+    def arity(self) -> Arity:
+        """Probabilities and labels."""
+        return Arity((2, 2), (0, 1))
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """A scalar; there is one label an item."""
+        _one_row_each(bottoms)
+        need_count(bottoms[1][1:], 1, "an item of bottom 1")
+        return ((),) * tops
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The formula."""
+        p, labels = bottoms
+        at = p.reshape(len(p), -1)[np.arange(len(p)), labels.reshape(-1).astype(int)]
+        loss = -np.log(np.maximum(at, np.float32(LOG_THRESHOLD))).sum() / len(p)
+        return (np.asarray(loss, p.dtype),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """GatherElements and Log."""
+        p, labels = bottoms
+        flat = b.op("Flatten", [p], axis=1)
+        at = b.op("GatherElements", [flat, b.reshape(b.cast(labels, "int64"), [-1, 1])], axis=1)
+        surprise = b.op("Log", [b.op("Max", [at, b.scalar(LOG_THRESHOLD)])])
+        total = b.op("Neg", [b.reduce("ReduceSum", surprise, [0, 1], keepdims=False)])
+        return (b.op("Div", [total, rows(b, p)]),)
+
+
+def _one_row_each(bottoms: Sequence[Shape]) -> None:
+    """Scores and labels have the same first dimension (loss_layer.cpp)."""
+    first, second = bottoms
+    need_rank(first, 1, 32, "a loss")
+    need_rank(second, 1, 32, "a loss")
+    need_sizes(second[:1], first[:1], "the first dimension of bottom 1")

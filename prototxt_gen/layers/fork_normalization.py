@@ -1,0 +1,116 @@
+"""Batch normalisation of forks, which BVLC's Caffe has not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Optional, Self
+
+from prototxt_gen._numpy import np
+from prototxt_gen.document import Block, Symbol
+from prototxt_gen.layers.base import Arity, Cost, layer
+from prototxt_gen.layers.base import Layer as Base
+from prototxt_gen.layers.numeric import along
+from prototxt_gen.layers.shapes import Shape, need_rank
+
+if TYPE_CHECKING:
+    from prototxt_gen.layers.base import Array, Builder
+
+LEARN, INFERENCE = Symbol("LEARN"), Symbol("INFERENCE")
+
+
+@layer("BN", param="bn_param")
+class BN(Base):
+    """The batch normalisations of PSPNet's and of SegNet's fork, which share a name.
+
+    SegNet's has ``bn_mode``, two weights, scale and shift, and takes statistics of the
+    batch even in the TEST phase where the mode is LEARN, its default: tops 2 and 3 are
+    they. PSPNet's, taken where nothing tells them apart, has slope, bias, mean, variance.
+    """
+
+    bn_mode: Optional[Symbol] = None  #: None for PSPNet's
+    eps: float = 1e-5
+    momentum: float = 0.9
+    frozen: bool = False
+
+    @classmethod
+    def read(cls, params: Block, layer: Block) -> Self:
+        """SegNet's is known by its own fields, or by its tops."""
+        segnet = any(params.has(name) for name in ("bn_mode", "scale_filler", "shift_filler"))
+        if segnet or len(layer.all("top")) > 1:
+            return cls(bn_mode=params.get("bn_mode", Symbol, LEARN), eps=1e-9)
+        return cls(
+            eps=params.get("eps", float, 1e-5),
+            momentum=params.get("momentum", float, 0.9),
+            frozen=params.get("frozen", bool, False),
+        )
+
+    def write(self) -> Block:
+        """The fields of the fork that it is of."""
+        if self.bn_mode is not None:
+            return Block.of(bn_mode=self.bn_mode)
+        return super().write()
+
+    def arity(self) -> Arity:
+        """SegNet's has its statistics as tops, if they are asked for."""
+        return Arity((1, 1), (1, 3 if self.bn_mode is not None else 1))
+
+    def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
+        """(1, C, 1, 1) each: scale and shift, or slope, bias, mean and variance."""
+        need_rank(bottoms[0], 2, 4, "BN")
+        return ((1, bottoms[0][1], 1, 1),) * (4 if self.bn_mode is None else 2)
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """That of the bottom, in SegNet's with four axes; the statistics (1, C, 1, 1)."""
+        need_rank(bottoms[0], 2, 4, "BN")
+        if self.bn_mode is None:
+            return (bottoms[0],)
+        top = (*bottoms[0], 1, 1)[:4]
+        return (top, *((1, bottoms[0][1], 1, 1),) * (tops - 1))
+
+    def cost(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Cost:
+        """PSPNet's mean and variance are statistics."""
+        channels = bottoms[0][1] or 0
+        return Cost(2 * channels, 2 * channels if self.bn_mode is None else 0)
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """By the fork that it is of."""
+        (x,) = bottoms
+        first, second = (along(blob.reshape(-1), 1, x.ndim) for blob in blobs[:2])
+        if self.bn_mode == INFERENCE:
+            y = x * first + second
+            return (y.reshape((*x.shape, 1, 1)[:4]),)
+        if self.bn_mode is None:
+            mean, variance = (along(blob.reshape(-1), 1, x.ndim) for blob in blobs[2:4])
+        else:
+            axes = tuple(i for i in range(x.ndim) if i != 1)
+            mean = x.mean(axis=axes, keepdims=True, dtype=np.float64)
+            variance = x.var(axis=axes, keepdims=True, dtype=np.float64)
+        y = (x - mean) / np.sqrt(variance + self.eps) * first + second
+        found = [y.astype(x.dtype).reshape((*x.shape, 1, 1)[:4] if self.bn_mode else x.shape)]
+        channels = (1, x.shape[1], 1, 1)
+        found += [np.asarray(v, x.dtype).reshape(channels) for v in (mean, variance)]
+        return tuple(found[:tops])
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """BatchNormalization; Mul and Add; or by the batch ReduceMean and arithmetic."""
+        (x,) = bottoms
+        rank = len(b.bottom_shapes[0])
+        flat = [blob.reshape(-1) for blob in blobs]
+        if self.bn_mode is None:
+            names = ("slope", "bias", "mean", "variance")
+            inputs = [b.const(v, n) for v, n in zip(flat, names, strict=True)]
+            return (b.op("BatchNormalization", [x, *inputs], epsilon=self.eps),)
+        if rank < 4:
+            x = b.unsqueeze(x, list(range(rank, 4)))
+        scale, shift = (
+            b.const(v.reshape(-1, 1, 1), n) for v, n in zip(flat, ("scale", "shift"), strict=True)
+        )
+        found: list[str] = []
+        if self.bn_mode == LEARN:
+            mean = b.reduce("ReduceMean", x, [0, 2, 3], keepdims=True)
+            x = b.op("Sub", [x, mean])
+            variance = b.reduce("ReduceMean", b.op("Mul", [x, x]), [0, 2, 3], keepdims=True)
+            x = b.op("Div", [x, b.op("Sqrt", [b.op("Add", [variance, b.scalar(self.eps)])])])
+            found = [mean, variance]
+        y = b.op("Add", [b.op("Mul", [x, scale]), shift])
+        return (y, *found)[: len(b.top_shapes)]

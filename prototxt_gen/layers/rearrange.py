@@ -1,0 +1,119 @@
+"""Layers of forks that put channels and pixels into another order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from prototxt_gen.errors import ShapeError
+from prototxt_gen.layers.base import Layer as Base
+from prototxt_gen.layers.base import Problem, layer
+from prototxt_gen.layers.shapes import Shape, count, need_rank, show
+
+if TYPE_CHECKING:
+    from prototxt_gen.layers.base import Array, Builder
+
+
+@layer("ShuffleChannel", param="shuffle_channel_param")
+class ShuffleChannel(Base):
+    """Channels of groups in turn: (group, C / group) transposed (ShuffleNet's forks)."""
+
+    group: int = 1
+
+    def problems(self) -> Iterator[Problem]:
+        """There is a group."""
+        if self.group < 1:
+            yield Problem("group-zero", f"group is {self.group}, expected at least 1", "group")
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """(N, C, H, W), with 1 for what the bottom does not have."""
+        need_rank(bottoms[0], 2, 4, "ShuffleChannel")
+        channels = bottoms[0][1]
+        if channels is not None and channels % self.group:
+            raise ShapeError(
+                f"the bottom {show(bottoms[0])} has {channels} channels, not divisible by group "
+                f"{self.group}",
+                rule="group-divides",
+                field="group",
+            )
+        return ((*bottoms[0], 1, 1)[:4],)
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """Reshape, transpose, reshape."""
+        (x,) = bottoms
+        (top,) = self.shapes([x.shape], 1)
+        grouped = x.reshape(x.shape[0], self.group, -1, *top[2:])
+        return (grouped.swapaxes(1, 2).reshape(top),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Reshape, Transpose, Reshape."""
+        _, channels, height, width = b.top_shapes[0]
+        each = (channels or 0) // self.group
+        sides = [height or 0, width or 0]
+        x = b.reshape(bottoms[0], [-1, self.group, each, *sides])
+        x = b.transpose(x, [0, 2, 1, 3, 4])
+        return (b.reshape(x, [-1, channels or 0, *sides]),)
+
+
+@layer("Reorg", param="reorg_param")
+class Reorg(Base):
+    """Squares of ``stride`` pixels a side as channels (YOLOv2), or ``reverse`` of that."""
+
+    stride: int = 0
+    reverse: bool = False
+
+    def problems(self) -> Iterator[Problem]:
+        """The stride is given."""
+        if self.stride < 1:
+            yield Problem("window-zero", f"stride is {self.stride}, expected at least 1", "stride")
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """(N, C * s^2, H / s, W / s), or the reverse of it.
+
+        Channels are a multiple of s^2 in both directions: darknet's layer divides them.
+        """
+        need_rank(bottoms[0], 4, 4, "Reorg")
+        batch, channels, height, width = bottoms[0]
+        square = self.stride * self.stride
+        if channels is not None and channels % square:
+            raise ShapeError(
+                f"the bottom {show(bottoms[0])} has {channels} channels, no multiple of stride "
+                f"{self.stride} squared",
+                rule="reorg-stride",
+                field="stride",
+            )
+        if self.reverse:
+            fewer = None if channels is None else channels // square
+            return ((batch, fewer, count((height, self.stride)), count((width, self.stride))),)
+        for side in (height, width):
+            if side is not None and side % self.stride:
+                raise ShapeError(
+                    f"the bottom {show(bottoms[0])} is no multiple of stride {self.stride} high "
+                    "and wide",
+                    rule="reorg-stride",
+                    field="stride",
+                )
+        small = [None if side is None else side // self.stride for side in (height, width)]
+        return ((batch, count((channels, square)), *small),)
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """In darknet's order."""
+        (x,) = bottoms
+        (top,) = self.shapes([x.shape], 1)
+        dims, perm = self._moves(x.shape)
+        return (x.reshape(-1, *dims).transpose(perm).reshape(top),)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Reshape, Transpose, Reshape; SpaceToDepth has another order."""
+        dims, perm = self._moves(b.bottom_shapes[0])
+        x = b.transpose(b.reshape(bottoms[0], [-1, *dims]), perm)
+        return (b.reshape(x, [-1, *(dim or 0 for dim in b.top_shapes[0][1:])]),)
+
+    def _moves(self, shape: Shape) -> tuple[list[int], list[int]]:
+        """The axes behind the batch to split into, and their new order."""
+        _, channels, height, width = (dim or 0 for dim in shape)
+        s = self.stride
+        few = channels // (s * s)
+        if self.reverse:
+            return [s, s, few, height, width], [0, 3, 4, 1, 5, 2]
+        return [few, height, s, width, s], [0, 3, 5, 1, 2, 4]
