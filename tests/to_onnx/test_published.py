@@ -17,7 +17,6 @@ from prototxt_gen.diagnostics import Sink
 from prototxt_gen.graph.graph import Graph
 from prototxt_gen.graph.infer import infer
 from prototxt_gen.graph.weights import bind
-from prototxt_gen.passes.deploy import deploy
 from prototxt_gen.passes.fold import fold
 from prototxt_gen.to_onnx.convert import Conversion, convert
 from prototxt_gen.verify import verify
@@ -88,8 +87,7 @@ def test_folded_and_deployed_nets_are_the_same(recording: Path, tmp_path: Path) 
     with np.load(recording) as found:
         graph, inputs = net(recording, found)
         wanted = {name[4:]: found[name] for name in found.files if name.startswith("out.")}
-    shapes = infer(graph, Sink())
-    source, _ = deploy(graph, shapes)
+    source, _ = api.deploy(graph)
     sink = Sink()
     weights = bind(source, infer(source, sink), source.stored, sink)
     made, folded, _ = fold(source, weights)
