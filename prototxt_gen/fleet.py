@@ -12,7 +12,9 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import metadata
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -20,8 +22,9 @@ from typing import Any
 from prototxt_gen import _version
 from prototxt_gen._files import whole_file
 from prototxt_gen.diagnostics import Diagnostic, Sink, Source, render
-from prototxt_gen.errors import PrototxtError
+from prototxt_gen.errors import PrototxtError, VerificationError
 from prototxt_gen.formats.reader import guess_message, read_text
+from prototxt_gen.graph.phase import State
 
 MANIFEST = "manifest.json"
 CONVERTED, SAME, FAILED = "converted", "up to date", "failed"
@@ -38,13 +41,35 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """How each net is read, converted and written; ``options`` are those of ``api.convert``."""
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    state: State = field(default_factory=State)
+    dialect: str | None = None
+    verify: bool = False
+    external_data: bool = False
+
+    @property
+    def mark(self) -> str:
+        """The same text for the same way."""
+        state = [self.state.phase, sorted(self.state.stages), self.state.level]
+        rest = [self.dialect, self.verify, self.external_data]
+        return json.dumps([dict(self.options), state, rest], sort_keys=True)
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a net, and why where it failed; ``known`` from the manifest."""
+    """What became of a net, and why where it failed; ``known`` from the manifest.
+
+    What is ``lasting`` would end the same if it was tried again; a full disk is not.
+    """
 
     name: str
     status: str
     why: str = ""
     known: bool = False
+    lasting: bool = True
 
 
 def find(folder: Path, out: Path) -> Iterator[Job]:
@@ -62,15 +87,14 @@ def find(folder: Path, out: Path) -> Iterator[Job]:
 def convert_all(
     folder: Path,
     out: Path,
-    options: Mapping[str, Any],
+    way: Way,
     *,
     jobs: int = 1,
     done: Callable[[Outcome], None] = lambda outcome: None,
 ) -> list[Outcome]:
     """Convert every net of a folder; ``done`` is told of each as soon as it is known.
 
-    ``options`` are those of ``api.to_onnx``. Raises OSError where the manifest cannot be
-    written.
+    Raises OSError where the manifest cannot be written.
     """
     out.mkdir(parents=True, exist_ok=True)
     _sweep(out)
@@ -78,7 +102,7 @@ def convert_all(
     outcomes: dict[str, Outcome] = {}
     todo: list[tuple[Job, str]] = []
     for job in find(folder, out):
-        mark = _mark(job, options)
+        mark = _mark(job, way)
         known = manifest.get(job.name, {})
         if known.get("mark") == mark and (known["status"] == FAILED or Path(job.target).exists()):
             status = FAILED if known["status"] == FAILED else SAME
@@ -86,17 +110,16 @@ def convert_all(
             done(outcomes[job.name])
         else:
             todo.append((job, mark))
-    for job, mark, outcome in _each(todo, dict(options), jobs):
+    for job, mark, outcome in _each(todo, way, jobs):
         outcomes[job.name] = outcome
-        manifest[job.name] = {"mark": mark, "status": outcome.status, "why": outcome.why}
-        _write(out, manifest)
+        if outcome.lasting:
+            manifest[job.name] = {"mark": mark, "status": outcome.status, "why": outcome.why}
+            _write(out, manifest)
         done(outcome)
     return [outcomes[name] for name in sorted(outcomes)]
 
 
-def _each(
-    todo: list[tuple[Job, str]], options: dict[str, Any], jobs: int
-) -> Iterator[tuple[Job, str, Outcome]]:
+def _each(todo: list[tuple[Job, str]], way: Way, jobs: int) -> Iterator[tuple[Job, str, Outcome]]:
     """Convert in other processes; one that dies takes no other net with it."""
     alone = False
     while todo:
@@ -104,41 +127,49 @@ def _each(
         batch = todo[:1] if alone else todo
         pool = ProcessPoolExecutor(1 if alone else jobs, mp_context=get_context("spawn"))
         try:
-            futures: dict[Future[tuple[str, str]], tuple[Job, str]] = {
-                pool.submit(_convert, job, options): (job, mark) for job, mark in batch
+            futures: dict[Future[Outcome], tuple[Job, str]] = {
+                pool.submit(_convert, job, way): (job, mark) for job, mark in batch
             }
             for future in as_completed(futures):
                 job, mark = futures[future]
                 try:
-                    status, why = future.result()
+                    outcome = future.result()
                 except BrokenProcessPool:
                     if not alone:
                         alone = True
                         break
-                    status, why = FAILED, "the process that converted it died; is memory short?"
+                    why = "the process that converted it died; is memory short?"
+                    outcome = Outcome(job.name, FAILED, why, lasting=False)
                 todo = [item for item in todo if item[0] != job]
-                yield job, mark, Outcome(job.name, status, why)
+                yield job, mark, outcome
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _convert(job: Job, options: dict[str, Any]) -> tuple[str, str]:
-    """Convert one net; what became of it, and why."""
+def _convert(job: Job, way: Way) -> Outcome:
+    """Convert one net."""
     from prototxt_gen import api
     from prototxt_gen.to_onnx.write import write_model
+    from prototxt_gen.verify import verify_export
 
     try:
-        graph = api.read_caffe(job.net, job.weights)
-        made = api.convert(graph, **options)
+        graph = api.read_caffe(job.net, job.weights, state=way.state, dialect=way.dialect)
+        made = api.convert(graph, **way.options)
+        if way.verify:
+            verdict = verify_export(made)
+            if not verdict.agrees:
+                raise VerificationError(f"the model {verdict.text}")
         Path(job.target).parent.mkdir(parents=True, exist_ok=True)
-        write_model(made, job.target)
+        write_model(made, job.target, external_data=way.external_data)
     except PrototxtError as error:
-        return FAILED, _first(error)
+        return Outcome(job.name, FAILED, _first(error))
     except OSError as error:
-        return FAILED, f"{error.filename or job.net}: {error.strerror or error}"
+        why = f"{error.filename or job.net}: {error.strerror or error}"
+        return Outcome(job.name, FAILED, why, lasting=False)
     except Exception as error:
-        return FAILED, f"a bug of resnet-proto: {type(error).__name__}: {error}"
-    return CONVERTED, ""
+        why = f"a bug of resnet-proto: {type(error).__name__}: {error}"
+        return Outcome(job.name, FAILED, why, lasting=False)
+    return Outcome(job.name, CONVERTED)
 
 
 def _first(error: PrototxtError) -> str:
@@ -169,10 +200,10 @@ def _weights(net: Path) -> str | None:
     return str(beside[0]) if len(beside) == 1 else None
 
 
-def _mark(job: Job, options: Mapping[str, Any]) -> str:
-    """What a model depends on: both files, the options, and our own version."""
+def _mark(job: Job, way: Way) -> str:
+    """What a model depends on: both files, the way, and what is installed."""
     digest = hashlib.sha256()
-    digest.update(json.dumps([_version.__version__, dict(options)], sort_keys=True).encode())
+    digest.update(json.dumps([_installed(), way.mark], sort_keys=True).encode())
     digest.update(Path(job.net).read_bytes())
     if job.weights is not None:
         state = Path(job.weights).stat()
@@ -180,9 +211,21 @@ def _mark(job: Job, options: Mapping[str, Any]) -> str:
     return digest.hexdigest()
 
 
+@cache
+def _installed() -> dict[str, str | None]:
+    """The version of what decides about a conversion; None where it is not there."""
+    found: dict[str, str | None] = {"prototxt_gen": _version.__version__}
+    for package in ("onnx", "onnxruntime", "h5py"):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = None
+    return found
+
+
 def _sweep(out: Path) -> None:
     """Take away what a conversion that was killed has left half."""
-    for left in out.rglob(".*.onnx.*"):
+    for left in (*out.rglob(".*.onnx.*"), *out.glob(f".{MANIFEST}.*")):
         left.unlink(missing_ok=True)
 
 

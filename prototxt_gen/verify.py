@@ -8,7 +8,7 @@ overwritten in place by the name of the layer that makes it.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,9 +25,9 @@ from prototxt_gen.graph.run import run
 from prototxt_gen.graph.sample import seeded as seeded
 from prototxt_gen.graph.weights import Weights, bind
 from prototxt_gen.layers.shapes import Shape
-from prototxt_gen.passes.deploy import deploy
+from prototxt_gen.passes.deploy import Losses, deploy
 from prototxt_gen.passes.fold import fold
-from prototxt_gen.to_onnx.export import Exported
+from prototxt_gen.to_onnx.export import Exported, pruned
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -37,23 +37,27 @@ def verify(
     model: str | os.PathLike[str] | onnx.ModelProto,
     inputs: Mapping[str, Array] | None = None,
     *,
+    outputs: Sequence[str] = (),
+    losses: Losses = "auto",
     seed: int = 0,
     provider: str = "CPUExecutionProvider",
 ) -> Verdict:
     """Compare a net with an ONNX model of it, on given or on seeded inputs.
 
-    Raises VerificationError where nothing can be compared: the model has other inputs, or
-    no blob of the net; and UnsupportedError where a layer has no reference.
+    ``outputs`` and ``losses`` are those of the conversion. Raises VerificationError where
+    the two cannot be compared: the model has other inputs or outputs, or no blob of the net;
+    and UnsupportedError where a layer has no reference.
     """
     whole = onnx.load(os.fspath(model)) if not isinstance(model, onnx.ModelProto) else model
     shapes = {value.name: _dims(value) for value in whole.graph.input}
-    net, weights = _reference(graph, whole, shapes)
+    net, weights = _reference(graph, whole, shapes, outputs, losses)
     given = dict(inputs) if inputs else seeded(net, shapes, seed)
     _need_inputs(given, shapes)
     blobs = run(net, weights, given)
     names = _names(net, whole)
     if not names:
         raise VerificationError("the model has no blob of the net, by its names")
+    _need_outputs(net, whole, set(names.values()))
     found = _onnx_values(whole, sorted(set(names.values())), given, provider)
     return Verdict(
         tuple(
@@ -81,7 +85,11 @@ def verify_export(made: Exported, seed: int = 0) -> Verdict:
 
 
 def _reference(
-    graph: Graph, model: onnx.ModelProto, shapes: Mapping[str, Shape]
+    graph: Graph,
+    model: onnx.ModelProto,
+    shapes: Mapping[str, Shape],
+    outputs: Sequence[str],
+    losses: Losses,
 ) -> tuple[Graph, Weights]:
     """The net as the model has it: for inference, and folded where the model is."""
     sink = Sink(graph.source)
@@ -89,7 +97,8 @@ def _reference(
     given = {
         name: tuple(dim or 1 for dim in shape) for name, shape in shapes.items() if name in known
     }
-    net, _ = deploy(graph, check(graph, sink, given))
+    net, _ = deploy(graph, check(graph, sink, given), losses)
+    net = pruned(net, outputs)
     kept = {ref.blob for ref in net.inputs}
     sink = Sink(graph.source)
     inferred = check(net, sink, {name: shape for name, shape in given.items() if name in kept})
@@ -113,6 +122,20 @@ def _need_inputs(given: Mapping[str, Array], shapes: Mapping[str, Shape]) -> Non
         )
         if not fits:
             raise VerificationError(f"the input {name!r} is {size}; the model takes {shape}")
+
+
+def _need_outputs(graph: Graph, model: onnx.ModelProto, compared: Collection[str]) -> None:
+    has = [value.name for value in model.graph.output]
+    made = {top for node in graph.nodes if node.bottoms for top in node.tops}
+    for ref in graph.outputs:
+        if ref in made and ref.blob not in has:
+            raise VerificationError(
+                f"the model does not give {ref.blob!r}, which the net does; for a part of a net "
+                f"say which blobs it gives: --outputs {','.join(has)}"
+            )
+    for name in has:
+        if name not in compared:
+            raise VerificationError(f"the model gives {name!r}, which is no blob of the net")
 
 
 def _names(graph: Graph, model: onnx.ModelProto) -> dict[Ref, str]:

@@ -22,6 +22,7 @@ from prototxt_gen.cli.options import (
 from prototxt_gen.cli.output import print_changes, print_table, progress
 
 if TYPE_CHECKING:
+    from prototxt_gen.fleet import Way
     from prototxt_gen.to_onnx.export import Exported
 
 
@@ -82,7 +83,9 @@ class BatchSize(click.ParamType):  # type: ignore[type-arg]
 @click.option("--seed", type=int, default=0, metavar="N", help="For these. [default: 0]")
 @click.option("--external-data", is_flag=True, help="Put the weights into FILE.data.")
 @click.option("--verify", is_flag=True, help="Compare the model with numpy before it is written.")
-@click.option("--report", metavar="FILE", help="Write what became of each layer as JSON.")
+@click.option(
+    "--report", metavar="FILE", help="Write what became of each layer, or net of a folder, as JSON."
+)
 @click.option(
     "--jobs",
     type=click.IntRange(1, 256),
@@ -127,13 +130,25 @@ def command(
     resnet-proto convert models -o onnx --jobs 4
     """
     from prototxt_gen import api
+    from prototxt_gen.fleet import Way
     from prototxt_gen.to_onnx.convert import Conversion, convert
     from prototxt_gen.to_onnx.export import Options
     from prototxt_gen.to_onnx.write import write_model
 
     if Path(net).is_dir():
+        alone = {"WEIGHTS": weights, "--outputs": outputs, "--until": until}
+        for name, value in {**alone, "--input-shape": input_shapes}.items():
+            if value:
+                raise click.UsageError(f"{name} is for one net, and {net} is a folder")
         options = {"opset": opset, "batch": batch, "losses": losses, "fold": fold, "seed": seed}
-        return _folder(net, output, {**options, "weights_init": weights_init}, jobs)
+        way = Way(
+            {**options, "weights_init": weights_init},
+            state_from(phase, stages, level),
+            dialect,
+            verify,
+            external_data,
+        )
+        return _folder(Path(net), Path(output), way, jobs, report)
     names = [*(outputs.split(",") if outputs else ()), *([until] if until else ())]
     graph = api.read_caffe(net, weights, state=state_from(phase, stages, level), dialect=dialect)
     asked = Conversion(
@@ -155,17 +170,19 @@ def command(
     return 0
 
 
-def _folder(net: str, output: str, options: dict[str, object], jobs: int) -> int:
+def _folder(folder: Path, out: Path, way: Way, jobs: int, report: str | None) -> int:
     """Convert a folder; a progress bar on a terminal, else a line for each net."""
     from prototxt_gen import fleet
 
-    folder, out = Path(net), Path(output)
     total = sum(1 for _ in fleet.find(folder, out))
     with progress("converting", total) as step:
         outcomes = fleet.convert_all(
-            folder, out, options, jobs=jobs, done=lambda o: step(f"{o.name}: {o.status}")
+            folder, out, way, jobs=jobs, done=lambda o: step(f"{o.name}: {o.status}")
         )
     print_table(("net", "", ""), [(o.name, o.status, o.why) for o in outcomes])
+    if report is not None:
+        nets = [{"net": o.name, "status": o.status, "why": o.why} for o in outcomes]
+        write_output(report, (json.dumps({"nets": nets}, indent=2) + "\n").encode())
     counts = Counter(outcome.status for outcome in outcomes)
     print(", ".join(f"{number} {status}" for status, number in counts.items()), file=sys.stderr)
     return int(any(outcome.status == fleet.FAILED for outcome in outcomes))

@@ -14,6 +14,7 @@ from prototxt_gen.cli.output import print_table
 from prototxt_gen.errors import VerificationError
 
 if TYPE_CHECKING:
+    from prototxt_gen.passes.deploy import Losses
     from prototxt_gen.verify import Comparison, Verdict
 
 
@@ -41,6 +42,17 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="Where onnxruntime computes, such as CUDAExecutionProvider.",
 )
+@click.option(
+    "--outputs",
+    metavar="BLOB,...",
+    help="The blobs that the model gives. [default: the net's outputs]",
+)
+@click.option(
+    "--losses",
+    type=click.Choice(["auto", "keep", "head", "drop"]),
+    default="auto",
+    help="What the conversion made of losses. [default: auto]",
+)
 @state_options
 @dialect_option
 @click.option("--all", "show_all", is_flag=True, help="Show every blob, not only what differs.")
@@ -53,6 +65,8 @@ def command(
     seed: int,
     against: str,
     provider: str,
+    outputs: str | None,
+    losses: Losses,
     phase: str,
     stages: tuple[str, ...],
     level: int,
@@ -73,7 +87,16 @@ def command(
     if against == "onnx":
         if model is None:
             raise click.UsageError("give the MODEL to compare with, or --against opencv")
-        verdict = proof.verify(graph, model, inputs, seed=seed, provider=provider)
+        names = outputs.split(",") if outputs else ()
+        verdict = proof.verify(
+            graph,
+            model,
+            inputs,
+            outputs=names,
+            losses=losses,
+            seed=seed,
+            provider=provider,
+        )
     else:
         verdict = _against(against, net, weights, graph, inputs, seed)
     if as_json:
@@ -89,15 +112,7 @@ def print_verdict(verdict: Verdict, *, show_all: bool = False) -> None:
     if shown:
         heads = ("blob", "layer", "shape", "absolute", "relative", "cosine", "")
         print_table(heads, [_row(c) for c in shown], (3, 4, 5))
-    first = verdict.first
-    if first is None:
-        number = len(verdict.comparisons)
-        print(f"{number} blob{'' if number == 1 else 's'} agree", file=sys.stderr)
-    else:
-        print(
-            f"differs first at blob {first.blob!r}, made by layer {first.layer!r}",
-            file=sys.stderr,
-        )
+    print(verdict.text, file=sys.stderr)
 
 
 def _row(comparison: Comparison) -> tuple[str, ...]:

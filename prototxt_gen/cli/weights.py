@@ -32,7 +32,19 @@ def init(net: str, how: Literal["fillers", "zeros", "random"], seed: int, output
     from prototxt_gen import weights as tools
 
     graph = api.load(net)
-    tools.save(graph, tools.make(graph, how, seed), output)
+    made = tools.make(graph, how, seed)
+    tools.save(graph, made, output)
+    kinds = {node.name: node.type for node in graph.nodes}
+    zero = [
+        name for name, blobs in made.items() if kinds[name] != "BatchNorm" and not blobs[0].any()
+    ]
+    if zero and how == "fillers":
+        some = ", ".join(zero[:3]) + (", …" if len(zero) > 3 else "")
+        print(
+            f"no filler, hence zeros as in Caffe: {len(zero)} layers ({some}); "
+            "--how random gives numbers to compare with",
+            file=sys.stderr,
+        )
 
 
 @command.command("show", short_help="List weights with shapes and statistics.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from prototxt_gen._numpy import np
@@ -16,7 +17,10 @@ OF_GREATEST, OF_ITSELF = 2e-5, 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One blob on both sides; ``greatest`` differences are absolute and relative."""
+    """One blob on both sides; the greatest differences are absolute and relative.
+
+    Where the reference is ``uniform``, one number throughout, agreement proves little.
+    """
 
     blob: str
     layer: str
@@ -26,17 +30,19 @@ class Comparison:
     relative: float
     cosine: float
     agrees: bool
+    uniform: bool = False
 
     def to_dict(self) -> dict[str, object]:
-        """The comparison as JSON has it."""
+        """The comparison as JSON has it; null is a figure that is not finite."""
         return {
             "blob": self.blob,
             "layer": self.layer,
             "shape": self.shape,
             "other_shape": self.other_shape,
-            "absolute": self.absolute,
-            "relative": self.relative,
-            "cosine": self.cosine,
+            "absolute": _finite(self.absolute),
+            "relative": _finite(self.relative),
+            "cosine": _finite(self.cosine),
+            "uniform": self.uniform,
             "agrees": self.agrees,
         }
 
@@ -51,6 +57,23 @@ class Verdict:
     def agrees(self) -> bool:
         """Whether every blob agrees."""
         return all(comparison.agrees for comparison in self.comparisons)
+
+    @property
+    def text(self) -> str:
+        """The verdict in a line for a person."""
+        first = self.first
+        if first is not None:
+            return f"differs first at blob {first.blob!r}, made by layer {first.layer!r}"
+        number = len(self.comparisons)
+        text = f"{number} blob{' agrees' if number == 1 else 's agree'}"
+        if self.uniform > number / 2:
+            text += f"; {self.uniform} of them are one number throughout, which proves little"
+        return text
+
+    @property
+    def uniform(self) -> int:
+        """How many blobs are one number throughout."""
+        return sum(comparison.uniform for comparison in self.comparisons)
 
     @property
     def first(self) -> Comparison | None:
@@ -83,4 +106,9 @@ def compare(blob: str, layer: str, ours: Array, theirs: Array) -> Comparison:
         float(relative.max(initial=0)),
         cosine,
         agrees,
+        bool(a.size > 1 and (a == a[0]).all()),
     )
+
+
+def _finite(value: float) -> float | None:
+    return value if isfinite(value) else None

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 from to_onnx.recorded import run_onnx
 
-from prototxt_gen import api
+from prototxt_gen import api, fleet
 from prototxt_gen.cli import run
 from prototxt_gen.diagnostics import Source
+from prototxt_gen.graph.comparison import Comparison, Verdict
 from prototxt_gen.weights import make, save
 
 NET = """name: "n%d"
@@ -128,8 +129,51 @@ def test_killed_in_the_middle_and_started_again_it_ends_the_same(
     process.wait()
     assert 0 < len(list(out.rglob("*.onnx"))) < SOUND
     (out / ".net0.onnx.half").write_bytes(b"half")
+    (out / ".manifest.json.half").write_bytes(b"")
     assert run(command(models, out, "--jobs", "2")) == 1
     assert state(out) == state(whole)
+
+
+def test_options_hold_for_each_net(models: Path, tmp_path: Path) -> None:
+    folder, out, report = tmp_path / "in", tmp_path / "out", tmp_path / "report.json"
+    folder.mkdir()
+    (folder / "net.prototxt").write_text(NET % (0, 2))
+    (folder / "net.caffemodel").write_bytes((models / "net0.caffemodel").read_bytes())
+    more = ["--verify", "--external-data", "--report", str(report)]
+    assert run(command(folder, out, *more)) == 0
+    assert (out / "net.onnx.data").exists()
+    (found,) = json.loads(report.read_text())["nets"]
+    assert found["status"] == "converted"
+    (out / "net.onnx").unlink()
+    # The folder of the target is a file: that may be mended, and is tried again.
+    (out / "net.onnx").mkdir()
+    (out / "net.onnx" / "x").write_text("")
+    (folder / "net.prototxt").write_text(NET % (1, 2))
+    assert run(command(folder, out)) == 1
+    (out / "net.onnx" / "x").unlink()
+    (out / "net.onnx").rmdir()
+    assert run(command(folder, out)) == 0
+
+
+@pytest.mark.parametrize(
+    "more",
+    [["x.caffemodel"], ["--outputs", "c"], ["--until", "c"], ["--input-shape", "data=1,3,9,9"]],
+)
+def test_what_is_for_one_net_is_refused(
+    models: Path, tmp_path: Path, more: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(command(models, tmp_path / "out", *more)) == 2
+    assert "is for one net" in capsys.readouterr().err
+
+
+def test_a_model_that_differs_fails_when_asked_to_verify(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = Comparison("c", "conv", (1,), (1,), 1.0, 1.0, 0.0, agrees=False)
+    monkeypatch.setattr("prototxt_gen.verify.verify_export", lambda made: Verdict((wrong,)))
+    job = next(job for job in fleet.find(models, tmp_path) if job.name == "net0")
+    assert "differs first at blob 'c'" in fleet._convert(job, fleet.Way(verify=True)).why
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_has_changed_is_converted_again(models: Path, tmp_path: Path) -> None:

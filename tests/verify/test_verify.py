@@ -21,7 +21,7 @@ from prototxt_gen.graph.fillers import initial
 from prototxt_gen.graph.graph import Graph
 from prototxt_gen.to_onnx.convert import Conversion, convert
 from prototxt_gen.to_onnx.export import Options
-from prototxt_gen.verify import verify
+from prototxt_gen.verify import compare, verify
 
 NET = """name: "sabotage"
 input: "data" input_shape { dim: [2, 3, 12, 12] }
@@ -133,7 +133,7 @@ def test_a_sabotaged_model_is_found_out_at_its_layer(what: str, fold: bool, opse
     # The size of the classifier changes with the rounding: there the model ends before it.
     outputs = ("both",) if "floor" in what else ()
     model = convert(broken(), Conversion(Options(opset, outputs=outputs), fold=fold)).model
-    verdict = verify(made(RECURRENT if "gate" in what else NET), model)
+    verdict = verify(made(RECURRENT if "gate" in what else NET), model, outputs=outputs)
     assert not verdict.agrees
     assert verdict.first is not None
     assert verdict.first.layer == (folded if fold else whole)
@@ -210,6 +210,49 @@ def test_a_model_of_another_net_is_refused() -> None:
     )
     with pytest.raises(VerificationError, match="no blob of the net"):
         verify(made(), model)
+
+
+def test_a_model_of_a_part_of_a_net_has_to_be_called_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net = write(tmp_path, made())
+    target = str(tmp_path / "net.onnx")
+    blob = made().nodes[1].tops[0].blob
+    assert run(["convert", *net, "-o", target, "--until", blob]) == 0
+    assert run(["verify", *net, target]) == 2
+    assert "the model does not give" in capsys.readouterr().err
+    assert run(["verify", *net, target, "--outputs", blob]) == 0
+
+
+def test_an_output_of_another_name_is_refused() -> None:
+    source = made()
+    model = convert(source, Conversion()).model
+    extra = onnx.helper.make_node("Neg", [model.graph.output[0].name], ["more"], name="more")
+    model.graph.node.append(extra)
+    model.graph.output.append(onnx.helper.make_tensor_value_info("more", 1, None))
+    with pytest.raises(VerificationError, match="'more', which is no blob"):
+        verify(source, model)
+
+
+def test_agreement_of_zeros_is_called_little(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net, weights, model = (str(tmp_path / f"net.{x}") for x in ("prototxt", "caffemodel", "onnx"))
+    assert run(["gen", "resnet18", "--input-shape", "1,3,32,32", "-o", net]) == 0
+    assert run(["weights", "init", net, "-o", weights]) == 0
+    assert "no filler, hence zeros" in capsys.readouterr().err
+    assert run(["convert", net, weights, "-o", model, "--verify"]) == 0
+    assert "which proves little" in capsys.readouterr().err
+    assert run(["weights", "init", net, "--how", "random", "-o", weights]) == 0
+    assert run(["convert", net, weights, "-o", model, "--verify"]) == 0
+    assert "which proves little" not in capsys.readouterr().err
+
+
+def test_figures_that_are_no_numbers_are_null_in_json() -> None:
+    a, b = np.ones(3, np.float32), np.array([1, np.nan, 1], np.float32)
+    found = json.loads(json.dumps(compare("x", "l", a, b).to_dict(), allow_nan=False))
+    assert found["agrees"] is False
+    assert found["absolute"] is None
 
 
 def test_against_opencv(tmp_path: Path) -> None:
