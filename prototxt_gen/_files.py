@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tempfile
@@ -41,6 +42,15 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         with suppress(OSError):
             os.unlink(name)
         raise
+
+
+def need_place(path: str | os.PathLike[str]) -> None:
+    """Raise OSError where a file cannot be written: it is a folder, or is in none."""
+    name = os.fspath(path)
+    if os.path.isdir(name):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
+    if not os.path.isdir(os.path.dirname(os.path.realpath(name))):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
 
 
 def _mode(path: Path) -> int | None:

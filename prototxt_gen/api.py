@@ -182,7 +182,7 @@ def deploy(
 ) -> tuple[Graph, list[Change]]:
     """The net for inference, with nothing that only training needs, and what was changed.
 
-    Raises GraphError where Caffe would refuse the net.
+    Raises GraphError where Caffe would refuse the net, before or with the other batch.
     """
     from prototxt_gen.diagnostics import Sink
     from prototxt_gen.errors import GraphError
@@ -191,6 +191,7 @@ def deploy(
     from prototxt_gen.passes.deploy import deploy
     from prototxt_gen.passes.rebuild import append, empty_like
     from prototxt_gen.passes.strip import strip
+    from prototxt_gen.to_onnx.batch import set_batch
 
     sink = Sink(graph.source)
     shapes = check(graph, sink, input_shapes)
@@ -200,9 +201,7 @@ def deploy(
     for node in net.nodes:
         if isinstance(node.layer, Input):
             known = [shapes.blobs.get(top) for top in node.tops]
-            sizes = [
-                (batch or shape[0], *shape[1:]) for shape in known if shape and None not in shape
-            ]
+            sizes = [tuple(shape) for shape in known if shape is not None and None not in shape]
             if len(sizes) != len(known):
                 name = node.tops[0].blob
                 raise GraphError(
@@ -212,6 +211,10 @@ def deploy(
             plain = tuple(tuple(dim or 0 for dim in size) for size in sizes)
             node = replace(node, layer=Input(plain))
         append(made, node)
+    if batch is not None:
+        made = set_batch(made, batch, None)
+        check(made, sink)
+        sink.raise_errors(GraphError)
     return strip(made), changes
 
 

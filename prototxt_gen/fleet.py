@@ -9,35 +9,38 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
-from functools import cache
-from importlib import metadata
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from prototxt_gen import _version
-from prototxt_gen._files import whole_file
+from prototxt_gen import manifest
 from prototxt_gen.diagnostics import Diagnostic, Sink, Source, render
-from prototxt_gen.errors import PrototxtError, VerificationError
+from prototxt_gen.errors import PrototxtError, VerificationError, WeightsError
 from prototxt_gen.formats.reader import guess_message, read_text
 from prototxt_gen.graph.phase import State
 
-MANIFEST = "manifest.json"
 CONVERTED, SAME, FAILED = "converted", "up to date", "failed"
+EARLIER = "; the model there is of an earlier net"
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A net, its weights if there are any, and the model to make; by paths."""
+    """A net, its weights if there are any, and the model to make; by paths.
+
+    ``beside`` is how many caffemodels are beside a net of which none is known to be its own.
+    """
 
     name: str
     net: str
     weights: str | None
     target: str
+    beside: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +78,41 @@ class Outcome:
 def find(folder: Path, out: Path) -> Iterator[Job]:
     """The nets of a folder, each with the caffemodel that belongs to it.
 
-    That is the one of the same name, or the only one in the same folder.
+    That is the one of the same name, or the only one in the same folder. A caffemodel that
+    is alone in its folder is converted alone.
     """
-    for net in sorted(folder.rglob("*.prototxt")):
-        if out in net.parents or not _is_net(net):
-            continue
+    made = Path(os.path.realpath(out))
+    inner = made if Path(os.path.realpath(folder)) in made.parents else None
+    nets: list[tuple[Path, str | None, int]] = []
+    busy = set()
+    for net in _files(folder, "*.prototxt", inner):
+        if _is_net(net):
+            busy.add(net.parent)
+            nets.append((net, *_weights(net)))
+    models: dict[Path, list[Path]] = {}
+    for model in _files(folder, "*.caffemodel", inner):
+        models.setdefault(model.parent, []).append(model)
+    nets += [(own[0], None, 0) for at, own in models.items() if at not in busy and len(own) == 1]
+    for net, weights, beside in sorted(nets):
         name = net.relative_to(folder).with_suffix("").as_posix()
-        yield Job(name, str(net), _weights(net), str(out / f"{name}.onnx"))
+        yield Job(name, str(net), weights, str(out / f"{name}.onnx"), beside)
+
+
+def _files(folder: Path, pattern: str, but: Path | None) -> Iterator[Path]:
+    """The files of a folder and of those in it, but one of them."""
+    for path in sorted(folder.rglob(pattern)):
+        if _is_file(path) and not (but and path.parent.resolve().is_relative_to(but)):
+            yield path
+
+
+def _is_file(path: Path) -> bool:
+    """Whether it is a file, or may be one: what cannot be looked at fails later."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
 
 
 def convert_all(
@@ -97,26 +128,58 @@ def convert_all(
     Raises OSError where the manifest cannot be written.
     """
     out.mkdir(parents=True, exist_ok=True)
-    _sweep(out)
-    manifest = _read(out)
+    manifest.sweep(out)
+    rows = manifest.read(out)
     outcomes: dict[str, Outcome] = {}
     todo: list[tuple[Job, str]] = []
-    for job in find(folder, out):
-        mark = _mark(job, way)
-        known = manifest.get(job.name, {})
-        if known.get("mark") == mark and (known["status"] == FAILED or Path(job.target).exists()):
-            status = FAILED if known["status"] == FAILED else SAME
-            outcomes[job.name] = Outcome(job.name, status, known.get("why", ""), known=True)
-            done(outcomes[job.name])
-        else:
-            todo.append((job, mark))
-    for job, mark, outcome in _each(todo, way, jobs):
+
+    def tell(job: Job, outcome: Outcome) -> None:
+        if outcome.status == FAILED and Path(job.target).is_file():
+            outcome = replace(outcome, why=outcome.why + EARLIER)
         outcomes[job.name] = outcome
-        if outcome.lasting:
-            manifest[job.name] = {"mark": mark, "status": outcome.status, "why": outcome.why}
-            _write(out, manifest)
         done(outcome)
+
+    for job in find(folder, out):
+        try:
+            mark = _mark(job, way)
+        except OSError as error:
+            tell(job, _not_read(job, error))
+            continue
+        known = _known(job, mark, rows.get(job.name, {}))
+        if known is None:
+            todo.append((job, mark))
+        else:
+            tell(job, known)
+    for job, mark, outcome in _each(todo, way, jobs):
+        if outcome.lasting:
+            rows[job.name] = _row(job, mark, outcome)
+            manifest.write(out, rows)
+        tell(job, outcome)
     return [outcomes[name] for name in sorted(outcomes)]
+
+
+def _known(job: Job, mark: str, row: Mapping[str, str]) -> Outcome | None:
+    """What the manifest knows of a net, if that still holds."""
+    if row.get("mark") != mark:
+        return None
+    if row.get("status") == FAILED:
+        return Outcome(job.name, FAILED, row.get("why", ""), known=True)
+    return (
+        Outcome(job.name, SAME, known=True)
+        if row.get("size") == manifest.size(job.target)
+        else None
+    )
+
+
+def _row(job: Job, mark: str, outcome: Outcome) -> dict[str, str]:
+    """What the manifest says of a net; no times, so that it is the same after each way to it."""
+    row = {"mark": mark, "status": outcome.status, "why": outcome.why}
+    return row if outcome.status == FAILED else {**row, "size": manifest.size(job.target)}
+
+
+def _not_read(job: Job, error: OSError) -> Outcome:
+    why = f"{error.filename or job.net}: {error.strerror or error}"
+    return Outcome(job.name, FAILED, why, lasting=False)
 
 
 def _each(todo: list[tuple[Job, str]], way: Way, jobs: int) -> Iterator[tuple[Job, str, Outcome]]:
@@ -162,14 +225,24 @@ def _convert(job: Job, way: Way) -> Outcome:
         Path(job.target).parent.mkdir(parents=True, exist_ok=True)
         write_model(made, job.target, external_data=way.external_data)
     except PrototxtError as error:
+        if job.beside and isinstance(error, WeightsError):
+            return Outcome(job.name, FAILED, _which(job))
         return Outcome(job.name, FAILED, _first(error))
     except OSError as error:
-        why = f"{error.filename or job.net}: {error.strerror or error}"
-        return Outcome(job.name, FAILED, why, lasting=False)
+        return _not_read(job, error)
     except Exception as error:
         why = f"a bug of resnet-proto: {type(error).__name__}: {error}"
         return Outcome(job.name, FAILED, why, lasting=False)
     return Outcome(job.name, CONVERTED)
+
+
+def _which(job: Job) -> str:
+    """Why a net has no weights though there are some beside it."""
+    expected = Path(job.net).with_suffix(".caffemodel").name
+    return (
+        f"{job.net}: which of the {job.beside} caffemodels beside it is its own is not known; "
+        f"expected {expected}"
+    )
 
 
 def _first(error: PrototxtError) -> str:
@@ -186,58 +259,37 @@ def _short(diagnostic: Diagnostic, source: Source | None) -> str:
 
 
 def _is_net(path: Path) -> bool:
-    """Whether a prototxt is a net, broken or not, and no solver or label map."""
-    source = Source(path.read_bytes(), str(path))
+    """Whether a prototxt is a net, broken or not, and no solver or label map.
+
+    What cannot be read may be one.
+    """
+    try:
+        source = Source(path.read_bytes(), str(path))
+    except OSError:
+        return True
     root = read_text(source, Sink(source)).root
     return bool(root.fields) and guess_message(root) == "NetParameter"
 
 
-def _weights(net: Path) -> str | None:
+def _weights(net: Path) -> tuple[str | None, int]:
+    """The caffemodel of a net; else how many are beside it."""
+    beside = [path for path in net.parent.glob("*.caffemodel") if _is_file(path)]
     same = net.with_suffix(".caffemodel")
-    if same.exists():
-        return str(same)
-    beside = sorted(net.parent.glob("*.caffemodel"))
-    return str(beside[0]) if len(beside) == 1 else None
+    if same in beside:
+        return str(same), 0
+    return (str(beside[0]), 0) if len(beside) == 1 else (None, len(beside))
 
 
 def _mark(job: Job, way: Way) -> str:
     """What a model depends on: both files, the way, and what is installed."""
     digest = hashlib.sha256()
-    digest.update(json.dumps([_installed(), way.mark], sort_keys=True).encode())
-    digest.update(Path(job.net).read_bytes())
-    if job.weights is not None:
-        state = Path(job.weights).stat()
-        digest.update(f"{job.weights} {state.st_size} {state.st_mtime_ns}".encode())
+    digest.update(json.dumps([manifest.installed(), way.mark], sort_keys=True).encode())
+    if job.beside:
+        digest.update(f"{job.beside} ".encode())
+    if not job.net.endswith(".caffemodel"):
+        digest.update(Path(job.net).read_bytes())
+    for model in (job.net, job.weights):
+        if model is not None and model.endswith(".caffemodel"):
+            state = Path(model).stat()
+            digest.update(os.fsencode(f"{model} {state.st_size} {state.st_mtime_ns}"))
     return digest.hexdigest()
-
-
-@cache
-def _installed() -> dict[str, str | None]:
-    """The version of what decides about a conversion; None where it is not there."""
-    found: dict[str, str | None] = {"prototxt_gen": _version.__version__}
-    for package in ("onnx", "onnxruntime", "h5py"):
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = None
-    return found
-
-
-def _sweep(out: Path) -> None:
-    """Take away what a conversion that was killed has left half."""
-    for left in (*out.rglob(".*.onnx.*"), *out.glob(f".{MANIFEST}.*")):
-        left.unlink(missing_ok=True)
-
-
-def _read(out: Path) -> dict[str, dict[str, str]]:
-    try:
-        found = json.loads((out / MANIFEST).read_text("utf-8"))
-        return dict(found["nets"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-
-
-def _write(out: Path, manifest: Mapping[str, Mapping[str, str]]) -> None:
-    nets = {name: manifest[name] for name in sorted(manifest)}
-    with whole_file(out / MANIFEST) as file:
-        file.write((json.dumps({"nets": nets}, indent=1) + "\n").encode())

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 import onnx
 
 from prototxt_gen.diagnostics import Sink
+from prototxt_gen.engines import load, onnx_values
 from prototxt_gen.errors import GraphError, UnsupportedError, VerificationError, WeightsError
 from prototxt_gen.graph.check import check
 from prototxt_gen.graph.comparison import Comparison as Comparison
@@ -24,7 +26,7 @@ from prototxt_gen.graph.graph import Graph, Ref
 from prototxt_gen.graph.run import run
 from prototxt_gen.graph.sample import seeded as seeded
 from prototxt_gen.graph.weights import Weights, bind
-from prototxt_gen.layers.shapes import Shape
+from prototxt_gen.layers.shapes import Shape, show
 from prototxt_gen.passes.deploy import Losses, deploy
 from prototxt_gen.passes.fold import fold
 from prototxt_gen.to_onnx.export import Exported, pruned
@@ -48,56 +50,91 @@ def verify(
     the two cannot be compared: the model has other inputs or outputs, or no blob of the net;
     and UnsupportedError where a layer has no reference.
     """
-    whole = onnx.load(os.fspath(model)) if not isinstance(model, onnx.ModelProto) else model
+    whole = model if isinstance(model, onnx.ModelProto) else load(os.fspath(model))
     shapes = {value.name: _dims(value) for value in whole.graph.input}
-    net, weights = _reference(graph, whole, shapes, outputs, losses)
-    given = dict(inputs) if inputs else seeded(net, shapes, seed)
-    _need_inputs(given, shapes)
-    blobs = run(net, weights, given)
+    if inputs:
+        _need_inputs(inputs, shapes)
+        sizes: dict[str, Shape] = {name: value.shape for name, value in inputs.items()}
+    else:
+        sizes = _sizes(graph, shapes)
+    source, own = _reference(graph, sizes, outputs, losses)
+    net, weights = _folded_like(whole, source, own)
+    given = dict(inputs) if inputs else seeded(net, sizes, seed)
     names = _names(net, whole)
     if not names:
         raise VerificationError("the model has no blob of the net, by its names")
     _need_outputs(net, whole, set(names.values()))
-    found = _onnx_values(whole, sorted(set(names.values())), given, provider)
-    return Verdict(
-        tuple(
-            compare(ref.blob, layer, blobs[ref], found[names[ref]])
-            for ref, layer in _in_order(net)
-            if ref in names
-        )
-    )
+    found = onnx_values(whole, sorted(set(names.values())), given, provider)
+    return _verdict((source, own), (net, weights), names, found, given)
 
 
 def verify_export(made: Exported, seed: int = 0) -> Verdict:
     """Compare a model that was just made with the net that it is of."""
     shapes = {value.name: _dims(value) for value in made.skeleton.graph.input}
-    given = seeded(made.graph, shapes, seed)
-    blobs = run(made.graph, made.weights, given)
+    given = seeded(made.graph, _sizes(made.graph, shapes), seed)
     names = _names(made.graph, made.skeleton)
-    found = _onnx_values(made.model, sorted(set(names.values())), given, "CPUExecutionProvider")
+    found = onnx_values(made.model, sorted(set(names.values())), given, "CPUExecutionProvider")
+    return _verdict(made.source, (made.graph, made.weights), names, found, given)
+
+
+def _verdict(
+    source: tuple[Graph, Weights],
+    net: tuple[Graph, Weights],
+    names: Mapping[Ref, str],
+    found: Mapping[str, Array],
+    given: Mapping[str, Array],
+) -> Verdict:
+    """Each blob against the net before anything was folded, as far as it is there.
+
+    Whatever was folded, the last version of a blob is the same.
+    """
+    blobs = run(*net, given)
+    if len(source[0].nodes) != len(net[0].nodes):
+        last = {ref.blob: ref for ref in blobs}
+        # In the order of the layers: of a blob's versions the last one stays.
+        for ref, value in run(*source, given).items():
+            if ref.blob in last:
+                blobs[last[ref.blob]] = value
     return Verdict(
         tuple(
             compare(ref.blob, layer, blobs[ref], found[names[ref]])
-            for ref, layer in _in_order(made.graph)
+            for ref, layer in _in_order(net[0])
             if ref in names
         )
     )
 
 
+def _sizes(graph: Graph, shapes: Mapping[str, Shape]) -> dict[str, Shape]:
+    """The model's inputs, with the net's own size where the model leaves one free."""
+    own = {
+        ref.blob: shape
+        for ref, shape in check(graph, Sink(graph.source)).blobs.items()
+        if ref.version == 0
+    }
+    return {
+        name: tuple(
+            dim or mine or 1
+            for dim, mine in zip_longest(shape, (own.get(name) or ())[: len(shape)], fillvalue=None)
+        )
+        for name, shape in shapes.items()
+    }
+
+
 def _reference(
-    graph: Graph,
-    model: onnx.ModelProto,
-    shapes: Mapping[str, Shape],
-    outputs: Sequence[str],
-    losses: Losses,
+    graph: Graph, sizes: Mapping[str, Shape], outputs: Sequence[str], losses: Losses
 ) -> tuple[Graph, Weights]:
-    """The net as the model has it: for inference, and folded where the model is."""
+    """The net for inference, with its weights."""
     sink = Sink(graph.source)
     known = {top.blob for node in graph.nodes if not node.bottoms for top in node.tops}
-    given = {
-        name: tuple(dim or 1 for dim in shape) for name, shape in shapes.items() if name in known
-    }
-    net, _ = deploy(graph, check(graph, sink, given), losses)
+    given = {name: shape for name, shape in sizes.items() if name in known}
+    shapes, alone = check(graph, sink, given), Sink(graph.source)
+    check(graph, alone)
+    if sink.errors and not alone.errors:
+        shown = ", ".join(f"{name} {show(shape)}" for name, shape in given.items())
+        raise VerificationError(
+            f"the net cannot take the inputs of the model, {shown}: {sink.errors[0].message}"
+        )
+    net, _ = deploy(graph, shapes, losses)
     net = pruned(net, outputs)
     kept = {ref.blob for ref in net.inputs}
     sink = Sink(graph.source)
@@ -105,7 +142,13 @@ def _reference(
     sink.raise_errors(GraphError)
     weights = bind(net, inferred, net.stored, sink)
     sink.raise_errors(WeightsError)
-    folded, bound, changes = fold(net, weights)
+    return net, weights
+
+
+def _folded_like(model: onnx.ModelProto, net: Graph, weights: Weights) -> tuple[Graph, Weights]:
+    """The net as the model has it: folded where the model is."""
+    kept = {value.name for value in model.graph.output}
+    folded, bound, changes = fold(net, weights, kept)
     layers = {node.name.rpartition("/")[0] for node in model.graph.node}
     if changes and not any(change.layer in layers for change in changes):
         return folded, bound
@@ -126,9 +169,9 @@ def _need_inputs(given: Mapping[str, Array], shapes: Mapping[str, Shape]) -> Non
 
 def _need_outputs(graph: Graph, model: onnx.ModelProto, compared: Collection[str]) -> None:
     has = [value.name for value in model.graph.output]
-    made = {top for node in graph.nodes if node.bottoms for top in node.tops}
+    made = {top for node in graph.nodes if node.type != "Input" for top in node.tops}
     for ref in graph.outputs:
-        if ref in made and ref.blob not in has:
+        if ref in made and not {ref.blob, f"{ref.blob}@{ref.version}"} & set(has):
             raise VerificationError(
                 f"the model does not give {ref.blob!r}, which the net does; for a part of a net "
                 f"say which blobs it gives: --outputs {','.join(has)}"
@@ -146,48 +189,21 @@ def _names(graph: Graph, model: onnx.ModelProto) -> dict[Ref, str]:
         by_layer[made.name.rpartition("/")[0]] = list(made.output)
     last = {top.blob: top for node in graph.nodes for top in node.tops}
     found = {}
+    inputs = {ref.blob for ref in graph.inputs}
     for node in graph.nodes:
         for index, top in enumerate(node.tops):
             outputs = by_layer.get(node.name, [])
-            if top == last[top.blob] and top.blob in values:
-                found[top] = top.blob
+            # An input that is overwritten keeps its name, and what comes of it has another.
+            name = f"{top.blob}@{top.version}" if top.blob in inputs else top.blob
+            if top == last[top.blob] and name in values:
+                found[top] = name
             elif len(node.tops) == 1 and outputs and top != last[top.blob]:
                 found[top] = outputs[index]
     return found
 
 
 def _in_order(graph: Graph) -> list[tuple[Ref, str]]:
-    return [(top, node.name) for node in graph.nodes for top in node.tops if node.bottoms]
-
-
-def _onnx_values(
-    model: onnx.ModelProto, names: Sequence[str], inputs: Mapping[str, Array], provider: str
-) -> dict[str, Array]:
-    """Any values of a model, computed without optimisations that would change their names."""
-    try:
-        import onnxruntime
-    except ImportError:
-        raise VerificationError("onnxruntime is not installed: pip install onnxruntime") from None
-    if provider not in onnxruntime.get_available_providers():
-        available = ", ".join(onnxruntime.get_available_providers())
-        raise VerificationError(f"onnxruntime has no {provider} here; it has {available}")
-    whole = onnx.ModelProto()
-    whole.CopyFrom(model)
-    present = {value.name for value in whole.graph.output}
-    whole.graph.output.extend(
-        onnx.ValueInfoProto(name=name) for name in names if name not in present
-    )
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    try:
-        session = onnxruntime.InferenceSession(
-            whole.SerializeToString(), options, providers=[provider]
-        )
-        given = {v.name: inputs[v.name].astype(np.float32) for v in session.get_inputs()}
-        return dict(zip(names, session.run(list(names), given), strict=True))
-    except Exception as error:
-        raise VerificationError(f"onnxruntime cannot run the model: {error}") from error
+    return [(top, node.name) for node in graph.nodes if node.type != "Input" for top in node.tops]
 
 
 def _dims(value: onnx.ValueInfoProto) -> Shape:
@@ -195,41 +211,6 @@ def _dims(value: onnx.ValueInfoProto) -> Shape:
         dim.dim_value if dim.HasField("dim_value") else None
         for dim in value.type.tensor_type.shape.dim
     )
-
-
-def against_opencv(
-    net: str, weights: str, graph: Graph, inputs: Mapping[str, Array]
-) -> dict[str, Array]:
-    """What OpenCV's dnn makes of a net; the outputs by their names."""
-    try:
-        import cv2
-    except ImportError:
-        raise VerificationError(
-            "OpenCV is not installed: pip install 'opencv-python-headless<5'"
-        ) from None
-    try:
-        loaded = cv2.dnn.readNetFromCaffe(net, weights)
-        for name, value in inputs.items():
-            loaded.setInput(value, name)
-        return {ref.blob: np.asarray(loaded.forward(ref.blob)) for ref in graph.outputs}
-    except cv2.error as error:
-        raise VerificationError(f"OpenCV cannot run the net: {error}") from error
-
-
-def against_caffe(
-    net: str, weights: str, graph: Graph, inputs: Mapping[str, Array]
-) -> dict[str, Array]:
-    """What pycaffe makes of a net; the outputs by their names."""
-    try:
-        import caffe
-    except ImportError:
-        raise VerificationError("pycaffe is not installed") from None
-    loaded = caffe.Net(net, weights, caffe.TEST)
-    for name, value in inputs.items():
-        loaded.blobs[name].reshape(*value.shape)
-        loaded.blobs[name].data[...] = value
-    loaded.forward()
-    return {ref.blob: np.array(loaded.blobs[ref.blob].data) for ref in graph.outputs}
 
 
 def verify_graphs(source: Graph, made: Graph, weights: Weights, seed: int = 0) -> Verdict:
@@ -250,6 +231,8 @@ def verify_graphs(source: Graph, made: Graph, weights: Weights, seed: int = 0) -
     lost = [ref.blob for ref in source.outputs if ref.blob not in last]
     if lost:
         raise UnsupportedError(f"the outputs {', '.join(lost)} are lost")
+    if not source.outputs:
+        raise VerificationError("the net has no output at inference, so nothing can be compared")
     return Verdict(
         tuple(compare(ref.blob, makers[ref], a[ref], b[last[ref.blob]]) for ref in source.outputs)
     )

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prototxt_gen._files import whole_file
 from prototxt_gen._numpy import np
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.document import Document
@@ -19,8 +16,10 @@ from prototxt_gen.graph.check import check
 from prototxt_gen.graph.fillers import Init, initial
 from prototxt_gen.graph.graph import Graph
 from prototxt_gen.graph.infer import Shapes
+from prototxt_gen.graph.weights import fit_blob
 from prototxt_gen.graph.write import write
-from prototxt_gen.layers.shapes import show
+from prototxt_gen.layers.base import Layer, Unknown
+from prototxt_gen.layers.shapes import Shape, show
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
@@ -59,17 +58,38 @@ class Copied:
     what: str
 
 
-def shapes_of(graph: Graph) -> Shapes:
+def shapes_of(graph: Graph, input_shapes: Mapping[str, Shape] | None = None) -> Shapes:
     """The shapes of a net; raises GraphError where Caffe would refuse it."""
     sink = Sink(graph.source)
-    shapes = check(graph, sink)
+    shapes = check(graph, sink, input_shapes)
     sink.raise_errors(GraphError)
     return shapes
 
 
-def make(graph: Graph, init: Init, seed: int = 0) -> dict[str, list[Array]]:
-    """New weights for a net, as its fillers say, zeros or random ones."""
-    return initial(graph, shapes_of(graph), init, seed)
+def make(
+    graph: Graph, init: Init, seed: int = 0, input_shapes: Mapping[str, Shape] | None = None
+) -> dict[str, list[Array]]:
+    """New weights for a net, as its fillers say, zeros or random ones.
+
+    ``input_shapes`` take the place of those in the net. Raises WeightsError where a shape
+    is not known or a filler makes no sense.
+    """
+    shapes = shapes_of(graph, input_shapes)
+    _need_shapes(graph, shapes)
+    return initial(graph, shapes, init, seed)
+
+
+def _need_shapes(graph: Graph, shapes: Shapes) -> None:
+    """Raise WeightsError for a layer with weights behind one whose shape is not known."""
+    for index, node in enumerate(graph.nodes):
+        weightless = type(node.layer).blob_shapes is Layer.blob_shapes
+        if index in shapes.weights or weightless or isinstance(node.layer, Unknown):
+            continue
+        first = next(iter(shapes.reasons), None)
+        why = "give the input's shape with --input-shape"
+        if first is not None:
+            why = f"layer {graph.nodes[first].name!r}: {shapes.reasons[first]}"
+        raise WeightsError(f"layer {node.name!r}: the shape of its weights is not known; {why}")
 
 
 def save(graph: Graph, weights: Stored, path: str | os.PathLike[str]) -> None:
@@ -107,9 +127,10 @@ def copy(
     """The weights of one file for another net, by name and shape.
 
     ``names`` says what a layer of the net is called in the file: old name to new name.
-    What does not match is left out, and said.
+    They go before layers of the same name. What does not match is left out, and said.
+    Raises WeightsError where two layers get one name.
     """
-    renamed = {(names or {}).get(old, old): old for old in source}
+    renamed = {**{old: old for old in source}, **_reversed(names or {})}
     shapes = shapes_of(graph)
     found: dict[str, list[Array]] = {}
     report = []
@@ -118,22 +139,48 @@ def copy(
         if not wanted:
             continue
         old = renamed.get(node.name)
-        if old is None:
+        if old is None or old not in source:
             report.append(Copied(node.name, None, "no layer of this name"))
             continue
-        blobs = list(source[old])
-        have = [blob.shape for blob in blobs]
-        if have == [tuple(shape) for shape in wanted]:
-            found[node.name] = blobs
+        fitted = _fitted(source[old], wanted)
+        if fitted is not None:
+            found[node.name] = fitted
             report.append(Copied(node.name, old, "matched"))
         else:
-            shown = ", ".join(map(show, have)) or "nothing"
+            shown = ", ".join(show(blob.shape) for blob in source[old]) or "nothing"
             report.append(
                 Copied(node.name, old, f"has {shown}; expected {', '.join(map(show, wanted))}")
             )
     used = {copied.source for copied in report}
     report += [Copied(old, old, "not in the net") for old in source if old not in used]
     return found, report
+
+
+def _reversed(names: Mapping[str, str]) -> dict[str, str]:
+    """New name to old name; raises WeightsError where two layers get one name."""
+    found: dict[str, str] = {}
+    for old, new in names.items():
+        if new in found:
+            raise WeightsError(f"{found[new]!r} and {old!r} cannot both become {new!r}")
+        found[new] = old
+    return found
+
+
+def _fitted(blobs: Sequence[Array], wanted: Sequence[Shape]) -> list[Array] | None:
+    """Blobs in the shapes that a layer has; None where one does not fit."""
+    if len(blobs) != len(wanted):
+        return None
+    found = [_fit(blob, shape) for blob, shape in zip(blobs, wanted, strict=True)]
+    fitted = [blob for blob in found if blob is not None]
+    return fitted if len(fitted) == len(found) else None
+
+
+def _fit(blob: Array, shape: Shape) -> Array | None:
+    """A blob in a shape, as ``graph.weights`` has it; an unknown axis is as long as its own."""
+    if len(shape) == blob.ndim:
+        pairs = zip(shape, blob.shape, strict=True)
+        shape = tuple(own if dim is None else dim for dim, own in pairs)
+    return fit_blob(blob, shape, permissive=False)
 
 
 def flat(graph: Graph | None, weights: Stored) -> dict[str, Array]:
@@ -162,38 +209,15 @@ def nested(graph: Graph, arrays: Mapping[str, Array]) -> dict[str, list[Array]]:
             if key not in left:
                 raise WeightsError(f"{key!r} is missing; it should be {show(shape)}")
             value = left.pop(key)
-            if value.shape != tuple(shape):
+            fitted = _fit(value, shape)
+            if fitted is None:
                 raise WeightsError(f"{key!r} is {show(value.shape)}; expected {show(shape)}")
-            blobs.append(value)
+            blobs.append(fitted)
         if blobs:
             found[node.name] = blobs
     if left:
         raise WeightsError(f"{next(iter(left))!r} belongs to no layer of the net")
     return found
-
-
-def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, Array]) -> None:
-    """Write arrays as npz or safetensors, by the name of the file, whole or not at all."""
-    suffix = Path(path).suffix
-    with whole_file(path) as file:
-        if suffix == ".npz":
-            np.savez(file, **dict(arrays))  # type: ignore[arg-type]
-        elif suffix == ".safetensors":
-            _write_safetensors(file, arrays)
-        else:
-            raise WeightsError(f"{path}: expected a name that ends with .npz or .safetensors")
-
-
-def read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
-    """Read npz or safetensors; raises WeightsError where a file is neither."""
-    name = os.fspath(path)
-    try:
-        if Path(name).suffix == ".safetensors":
-            return _read_safetensors(name)
-        with np.load(name, allow_pickle=False) as file:
-            return {key: np.asarray(file[key], np.float32) for key in file.files}
-    except (ValueError, KeyError, TypeError) as error:
-        raise WeightsError(f"{name}: is no npz or safetensors file: {error}") from error
 
 
 def difference(a: Stored, b: Stored) -> list[tuple[str, str]]:
@@ -209,47 +233,27 @@ def difference(a: Stored, b: Stored) -> list[tuple[str, str]]:
             found.append((layer, f"{words[0]} in the first, {words[1]} in the second"))
             continue
         for index, (one, other) in enumerate(zip(a[layer], b[layer], strict=True)):
-            if not np.array_equal(one, other, equal_nan=True):
-                greatest = float(np.nanmax(np.abs(one.astype(np.float64) - other)))
-                places = int((one != other).sum())
-                found.append(
-                    (f"{layer}[{index}]", f"{places} of {one.size} differ, by {greatest:.3g}")
-                )
+            unlike = _unlike(one, other)
+            if unlike:
+                found.append((f"{layer}[{index}]", unlike))
     return found
+
+
+def _unlike(one: Array, other: Array) -> str:
+    """How many numbers of two weights differ, and by how much; NaN is like NaN."""
+    missing = np.isnan(one) != np.isnan(other)
+    places = (one != other) & ~(np.isnan(one) & np.isnan(other))
+    numbers = places & ~missing
+    if not places.any():
+        return ""
+    words = f"{int(places.sum())} of {one.size} differ"
+    if numbers.any():
+        greatest = np.abs(one[numbers].astype(np.float64) - other[numbers]).max()
+        words += f", by {float(greatest):.3g}"
+    nan = int(missing.sum())
+    return f"{words}, {nan} of them NaN in one file" if nan else words
 
 
 def stored(path: str | os.PathLike[str]) -> dict[str, tuple[Array, ...]]:
     """The weights of a caffemodel by the names of their layers."""
     return read_caffemodel(path).weights()
-
-
-def _write_safetensors(file: Any, arrays: Mapping[str, Array]) -> None:
-    """A header of JSON with its length in front, and the numbers one behind the other."""
-    header: dict[str, object] = {}
-    offset = 0
-    for name, array in arrays.items():
-        places = [offset, offset + array.nbytes]
-        header[name] = {"dtype": "F32", "shape": list(array.shape), "data_offsets": places}
-        offset += array.nbytes
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    file.write(len(text).to_bytes(8, "little") + text)
-    for array in arrays.values():
-        file.write(np.ascontiguousarray(array, "<f4").reshape(-1).view(np.uint8).data)
-
-
-def _read_safetensors(path: str) -> dict[str, Array]:
-    kinds = {"F32": "<f4", "F64": "<f8", "F16": "<f2"}
-    data = np.memmap(path, np.uint8, "r")
-    size = int.from_bytes(bytes(data[:8]), "little")
-    if size > len(data) - 8:
-        raise ValueError("the header is longer than the file")
-    header = json.loads(bytes(data[8 : 8 + size]))
-    found = {}
-    for name, entry in header.items():
-        if name == "__metadata__":
-            continue
-        start, end = (8 + size + place for place in entry["data_offsets"])
-        values = data[start:end].view(kinds[entry["dtype"]])
-        found[name] = np.asarray(values, np.float32).reshape(entry["shape"])
-    return found

@@ -10,10 +10,19 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import pytest
 
+from prototxt_gen import api
 from prototxt_gen._files import whole_file
 from prototxt_gen.cli import run
+from prototxt_gen.cli.options import need_own_files
+from prototxt_gen.weights import make, save
+
+NET = """input: "data" input_shape { dim: [1, 3, 8, 8] }
+layer { name: "c" type: "Convolution" bottom: "data" top: "c"
+  convolution_param { num_output: 4 kernel_size: 3 weight_filler { type: "msra" } } }
+"""
 
 
 def test_an_old_file_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
@@ -68,3 +77,104 @@ def test_ctrl_c_leaves_no_half_file(tmp_path: Path) -> None:
     assert b"Traceback" not in err
     assert target.read_bytes() == b"old"
     assert sorted(tmp_path.iterdir()) == [target, net]
+
+
+@pytest.fixture
+def net(tmp_path: Path) -> Path:
+    """A net, its weights beside it."""
+    path = tmp_path / "net.prototxt"
+    path.write_text(NET)
+    graph = api.load(path)
+    save(graph, make(graph, "fillers"), path.with_suffix(".caffemodel"))
+    return path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def test_outputs_are_files_of_their_own(tmp_path: Path) -> None:
+    there, link = tmp_path / "x", tmp_path / "link"
+    there.write_text("")
+    link.symlink_to(there)
+    need_own_files([str(there), None, "-"], [str(tmp_path / "y"), None, "-", "-"])
+    need_own_files([], [os.devnull, os.devnull])
+    with pytest.raises(click.UsageError, match="link: would overwrite an input"):
+        need_own_files([str(there)], [str(link)])
+    with pytest.raises(click.UsageError, match="would overwrite another output"):
+        need_own_files([], [str(tmp_path / "new"), str(tmp_path / "." / "new")])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "convert N W -o N",
+        "convert N W -o W",
+        "convert N W -o x --report N",
+        "convert N W -o x --report x",
+        "convert N W -o x --report x.data",
+        "fold N W -o N --output-weights x",
+        "fold N W -o net.txt",
+        "fold N W -o x --output-weights x",
+        "deploy N -o N",
+    ],
+)
+def test_no_command_overwrites_what_it_reads(
+    net: Path,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(net.parent)
+    before = contents(net.parent)
+    names = {"N": str(net), "W": str(net.with_suffix(".caffemodel"))}
+    assert run([names.get(word, word) for word in words.split()]) == 2
+    assert ": would overwrite a" in capsys.readouterr().err
+    assert contents(net.parent) == before
+
+
+def test_fold_writes_both_files_or_none(net: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = net.parent
+    (folder / "folder").mkdir()
+    before = contents(folder)
+    model = str(net.with_suffix(".caffemodel"))
+    missing = str(folder / "missing" / "x")
+    for output, weights in ((str(folder / "folder"), "w"), (missing, "w"), ("p", missing)):
+        at = [path if os.path.isabs(path) else str(folder / path) for path in (output, weights)]
+        assert run(["fold", str(net), model, "-o", at[0], "--output-weights", at[1]]) == 2
+        wrong = weights if weights == missing else output
+        assert f"{wrong}: " in capsys.readouterr().err
+    assert run(["fold", str(net), model, "-o", "-"]) == 2
+    assert "--output-weights" in capsys.readouterr().err
+    assert contents(folder) == before
+
+
+def test_external_data_is_written_with_the_model_or_not(
+    net: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = net.parent
+    command = ["convert", str(net), str(net.with_suffix(".caffemodel")), "--external-data", "-o"]
+    target = folder / "x.onnx"
+    target.write_bytes(b"old")
+    (folder / "x.onnx.data").mkdir()
+    assert run([*command, str(target)]) == 2
+    assert f"{target}.data: " in capsys.readouterr().err
+    assert target.read_bytes() == b"old"
+    for wrong in (folder, folder / "missing" / "x.onnx"):
+        assert run([*command, str(wrong)]) == 2
+        assert f"error: {wrong}: " in capsys.readouterr().err
+    assert not list(folder.glob(".*"))
+
+
+def test_a_link_to_a_model_is_followed(net: Path) -> None:
+    import onnx
+
+    store, link = net.parent / "store", net.parent / "x.onnx"
+    store.mkdir()
+    (store / "real.onnx").write_bytes(b"old")
+    link.symlink_to(store / "real.onnx")
+    model = str(net.with_suffix(".caffemodel"))
+    assert run(["convert", str(net), model, "--external-data", "-o", str(link)]) == 0
+    assert link.is_symlink()
+    assert (store / "real.onnx").read_bytes() != b"old"
+    onnx.load(link)

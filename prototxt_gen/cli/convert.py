@@ -6,6 +6,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -15,6 +16,7 @@ from prototxt_gen.cli.options import (
     InputShape,
     dialect_option,
     input_shape_option,
+    need_own_files,
     state_from,
     state_options,
     write_output,
@@ -80,7 +82,9 @@ class BatchSize(click.ParamType):  # type: ignore[type-arg]
     type=click.Choice(["fillers", "zeros", "random"]),
     help="Make weights where no file has them: by the net's fillers, zeros, or random ones.",
 )
-@click.option("--seed", type=int, default=0, metavar="N", help="For these. [default: 0]")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, metavar="N", help="For these. [default: 0]"
+)
 @click.option("--external-data", is_flag=True, help="Put the weights into FILE.data.")
 @click.option("--verify", is_flag=True, help="Compare the model with numpy before it is written.")
 @click.option(
@@ -149,10 +153,14 @@ def command(
             external_data,
         )
         return _folder(Path(net), Path(output), way, jobs, report)
-    names = [*(outputs.split(",") if outputs else ()), *([until] if until else ())]
+    if output == "-":
+        raise click.UsageError("an ONNX model goes into a file; give -o FILE")
+    need_own_files([net, weights], [output, f"{output}.data", report])
+    asked_for = [*(outputs.split(",") if outputs else ()), *([until] if until else ())]
+    names = tuple(dict.fromkeys(asked_for))
     graph = api.read_caffe(net, weights, state=state_from(phase, stages, level), dialect=dialect)
     asked = Conversion(
-        Options(opset, batch, tuple(names)), dict(input_shapes), losses, fold, weights_init, seed
+        Options(opset, batch, names), dict(input_shapes), losses, fold, weights_init, seed
     )
     made = convert(graph, asked)
     if verify:
@@ -162,6 +170,12 @@ def command(
     if report is not None:
         text = json.dumps(_report(made, opset), indent=2)
         write_output(report, (text + "\n").encode())
+    if find_spec("onnxruntime") is None:
+        print(
+            "not loaded to see that it can be, as onnxruntime is not installed: "
+            "pip install 'resnet-proto[verify]'",
+            file=sys.stderr,
+        )
     print(
         f"{', '.join(files)}: {len(made.skeleton.graph.node)} nodes, opset {opset}; "
         f"{_described(made.skeleton.graph.input)} -> {_described(made.skeleton.graph.output)}",
@@ -173,9 +187,17 @@ def command(
 def _folder(folder: Path, out: Path, way: Way, jobs: int, report: str | None) -> int:
     """Convert a folder; a progress bar on a terminal, else a line for each net."""
     from prototxt_gen import fleet
+    from prototxt_gen.manifest import MANIFEST
 
-    total = sum(1 for _ in fleet.find(folder, out))
-    with progress("converting", total) as step:
+    found = list(fleet.find(folder, out))
+    if not found:
+        raise click.UsageError(f"no net in {folder}")
+    made = [path for job in found for path in (job.target, f"{job.target}.data")]
+    need_own_files(
+        [path for job in found for path in (job.net, job.weights)],
+        [*made, str(out / MANIFEST), report],
+    )
+    with progress("converting", len(found)) as step:
         outcomes = fleet.convert_all(
             folder, out, way, jobs=jobs, done=lambda o: step(f"{o.name}: {o.status}")
         )

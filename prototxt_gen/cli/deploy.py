@@ -11,6 +11,7 @@ from prototxt_gen.cli.options import (
     InputShape,
     dialect_option,
     input_shape_option,
+    need_own_files,
     output_option,
     state_from,
     state_options,
@@ -49,6 +50,7 @@ def command(
     """
     from prototxt_gen import api
 
+    need_own_files([net], [output])
     graph = api.load(api.read_source(net), state_from(phase, stages, level), dialect)
     made, changes = api.deploy(graph, dict(input_shapes), batch=batch, losses=losses)
     write_output(output, api.dump(made).encode("utf-8", "surrogateescape"))

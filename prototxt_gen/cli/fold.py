@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from prototxt_gen.cli.options import dialect_option, write_output
+from prototxt_gen.cli.options import dialect_option, need_own_files, write_output
 from prototxt_gen.cli.output import print_changes
 from prototxt_gen.errors import VerificationError
 
@@ -31,6 +31,7 @@ def command(
     """
     from prototxt_gen import api
     from prototxt_gen import weights as tools
+    from prototxt_gen._files import need_place
     from prototxt_gen.diagnostics import Sink
     from prototxt_gen.errors import WeightsError
     from prototxt_gen.graph.weights import bind
@@ -38,6 +39,13 @@ def command(
     from prototxt_gen.passes.fold import fold
     from prototxt_gen.verify import verify_graphs
 
+    if output == "-" and output_weights is None:
+        raise click.UsageError("-o -: give the caffemodel a name by --output-weights")
+    target = output_weights or str(Path(output).with_suffix(".caffemodel"))
+    need_own_files([net, weights], [output, target])
+    for path in (output, target):
+        if path != "-":
+            need_place(path)
     graph = api.read_caffe(net, weights, dialect=dialect)
     source, _ = deploy(graph, tools.shapes_of(graph))
     sink = Sink(graph.source)
@@ -45,10 +53,9 @@ def command(
     sink.raise_errors(WeightsError)
     made, folded, changes = fold(source, bound)
     verdict = verify_graphs(source, made, folded)
-    if verdict.first is not None:
-        raise VerificationError(f"blob {verdict.first.blob!r} would differ; nothing is written")
+    if not verdict.agrees:
+        raise VerificationError(f"folding: {verdict.text}; nothing is written")
     stored = {node.name: folded.get(index) for index, node in enumerate(made.nodes)}
-    target = output_weights or str(Path(output).with_suffix(".caffemodel"))
     tools.save(made, stored, target)
     write_output(output, api.dump(made).encode("utf-8", "surrogateescape"))
     print_changes(changes)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -153,6 +155,33 @@ def input_shape_option(command: F) -> F:
         metavar="NAME=N,C,H,W",
         help="The shape of an input, in place of the net's own; may be repeated.",
     )(command)
+
+
+def need_own_files(inputs: Iterable[str | None], outputs: Iterable[str | None]) -> None:
+    """Raise UsageError where an output would overwrite an input or another output.
+
+    None and ``-`` are no files; devices, pipes and folders may be named twice.
+    """
+    taken = {_file(path): "an input" for path in inputs}
+    taken.pop(None, None)
+    for path in outputs:
+        file = _file(path)
+        if file is None:
+            continue
+        if file in taken:
+            raise click.UsageError(f"{path}: would overwrite {taken[file]}")
+        taken[file] = "another output"
+
+
+def _file(path: str | None) -> Hashable:
+    """The same for two paths of one file; None for what is no file."""
+    if path is None or path == "-":
+        return None
+    try:
+        state = os.stat(path)
+    except OSError:
+        return os.path.realpath(path)
+    return (state.st_dev, state.st_ino) if stat.S_ISREG(state.st_mode) else None
 
 
 def write_output(path: str, data: bytes) -> None:

@@ -96,7 +96,7 @@ def _print_rich_table(
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for index, head in enumerate(heads):
         justify: Literal["right", "left"] = "right" if index in numbers else "left"
-        table.add_column(head, justify=justify, overflow="fold")
+        table.add_column(head, justify=justify, overflow="fold", no_wrap=index in numbers)
     for row in rows:
         table.add_row(*map(Text, row))
     Console(highlight=False).print(table)

@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import click
 
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
     metavar="[NAME=]FILE",
     help="Values of an input: .npy, .npz or an image. [default: seeded]",
 )
-@click.option("--seed", type=int, default=0, metavar="N", help="Of the values. [default: 0]")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, metavar="N", help="Of the values. [default: 0]"
+)
 @click.option(
     "--against",
     type=click.Choice(["onnx", "opencv", "caffe"]),
@@ -122,7 +125,13 @@ def _row(comparison: Comparison) -> tuple[str, ...]:
         other = "x".join(map(str, c.other_shape)) or "scalar"
         return (c.blob, c.layer, f"{shape}, found {other}", "", "", "", "differs")
     figures = (f"{c.absolute:.2e}", f"{c.relative:.2e}", f"{c.cosine:.6f}")
-    return (c.blob, c.layer, shape, *figures, "" if c.agrees else "differs")
+    return (
+        c.blob,
+        c.layer,
+        shape,
+        *figures,
+        "" if c.agrees else "not finite" if c.blank else "differs",
+    )
 
 
 def _json(verdict: Verdict) -> dict[str, object]:
@@ -137,14 +146,14 @@ def _json(verdict: Verdict) -> dict[str, object]:
 def _against(
     what: str, net: str, weights: str, graph: Any, inputs: dict[str, Any] | None, seed: int
 ) -> Verdict:
-    from prototxt_gen import api
+    from prototxt_gen import api, engines
     from prototxt_gen import verify as proof
 
     summary = api.summarize(graph)
     shapes = {row.tops[0]: row.shapes[0] for row in summary.rows if row.type == "Input"}
     known = {name: shape for name, shape in shapes.items() if shape is not None}
     given = inputs or proof.seeded(graph, known, seed)
-    compute = proof.against_opencv if what == "opencv" else proof.against_caffe
+    compute = engines.against_opencv if what == "opencv" else engines.against_caffe
     theirs = compute(net, weights, graph, given)
     ours = api.run(graph, given)
     makers = {top.blob: node.name for node in graph.nodes for top in node.tops}
@@ -171,14 +180,17 @@ def _inputs(graph: Any, given: tuple[str, ...]) -> dict[str, Any] | None:
             if len(names) != 1:
                 raise click.UsageError(f"say for which input: {', '.join(names)}=FILE")
             name = names[0]
+        if name not in names:
+            raise click.UsageError(f"the net has no input {name!r}; it has {', '.join(names)}")
         suffix = Path(path).suffix
-        if suffix == ".npz":
-            with np.load(path) as file:
-                found.update({key: file[key] for key in file.files})
-        elif suffix == ".npy":
-            found[name] = np.load(path)
-        else:
+        if suffix not in (".npy", ".npz"):
             found[name] = _image(graph, name, path)
+            continue
+        try:
+            values = np.load(path)
+            found.update(dict(values) if suffix == ".npz" else {name: values})
+        except (ValueError, EOFError, BadZipFile) as error:
+            raise VerificationError(f"{path}: is no {suffix[1:]} file of numbers") from error
     return found
 
 
@@ -187,15 +199,25 @@ def _image(graph: Any, name: str, path: str) -> Any:
     import numpy as np
 
     from prototxt_gen import api
+    from prototxt_gen.layers.shapes import show
 
     try:
-        from PIL import Image
+        from PIL import Image, UnidentifiedImageError
     except ImportError:
         raise VerificationError("images need Pillow: pip install 'resnet-proto[image]'") from None
-    rows = api.summarize(graph).rows
-    shape = next(row.shapes[0] for row in rows if row.tops == (name,) and row.shapes[0])
-    height, width = (dim or 1 for dim in shape[-2:])
-    with Image.open(path) as image:
-        pixels = np.asarray(image.convert("RGB").resize((width, height)), np.float32)
+    shapes = {
+        top: shape
+        for row in api.summarize(graph).rows
+        for top, shape in zip(row.tops, row.shapes, strict=False)
+    }
+    shape = shapes.get(name) or ()
+    if len(shape) != 4 or shape[1] != 3:
+        raise VerificationError(f"the input {name!r} is {show(shape)}, and takes no image")
+    height, width = (dim or 1 for dim in shape[2:])
+    try:
+        with Image.open(path) as image:
+            pixels = np.asarray(image.convert("RGB").resize((width, height)), np.float32)
+    except UnidentifiedImageError:
+        raise VerificationError(f"{path}: is no image, .npy or .npz") from None
     values = pixels[:, :, ::-1].transpose(2, 0, 1)[None]
     return np.ascontiguousarray(np.repeat(values, shape[0] or 1, axis=0))

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from prototxt_gen.cli.options import InputShape, input_shape_option, need_own_files
 from prototxt_gen.cli.output import print_table
+
+if TYPE_CHECKING:
+    from prototxt_gen.graph.graph import Graph
+
+_OTHER_FORMS = (".h5", ".hdf5", ".npz", ".safetensors", ".onnx", ".prototxt")
 
 
 @click.group("weights", short_help="Make, show, compare, copy and convert weights.")
@@ -24,25 +32,57 @@ def command() -> None:
     default="fillers",
     help="[default: fillers]",
 )
-@click.option("--seed", type=int, default=0, metavar="N", help="[default: 0]")
+@click.option("--seed", type=click.IntRange(min=0), default=0, metavar="N", help="[default: 0]")
+@input_shape_option
 @click.option("-o", "--output", required=True, metavar="FILE", help="The caffemodel to write.")
-def init(net: str, how: Literal["fillers", "zeros", "random"], seed: int, output: str) -> None:
+def init(
+    net: str,
+    how: Literal["fillers", "zeros", "random"],
+    seed: int,
+    input_shapes: Sequence[InputShape],
+    output: str,
+) -> None:
     """Make weights for a net as Caffe's fillers would, and write a caffemodel."""
     from prototxt_gen import api
     from prototxt_gen import weights as tools
 
+    _need_caffemodel(output)
+    need_own_files([net], [output])
     graph = api.load(net)
-    made = tools.make(graph, how, seed)
+    made = tools.make(graph, how, seed, dict(input_shapes))
     tools.save(graph, made, output)
-    kinds = {node.name: node.type for node in graph.nodes}
+    if how == "fillers":
+        _say_zeros(graph, made)
+
+
+def _need_caffemodel(output: str) -> None:
+    """Refuse a name that promises another form of file."""
+    suffix = Path(output).suffix.lower()
+    if suffix in _OTHER_FORMS:
+        raise click.UsageError(f"{output}: a caffemodel is written; its name cannot end {suffix}")
+
+
+def _say_zeros(graph: Graph, made: Mapping[str, Any]) -> None:
+    """Say on stderr which weights are zeros that a person may not expect."""
     zero = [
-        name for name, blobs in made.items() if kinds[name] != "BatchNorm" and not blobs[0].any()
+        node.name
+        for node in graph.nodes
+        if node.name in made
+        and node.layer.type != "BatchNorm"
+        and not (node.params.has("weight_filler") or node.params.has("filler"))
+        and not made[node.name][0].any()
     ]
-    if zero and how == "fillers":
+    if zero:
         some = ", ".join(zero[:3]) + (", …" if len(zero) > 3 else "")
         print(
             f"no filler, hence zeros as in Caffe: {len(zero)} layers ({some}); "
             "--how random gives numbers to compare with",
+            file=sys.stderr,
+        )
+    if any(node.layer.type == "BatchNorm" and node.name in made for node in graph.nodes):
+        print(
+            "BatchNorm's statistics are zeros, as in Caffe before training, and the net's outputs "
+            "mean nothing yet; --how random gives numbers to compare with",
             file=sys.stderr,
         )
 
@@ -88,9 +128,27 @@ def export(model: str, net: str | None, output: str) -> None:
     """Write the weights of a caffemodel by names such as conv1/weight."""
     from prototxt_gen import api
     from prototxt_gen import weights as tools
+    from prototxt_gen.formats.arrays import write_arrays
 
-    graph = api.load(net) if net is not None else api.read_caffe(model)
-    tools.write_arrays(output, tools.flat(graph, tools.stored(model)))
+    need_own_files([model, net], [output])
+    graph = api.load(net) if net is not None else None
+    stored = tools.stored(model)
+    if graph is None:
+        graph = api.read_caffe(model)
+    else:
+        stored = _of_the_net(graph, stored, model)
+    write_arrays(output, tools.flat(graph, stored))
+
+
+def _of_the_net(graph: Graph, stored: Mapping[str, Any], model: str) -> dict[str, Any]:
+    """The weights of the layers that a net has; the others are said on stderr."""
+    names = {node.name for node in graph.nodes}
+    if not names.intersection(stored):
+        raise click.UsageError(f"{model}: none of its layers is in the net")
+    for name in stored:
+        if name not in names:
+            print(f"left out, as the net has no such layer: {name}", file=sys.stderr)
+    return {name: blobs for name, blobs in stored.items() if name in names}
 
 
 @command.command("import", short_help="Write a caffemodel from npz or safetensors.")
@@ -101,9 +159,12 @@ def import_(arrays: str, net: str, output: str) -> None:
     """Write a caffemodel for a net from arrays with names such as conv1/weight."""
     from prototxt_gen import api
     from prototxt_gen import weights as tools
+    from prototxt_gen.formats.arrays import read_arrays
 
+    _need_caffemodel(output)
+    need_own_files([arrays, net], [output])
     graph = api.load(net)
-    tools.save(graph, tools.nested(graph, tools.read_arrays(arrays)), output)
+    tools.save(graph, tools.nested(graph, read_arrays(arrays)), output)
 
 
 @command.command("copy", short_help="Take weights over into another net, by name and shape.")
@@ -116,23 +177,43 @@ def copy(model: str, net: str, names: tuple[str, ...], output: str) -> None:
     from prototxt_gen import api
     from prototxt_gen import weights as tools
 
-    pairs = {}
+    pairs = _pairs(names)
+    _need_caffemodel(output)
+    need_own_files([model, net], [output])
+    graph = api.load(net)
+    stored = tools.stored(model)
+    _need_layers(pairs, stored, graph)
+    found, report = tools.copy(stored, graph, pairs)
+    rows = [(c.layer, c.source or "", c.what) for c in report]
+    print_table(("layer", "from", ""), rows)
+    if not found:
+        raise click.UsageError(f"{model}: no layer matches one of the net; nothing is written")
+    tools.save(graph, found, output)
+    matched = sum(c.what == "matched" for c in report)
+    print(f"{output}: {matched} of {len(report)} layers matched", file=sys.stderr)
+
+
+def _pairs(names: Sequence[str]) -> dict[str, str]:
+    """What ``--map`` says, old name to new name."""
+    pairs: dict[str, str] = {}
     for item in names:
         old, equals, new = item.partition("=")
         if not (old and equals and new):
             raise click.UsageError(f"--map {item}: expected OLD=NEW")
+        if old in pairs or new in pairs.values():
+            raise click.UsageError(f"--map {item}: {old!r} or {new!r} is in two of them")
         pairs[old] = new
-    graph = api.load(net)
-    stored = tools.stored(model)
-    for old in pairs:
+    return pairs
+
+
+def _need_layers(pairs: Mapping[str, str], stored: Mapping[str, Any], graph: Graph) -> None:
+    """Refuse a ``--map`` of a layer that the file or the net lacks."""
+    names = {node.name for node in graph.nodes}
+    for old, new in pairs.items():
         if old not in stored:
             raise click.UsageError(f"--map: the file has no layer {old!r}")
-    found, report = tools.copy(stored, graph, pairs)
-    rows = [(c.layer, c.source or "", c.what) for c in report]
-    print_table(("layer", "from", ""), rows)
-    tools.save(graph, found, output)
-    matched = sum(c.what == "matched" for c in report)
-    print(f"{output}: {matched} of {len(report)} layers matched", file=sys.stderr)
+        if new not in names:
+            raise click.UsageError(f"--map: the net has no layer {new!r}")
 
 
 @command.command("diff", short_help="Compare the weights of two files.")

@@ -18,10 +18,12 @@ from prototxt_gen._numpy import np
 from prototxt_gen.document import Block, Document
 from prototxt_gen.errors import WeightsError
 from prototxt_gen.formats.binary import serialize
+from prototxt_gen.formats.nottext import name_of
 from prototxt_gen.formats.wire import (
     BYTES,
     FIXED32,
     FIXED64,
+    VARINT,
     Buffer,
     WireField,
     broken,
@@ -43,6 +45,16 @@ _V0_NAME, _V0_BLOBS = 1, 50
 _LEGACY, _DATA, _SHAPE, _DOUBLE = (1, 2, 3, 4), 5, 7, 8
 _RAW_TYPE, _RAW = 10, 12
 _RAW_TYPES = {0: "<f8", 1: "<f4", 2: "<f2"}
+# The wire types of what NetParameter has in front of its layers; forks add others behind.
+_HEAD: dict[int, tuple[int, ...]] = {
+    **dict.fromkeys((1, 3, 6, 8), (BYTES,)),
+    **dict.fromkeys((5, 7), (VARINT,)),
+    4: (VARINT, BYTES),
+}
+_TAGS = (b"\x12", b"\xa2\x06")  #: of a layer, V1 and V2; neither is ever in a text
+_MOST_AXES = 32  #: as in Caffe (blob.hpp, kMaxBlobAxes)
+_MOST = 2**31 - 1
+_LOOK_AT = 4096
 
 
 @dataclass(frozen=True)
@@ -79,8 +91,7 @@ def read_caffemodel(path: str | os.PathLike[str]) -> Caffemodel:
         view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     if bytes(view[:8]) == _HDF5:
         return _read_hdf5(Path(name))
-    if not is_caffemodel(name):
-        raise WeightsError(f"{name}: this is a text, expected a caffemodel")
+    _need_net(name, bytes(view[:_LOOK_AT]))
     try:
         return _read(name, view)
     except WeightsError as error:
@@ -90,12 +101,37 @@ def read_caffemodel(path: str | os.PathLike[str]) -> Caffemodel:
 def is_caffemodel(path: str | os.PathLike[str]) -> bool:
     """Whether a file is binary and not a prototxt, by its first bytes."""
     with open(path, "rb") as file:
-        start = file.read(4096)
-    return (
-        start.startswith(_HDF5)
-        or b"\0" in start
-        or (bytes(start[:1]) in (b"\n", b"\x12") and (not start.isascii()))
-    )
+        return _is_binary(file.read(_LOOK_AT))
+
+
+def _is_binary(start: bytes) -> bool:
+    return start.startswith(_HDF5) or b"\0" in start or _starts_as_net(start)
+
+
+def _starts_as_net(start: bytes) -> bool:
+    """Whether the first bytes are fields of a NetParameter up to its first layer."""
+    at = 0
+    try:
+        for field in fields(start, 0, len(start)):
+            if field.number in (_LAYER, _LAYERS):
+                return field.kind == BYTES
+            if field.kind not in _HEAD.get(field.number, (field.kind,)):
+                return False
+            at = field.end
+    except WeightsError:
+        pass  # the layer goes on behind the first bytes
+    return start.startswith(_TAGS, at)
+
+
+def _need_net(name: str, start: bytes) -> None:
+    """Raise WeightsError that names what was given in place of a caffemodel."""
+    if _starts_as_net(start):
+        return
+    what = name_of(start)
+    if what is not None and not what[0].startswith(("a binary", "a web page", "JSON")):
+        raise WeightsError(f"{name}: is {what[0]}, not a caffemodel")
+    if not _is_binary(start):
+        raise WeightsError(f"{name}: this is a text, expected a caffemodel")
 
 
 def _read(path: str, data: Buffer) -> Caffemodel:
@@ -167,7 +203,9 @@ def _blob(data: Buffer, place: WireField) -> Array:
     values = parts[0] if len(parts) == 1 else np.concatenate(parts or [np.zeros(0, np.float32)])
     if shape is None:
         shape = [legacy.get(number, 0) for number in _LEGACY] if legacy else []
-    if int(np.prod(shape, dtype=object)) != values.size:
+    if len(shape) > _MOST_AXES:
+        raise broken(place.start, f"a blob has {len(shape)} axes; Caffe has {_MOST_AXES} at most")
+    if int(np.prod(shape, dtype=object)) != values.size or max(shape, default=0) > _MOST:
         raise broken(place.start, f"a blob of the shape {shape} has {values.size} numbers")
     return values.astype(np.float32, copy=False).reshape(shape)
 
@@ -223,17 +261,22 @@ def _read_hdf5(path: Path) -> Caffemodel:
         raise WeightsError(
             f"{path}: this is an HDF5 file, which needs h5py: pip install 'resnet-proto[hdf5]'"
         ) from None
-    with h5py.File(path, "r") as file:
-        if "data" not in file:
-            raise WeightsError(f"{path}: this HDF5 file has no group `data`; it is no caffemodel")
-        layers = [
-            StoredLayer(
-                name.replace("\\", "/"),
-                tuple(np.asarray(group[key], np.float32) for key in sorted(group, key=int)),
-            )
-            for name, group in file["data"].items()
-        ]
-    return Caffemodel(str(path), tuple(layers), b"")
+    try:
+        with h5py.File(path, "r") as file:
+            if "data" not in file:
+                raise WeightsError(
+                    f"{path}: this HDF5 file has no group `data`; it is no caffemodel"
+                )
+            layers = tuple(_hdf5_layer(name, group) for name, group in file["data"].items())
+    except (AttributeError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
+        raise WeightsError(f"{path}: this HDF5 file is not as Caffe writes it: {error}") from error
+    return Caffemodel(str(path), layers, b"")
+
+
+def _hdf5_layer(name: str, group: Any) -> StoredLayer:
+    """A layer of an HDF5 file: a group whose weights have the names 0, 1, 2."""
+    blobs = (np.asarray(group[key], np.float32) for key in sorted(group, key=int))
+    return StoredLayer(name.replace("\\", "/"), tuple(blobs))
 
 
 def write_caffemodel(

@@ -19,7 +19,8 @@ OF_GREATEST, OF_ITSELF = 2e-5, 1e-3
 class Comparison:
     """One blob on both sides; the greatest differences are absolute and relative.
 
-    Where the reference is ``uniform``, one number throughout, agreement proves little.
+    Where the reference is ``uniform``, one number throughout, agreement proves little, and
+    where it is ``blank``, without a finite number, nothing: then the two do not agree.
     """
 
     blob: str
@@ -31,6 +32,7 @@ class Comparison:
     cosine: float
     agrees: bool
     uniform: bool = False
+    blank: bool = False
 
     def to_dict(self) -> dict[str, object]:
         """The comparison as JSON has it; null is a figure that is not finite."""
@@ -55,13 +57,15 @@ class Verdict:
 
     @property
     def agrees(self) -> bool:
-        """Whether every blob agrees."""
-        return all(comparison.agrees for comparison in self.comparisons)
+        """Whether every blob agrees, of one at least."""
+        return bool(self.comparisons) and all(comparison.agrees for comparison in self.comparisons)
 
     @property
     def text(self) -> str:
         """The verdict in a line for a person."""
         first = self.first
+        if first is not None and first.blank:
+            return f"blob {first.blob!r} of layer {first.layer!r} has no finite number to compare"
         if first is not None:
             return f"differs first at blob {first.blob!r}, made by layer {first.layer!r}"
         number = len(self.comparisons)
@@ -88,15 +92,16 @@ def compare(blob: str, layer: str, ours: Array, theirs: Array) -> Comparison:
         return Comparison(blob, layer, ours.shape, theirs.shape, nan, nan, nan, False)
     a, b = ours.astype(np.float64).reshape(-1), theirs.astype(np.float64).reshape(-1)
     same = (a == b) | (np.isnan(a) & np.isnan(b))
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(all="ignore"):
         difference = np.where(same, 0, np.abs(a - b))
         finite = np.abs(a[np.isfinite(a)])
         greatest = float(finite.max()) if finite.size else 0.0
         allowed = OF_GREATEST * greatest + OF_ITSELF * np.abs(a)
-        relative = np.where(same, 0, difference / np.maximum(np.abs(a), 1e-30))
+        relative = np.where(same, 0, difference / np.abs(a))
         length = np.linalg.norm(a) * np.linalg.norm(b)
-        cosine = float(a @ b / length) if length else 1.0
-    agrees = bool((same | (difference <= allowed)).all())
+        cosine = float(a @ b / length) if length else float(same.all())
+    near = np.isfinite(a) & np.isfinite(b) & (difference <= allowed)
+    blank = bool(a.size and not finite.size)
     return Comparison(
         blob,
         layer,
@@ -105,8 +110,9 @@ def compare(blob: str, layer: str, ours: Array, theirs: Array) -> Comparison:
         float(difference.max(initial=0)),
         float(relative.max(initial=0)),
         cosine,
-        agrees,
+        bool((same | near).all()) and not blank,
         bool(a.size > 1 and (a == a[0]).all()),
+        blank,
     )
 
 

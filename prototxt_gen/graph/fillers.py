@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from math import ceil, sqrt
+from math import ceil, isfinite, sqrt
 from typing import TYPE_CHECKING, Any, Literal
 
 from prototxt_gen._numpy import np
@@ -15,6 +15,7 @@ from prototxt_gen.document import Block
 from prototxt_gen.errors import WeightsError
 from prototxt_gen.graph.graph import Graph, Node
 from prototxt_gen.graph.infer import Shapes
+from prototxt_gen.layers.shapes import Shape
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
@@ -34,18 +35,29 @@ _USUAL = (("weight_filler", 0.0), ("bias_filler", 0.0))
 
 
 def initial(graph: Graph, shapes: Shapes, init: Init, seed: int = 0) -> dict[str, list[Array]]:
-    """Weights for every layer, by its name; raises WeightsError for an unknown filler."""
+    """Weights for every layer, by its name; raises WeightsError for an unknown filler or shape."""
     found = {}
     for index, node in enumerate(graph.nodes):
         wanted = shapes.weights.get(index, ())
         if not wanted:
             continue
         random = np.random.Generator(np.random.PCG64([seed, zlib.crc32(node.name.encode())]))
-        sizes = [tuple(dim or 0 for dim in shape) for shape in wanted]
+        sizes = [_known(node, shape) for shape in wanted]
         found[node.name] = [
             _one(node, position, size, init, random) for position, size in enumerate(sizes)
         ]
     return found
+
+
+def _known(node: Node, shape: Shape) -> tuple[int, ...]:
+    """A shape without unknown axes; raises WeightsError where it has one."""
+    size = tuple(dim for dim in shape if dim is not None)
+    if len(size) < len(shape):
+        raise WeightsError(
+            f"layer {node.name!r}: the shape of its weights is not known; "
+            "give the input's shape with --input-shape"
+        )
+    return size
 
 
 def _one(node: Node, position: int, size: tuple[int, ...], init: Init, random: Random) -> Array:
@@ -58,9 +70,10 @@ def _one(node: Node, position: int, size: tuple[int, ...], init: Init, random: R
     if init == "random":
         return _random(size, random)
     place = _filler(node, position, size)
-    filler = node.params.block(place[0]) if place[0] else Block()
-    if not filler.fields:
+    # Caffe asks for presence: an empty block is a filler too, constant 0.
+    if not place[0] or not node.params.has(place[0]):
         return np.full(size, place[1], np.float32)
+    filler = node.params.block(place[0])
     kind = filler.get("type", str, "constant")
     if kind not in _KINDS:
         raise WeightsError(f"layer {node.name!r}: there is no filler {kind!r}")
@@ -94,11 +107,16 @@ def _constant(filler: Block, size: tuple[int, ...], random: Random) -> Array:
 
 def _uniform(filler: Block, size: tuple[int, ...], random: Random) -> Array:
     low, high = filler.get("min", float, 0.0), filler.get("max", float, 1.0)
+    if not (low <= high and isfinite(high - low)):
+        raise WeightsError(f"the filler uniform has no numbers from {low:g} to {high:g}")
     return np.asarray(random.uniform(low, high, size))
 
 
 def _gaussian(filler: Block, size: tuple[int, ...], random: Random) -> Array:
-    values = random.normal(filler.get("mean", float, 0.0), filler.get("std", float, 1.0), size)
+    mean, std = filler.get("mean", float, 0.0), filler.get("std", float, 1.0)
+    if not (std >= 0 and isfinite(std) and isfinite(mean)):
+        raise WeightsError(f"the filler gaussian has the mean {mean:g} and the std {std:g}")
+    values = random.normal(mean, std, size)
     sparse = filler.get("sparse", int, -1)
     if sparse >= 0:
         # So many inputs of each output are not 0, on average.
@@ -107,12 +125,16 @@ def _gaussian(filler: Block, size: tuple[int, ...], random: Random) -> Array:
 
 
 def _unit_ball(filler: Block, size: tuple[int, ...], random: Random) -> Array:
-    values = random.random((size[0], -1 if not size[1:] else int(np.prod(size[1:]))))
+    if len(size) < 2:
+        raise WeightsError("the filler positive_unitball needs a weight of two axes or more")
+    values = random.random((size[0], int(np.prod(size[1:]))))
     return np.asarray((values / values.sum(axis=1, keepdims=True)).reshape(size))
 
 
 def _fan(filler: Block, size: tuple[int, ...]) -> float:
     total = int(np.prod(size))
+    if not size or not total:
+        raise WeightsError("the fillers xavier and msra need a weight with axes and numbers")
     fan_in = total / size[0]
     fan_out = total / size[1] if len(size) > 1 else total
     norm = filler.get("variance_norm", str, "FAN_IN")

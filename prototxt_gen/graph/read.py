@@ -39,10 +39,9 @@ def build(document: Document, sink: Sink, state: State) -> Graph:
     )
     layers = [field for field in root if field.name == "layer"]
     if graph.input_form != "layers":
-        made = upgrade_input(root, sink)
-        first = next((f for f in made if f.name == "layer"), None)
-        if first is not None and not any(first is field for field in layers):
-            add_layer(graph, first)
+        made = [field for field in upgrade_input(root, sink) if field.name == "layer"]
+        if len(made) > len(layers):
+            add_layer(graph, made[0])
         else:
             graph.input_form = "layers"
     for field in layers:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from prototxt_gen._numpy import np
-from prototxt_gen.errors import GraphError, PrototxtError, UnsupportedError
+from prototxt_gen.errors import GraphError, UnsupportedError
 from prototxt_gen.graph.graph import Graph, Ref
 from prototxt_gen.graph.weights import Weights
 
@@ -32,14 +32,13 @@ def run(
             lacking = [top.blob for top in node.tops if top.blob not in inputs]
             raise GraphError(f"the input {lacking[0]!r} is not given")
         else:
+            values = [blobs[ref] for ref in node.bottoms]
             try:
-                tops = node.layer.run(
-                    [blobs[ref] for ref in node.bottoms], weights.get(index), len(node.tops)
-                )
+                # What overflows is infinite, as in Caffe, and no word is lost on it.
+                with np.errstate(all="ignore"):
+                    tops = node.layer.run(values, weights.get(index), len(node.tops))
             except UnsupportedError as error:
                 raise UnsupportedError(error.reason, layer=node.name) from error
-            except PrototxtError:
-                raise
         blobs.update(zip(node.tops, tops, strict=True))
         if not keep:
             for ref in node.bottoms:

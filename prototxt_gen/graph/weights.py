@@ -65,7 +65,7 @@ def bind(
             if blob is None:
                 _missing(graph, index, len(wanted), 0, sink)
                 break
-            fit = _fit(blob, shape, permissive=bool(name))
+            fit = fit_blob(blob, shape, permissive=bool(name))
             if fit is None:
                 sink.error(
                     "weight-shape",
@@ -97,7 +97,7 @@ def _is_foreign(
     return True
 
 
-def _fit(blob: Array, shape: Shape, *, permissive: bool) -> Array | None:
+def fit_blob(blob: Array, shape: Shape, *, permissive: bool) -> Array | None:
     """A blob in the shape that a layer has for it; None where it does not fit."""
     wanted = tuple(blob.size if dim is None else dim for dim in shape)
     if blob.shape == wanted:

@@ -7,7 +7,9 @@ Accuracy likewise; Silence and what exists for training alone goes.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from typing import Literal
 
 from prototxt_gen.document import Block
@@ -85,7 +87,31 @@ def deploy(graph: Graph, shapes: Shapes, losses: Losses = "auto") -> tuple[Graph
             gone.update(node.tops)
         else:
             append(made, node)
-    return made, changes
+    return _without_unread(graph, made, changes), changes
+
+
+def _without_unread(graph: Graph, made: Graph, changes: list[Change]) -> Graph:
+    """The net without the inputs that only layers read which are gone."""
+    read = {ref.blob for node in graph.nodes for ref in node.bottoms}
+    unread = read - {ref.blob for node in made.nodes for ref in node.bottoms}
+    rest = empty_like(made)
+    for node in made.nodes:
+        layer = node.layer
+        if not isinstance(layer, Input):
+            append(rest, node)
+            continue
+        kept = [top.blob for top in node.tops if top.blob not in unread]
+        changes += [
+            Change(top.blob, "Input", "left out: nothing reads it any more")
+            for top in node.tops
+            if top.blob in unread
+        ]
+        if len(layer.shape) == len(node.tops):
+            shapes = zip(node.tops, layer.shape, strict=True)
+            layer = Input(tuple(shape for top, shape in shapes if top.blob in kept))
+        if kept:
+            rest.add(node.name, layer, (), kept, node.source, node.field)
+    return rest
 
 
 def _labels(graph: Graph) -> set[Ref]:
@@ -147,10 +173,18 @@ def _loss(
     if any(other.type == head.type for other in same):
         changes.append(Change(node.name, node.type, f"left out: there is a {head.type} already"))
         return
-    taken = {top.blob for other in graph.nodes for top in other.tops}
-    name = "prob" if "prob" not in taken else f"{node.name}_prob"
+    nodes = (*graph.nodes, *made.nodes)
+    taken = {top.blob for n in nodes for top in n.tops} | {n.name for n in nodes}
+    name = next(n for n in _names(node.name) if n not in taken)
     made.add(name, head, (scores.blob,), (name,), Block(), node.field)
     changes.append(Change(node.name, node.type, f"became its head: {head.type} {name!r}"))
+
+
+def _names(layer: str) -> Iterator[str]:
+    yield "prob"
+    yield f"{layer}_prob"
+    for number in count(2):
+        yield f"{layer}_prob{number}"
 
 
 def _head(layer: Layer) -> Layer | None:

@@ -13,6 +13,7 @@ Sums are made in double precision.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -31,14 +32,19 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def fold(graph: Graph, weights: Weights) -> tuple[Graph, Weights, list[Change]]:
-    """The net with fewer layers, its weights, and what was folded into what."""
+def fold(
+    graph: Graph, weights: Weights, kept: Collection[str] = ()
+) -> tuple[Graph, Weights, list[Change]]:
+    """The net with fewer layers, its weights, and what was folded into what.
+
+    The blobs of ``kept`` stay, even where only the next layer reads them.
+    """
     readers = _readers(graph)
     chains: dict[int, list[int]] = {}
     folded: set[int] = set()
     for index, node in enumerate(graph.nodes):
         if index in weights.of and _takes(node):
-            chain = _chain(graph, index, readers)
+            chain = _chain(graph, index, readers, kept)
             if chain and all(i in weights.of for i in chain):
                 chains[index] = chain
                 folded.update(chain)
@@ -87,7 +93,9 @@ def _takes(node: Node) -> bool:
     return layer.axis == 1 and not layer.relu
 
 
-def _chain(graph: Graph, index: int, readers: dict[Ref, list[int]]) -> list[int]:
+def _chain(
+    graph: Graph, index: int, readers: dict[Ref, list[int]], kept: Collection[str]
+) -> list[int]:
     """BatchNorm, Scale, or both, one behind the other."""
     found: list[int] = []
     top = graph.nodes[index].tops[0]
@@ -95,6 +103,8 @@ def _chain(graph: Graph, index: int, readers: dict[Ref, list[int]]) -> list[int]
         behind = readers.get(top, [])
         if len(behind) != 1 or not _folds(graph.nodes[behind[0]], kind):
             continue
+        if top.blob in kept and graph.nodes[behind[0]].tops[0].blob != top.blob:
+            break
         found.append(behind[0])
         top = graph.nodes[behind[0]].tops[0]
     return found

@@ -42,10 +42,13 @@ def convert(graph: Graph, asked: Conversion) -> Exported:
     net = pruned(net, asked.options.outputs)
     weights, extra = _weights(net, asked)
     changes += extra
+    before = net, weights
     if asked.fold:
-        net, weights, folded = fold(net, weights)
+        net, weights, folded = fold(net, weights, asked.options.outputs)
         changes += folded
     exported = export(net, weights, asked.options, dict(asked.input_shapes))
+    if len(net.nodes) != len(before[0].nodes):
+        exported.before = before
     exported.changes[:0] = changes
     return exported
 

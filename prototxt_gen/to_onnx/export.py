@@ -46,8 +46,9 @@ class Options:
 class Exported:
     """A model, the net that it is of, and what became of each layer.
 
-    ``skeleton`` is the model whose initializers have no values: those are ``values``, by
-    name and in the same order, which may lie in a file and be larger than memory.
+    ``before`` is the net that ``graph`` was folded from, if it was. ``skeleton`` is the model
+    whose initializers have no values: those are ``values``, by name and in the same order,
+    which may lie in a file and be larger than memory.
     """
 
     skeleton: onnx.ModelProto
@@ -55,6 +56,12 @@ class Exported:
     graph: Graph
     weights: Weights
     changes: list[Change] = field(default_factory=list)
+    before: tuple[Graph, Weights] | None = None
+
+    @property
+    def source(self) -> tuple[Graph, Weights]:
+        """The net and its weights before anything was folded."""
+        return self.before or (self.graph, self.weights)
 
     @cached_property
     def model(self) -> onnx.ModelProto:

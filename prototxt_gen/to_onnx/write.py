@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 
-from prototxt_gen._files import whole_file
+from prototxt_gen._files import need_place, whole_file
 from prototxt_gen.errors import VerificationError
 from prototxt_gen.to_onnx.export import Exported
 
@@ -25,9 +28,11 @@ def write_model(
 
     Weights go into ``<path>.data`` beside it where they are asked for there, or are more
     than a file of protobuf may have. Raises VerificationError where the model does not pass
-    the checker or onnxruntime, and OSError; nothing is written then.
+    the checker or onnxruntime, and OSError; nothing is written then. A link is followed,
+    and the weights are beside the link: that is where a reader of ``path`` looks.
     """
     target = Path(path)
+    need_place(target)
     size = sum(array.nbytes for array in made.values.values())
     if not external_data and size <= LARGEST_MODEL:
         data = made.model.SerializeToString(deterministic=True)
@@ -36,14 +41,29 @@ def write_model(
             file.write(data)
         return [str(target)]
     beside = Path(f"{target}.data")
-    with tempfile.TemporaryDirectory(prefix=".convert-", dir=target.parent) as folder:
+    need_place(beside)
+    with _half(target) as folder:
         model, data_file = Path(folder, target.name), Path(folder, beside.name)
-        skeleton = _with_places(made, data_file)
-        model.write_bytes(skeleton.SerializeToString(deterministic=True))
+        data = _with_places(made, data_file).SerializeToString(deterministic=True)
+        model.write_bytes(data)
         check_file(model)
-        os.replace(data_file, beside)
-        os.replace(model, target)
+        with whole_file(target) as file:
+            file.write(data)
+            file.flush()
+            # A link is replaced: onnx refuses weights behind one.
+            os.replace(data_file, beside)
     return [str(target), str(beside)]
+
+
+@contextmanager
+def _half(target: Path) -> Iterator[str]:
+    """A folder for what is not done yet; an OSError names the target instead."""
+    try:
+        with tempfile.TemporaryDirectory(prefix=".convert-", dir=target.parent) as folder:
+            yield folder
+    except OSError as error:
+        number, reason = error.errno or errno.EIO, error.strerror or str(error)
+        raise OSError(number, reason, str(target)) from None
 
 
 def _with_places(made: Exported, path: Path) -> onnx.ModelProto:

@@ -128,8 +128,8 @@ def test_killed_in_the_middle_and_started_again_it_ends_the_same(
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert 0 < len(list(out.rglob("*.onnx"))) < SOUND
-    (out / ".net0.onnx.half").write_bytes(b"half")
-    (out / ".manifest.json.half").write_bytes(b"")
+    (out / ".net0.onnx.half_0hf").write_bytes(b"half")
+    (out / ".manifest.json.half_0hf").write_bytes(b"")
     assert run(command(models, out, "--jobs", "2")) == 1
     assert state(out) == state(whole)
 
@@ -190,3 +190,116 @@ def test_what_has_changed_is_converted_again(models: Path, tmp_path: Path) -> No
     (out / "net0.onnx").unlink()
     assert run(command(folder, out, "--opset", "13")) == 0
     assert (out / "net0.onnx").read_bytes() == second
+
+
+def one_net(folder: Path, models: Path) -> Path:
+    """A folder of one net and its weights."""
+    folder.mkdir()
+    for name in ("net0.prototxt", "net0.caffemodel"):
+        (folder / name).write_bytes((models / name).read_bytes())
+    return folder
+
+
+def rows(folder: Path, out: Path) -> dict[str, fleet.Outcome]:
+    return {outcome.name: outcome for outcome in fleet.convert_all(folder, out, fleet.Way())}
+
+
+def test_what_is_no_file_or_cannot_be_read_stops_nothing(models: Path, tmp_path: Path) -> None:
+    folder = one_net(tmp_path / "in", models)
+    (folder / "folder.prototxt").mkdir()
+    (folder / "dangling.prototxt").symlink_to("nowhere")
+    (folder / "loop.prototxt").symlink_to("loop.prototxt")
+    found = rows(folder, tmp_path / "out")
+    assert {name: found[name].status for name in found} == {"loop": "failed", "net0": "converted"}
+    assert "loop.prototxt" in found["loop"].why
+
+
+def test_models_may_be_put_beside_the_nets_and_below_them(models: Path, tmp_path: Path) -> None:
+    folder = one_net(tmp_path / "in", models)
+    assert run(command(folder, folder)) == 0
+    assert (folder / "net0.onnx").is_file()
+    below = folder / "out"
+    below.mkdir()
+    (below / "old.prototxt").write_text(NET % (0, 2))
+    assert list(rows(folder, below)) == ["net0"]
+
+
+def test_a_folder_without_nets_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(command(tmp_path, tmp_path / "out")) == 2
+    assert f"no net in {tmp_path}" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_caffemodel_alone_is_converted_alone(models: Path, tmp_path: Path) -> None:
+    folder = one_net(tmp_path / "in", models)
+    (folder / "net0.prototxt").unlink()
+    (job,) = fleet.find(folder, tmp_path)
+    assert (job.net, job.weights) == (str(folder / "net0.caffemodel"), None)
+    assert rows(folder, tmp_path / "out")["net0"].status == "converted"
+    assert rows(folder, tmp_path / "out")["net0"].status == "up to date"
+
+
+def test_which_of_two_caffemodels_is_not_guessed(models: Path, tmp_path: Path) -> None:
+    folder = one_net(tmp_path / "in", models)
+    (folder / "b.caffemodel").write_bytes((folder / "net0.caffemodel").read_bytes())
+    (folder / "net0.caffemodel").rename(folder / "a.caffemodel")
+    why = rows(folder, tmp_path / "out")["net0"].why
+    assert "which of the 2 caffemodels beside it" in why
+    assert "expected net0.caffemodel" in why
+
+
+def test_a_model_of_another_size_is_made_again(models: Path, tmp_path: Path) -> None:
+    folder, out = one_net(tmp_path / "in", models), tmp_path / "out"
+    way = fleet.Way(external_data=True)
+    fleet.convert_all(folder, out, way)
+    before = state(out)
+    for name in ("net0.onnx", "net0.onnx.data"):
+        (out / name).write_bytes(before[name][:-1])
+        assert [outcome.status for outcome in fleet.convert_all(folder, out, way)] == ["converted"]
+        assert state(out) == before
+    assert [outcome.status for outcome in fleet.convert_all(folder, out, way)] == ["up to date"]
+
+
+@pytest.mark.parametrize("row", ["[]", "1", '{"mark": 1}', "{}", "null"])
+def test_a_broken_manifest_is_ignored(models: Path, tmp_path: Path, row: str) -> None:
+    folder, out = one_net(tmp_path / "in", models), tmp_path / "out"
+    out.mkdir()
+    (out / "manifest.json").write_text(f'{{"nets": {{"net0": {row}}}}}')
+    assert rows(folder, out)["net0"].status == "converted"
+
+
+def test_only_what_is_left_half_is_swept(models: Path, tmp_path: Path) -> None:
+    folder, out = one_net(tmp_path / "in", models), tmp_path / "out"
+    (out / "sub" / ".convert-ab12_xyz").mkdir(parents=True)
+    (out / "sub" / ".convert-ab12_xyz" / "x").write_text("")
+    (out / f".{'n' * 100}.ab12_xyz").write_text("")
+    own = [".net0.onnx.notes", ".a.onnx.backup-1", ".manifest.json.old", ".x.ab12_xyz"]
+    for name in own:
+        (out / name).write_text("mine")
+    rows(folder, out)
+    assert set(state(out)) == {*own, "net0.onnx", "manifest.json"}
+    assert not list((out / "sub").iterdir())
+
+
+def test_an_earlier_model_stays_and_the_table_says_so(models: Path, tmp_path: Path) -> None:
+    folder, out = one_net(tmp_path / "in", models), tmp_path / "out"
+    rows(folder, out)
+    before = (out / "net0.onnx").read_bytes()
+    (folder / "net0.prototxt").write_text(NET % (0, 3))
+    for _ in range(2):
+        assert rows(folder, out)["net0"].why.endswith("; the model there is of an earlier net")
+    assert (out / "net0.onnx").read_bytes() == before
+    assert fleet.EARLIER not in (out / "manifest.json").read_text()
+
+
+def test_a_report_is_put_over_no_net(
+    models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out = one_net(tmp_path / "in", models), tmp_path / "out"
+    before = state(folder)
+    for report in (folder / "net0.prototxt", out / "net0.onnx", out / "manifest.json"):
+        assert run(command(folder, out, "--report", str(report))) == 2
+        assert f"{report}: would overwrite" in capsys.readouterr().err
+    assert state(folder) == before

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from prototxt_gen import api
 from prototxt_gen.diagnostics import Source
 from prototxt_gen.graph.validation import validate
 
@@ -209,3 +210,13 @@ def test_a_bottom_is_unknown_only_where_no_stage_makes_it() -> None:
     assert rules(staged + CONV.replace("bottom", 'include { stage: "a" } bottom') % "group: 4") == [
         ("group-divides", 2)
     ]
+
+
+def test_an_input_without_a_shape_is_dropped_and_no_layer_doubled() -> None:
+    text = b"""input: "data"
+layer { name: "x" type: "Input" top: "x" input_param { shape { dim: [1, 2] } } }
+layer { name: "r" type: "ReLU" bottom: "x" top: "r" }
+"""
+    graph = api.load(Source(text))
+    assert [node.name for node in graph.nodes] == ["x", "r"]
+    assert [d.rule for d in api.validate(Source(text))] == ["input-ignored-field"]

@@ -17,11 +17,13 @@ from prototxt_gen.cli import run
 from prototxt_gen.diagnostics import Sink, Source
 from prototxt_gen.errors import VerificationError
 from prototxt_gen.graph.check import check
+from prototxt_gen.graph.comparison import Verdict
 from prototxt_gen.graph.fillers import initial
 from prototxt_gen.graph.graph import Graph
+from prototxt_gen.passes import fold as passes_fold
 from prototxt_gen.to_onnx.convert import Conversion, convert
 from prototxt_gen.to_onnx.export import Options
-from prototxt_gen.verify import compare, verify
+from prototxt_gen.verify import compare, verify, verify_export
 
 NET = """name: "sabotage"
 input: "data" input_shape { dim: [2, 3, 12, 12] }
@@ -186,7 +188,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     ("arguments", "words"),
     [
         (["--provider", "NoSuchProvider"], "has no NoSuchProvider"),
-        (["--input", "x=nowhere.npy"], "nowhere.npy"),
+        (["--input", "data=nowhere.npy"], "nowhere.npy"),
     ],
 )
 def test_what_cannot_be_compared_exits_with_2(
@@ -246,6 +248,133 @@ def test_agreement_of_zeros_is_called_little(
     assert run(["weights", "init", net, "--how", "random", "-o", weights]) == 0
     assert run(["convert", net, weights, "-o", model, "--verify"]) == 0
     assert "which proves little" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "agrees"),
+    [
+        ([1.0, np.inf], [1.0, np.inf], True),
+        ([1.0, np.inf], [7.0, np.inf], False),
+        ([1.0, np.inf], [1.0, 5.0], False),
+        ([1.0, -np.inf], [1.0, np.inf], False),
+        ([1.0, np.nan], [1.0, np.nan], True),
+        ([1.0, np.nan], [1.0, 1.0], False),
+        ([np.nan, np.nan], [np.nan, np.nan], False),
+    ],
+)
+def test_numbers_that_are_not_finite(ours: Any, theirs: Any, agrees: bool) -> None:
+    sides = (np.array(side, np.float32) for side in (ours, theirs))
+    assert compare("x", "l", *sides).agrees is agrees
+
+
+def test_nothing_to_compare_is_no_agreement() -> None:
+    assert not Verdict(()).agrees
+
+
+def test_a_constant_of_the_net_is_compared() -> None:
+    source = api.load(
+        Source(
+            b'layer { name: "d" type: "DummyData" top: "d" dummy_data_param {'
+            b" shape { dim: 2 dim: 3 } data_filler { value: 3 } } }"
+            b'layer { name: "n" type: "Power" bottom: "d" top: "n" power_param { scale: 2 } }'
+        )
+    )
+    model = convert(source, Conversion()).model
+    assert verify(source, model).agrees
+    for tensor in model.graph.initializer:
+        values = onnx.numpy_helper.to_array(tensor)
+        if values.shape == (2, 3):
+            tensor.CopyFrom(onnx.numpy_helper.from_array(values * 7, tensor.name))
+    assert not verify(source, model).agrees
+
+
+def test_a_wrong_fold_is_found_by_the_net_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = passes_fold._line
+    monkeypatch.setattr(
+        passes_fold, "_line", lambda node, blobs: tuple(3 * v for v in right(node, blobs))
+    )
+    exported = convert(made(), Conversion())
+    assert not verify_export(exported).agrees
+    assert not verify(made(), exported.model).agrees
+
+
+def test_an_input_that_is_overwritten_has_another_name() -> None:
+    source = api.load(
+        Source(
+            b'input: "data" input_shape { dim: [2, 3] }'
+            b'layer { name: "r" type: "ReLU" bottom: "data" top: "data" }'
+        )
+    )
+    assert verify(source, convert(source, Conversion()).model).agrees
+
+
+def test_a_free_batch_has_the_size_of_the_net() -> None:
+    source = api.load(
+        Source(
+            b'input: "data" input_shape { dim: [2, 3, 4, 4] }'
+            b'layer { name: "r" type: "Reshape" bottom: "data" top: "r"'
+            b" reshape_param { shape { dim: [2, 48] } } }"
+        )
+    )
+    made_ = convert(source, Conversion(Options(batch="dynamic")))
+    assert verify(source, made_.model).agrees
+    assert verify_export(made_).agrees
+
+
+@pytest.mark.parametrize("content", [b"", b"name: 'x'", b"\x08\x07\x12\xff\xff\x01"])
+def test_a_file_that_is_no_model_exits_with_2(
+    tmp_path: Path, content: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "x.onnx").write_bytes(content)
+    assert run(["verify", *write(tmp_path, made()), str(tmp_path / "x.onnx")]) == 2
+    assert "ONNX model" in capsys.readouterr().err
+
+
+def test_a_model_with_other_inputs_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    value = onnx.helper.make_tensor_value_info
+    small = onnx.helper.make_graph(
+        [onnx.helper.make_node("Relu", ["data"], ["prob"])],
+        "small",
+        [value("data", 1, [2, 3, 1, 1])],
+        [value("prob", 1, [2, 3, 1, 1])],
+    )
+    onnx.save(onnx.helper.make_model(small), tmp_path / "small.onnx")
+    assert run(["verify", *write(tmp_path, made()), str(tmp_path / "small.onnx")]) == 2
+    assert "cannot take the inputs of the model" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("x.npy", b""), ("x.npy", b"\x93NUMPY"), ("x.npz", b"PK"), ("x.png", b"no"), ("x.npz", b"")],
+)
+def test_values_that_cannot_be_read_exit_with_2(
+    tmp_path: Path, name: str, content: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net, target = write(tmp_path, made()), str(tmp_path / "net.onnx")
+    assert run(["convert", *net, "-o", target]) == 0
+    (tmp_path / name).write_bytes(content)
+    assert run(["verify", *net, target, "--input", str(tmp_path / name)]) == 2
+    err = capsys.readouterr().err
+    assert name in err or "Pillow" in err
+    assert run(["verify", *net, target, "--input", f"foo={tmp_path / name}"]) == 2
+    assert "no input 'foo'" in capsys.readouterr().err
+
+
+def test_blobs_that_are_asked_for_are_not_folded_away() -> None:
+    source = api.load(
+        Source(
+            b'input: "data" input_shape { dim: [2, 3, 4, 4] }'
+            b'layer { name: "c" type: "Convolution" bottom: "data" top: "c"'
+            b" convolution_param { num_output: 2 kernel_size: 1 } }"
+            b'layer { name: "b" type: "BatchNorm" bottom: "c" top: "b" }'
+        )
+    )
+    source.stored = dict(initial(source, check(source, Sink()), "random"))
+    model = convert(source, Conversion(Options(outputs=("c", "b")))).model
+    assert [value.name for value in model.graph.output] == ["c", "b"]
+    assert verify(source, model, outputs=("c", "b")).agrees
 
 
 def test_figures_that_are_no_numbers_are_null_in_json() -> None:

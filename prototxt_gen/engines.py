@@ -1,0 +1,93 @@
+"""Other programs that compute a net or a model: onnxruntime, OpenCV, Caffe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
+
+from prototxt_gen.errors import VerificationError
+from prototxt_gen.graph.graph import Graph
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def load(path: str) -> onnx.ModelProto:
+    """An ONNX model with its weights; raises VerificationError where it is none."""
+    try:
+        model = onnx.load(path, format="protobuf")
+    except (DecodeError, onnx.checker.ValidationError) as error:
+        raise VerificationError(f"{path}: is no whole ONNX model: {error}") from error
+    if not model.graph.node:
+        raise VerificationError(f"{path}: is no ONNX model, or one without a node")
+    return model
+
+
+def onnx_values(
+    model: onnx.ModelProto, names: Sequence[str], inputs: Mapping[str, Array], provider: str
+) -> dict[str, Array]:
+    """Any values of a model, computed without optimisations that would change their names."""
+    try:
+        import onnxruntime
+    except ImportError:
+        raise VerificationError(
+            "onnxruntime is not installed: pip install 'resnet-proto[verify]'"
+        ) from None
+    if provider not in onnxruntime.get_available_providers():
+        available = ", ".join(onnxruntime.get_available_providers())
+        raise VerificationError(f"onnxruntime has no {provider} here; it has {available}")
+    whole = onnx.ModelProto()
+    whole.CopyFrom(model)
+    present = {value.name for value in whole.graph.output}
+    whole.graph.output.extend(
+        onnx.ValueInfoProto(name=name) for name in names if name not in present
+    )
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        session = onnxruntime.InferenceSession(
+            whole.SerializeToString(), options, providers=[provider]
+        )
+        given = {v.name: inputs[v.name].astype(np.float32) for v in session.get_inputs()}
+        return dict(zip(names, session.run(list(names), given), strict=True))
+    except Exception as error:
+        raise VerificationError(f"onnxruntime cannot run the model: {error}") from error
+
+
+def against_opencv(
+    net: str, weights: str, graph: Graph, inputs: Mapping[str, Array]
+) -> dict[str, Array]:
+    """What OpenCV's dnn makes of a net; the outputs by their names."""
+    try:
+        import cv2
+    except ImportError:
+        raise VerificationError(
+            "OpenCV is not installed: pip install 'opencv-python-headless<5'"
+        ) from None
+    try:
+        loaded = cv2.dnn.readNetFromCaffe(net, weights)
+        for name, value in inputs.items():
+            loaded.setInput(value, name)
+        return {ref.blob: np.asarray(loaded.forward(ref.blob)) for ref in graph.outputs}
+    except cv2.error as error:
+        raise VerificationError(f"OpenCV cannot run the net: {error}") from error
+
+
+def against_caffe(
+    net: str, weights: str, graph: Graph, inputs: Mapping[str, Array]
+) -> dict[str, Array]:
+    """What pycaffe makes of a net; the outputs by their names."""
+    try:
+        import caffe
+    except ImportError:
+        raise VerificationError("pycaffe is not installed") from None
+    loaded = caffe.Net(net, weights, caffe.TEST)
+    for name, value in inputs.items():
+        loaded.blobs[name].reshape(*value.shape)
+        loaded.blobs[name].data[...] = value
+    loaded.forward()
+    return {ref.blob: np.array(loaded.blobs[ref.blob].data) for ref in graph.outputs}

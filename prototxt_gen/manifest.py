@@ -1,0 +1,76 @@
+"""What is known of a folder of models: a manifest, and what was left half."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from prototxt_gen import _version
+from prototxt_gen._files import whole_file
+
+MANIFEST = "manifest.json"
+#: As whole_file names what is not whole yet, of at most 100 characters of the file's name.
+HALF = re.compile(r"\.(?:.*\.onnx|.{100})\.[a-z0-9_]{8}", re.DOTALL)
+HALF_MANIFEST = re.compile(rf"\.{re.escape(MANIFEST)}\.[a-z0-9_]{{8}}")
+HALF_FOLDER = re.compile(r"\.convert-[a-z0-9_]{8}")
+
+
+def read(out: Path) -> dict[str, dict[str, str]]:
+    """The rows of a folder by the names of nets; what is broken is as if it was not there."""
+    try:
+        found = json.loads((out / MANIFEST).read_text("utf-8"))
+        nets = dict(found["nets"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return {name: row for name, row in nets.items() if _is_row(row)}
+
+
+def write(out: Path, manifest: Mapping[str, Mapping[str, str]]) -> None:
+    """Write the rows of a folder, sorted by the names of nets."""
+    nets = {name: manifest[name] for name in sorted(manifest)}
+    with whole_file(out / MANIFEST) as file:
+        file.write((json.dumps({"nets": nets}, indent=1) + "\n").encode())
+
+
+def _is_row(row: Any) -> bool:
+    return isinstance(row, dict) and all(isinstance(value, str) for value in row.values())
+
+
+def size(target: str) -> str:
+    """The size of a model and of its weights beside it; ``-`` for what is not there."""
+    paths = (target, f"{target}.data")
+    return " ".join(str(os.path.getsize(p)) if os.path.isfile(p) else "-" for p in paths)
+
+
+@cache
+def installed() -> dict[str, str | None]:
+    """The version of what decides about a conversion; None where it is not there."""
+    found: dict[str, str | None] = {"prototxt_gen": _version.__version__}
+    for package in ("onnx", "onnxruntime", "h5py"):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = None
+    return found
+
+
+def sweep(out: Path) -> None:
+    """Take away what a conversion that was killed has left half."""
+    for left in list(out.rglob(".*")):
+        folder = left.is_dir() and not left.is_symlink()
+        if folder and HALF_FOLDER.fullmatch(left.name):
+            shutil.rmtree(left, ignore_errors=True)
+        elif not folder and _is_half(left, out):
+            left.unlink(missing_ok=True)
+
+
+def _is_half(path: Path, out: Path) -> bool:
+    of_manifest = path.parent == out and HALF_MANIFEST.fullmatch(path.name)
+    return bool(of_manifest or HALF.fullmatch(path.name))

@@ -1,0 +1,87 @@
+"""Nets for training as nets for inference: heads, labels that go, another batch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from prototxt_gen import api
+from prototxt_gen.cli import run
+from prototxt_gen.diagnostics import Source
+from prototxt_gen.errors import GraphError
+from prototxt_gen.graph.graph import Graph
+
+THREE = """layer { name: "data" type: "Data" top: "data" top: "label"
+  data_param { source: "x" batch_size: 4 } transform_param { crop_size: 8 } }
+""" + "".join(
+    f"""layer {{ name: "fc{i}" type: "InnerProduct" bottom: "data" top: "fc{i}"
+  inner_product_param {{ num_output: 3 }} }}
+layer {{ name: "loss{i}" type: "SoftmaxWithLoss" bottom: "fc{i}" bottom: "label" top: "loss{i}" }}
+"""
+    for i in range(3)
+)
+
+
+def net(text: str) -> Graph:
+    return api.load(Source(text.encode()))
+
+
+def shape(graph: Graph, blob: str) -> tuple[int | None, ...]:
+    rows = api.summarize(graph).rows
+    return next(
+        s or () for row in rows for t, s in zip(row.tops, row.shapes, strict=True) if t == blob
+    )
+
+
+def test_each_head_has_a_name_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "net.prototxt").write_text(THREE)
+    target = tmp_path / "deploy.prototxt"
+    given = ["--input-shape", "data=4,3,8,8", "--input-shape", "label=4"]
+    assert run(["deploy", str(tmp_path / "net.prototxt"), *given, "-o", str(target)]) == 0
+    assert api.validate(target) == []
+    graph = api.load(target)
+    assert len(graph.outputs) == 3
+    assert [node.type for node in graph.nodes].count("Softmax") == 3
+
+
+def test_a_label_that_nothing_reads_any_more_goes() -> None:
+    text = (
+        'input: "data" input_shape { dim: [2, 3] } input: "label" input_shape { dim: 2 }'
+        'layer { name: "loss" type: "SoftmaxWithLoss" bottom: "data" bottom: "label" top: "loss" }'
+    )
+    made, changes = api.deploy(net(text), losses="head")
+    assert [ref.blob for ref in made.inputs] == ["data"]
+    assert any(change.layer == "label" for change in changes)
+
+
+def test_the_batch_of_a_sequence_is_its_second_axis() -> None:
+    text = (
+        'input: "x" input_shape { dim: [4, 2, 3] } input: "cont" input_shape { dim: [4, 2] }'
+        'layer { name: "h" type: "LSTM" bottom: "x" bottom: "cont" top: "h"'
+        " recurrent_param { num_output: 5 } }"
+    )
+    made, _ = api.deploy(net(text), batch=1)
+    assert shape(made, "x") == (4, 1, 3)
+    assert shape(made, "cont") == (4, 1)
+    assert shape(made, "h") == (4, 1, 5)
+
+
+def test_factors_of_a_scale_have_no_batch() -> None:
+    text = (
+        'input: "x" input_shape { dim: [2, 3, 4, 4] } input: "k" input_shape { dim: [3] }'
+        'layer { name: "s" type: "Scale" bottom: "x" bottom: "k" top: "s" }'
+    )
+    made, _ = api.deploy(net(text), batch=4)
+    assert shape(made, "x") == (4, 3, 4, 4)
+    assert shape(made, "k") == (3,)
+
+
+def test_a_batch_that_the_net_cannot_have_is_refused() -> None:
+    text = (
+        'input: "x" input_shape { dim: [2, 3, 8, 8] }'
+        'layer { name: "r" type: "Reshape" bottom: "x" top: "r"'
+        " reshape_param { shape { dim: [2, 192] } } }"
+    )
+    with pytest.raises(GraphError):
+        api.deploy(net(text), batch=5)
