@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,12 +26,10 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         return
     if mode is not None and not os.access(target, os.W_OK):
         raise PermissionError(13, "Permission denied", str(path))
+    # The name is known before the file is there, so that an interrupt at any time can remove it.
+    name = target.parent / f".{target.name[:100]}.{os.urandom(4).hex()}"
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", dir=target.parent)
-    except OSError as error:
-        raise type(error)(error.errno, error.strerror, str(path)) from None
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
+        with _created(name, path) as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
@@ -42,6 +39,13 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         with suppress(OSError):
             os.unlink(name)
         raise
+
+
+def _created(name: Path, path: str | os.PathLike[str]) -> IO[bytes]:
+    try:
+        return open(name, "xb", opener=lambda file, flags: os.open(file, flags, 0o600))
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, str(path)) from None
 
 
 def need_place(path: str | os.PathLike[str]) -> None:
