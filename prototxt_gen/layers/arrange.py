@@ -115,8 +115,7 @@ class Crop(Base):
                 rule="crop-offset",
                 field="offset",
             )
-        offsets = self.offset * cuts if len(self.offset) == 1 else self.offset or (0,) * cuts
-        for index, offset in enumerate(offsets, axis):
+        for index, offset in enumerate(self._offsets(len(large))[axis:], axis):
             whole, part = large[index], small[index]
             if whole is not None and part is not None and whole - offset < part:
                 raise ShapeError(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Block
 from prototxt_gen.errors import ShapeError
+from prototxt_gen.layers.activation import ReLU
 from prototxt_gen.layers.base import MANY, Arity, Cost, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.numeric import along, windows
@@ -123,16 +124,7 @@ class Convolution(Base):
         return super().cost(bottoms, tops)._replace(multiply_adds=adds)
 
     def _spatial(self, sizes: Shape) -> tuple[Dim, ...]:
-        windows = (
-            expand(values, len(sizes), name)
-            for name, values in (
-                ("kernel_size", self.kernel),
-                ("stride", self.stride),
-                ("pad", self.pad),
-                ("dilation", self.dilation),
-            )
-        )
-        return tuple(map(self._out, sizes, *windows))
+        return tuple(map(self._out, sizes, *self._windows(len(sizes))))
 
     def _out(self, size: Dim, kernel: int, stride: int, pad: int, dilation: int) -> Dim:
         """The number of windows along an axis."""
@@ -161,12 +153,7 @@ class Convolution(Base):
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
         """Conv; what stands in front of the channels is one batch."""
-        weights = [b.const(blobs[0], "weight")]
-        if self.bias_term:
-            weights.append(b.const(blobs[1].reshape(-1), "bias"))
-        return tuple(
-            self._lower_one(b, "Conv", x, index, weights) for index, x in enumerate(bottoms)
-        )
+        return self._lower_all(b, "Conv", bottoms, blobs)
 
     def _convolved(self, x: Array, weight: Array) -> Array:
         """(N, C, ...) convolved, without the bias."""
@@ -198,6 +185,14 @@ class Convolution(Base):
             expand(self.dilation, axes, "dilation"),
         )
 
+    def _lower_all(
+        self, b: Builder, op: str, bottoms: Sequence[str], blobs: Sequence[Array]
+    ) -> tuple[str, ...]:
+        weights = [b.const(blobs[0], "weight")]
+        if self.bias_term:
+            weights.append(b.const(blobs[1].reshape(-1), "bias"))
+        return tuple(self._lower_one(b, op, x, index, weights) for index, x in enumerate(bottoms))
+
     def _lower_one(self, b: Builder, op: str, x: str, index: int, weights: Sequence[str]) -> str:
         """One bottom; another axis than 1 makes one batch of all that is in front of it."""
         shape = b.bottom_shapes[index]
@@ -217,13 +212,7 @@ class Convolution(Base):
         )
         if axis != 1:
             y = b.reshape_like(y, index)
-        if self.relu:
-            y = (
-                b.op("LeakyRelu", [y], alpha=self.negative_slope)
-                if self.negative_slope
-                else b.op("Relu", [y])
-            )
-        return y
+        return ReLU(self.negative_slope).lower(b, [y], ())[0] if self.relu else y
 
     def _end_pads(self, spatial: Shape) -> list[int]:
         """The pads behind, with more where Caffe's only window is larger than the image.
@@ -239,6 +228,4 @@ class Convolution(Base):
 
     def _activated(self, y: Array) -> Array:
         """Intel's fork has a ReLU inside."""
-        if not self.relu:
-            return y
-        return np.where(y > 0, y, y.dtype.type(self.negative_slope) * y)
+        return ReLU(self.negative_slope).run([y], (), 1)[0] if self.relu else y

@@ -43,13 +43,7 @@ class Deconvolution(Convolution):
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
         """ConvTranspose, whose weights are stored alike."""
-        weights = [b.const(blobs[0], "weight")]
-        if self.bias_term:
-            weights.append(b.const(blobs[1].reshape(-1), "bias"))
-        return tuple(
-            self._lower_one(b, "ConvTranspose", x, index, weights)
-            for index, x in enumerate(bottoms)
-        )
+        return self._lower_all(b, "ConvTranspose", bottoms, blobs)
 
     def _end_pads(self, spatial: Shape) -> list[int]:
         """Those in front: what is cut away behind is as much."""

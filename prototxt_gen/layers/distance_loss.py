@@ -10,18 +10,9 @@ from prototxt_gen.document import Symbol
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.base import Arity, layer
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.labels import (
-    rows,
-)
+from prototxt_gen.layers.labels import normalization, rows
 from prototxt_gen.layers.numeric import LOG_THRESHOLD
-from prototxt_gen.layers.shapes import (
-    Shape,
-    count,
-    need_count,
-    need_rank,
-    need_sizes,
-    show,
-)
+from prototxt_gen.layers.shapes import Shape, count, need_count, need_rank, need_sizes, show
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder
@@ -57,7 +48,7 @@ class SigmoidCrossEntropyLoss(Base):
         if self.ignore_label is not None:
             counted = target.astype(np.int64) != self.ignore_label
         normalizer = {"FULL": x.size, "VALID": counted.sum(), "BATCH_SIZE": x.shape[0], "NONE": 1}[
-            self._normalization()
+            normalization(self, "BATCH_SIZE")
         ]
         return (np.asarray(loss[counted].sum() / max(1, normalizer), x.dtype),)
 
@@ -77,7 +68,7 @@ class SigmoidCrossEntropyLoss(Base):
             ones = b.op("Where", [same, zero, ones])
         axes = list(range(len(b.bottom_shapes[0])))
         total = b.reduce("ReduceSum", loss, axes, keepdims=False)
-        kind = self._normalization()
+        kind = normalization(self, "BATCH_SIZE")
         if kind == "VALID":
             number = b.reduce("ReduceSum", ones, axes, keepdims=False)
             number = b.op("Max", [number, b.scalar(1.0)])
@@ -88,12 +79,6 @@ class SigmoidCrossEntropyLoss(Base):
         else:
             number = rows(b, x)
         return (b.op("Div", [total, number]),)
-
-    def _normalization(self) -> str:
-        """The one that counts; by the batch where nothing is said."""
-        if self.normalization is not None or self.normalize is None:
-            return self.normalization or "BATCH_SIZE"
-        return "VALID" if self.normalize else "BATCH_SIZE"
 
 
 @layer("EuclideanLoss")

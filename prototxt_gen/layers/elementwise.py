@@ -60,23 +60,36 @@ class Power(Base):
         return float(np.power(np.float32(self.shift), np.float32(self.power)))
 
 
+class _Based(Base):
+    """What Exp and Log share: a base, -1 for e, and a line of x."""
+
+    base: float
+    scale: float
+    shift: float
+
+    def problems(self) -> Iterator[Problem]:
+        """The base has a logarithm."""
+        if self.base != -1 and self.base <= 0:
+            message = f"base is {self.base:g}; expected more than 0, or -1 for e"
+            yield Problem("base", message, "base")
+
+    def _line(self, x: Array) -> Array:
+        found: Array = x.dtype.type(self.scale) * x + x.dtype.type(self.shift)
+        return found
+
+
 @layer("Exp", param="exp_param")
-class Exp(Base):
+class Exp(_Based):
     """base ^ (shift + scale * x); base -1 is e (exp_layer.cpp)."""
 
     base: float = -1.0
     scale: float = 1.0
     shift: float = 0.0
 
-    def problems(self) -> Iterator[Problem]:
-        """The base has a logarithm."""
-        yield from _base(self.base)
-
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The formula."""
-        (x,) = bottoms
-        inner = x.dtype.type(self.scale) * x + x.dtype.type(self.shift)
-        return (np.exp(x.dtype.type(_log(self.base)) * inner),)
+        inner = self._line(bottoms[0])
+        return (np.exp(inner.dtype.type(_log(self.base)) * inner),)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
         """Exp of a line."""
@@ -85,22 +98,17 @@ class Exp(Base):
 
 
 @layer("Log", param="log_param")
-class Log(Base):
+class Log(_Based):
     """The logarithm of shift + scale * x; base -1 is e (log_layer.cpp)."""
 
     base: float = -1.0
     scale: float = 1.0
     shift: float = 0.0
 
-    def problems(self) -> Iterator[Problem]:
-        """The base has a logarithm."""
-        yield from _base(self.base)
-
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The formula."""
-        (x,) = bottoms
-        inner = x.dtype.type(self.scale) * x + x.dtype.type(self.shift)
-        return (np.log(inner) / x.dtype.type(_log(self.base)),)
+        inner = self._line(bottoms[0])
+        return (np.log(inner) / inner.dtype.type(_log(self.base)),)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
         """Log of a line, and a factor."""
@@ -122,11 +130,6 @@ class Threshold(Base):
         """Greater."""
         above = b.op("Greater", [bottoms[0], b.scalar(self.threshold)])
         return (b.cast(above, "float"),)
-
-
-def _base(base: float) -> Iterator[Problem]:
-    if base != -1 and base <= 0:
-        yield Problem("base", f"base is {base:g}; expected more than 0, or -1 for e", "base")
 
 
 def _log(base: float) -> float:

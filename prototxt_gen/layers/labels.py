@@ -24,31 +24,50 @@ class Labelled(Protocol):
         """What the sum is divided by."""
 
 
-def _normalization(loss: Labelled) -> str:
-    """VALID where nothing is said; ``normalize`` counts where ``normalization`` is absent."""
+def normalization(loss: Labelled, usual: str = "VALID") -> str:
+    """The usual one where nothing is said; ``normalize`` counts where that is absent."""
     old = getattr(loss, "normalize", None)
     if loss.normalization is not None or old is None:
-        return loss.normalization or "VALID"
+        return loss.normalization or usual
     return "VALID" if old else "BATCH_SIZE"
 
 
 def mean_at_label(values: Array, labels: Array, axis: int, loss: Labelled) -> Array:
     """The values at the labels, added up and divided as the loss says (loss_layer.cpp)."""
     axis = axis_index(axis, values.ndim)
-    shape = (*values.shape[:axis], 1, *values.shape[axis + 1 :])
-    at = labels.reshape(shape).astype(np.int64)
-    counted = np.ones(shape, bool) if loss.ignore_label is None else at != loss.ignore_label
-    found = np.take_along_axis(values, np.where(counted, at, 0), axis)
+    at, counted = labels_of(values, labels, axis, loss.ignore_label)
+    found = np.take_along_axis(values, at, axis)
     normalizer = {
         "FULL": counted.size,
         "VALID": counted.sum(),
         "BATCH_SIZE": int(np.prod(values.shape[:axis])),
         "NONE": 1,
-    }[_normalization(loss)]
+    }[normalization(loss)]
     return np.asarray(found[counted].sum() / max(1, normalizer), values.dtype)
 
 
-def labels_along(b: Builder, labels: str, axis: int) -> str:
+def labels_of(scores: Array, labels: Array, axis: int, ignored: int | None) -> tuple[Array, Array]:
+    """The labels in the shape of the scores, 1 for the axis of classes, and which of them count.
+
+    One that is ignored is 0.
+    """
+    shape = (*scores.shape[:axis], 1, *scores.shape[axis + 1 :])
+    at = labels.reshape(shape).astype(np.int64)
+    counted = np.ones(shape, bool) if ignored is None else at != ignored
+    return np.where(counted, at, 0), counted
+
+
+def lower_labels(b: Builder, labels: str, axis: int, ignored: int | None) -> tuple[str, str | None]:
+    """The same as ONNX; None where all count, else 1 for those that do."""
+    at = _labels_along(b, labels, axis)
+    if ignored is None:
+        return at, None
+    same = b.op("Equal", [at, b.const(np.array(ignored))])
+    counted = b.cast(b.op("Not", [same]), "float")
+    return b.op("Where", [same, b.const(np.array(0)), at]), counted
+
+
+def _labels_along(b: Builder, labels: str, axis: int) -> str:
     """The labels as int64, in the shape of the scores with 1 for the axis of classes."""
     if axis == 0:
         b.need_fixed("the classes stand along the batch")
@@ -63,18 +82,13 @@ def lower_mean_at_label(b: Builder, values: str, labels: str, axis: int, loss: L
     """The same as ONNX."""
     shape = b.bottom_shapes[0]
     axis = axis_index(axis, len(shape))
-    at = labels_along(b, labels, axis)
+    at, counted = lower_labels(b, labels, axis, loss.ignore_label)
     every = list(range(len(shape)))
-    counted = None
-    if loss.ignore_label is not None:
-        ignored = b.op("Equal", [at, b.const(np.array(loss.ignore_label))])
-        counted = b.cast(b.op("Not", [ignored]), "float")
-        at = b.op("Where", [ignored, b.const(np.array(0)), at])
     found = b.op("GatherElements", [values, at], axis=axis)
     if counted is not None:
         found = b.op("Mul", [found, counted])
     total = b.reduce("ReduceSum", found, every, keepdims=False)
-    kind = _normalization(loss)
+    kind = normalization(loss)
     if kind == "NONE":
         return total
     number = b.cast(b.op("Size", [at]), "float")

@@ -13,23 +13,17 @@ from prototxt_gen.layers.base import Arity, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.labels import (
     each_class,
-    labels_along,
+    labels_of,
+    lower_labels,
     lower_mean_at_label,
     mean_at_label,
 )
 from prototxt_gen.layers.numeric import FLT_MIN, LOG_THRESHOLD, softmax
-from prototxt_gen.layers.shapes import (
-    Shape,
-    axis_index,
-    count,
-    need_count,
-    show,
-)
+from prototxt_gen.layers.shapes import Shape, axis_index, count, need_count, show
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder
 
-L1 = Symbol("L1")
 T = TypeVar("T")
 
 
@@ -202,10 +196,7 @@ class Accuracy(Base):
         """How often fewer than top_k scores reach the label's, itself included."""
         scores, labels = bottoms
         axis = axis_index(self.axis, scores.ndim)
-        shape = (*scores.shape[:axis], 1, *scores.shape[axis + 1 :])
-        at = labels.reshape(shape).astype(np.int64)
-        counted = np.ones(shape, bool) if self.ignore_label is None else at != self.ignore_label
-        at = np.where(counted, at, 0)
+        at, counted = labels_of(scores, labels, axis, self.ignore_label)
         own = np.take_along_axis(scores, at, axis)
         # What ties counts against the label.
         right = ((scores >= own).sum(axis=axis, keepdims=True) <= self.top_k) & counted
@@ -219,12 +210,7 @@ class Accuracy(Base):
         """GatherElements and counts; TopK would let ties pass."""
         scores, labels = bottoms
         axis = axis_index(self.axis, len(b.bottom_shapes[0]))
-        at = labels_along(b, labels, axis)
-        counted = None
-        if self.ignore_label is not None:
-            ignored = b.op("Equal", [at, b.const(np.array(self.ignore_label))])
-            counted = b.cast(b.op("Not", [ignored]), "float")
-            at = b.op("Where", [ignored, b.const(np.array(0)), at])
+        at, counted = lower_labels(b, labels, axis, self.ignore_label)
         own = b.op("GatherElements", [scores, at], axis=axis)
         rivals = b.cast(b.op("Not", [b.op("Less", [scores, own])]), "float")
         rank = b.reduce("ReduceSum", rivals, [axis], keepdims=True)

@@ -117,14 +117,10 @@ class Pooling(Base):
     def _spatial(self, sizes: Sequence[Dim]) -> tuple[Dim, ...]:
         if self.global_pooling:
             return (1, 1)
-        kernel = expand(self.kernel, 2, "kernel_size")
-        stride, pad = expand(self.stride, 2, "stride"), expand(self.pad, 2, "pad")
+        window = self._window()
         # Both axes are clipped where either has a pad.
-        clip, ceil = any(pad), self.round_mode != FLOOR
-        return tuple(
-            _out(*axis, clip=clip, ceil=ceil)
-            for axis in zip(sizes, kernel, stride, pad, strict=True)
-        )
+        clip, ceil = any(window[2]), self.round_mode != FLOOR
+        return tuple(_out(*axis, clip=clip, ceil=ceil) for axis in zip(sizes, *window, strict=True))
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The greatest, the mean, or in the TEST phase of STOCHASTIC the mean by weight."""

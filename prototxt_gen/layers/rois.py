@@ -22,30 +22,70 @@ if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder
 
 _LAST_ROI_OPSET = 21  #: onnxruntime has no kernel for later forms
-_PAIR = Arity((2, 2), (1, 1))
-_REQUIRED = frozenset({"spatial_scale", "output_dim", "group_size"})
 
 
-@layer("ROIPooling", param="roi_pooling_param")
-class ROIPooling(Base):
-    """The greatest value of each cell of a region (Fast R-CNN)."""
+class _Cells(Base):
+    """What ROIPooling and ROIAlign share: a subclass is a layer type with these fields."""
 
-    pooled_h: int = 0
-    pooled_w: int = 0
-    spatial_scale: float = 1.0
+    pooled_h: int
+    pooled_w: int
 
     def arity(self) -> Arity:
         """The map and the regions."""
-        return _PAIR
+        return Arity((2, 2), (1, 1))
 
     def problems(self) -> Iterator[Problem]:
         """There are cells."""
-        yield from _cells(self.pooled_h, self.pooled_w)
+        for name, value in (("pooled_h", self.pooled_h), ("pooled_w", self.pooled_w)):
+            if value == 0:
+                yield Problem("window-zero", f"{name} is 0, expected at least 1", name)
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """(R, C, pooled_h, pooled_w)."""
         need_rank(bottoms[0], 4, 4, self.type)
         return ((_regions(bottoms[1]), bottoms[0][1], self.pooled_h, self.pooled_w),)
+
+
+class _Grouped(Base):
+    """What PSROIPooling and PSROIAlign share: channels of its own for each cell."""
+
+    output_dim: int
+    group_size: int
+
+    always = frozenset({"spatial_scale", "output_dim", "group_size"})
+
+    def arity(self) -> Arity:
+        """The map and the regions."""
+        return Arity((2, 2), (1, 1))
+
+    def problems(self) -> Iterator[Problem]:
+        """There are cells and outputs."""
+        for name, value in (("output_dim", self.output_dim), ("group_size", self.group_size)):
+            if value < 1:
+                yield Problem("window-zero", f"{name} is {value}, expected at least 1", name)
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """(R, output_dim, group_size, group_size)."""
+        need_rank(bottoms[0], 4, 4, "a map of regions")
+        outputs, size = self.output_dim, self.group_size
+        wanted = outputs * size * size
+        if bottoms[0][1] not in (wanted, None):
+            raise ShapeError(
+                f"the bottom {show(bottoms[0])} has {bottoms[0][1]} channels; output_dim {outputs} "
+                f"and group_size {size} need {wanted}",
+                rule="group-divides",
+                field="output_dim",
+            )
+        return ((_regions(bottoms[1]), outputs, size, size),)
+
+
+@layer("ROIPooling", param="roi_pooling_param")
+class ROIPooling(_Cells):
+    """The greatest value of each cell of a region (Fast R-CNN)."""
+
+    pooled_h: int = 0
+    pooled_w: int = 0
+    spatial_scale: float = 1.0
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The greatest value of each cell; 0 where there is none."""
@@ -65,7 +105,7 @@ class ROIPooling(Base):
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
         """MaxRoiPool; from opset 22 on, which has no kernel for it, a table of MaxPools."""
-        rois = bottoms[1] if len(b.bottom_shapes[1]) == 2 else b.op("Flatten", [bottoms[1]], axis=1)
+        rois = _rows(b, bottoms[1])
         shape = [self.pooled_h, self.pooled_w]
         scale = self.spatial_scale
         if b.opset > _LAST_ROI_OPSET:
@@ -74,7 +114,7 @@ class ROIPooling(Base):
 
 
 @layer("ROIAlign", param="roi_align_param")
-class ROIAlign(Base):
+class ROIAlign(_Cells):
     """Samples of each cell of a region, not rounded to pixels (forks).
 
     The parameters stand in ``roi_pooling_param`` in the frcnn fork, whose layer has a pad
@@ -104,19 +144,6 @@ class ROIAlign(Base):
         block.remove("frcnn", "pad_ratio", "bi_type")
         return block
 
-    def arity(self) -> Arity:
-        """The map and the regions."""
-        return _PAIR
-
-    def problems(self) -> Iterator[Problem]:
-        """There are cells."""
-        yield from _cells(self.pooled_h, self.pooled_w)
-
-    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """(R, C, pooled_h, pooled_w)."""
-        need_rank(bottoms[0], 4, 4, self.type)
-        return ((_regions(bottoms[1]), bottoms[0][1], self.pooled_h, self.pooled_w),)
-
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
         """RoiAlign in the form that does not shift by half a pixel."""
         if b.opset > _LAST_ROI_OPSET:
@@ -125,7 +152,7 @@ class ROIAlign(Base):
             )
         if self.frcnn:
             raise UnsupportedError("the ROIAlign of the frcnn fork is not supported yet")
-        rois = bottoms[1] if len(b.bottom_shapes[1]) == 2 else b.op("Flatten", [bottoms[1]], axis=1)
+        rois = _rows(b, bottoms[1])
         index, boxes = b.split(rois, [1, 4], 1)
         extra = {"coordinate_transformation_mode": "output_half_pixel"} if b.opset >= 16 else {}
         return (
@@ -143,50 +170,22 @@ class ROIAlign(Base):
 
 
 @layer("PSROIPooling", param="psroi_pooling_param")
-class PSROIPooling(Base):
+class PSROIPooling(_Grouped):
     """The mean of each cell of a region, each cell from channels of its own (R-FCN)."""
 
     spatial_scale: float = 1.0
     output_dim: int = 0
     group_size: int = 0
 
-    always = _REQUIRED
-
-    def arity(self) -> Arity:
-        """The map and the regions."""
-        return _PAIR
-
-    def problems(self) -> Iterator[Problem]:
-        """There are cells and outputs."""
-        yield from _groups(self.output_dim, self.group_size)
-
-    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """(R, output_dim, group_size, group_size)."""
-        return (_grouped(bottoms, self.output_dim, self.group_size),)
-
 
 @layer("PSROIAlign", param="psroi_align_param")
-class PSROIAlign(Base):
+class PSROIAlign(_Grouped):
     """PSROIPooling by samples, not rounded to pixels (the frcnn fork)."""
 
     spatial_scale: float = 1.0
     output_dim: int = 0
     group_size: int = 0
     sample_num: int = 2
-
-    always = _REQUIRED
-
-    def arity(self) -> Arity:
-        """The map and the regions."""
-        return _PAIR
-
-    def problems(self) -> Iterator[Problem]:
-        """There are cells and outputs."""
-        yield from _groups(self.output_dim, self.group_size)
-
-    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """(R, output_dim, group_size, group_size)."""
-        return (_grouped(bottoms, self.output_dim, self.group_size),)
 
 
 @layer("DecodeBBox", param="bbox_reg_param")
@@ -235,29 +234,9 @@ def _regions(bottom: Shape) -> Dim:
     return bottom[0]
 
 
-def _cells(height: int, width: int) -> Iterator[Problem]:
-    for name, value in (("pooled_h", height), ("pooled_w", width)):
-        if value == 0:
-            yield Problem("window-zero", f"{name} is 0, expected at least 1", name)
-
-
-def _groups(outputs: int, size: int) -> Iterator[Problem]:
-    for name, value in (("output_dim", outputs), ("group_size", size)):
-        if value < 1:
-            yield Problem("window-zero", f"{name} is {value}, expected at least 1", name)
-
-
-def _grouped(bottoms: Sequence[Shape], outputs: int, size: int) -> Shape:
-    need_rank(bottoms[0], 4, 4, "a map of regions")
-    wanted = outputs * size * size
-    if bottoms[0][1] not in (wanted, None):
-        raise ShapeError(
-            f"the bottom {show(bottoms[0])} has {bottoms[0][1]} channels; output_dim {outputs} "
-            f"and group_size {size} need {wanted}",
-            rule="group-divides",
-            field="output_dim",
-        )
-    return (_regions(bottoms[1]), outputs, size, size)
+def _rows(b: Builder, rois: str) -> str:
+    """The regions as (R, 5)."""
+    return rois if len(b.bottom_shapes[1]) == 2 else b.op("Flatten", [rois], axis=1)
 
 
 def _round(value: Array) -> Array:

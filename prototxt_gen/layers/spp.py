@@ -12,9 +12,7 @@ from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.base import Problem, layer
 from prototxt_gen.layers.pooling import MAX, Pooling
 from prototxt_gen.layers.shapes import Dim, Shape, count, need_rank
-from prototxt_gen.layers.window import (
-    collapse,
-)
+from prototxt_gen.layers.window import collapse
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder
