@@ -184,37 +184,25 @@ def deploy(
 
     Raises GraphError where Caffe would refuse the net, before or with the other batch.
     """
-    from prototxt_gen.diagnostics import Sink
-    from prototxt_gen.errors import GraphError
-    from prototxt_gen.graph.check import check
+    from prototxt_gen.graph.check import checked, need_inputs
     from prototxt_gen.layers.inputs import Input
     from prototxt_gen.passes.deploy import deploy
     from prototxt_gen.passes.rebuild import append, empty_like
     from prototxt_gen.passes.strip import strip
     from prototxt_gen.to_onnx.batch import set_batch
 
-    sink = Sink(graph.source)
-    shapes = check(graph, sink, input_shapes)
-    sink.raise_errors(GraphError)
+    shapes = checked(graph, input_shapes)
     net, changes = deploy(graph, shapes, losses)
+    need_inputs(net, shapes)
     made = empty_like(net)
     for node in net.nodes:
         if isinstance(node.layer, Input):
-            known = [shapes.blobs.get(top) for top in node.tops]
-            sizes = [tuple(shape) for shape in known if shape is not None and None not in shape]
-            if len(sizes) != len(known):
-                name = node.tops[0].blob
-                raise GraphError(
-                    f"the shape of the input {name!r} is not known; give it with "
-                    f"--input-shape {name}=N,C,H,W"
-                )
-            plain = tuple(tuple(dim or 0 for dim in size) for size in sizes)
-            node = replace(node, layer=Input(plain))
+            sizes = (tuple(dim or 0 for dim in shapes.blobs[top]) for top in node.tops)
+            node = replace(node, layer=Input(tuple(sizes)))
         append(made, node)
     if batch is not None:
         made = set_batch(made, batch, None)
-        check(made, sink)
-        sink.raise_errors(GraphError)
+        checked(made)
     return strip(made), changes
 
 
@@ -263,8 +251,7 @@ def run(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:
     from prototxt_gen.graph.weights import bind
 
     sink = Sink(graph.source)
-    known = {top.blob for node in graph.nodes if not node.bottoms for top in node.tops}
-    given = {name: tuple(value.shape) for name, value in inputs.items() if name in known}
+    given = {n: tuple(value.shape) for n, value in inputs.items() if n in graph.sources}
     weights = bind(graph, check(graph, sink, given), graph.stored, sink)
     sink.raise_errors(WeightsError)
     return {ref.blob: value for ref, value in run(graph, weights, inputs).items()}

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from prototxt_gen._numpy import np
-from prototxt_gen.diagnostics import Sink
 from prototxt_gen.document import Document
-from prototxt_gen.errors import GraphError, WeightsError
+from prototxt_gen.errors import WeightsError
 from prototxt_gen.formats.caffemodel import read_caffemodel, write_caffemodel
-from prototxt_gen.graph.check import check
+from prototxt_gen.graph.check import checked
 from prototxt_gen.graph.fillers import Init, initial
 from prototxt_gen.graph.graph import Graph
 from prototxt_gen.graph.infer import Shapes
@@ -30,7 +29,6 @@ Stored = Mapping[str, Sequence["Array"]]
 _NAMES = {
     "BatchNorm": ("mean", "variance", "factor", "scale", "bias"),
     "PReLU": ("slope",),
-    "Scale": ("weight", "bias"),
 }
 
 
@@ -58,14 +56,6 @@ class Copied:
     what: str
 
 
-def shapes_of(graph: Graph, input_shapes: Mapping[str, Shape] | None = None) -> Shapes:
-    """The shapes of a net; raises GraphError where Caffe would refuse it."""
-    sink = Sink(graph.source)
-    shapes = check(graph, sink, input_shapes)
-    sink.raise_errors(GraphError)
-    return shapes
-
-
 def make(
     graph: Graph, init: Init, seed: int = 0, input_shapes: Mapping[str, Shape] | None = None
 ) -> dict[str, list[Array]]:
@@ -74,7 +64,7 @@ def make(
     ``input_shapes`` take the place of those in the net. Raises WeightsError where a shape
     is not known or a filler makes no sense.
     """
-    shapes = shapes_of(graph, input_shapes)
+    shapes = checked(graph, input_shapes)
     _need_shapes(graph, shapes)
     return initial(graph, shapes, init, seed)
 
@@ -131,7 +121,7 @@ def copy(
     Raises WeightsError where two layers get one name.
     """
     renamed = {**{old: old for old in source}, **_reversed(names or {})}
-    shapes = shapes_of(graph)
+    shapes = checked(graph)
     found: dict[str, list[Array]] = {}
     report = []
     for index, node in enumerate(graph.nodes):
@@ -188,24 +178,22 @@ def flat(graph: Graph | None, weights: Stored) -> dict[str, Array]:
     types = {node.name: node.layer.type for node in graph.nodes} if graph else {}
     found = {}
     for layer, blobs in weights.items():
-        own = _NAMES.get(types.get(layer, ""), ("weight", "bias"))
         for index, blob in enumerate(blobs):
-            name = own[index] if index < len(own) else str(index)
-            found[f"{layer}/{name}"] = np.ascontiguousarray(blob)
+            key = _key(layer, types.get(layer, ""), index)
+            found[key] = np.ascontiguousarray(blob)
     return found
 
 
 def nested(graph: Graph, arrays: Mapping[str, Array]) -> dict[str, list[Array]]:
     """The reverse of ``flat``; raises WeightsError for what lacks or is of no layer."""
-    shapes = shapes_of(graph)
+    shapes = checked(graph)
     left = dict(arrays)
     found: dict[str, list[Array]] = {}
     for index, node in enumerate(graph.nodes):
         wanted = shapes.weights.get(index, ())
-        own = _NAMES.get(node.layer.type, ("weight", "bias"))
         blobs = []
         for place, shape in enumerate(wanted):
-            key = f"{node.name}/{own[place] if place < len(own) else place}"
+            key = _key(node.name, node.layer.type, place)
             if key not in left:
                 raise WeightsError(f"{key!r} is missing; it should be {show(shape)}")
             value = left.pop(key)
@@ -218,6 +206,12 @@ def nested(graph: Graph, arrays: Mapping[str, Array]) -> dict[str, list[Array]]:
     if left:
         raise WeightsError(f"{next(iter(left))!r} belongs to no layer of the net")
     return found
+
+
+def _key(layer: str, type: str, index: int) -> str:
+    """The name of a weight of a layer."""
+    own = _NAMES.get(type, ("weight", "bias"))
+    return f"{layer}/{own[index] if index < len(own) else index}"
 
 
 def difference(a: Stored, b: Stored) -> list[tuple[str, str]]:

@@ -32,9 +32,8 @@ def command(
     from prototxt_gen import api
     from prototxt_gen import weights as tools
     from prototxt_gen._files import need_place
-    from prototxt_gen.diagnostics import Sink
-    from prototxt_gen.errors import WeightsError
-    from prototxt_gen.graph.weights import bind
+    from prototxt_gen.graph.check import checked
+    from prototxt_gen.graph.weights import bound
     from prototxt_gen.passes.deploy import deploy
     from prototxt_gen.passes.fold import fold
     from prototxt_gen.verify import verify_graphs
@@ -47,11 +46,8 @@ def command(
         if path != "-":
             need_place(path)
     graph = api.read_caffe(net, weights, dialect=dialect)
-    source, _ = deploy(graph, tools.shapes_of(graph))
-    sink = Sink(graph.source)
-    bound = bind(source, tools.shapes_of(source), source.stored, sink)
-    sink.raise_errors(WeightsError)
-    made, folded, changes = fold(source, bound)
+    source, _ = deploy(graph, checked(graph))
+    made, folded, changes = fold(source, bound(source, checked(source)))
     verdict = verify_graphs(source, made, folded)
     if not verdict.agrees:
         raise VerificationError(f"folding: {verdict.text}; nothing is written")

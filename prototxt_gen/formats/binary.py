@@ -22,6 +22,7 @@ from prototxt_gen.errors import ParseError
 from prototxt_gen.formats.dialects import DIALECTS, PACKAGE, declarations
 from prototxt_gen.formats.scalars import shortest
 from prototxt_gen.formats.schema import Message, schema
+from prototxt_gen.formats.wire import encoded
 
 _Type = FieldDescriptor
 _SKIPPED = frozenset({"data", "diff", "double_data", "double_diff", "raw_data", "raw_diff"})
@@ -169,21 +170,12 @@ def _set(built: Any, type: Message, field: Field) -> None:
             native = data.decode("utf-8")
         except UnicodeDecodeError:
             # Legal in Caffe's binaries, but Python sets no string that is not UTF-8.
-            built.MergeFromString(_varint(known.number << 3 | 2) + _varint(len(data)) + data)
+            built.MergeFromString(encoded(known.number << 3 | 2) + encoded(len(data)) + data)
             return
     if declared.repeated:
         getattr(built, field.name).append(native)
     else:
         setattr(built, field.name, native)
-
-
-def _varint(number: int) -> bytes:
-    """An integer as the wire format has it: seven bits a byte, the lowest first."""
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes([*out, number])
 
 
 def _block(built: Any, type: Message, skip_weights: bool, drop_unknown: bool) -> Block:

@@ -27,6 +27,7 @@ from prototxt_gen.formats.wire import (
     Buffer,
     WireField,
     broken,
+    encoded,
     fields,
     varints,
 )
@@ -172,7 +173,7 @@ def _without_blobs(data: Buffer, number: int, inside: list[WireField]) -> bytes:
     """The layer's field again, without its weights."""
     blobs = _BLOBS if number == _LAYER else _V1_BLOBS
     kept = b"".join(data[f.start : f.end] for f in inside if f.number != blobs)
-    return _encoded(number << 3 | BYTES) + _encoded(len(kept)) + kept
+    return encoded(number << 3 | BYTES) + encoded(len(kept)) + kept
 
 
 def _blob(data: Buffer, place: WireField) -> Array:
@@ -245,14 +246,6 @@ def _text(data: Buffer, field: WireField) -> str:
     return bytes(data[field.value : field.end]).decode("utf-8", "surrogateescape")
 
 
-def _encoded(number: int) -> bytes:
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes([*out, number])
-
-
 def _read_hdf5(path: Path) -> Caffemodel:
     """Caffe's HDF5 form: the group ``data`` has a group for each layer (net.cpp, ToHDF5)."""
     try:
@@ -304,19 +297,19 @@ def write_caffemodel(
                 for shape, array in zip(shapes, arrays, strict=True)
             ]
             inside = len(own) + sum(_length(_BLOBS, size) for size in sizes)
-            file.write(_encoded(_LAYER << 3 | BYTES) + _encoded(inside) + own)
+            file.write(encoded(_LAYER << 3 | BYTES) + encoded(inside) + own)
             for shape, array, size in zip(shapes, arrays, sizes, strict=True):
-                file.write(_encoded(_BLOBS << 3 | BYTES) + _encoded(size) + shape)
-                file.write(_encoded(_DATA << 3 | BYTES) + _encoded(array.nbytes))
+                file.write(encoded(_BLOBS << 3 | BYTES) + encoded(size) + shape)
+                file.write(encoded(_DATA << 3 | BYTES) + encoded(array.nbytes))
                 file.write(array.reshape(-1).view(np.uint8).data)
 
 
 def _shape_field(array: Array) -> bytes:
-    dims = b"".join(map(_encoded, array.shape))
-    packed = _encoded(1 << 3 | BYTES) + _encoded(len(dims)) + dims if array.shape else b""
-    return _encoded(_SHAPE << 3 | BYTES) + _encoded(len(packed)) + packed
+    dims = b"".join(map(encoded, array.shape))
+    packed = encoded(1 << 3 | BYTES) + encoded(len(dims)) + dims if array.shape else b""
+    return encoded(_SHAPE << 3 | BYTES) + encoded(len(packed)) + packed
 
 
 def _length(number: int, size: int) -> int:
     """The bytes of a field whose content has so many."""
-    return len(_encoded(number << 3 | BYTES)) + len(_encoded(size)) + size
+    return len(encoded(number << 3 | BYTES)) + len(encoded(size)) + size

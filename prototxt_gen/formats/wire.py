@@ -70,6 +70,15 @@ def varints(data: Buffer, field: WireField) -> Iterator[int]:
         yield value
 
 
+def encoded(number: int) -> bytes:
+    """A number as the wire format has it: seven bits a byte, the lowest first."""
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*out, number])
+
+
 def broken(offset: int, why: str) -> WeightsError:
     """What to say of bytes that are no message, or are cut off."""
     return WeightsError(f"at byte {offset}: {why}; the file is cut off or no caffemodel")

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.document import Block
+from prototxt_gen.errors import GraphError
 from prototxt_gen.graph.graph import NEVER, Graph, Node, Ref
 from prototxt_gen.graph.infer import Shapes, field_span, infer, param_span
 from prototxt_gen.layers.base import MANY
@@ -28,6 +29,25 @@ def check(graph: Graph, sink: Sink, given: Mapping[str, Shape] | None = None) ->
     shapes = infer(graph, sink, given)
     check_params(graph, shapes, sink)
     return shapes
+
+
+def checked(graph: Graph, given: Mapping[str, Shape] | None = None) -> Shapes:
+    """The shapes of a net; raises GraphError, with everything, where Caffe would refuse it."""
+    sink = Sink(graph.source)
+    shapes = check(graph, sink, given)
+    sink.raise_errors(GraphError)
+    return shapes
+
+
+def need_inputs(graph: Graph, shapes: Shapes) -> None:
+    """Raise GraphError where the shape of an input is not known."""
+    for ref in graph.inputs:
+        shape = shapes.blobs.get(ref)
+        if shape is None or None in shape:
+            raise GraphError(
+                f"the shape of the input {ref.blob!r} is not known; give it with "
+                f"--input-shape {ref.blob}=N,C,H,W"
+            )
 
 
 def check_rules(graph: Graph, sink: Sink) -> None:
@@ -82,26 +102,10 @@ def check_counts(graph: Graph, sink: Sink) -> None:
                 span=node.span,
                 layer=node.name,
             )
-        losses = len(node.source.all("loss_weight"))
-        if node.layer.loss and not losses and len(node.tops) > 1:
+        if node.layer.loss and not node.source.has("loss_weight") and len(node.tops) > 1:
             _loss_without_weights(node, sink)
-        if losses and losses != len(node.tops):
-            sink.error(
-                "loss-weight-count",
-                f"has {losses} loss_weight for {len(node.tops)} tops; expected none, "
-                "or one for each top",
-                span=field_span(node, "loss_weight"),
-                layer=node.name,
-            )
-        downs = len(node.source.all("propagate_down"))
-        if downs and downs != len(node.bottoms):
-            sink.error(
-                "propagate-down-count",
-                f"has {downs} propagate_down for {len(node.bottoms)} bottoms; expected none, "
-                "or one for each bottom",
-                span=field_span(node, "propagate_down"),
-                layer=node.name,
-            )
+        _check_each(node, "loss_weight", "top", len(node.tops), sink)
+        _check_each(node, "propagate_down", "bottom", len(node.bottoms), sink)
 
 
 def check_layers(graph: Graph, sink: Sink) -> None:
@@ -217,6 +221,18 @@ def _check_count(node: Node, what: str, found: int, bounds: tuple[int, int], sin
         span=node.span,
         layer=node.name,
     )
+
+
+def _check_each(node: Node, field: str, what: str, number: int, sink: Sink) -> None:
+    """A field stands not at all, or once for each bottom or top."""
+    found = len(node.source.all(field))
+    if found and found != number:
+        sink.error(
+            f"{field.replace('_', '-')}-count",
+            f"has {found} {field} for {number} {what}s; expected none, or one for each {what}",
+            span=field_span(node, field),
+            layer=node.name,
+        )
 
 
 def _loss_without_weights(node: Node, sink: Sink) -> None:

@@ -127,6 +127,11 @@ class Graph:
         return tuple(top for node in self.nodes if node.layer.type == "Input" for top in node.tops)
 
     @property
+    def sources(self) -> frozenset[str]:
+        """The blobs of layers without bottoms, whose shapes may be given."""
+        return frozenset(top.blob for node in self.nodes if not node.bottoms for top in node.tops)
+
+    @property
     def outputs(self) -> tuple[Ref, ...]:
         """What no layer reads or overwrites, in the order of the layers."""
         read = {ref for node in self.nodes for ref in node.bottoms}

@@ -119,7 +119,7 @@ def _tops(node: Node, bottoms: tuple[Shape, ...], given: Mapping[str, Shape]) ->
 
 
 def _need_inputs(graph: Graph, given: Mapping[str, Shape]) -> None:
-    known = {top.blob for node in graph.nodes if not node.bottoms for top in node.tops}
+    known = graph.sources
     for name in given:
         if name not in known:
             names = ", ".join(sorted(known)) or "none"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from prototxt_gen._numpy import np
 from prototxt_gen.diagnostics import Sink
+from prototxt_gen.errors import WeightsError
 from prototxt_gen.graph.graph import Graph
 from prototxt_gen.graph.infer import Shapes
 from prototxt_gen.layers.shapes import Shape, count, show
@@ -78,6 +79,16 @@ def bind(
         weights.of[index] = tuple(fitted)
     known = {node.name for node in graph.nodes}
     weights.extra = [name for name in stored if name not in known]
+    return weights
+
+
+def bound(
+    graph: Graph, shapes: Shapes, stored: Mapping[str, Iterable[Array]] | None = None
+) -> Weights:
+    """The same of what the graph has stored, or other weights; raises WeightsError."""
+    sink = Sink(graph.source)
+    weights = bind(graph, shapes, graph.stored if stored is None else stored, sink)
+    sink.raise_errors(WeightsError)
     return weights
 
 

@@ -19,7 +19,7 @@ from prototxt_gen.graph.infer import Shapes
 from prototxt_gen.layers.affine import Bias, Scale
 from prototxt_gen.layers.inputs import DummyData, Input
 from prototxt_gen.layers.reshape import Reshape
-from prototxt_gen.layers.shapes import Shape
+from prototxt_gen.layers.shapes import Dim, Shape
 from prototxt_gen.passes.deploy import Change
 from prototxt_gen.passes.rebuild import append, empty_like
 
@@ -32,7 +32,6 @@ _ROWS = frozenset(["ROIPooling", "ROIAlign", "PSROIPooling", "PSROIAlign", "Batc
 class Batch:
     """What is free: the shapes at another batch, and the symbol of each input's free axis."""
 
-    graph: Graph
     shapes: Shapes
     others: Mapping[Ref, Shape]
     symbols: Mapping[str, tuple[int, str]]  #: by input: axis and symbol
@@ -41,28 +40,20 @@ class Batch:
         """The shapes of blobs at the other batch."""
         return tuple(self.others.get(ref, shape) for ref, shape in zip(refs, shapes, strict=True))
 
-    def dims(self, ref: Ref, shapes: Shapes) -> list[int | str]:
+    def dims(self, ref: Ref) -> list[int | str]:
         """The shape of a blob as a model declares it."""
-        shape = shapes.blobs[ref]
+        shape = self.shapes.blobs[ref]
         other = self.others.get(ref, shape)
         return [
-            dim if dim == more and dim is not None else self._symbol(ref, axis, dim)
+            dim if dim == more and dim is not None else self._symbol(ref, axis, (dim, more))
             for axis, (dim, more) in enumerate(zip(shape, other, strict=True))
         ]
 
-    def _symbol(self, ref: Ref, axis: int, dim: int | None) -> str:
+    def _symbol(self, ref: Ref, axis: int, sizes: tuple[Dim, Dim]) -> str:
+        """That of the input which has the same size at both batches."""
         for name, (own, symbol) in self.symbols.items():
-            size = next((s[own] for r, s in self.shapes.blobs.items() if r == Ref(name, 0)), None)
-            other = self.others.get(Ref(name, 0))
-            if (
-                other is not None
-                and dim is not None
-                and (size, other[own])
-                == (
-                    dim,
-                    self.others[ref][axis],
-                )
-            ):
+            first = Ref(name, 0)
+            if sizes == (self.shapes.blobs[first][own], self.others[first][own]):
                 return symbol
         return f"{ref.blob}_{axis}"
 
@@ -117,7 +108,7 @@ def free_batch(graph: Graph, shapes: Shapes) -> tuple[Graph, Batch, list[Change]
                 f"the net cannot have a free batch: a weight of layer {graph.nodes[index].name!r} "
                 "has the size of the batch; give a batch with --batch N"
             )
-    return graph, Batch(graph, shapes, other.blobs, symbols), changes
+    return graph, Batch(shapes, other.blobs, symbols), changes
 
 
 def _constants(graph: Graph, shapes: Shapes, given: Mapping[str, Shape]) -> dict[str, Shape]:

@@ -7,16 +7,15 @@ from dataclasses import dataclass, field
 
 import onnx
 
-from prototxt_gen.diagnostics import Sink
-from prototxt_gen.errors import GraphError, UnsupportedError, WeightsError
-from prototxt_gen.graph.check import check
+from prototxt_gen.errors import UnsupportedError, WeightsError
+from prototxt_gen.graph.check import checked
 from prototxt_gen.graph.fillers import Init, initial
 from prototxt_gen.graph.graph import Graph
-from prototxt_gen.graph.weights import Weights, bind
+from prototxt_gen.graph.weights import Weights, bound
 from prototxt_gen.layers.shapes import Shape
 from prototxt_gen.passes.deploy import Change, Losses, deploy
 from prototxt_gen.passes.fold import fold
-from prototxt_gen.to_onnx.export import OLDEST_OPSET, Exported, Options, export, pruned
+from prototxt_gen.to_onnx.export import OLDEST_OPSET, Exported, Options, export, for_inputs, pruned
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,8 @@ def convert(graph: Graph, asked: Conversion) -> Exported:
     or do not fit, and UnsupportedError for what has no mapping.
     """
     _need_opset(asked.options.opset)
-    net, changes = _for_inference(graph, asked)
+    shapes = checked(graph, asked.input_shapes)
+    net, changes = deploy(graph, shapes, asked.losses)
     net = pruned(net, asked.options.outputs)
     weights, extra = _weights(net, asked)
     changes += extra
@@ -75,24 +75,8 @@ def _need_opset(opset: int) -> None:
         raise UnsupportedError(f"opset {opset}: expected {OLDEST_OPSET} to {newest}")
 
 
-def _for_inference(graph: Graph, asked: Conversion) -> tuple[Graph, list[Change]]:
-    sink = Sink(graph.source)
-    known = {top.blob for node in graph.nodes if not node.bottoms for top in node.tops}
-    for name in asked.input_shapes:
-        if name not in known:
-            names = ", ".join(sorted(known)) or "none"
-            raise GraphError(f"the net has no input {name!r}; it has {names}")
-    shapes = check(graph, sink, asked.input_shapes)
-    sink.raise_errors(GraphError)
-    return deploy(graph, shapes, asked.losses)
-
-
 def _weights(graph: Graph, asked: Conversion) -> tuple[Weights, list[Change]]:
-    sink = Sink(graph.source)
-    known = {ref.blob for ref in graph.inputs}
-    given = {k: v for k, v in asked.input_shapes.items() if k in known}
-    shapes = check(graph, sink, given)
-    sink.raise_errors(GraphError)
+    shapes = checked(graph, for_inputs(graph, asked.input_shapes))
     stored = graph.stored
     if not stored and any(shapes.weights.values()):
         if asked.weights_init is None:
@@ -101,8 +85,7 @@ def _weights(graph: Graph, asked: Conversion) -> tuple[Weights, list[Change]]:
                 "or random makes some"
             )
         stored = dict(initial(graph, shapes, asked.weights_init, asked.seed))
-    weights = bind(graph, shapes, stored, sink)
-    sink.raise_errors(WeightsError)
+    weights = bound(graph, shapes, stored)
     extra = [
         Change(name, "", "its weights are in the file, but the net has no such layer")
         for name in weights.extra

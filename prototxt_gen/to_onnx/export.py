@@ -7,7 +7,7 @@ All refusals of a net come out at once, and a model that is returned has passed 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -19,7 +19,7 @@ from onnx import TensorProto, helper
 from prototxt_gen import _version
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.errors import GraphError, UnsupportedError
-from prototxt_gen.graph.check import check
+from prototxt_gen.graph.check import checked, need_inputs
 from prototxt_gen.graph.graph import Graph, Node, Ref
 from prototxt_gen.graph.infer import Shapes
 from prototxt_gen.graph.weights import Weights
@@ -84,8 +84,9 @@ def export(
     changes: list[Change] = []
     if options.batch is not None and options.batch != "dynamic":
         graph, given = set_batch(graph, options.batch, given), None
-    shapes = _shapes(graph, given)
-    batch = Batch(graph, shapes, {}, {})
+    shapes = checked(graph, for_inputs(graph, given or {}))
+    need_inputs(graph, shapes)
+    batch = Batch(shapes, {}, {})
     if options.batch == "dynamic":
         graph, batch, more = free_batch(graph, shapes)
         changes += more
@@ -113,20 +114,10 @@ def pruned(graph: Graph, outputs: Sequence[str]) -> Graph:
     return made
 
 
-def _shapes(graph: Graph, given: Mapping[str, Shape] | None) -> Shapes:
-    """All shapes; raises GraphError where one is not known that has to be."""
+def for_inputs(graph: Graph, given: Mapping[str, Shape]) -> dict[str, Shape]:
+    """Those of some shapes that are for inputs which the net has."""
     names = {ref.blob for ref in graph.inputs}
-    sink = Sink(graph.source)
-    shapes = check(graph, sink, {k: v for k, v in (given or {}).items() if k in names})
-    sink.raise_errors(GraphError)
-    for ref in graph.inputs:
-        shape = shapes.blobs.get(ref)
-        if shape is None or None in shape:
-            raise GraphError(
-                f"the shape of the input {ref.blob!r} is not known; give it with "
-                f"--input-shape {ref.blob}=N,C,H,W"
-            )
-    return shapes
+    return {name: shape for name, shape in given.items() if name in names}
 
 
 def _lower(
@@ -187,11 +178,11 @@ def _model(
         raise UnsupportedError("nothing is left of the net: it has no output at inference")
     names = _final_names(graph, builder, values, outputs)
     inputs = [
-        helper.make_tensor_value_info(ref.blob, TensorProto.FLOAT, batch.dims(ref, shapes))
+        helper.make_tensor_value_info(ref.blob, TensorProto.FLOAT, batch.dims(ref))
         for ref in graph.inputs
     ]
     results = [
-        helper.make_tensor_value_info(names[ref], TensorProto.FLOAT, batch.dims(ref, shapes))
+        helper.make_tensor_value_info(names[ref], TensorProto.FLOAT, batch.dims(ref))
         for ref in outputs
     ]
     made = helper.make_graph(
@@ -217,6 +208,14 @@ def _tensor(name: str, array: Array) -> onnx.TensorProto:
     return onnx.TensorProto(name=name, dims=array.shape, data_type=kind)
 
 
+def name_of(ref: Ref, inputs: Collection[str]) -> str:
+    """The name of a blob's last version.
+
+    An input that is overwritten keeps its own, and what comes of it has another.
+    """
+    return f"{ref.blob}@{ref.version}" if ref.blob in inputs else ref.blob
+
+
 def _outputs(graph: Graph, asked: Sequence[str]) -> list[Ref]:
     """The outputs, and never an input that no layer reads."""
     if asked:
@@ -233,20 +232,18 @@ def _final_names(
     inputs = {ref.blob for ref in graph.inputs}
     last = {top.blob: top for node in graph.nodes for top in node.tops}
     renamed: dict[str, str] = {}
-    owner: dict[str, Ref] = {}
     names: dict[Ref, str] = {}
     for ref in [*outputs, *(ref for ref in last.values() if ref not in outputs)]:
         value = values.get(ref)
         if value is None or (ref.blob in inputs and ref not in outputs):
             continue
-        name = ref.blob if ref.blob not in inputs else f"{ref.blob}@{ref.version}"
+        name = name_of(ref, inputs)
         if value in renamed or value in inputs or value in builder.initializers:
             if ref not in outputs:
                 continue
             builder.identity(value, name)
         else:
             renamed[value] = name
-            owner[value] = ref
         names[ref] = name
     builder.rename(renamed)
     return names

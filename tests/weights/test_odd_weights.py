@@ -13,7 +13,8 @@ from prototxt_gen.cli import run
 from prototxt_gen.diagnostics import Source
 from prototxt_gen.errors import WeightsError
 from prototxt_gen.formats.arrays import read_arrays, write_arrays
-from prototxt_gen.formats.caffemodel import _encoded, is_caffemodel, read_caffemodel
+from prototxt_gen.formats.caffemodel import is_caffemodel, read_caffemodel
+from prototxt_gen.formats.wire import encoded
 
 INPUT = 'layer { name: "in" type: "Input" top: "x" input_param { shape { dim: [1, 3, 8, 8] } } }\n'
 
@@ -39,7 +40,7 @@ def init(net: Path, *more: str, name: str = "m.caffemodel") -> Path:
 
 
 def field(number: int, content: bytes) -> bytes:
-    return _encoded(number << 3 | 2) + _encoded(len(content)) + content
+    return encoded(number << 3 | 2) + encoded(len(content)) + content
 
 
 def layer(name: str, *blobs: bytes) -> bytes:
@@ -47,7 +48,7 @@ def layer(name: str, *blobs: bytes) -> bytes:
 
 
 def blob(shape: tuple[int, ...], values: bytes) -> bytes:
-    return field(7, field(1, b"".join(map(_encoded, shape)))) + field(5, values)
+    return field(7, field(1, b"".join(map(encoded, shape)))) + field(5, values)
 
 
 def made(text: str, how: str = "fillers") -> dict[str, list[np.ndarray]]:
