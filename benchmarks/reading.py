@@ -9,7 +9,7 @@ from google.protobuf import text_format
 
 from prototxt_gen import api
 from prototxt_gen.diagnostics import Sink, Source
-from prototxt_gen.formats.binary import message_class
+from prototxt_gen.formats.binary.message import message_class
 from prototxt_gen.formats.prototxt import parse
 from prototxt_gen.formats.reader import read_text
 

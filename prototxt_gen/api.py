@@ -103,13 +103,13 @@ def load(source: Input | Source, state: State | None = None, dialect: str | None
     found = _source(source)
     sink = Sink(found)
     document = read_text(found, sink, dialect=dialect)
-    sink.raise_errors()
+    sink.raise_errors(ParseError)
     type = document.root.type
     if type is None or type.name != "NetParameter":
         what = type.name if type else "unknown"
         raise ParseError(f"{found.path}: this is a {what}, expected a net (NetParameter)")
     graph = read(document, sink, state)
-    sink.raise_errors()
+    sink.raise_errors(ParseError)
     return graph
 
 
@@ -146,8 +146,9 @@ def read_caffe(
     and WeightsError.
     """
     from prototxt_gen.diagnostics import Sink, Source
-    from prototxt_gen.formats.binary import read_binary
-    from prototxt_gen.formats.caffemodel import is_caffemodel, read_caffemodel
+    from prototxt_gen.errors import ParseError
+    from prototxt_gen.formats.binary.caffemodel import is_caffemodel, read_caffemodel
+    from prototxt_gen.formats.binary.message import read_binary
     from prototxt_gen.graph.read import read
 
     model = None
@@ -165,7 +166,7 @@ def read_caffe(
             layer.remove("include", "exclude")
         graph = read(document, sink, state)
         sink.source = None
-        sink.raise_errors()
+        sink.raise_errors(ParseError)
         graph.source = None
     else:
         graph = load(net, state, dialect)

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import enum
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, NoReturn
-
-from prototxt_gen.errors import ParseError, PrototxtError
+from typing import NamedTuple, NoReturn, Protocol
 
 
 class Span(NamedTuple):
@@ -80,6 +79,15 @@ class Diagnostic:
     help: str | None = None
 
 
+class Failure(Protocol):
+    """An error that carries diagnostics: any of ``prototxt_gen.errors``."""
+
+    def __call__(
+        self, message: str, /, *, diagnostics: Sequence[Diagnostic], source: Source | None
+    ) -> Exception:
+        """The error, to be raised."""
+
+
 @dataclass(slots=True)
 class Sink:
     """Collects the diagnostics of one source."""
@@ -133,12 +141,12 @@ class Sink:
         end = len(self.source.data) + 1 if self.source else 0
         return sorted(self.diagnostics, key=lambda d: d.span.start if d.span else end)
 
-    def raise_errors(self, error: type[PrototxtError] = ParseError) -> None:
+    def raise_errors(self, error: Failure) -> None:
         """Raise ``error`` with everything collected, if any of it is an error."""
         if self.errors:
             self.fail(error)
 
-    def fail(self, error: type[PrototxtError] = ParseError) -> NoReturn:
+    def fail(self, error: Failure) -> NoReturn:
         """Raise ``error`` with everything collected; its message is the first error."""
         found = sorted(self.errors, key=lambda d: d.span.start if d.span else 1 << 62)
         message = found[0].message if found else "unknown problem"

@@ -16,12 +16,9 @@ the package is a bug of ours.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from prototxt_gen.diagnostics import Diagnostic, Source
+from prototxt_gen.diagnostics import Diagnostic, Source
 
 
 class PrototxtError(Exception):

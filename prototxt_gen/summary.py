@@ -10,7 +10,7 @@ from prototxt_gen.graph.check import check
 from prototxt_gen.graph.graph import Graph, Node
 from prototxt_gen.graph.infer import Shapes, costs
 from prototxt_gen.layers.base import Cost
-from prototxt_gen.layers.shapes import Shape, count
+from prototxt_gen.layers.parts.shapes import Shape, count
 
 _BYTES = 4  #: of a float32
 

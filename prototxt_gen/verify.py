@@ -26,7 +26,7 @@ from prototxt_gen.graph.graph import Graph, Ref
 from prototxt_gen.graph.run import run
 from prototxt_gen.graph.sample import seeded as seeded
 from prototxt_gen.graph.weights import Weights, bind
-from prototxt_gen.layers.shapes import Shape, show
+from prototxt_gen.layers.parts.shapes import Shape, show
 from prototxt_gen.passes.deploy import Losses, deploy
 from prototxt_gen.passes.fold import fold
 from prototxt_gen.to_onnx.export import Exported, pruned

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Document
 from prototxt_gen.errors import WeightsError
-from prototxt_gen.formats.caffemodel import read_caffemodel, write_caffemodel
+from prototxt_gen.formats.binary.caffemodel import read_caffemodel, write_caffemodel
 from prototxt_gen.graph.check import checked
 from prototxt_gen.graph.fillers import Init, initial
 from prototxt_gen.graph.graph import Graph
@@ -18,7 +18,7 @@ from prototxt_gen.graph.infer import Shapes
 from prototxt_gen.graph.weights import fit_blob
 from prototxt_gen.graph.write import write
 from prototxt_gen.layers.base import Layer, Unknown
-from prototxt_gen.layers.shapes import Shape, show
+from prototxt_gen.layers.parts.shapes import Shape, show
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]

@@ -27,7 +27,7 @@ def test_a_sink_raises_the_first_error_of_the_file_and_carries_all() -> None:
     sink.warning("mild", "only a warning", span=Span(0, 1))
     sink.error("early", "first", span=Span(1, 2))
     try:
-        sink.raise_errors()
+        sink.raise_errors(ParseError)
     except ParseError as error:
         assert str(error) == "first (and 1 more)"
         assert [d.rule for d in error.diagnostics] == ["mild", "early", "late"]

@@ -24,7 +24,7 @@ from prototxt_gen.cli.options import (
 from prototxt_gen.cli.output import print_changes, print_table, progress
 
 if TYPE_CHECKING:
-    from prototxt_gen.fleet import Way
+    from prototxt_gen.fleet.batch import Way
     from prototxt_gen.to_onnx.export import Exported
 
 
@@ -134,7 +134,7 @@ def command(
     resnet-proto convert models -o onnx --jobs 4
     """
     from prototxt_gen import api
-    from prototxt_gen.fleet import Way
+    from prototxt_gen.fleet.batch import Way
     from prototxt_gen.to_onnx.convert import Conversion, convert
     from prototxt_gen.to_onnx.export import Options
     from prototxt_gen.to_onnx.write import write_model
@@ -186,8 +186,8 @@ def command(
 
 def _folder(folder: Path, out: Path, way: Way, jobs: int, report: str | None) -> int:
     """Convert a folder; a progress bar on a terminal, else a line for each net."""
-    from prototxt_gen import fleet
-    from prototxt_gen.manifest import MANIFEST
+    from prototxt_gen.fleet import batch as fleet
+    from prototxt_gen.fleet.manifest import MANIFEST
 
     found = list(fleet.find(folder, out))
     if not found:

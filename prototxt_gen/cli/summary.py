@@ -17,7 +17,7 @@ from prototxt_gen.cli.options import (
 )
 from prototxt_gen.cli.output import print_report, print_table
 from prototxt_gen.diagnostics import Severity
-from prototxt_gen.layers.shapes import Shape, show
+from prototxt_gen.layers.parts.shapes import Shape, show
 from prototxt_gen.summary import Row, Summary
 
 _HEADS = ("layer", "type", "bottoms", "tops", "shape", "parameters", "multiply-adds")

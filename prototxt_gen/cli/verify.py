@@ -199,7 +199,7 @@ def _image(graph: Any, name: str, path: str) -> Any:
     import numpy as np
 
     from prototxt_gen import api
-    from prototxt_gen.layers.shapes import show
+    from prototxt_gen.layers.parts.shapes import show
 
     try:
         from PIL import Image, UnidentifiedImageError

@@ -96,7 +96,7 @@ def show_weights(model: str, as_json: bool) -> int:
     Exit code 1 where a number is not finite.
     """
     from prototxt_gen import weights as tools
-    from prototxt_gen.layers.shapes import show
+    from prototxt_gen.layers.parts.shapes import show
 
     found = tools.statistics(tools.stored(model))
     bad = any(s.nan or s.infinite for s in found)
@@ -128,7 +128,7 @@ def export(model: str, net: str | None, output: str) -> None:
     """Write the weights of a caffemodel by names such as conv1/weight."""
     from prototxt_gen import api
     from prototxt_gen import weights as tools
-    from prototxt_gen.formats.arrays import write_arrays
+    from prototxt_gen.formats.binary.arrays import write_arrays
 
     need_own_files([model, net], [output])
     graph = api.load(net) if net is not None else None
@@ -159,7 +159,7 @@ def import_(arrays: str, net: str, output: str) -> None:
     """Write a caffemodel for a net from arrays with names such as conv1/weight."""
     from prototxt_gen import api
     from prototxt_gen import weights as tools
-    from prototxt_gen.formats.arrays import read_arrays
+    from prototxt_gen.formats.binary.arrays import read_arrays
 
     _need_caffemodel(output)
     need_own_files([arrays, net], [output])

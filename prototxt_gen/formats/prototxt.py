@@ -14,15 +14,15 @@ from __future__ import annotations
 
 from prototxt_gen.diagnostics import Sink, Source, Span
 from prototxt_gen.document import Block
-from prototxt_gen.formats.parser import Parser
-from prototxt_gen.formats.printer import (
+from prototxt_gen.formats.text.parser import Parser
+from prototxt_gen.formats.text.printer import (
     format_field,
     format_scalar,
     print_block,
     print_document,
 )
-from prototxt_gen.formats.recovery import Reporter
-from prototxt_gen.formats.tree import EMPTY_BLOCK_LIST, EMPTY_LIST, ListItem
+from prototxt_gen.formats.text.recovery import Reporter
+from prototxt_gen.formats.text.tree import EMPTY_BLOCK_LIST, EMPTY_LIST, ListItem
 
 __all__ = [
     "EMPTY_BLOCK_LIST",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from prototxt_gen.diagnostics import Sink, Source
 from prototxt_gen.document import Block, Document
 from prototxt_gen.formats.prototxt import parse
-from prototxt_gen.formats.resolve import resolve
 from prototxt_gen.formats.schema import UNION, schema
+from prototxt_gen.formats.text.resolve import resolve
 
 #: What a prototxt may hold; a file that fits several is the first.
 ROOTS = ("NetParameter", "SolverParameter", "LabelMap")

@@ -18,8 +18,8 @@ from google.protobuf.descriptor_pb2 import (
 )
 
 from prototxt_gen.document import Number, Scalar, Symbol, Value
-from prototxt_gen.formats import scalars
 from prototxt_gen.formats.dialects import DIALECTS, PACKAGE, declarations
+from prototxt_gen.formats.text import scalars
 
 _F = FieldDescriptorProto
 UNION = "union"

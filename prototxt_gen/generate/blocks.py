@@ -23,8 +23,8 @@ from prototxt_gen.layers.combine import Concat, Eltwise
 from prototxt_gen.layers.dense import InnerProduct
 from prototxt_gen.layers.elementwise import Power
 from prototxt_gen.layers.inputs import Input
+from prototxt_gen.layers.parts.shapes import show
 from prototxt_gen.layers.pooling import AVE, CEIL, FLOOR, MAX, Pooling
-from prototxt_gen.layers.shapes import show
 
 
 @dataclass(frozen=True, slots=True)

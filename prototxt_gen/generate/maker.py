@@ -15,7 +15,7 @@ from prototxt_gen.layers.base import Layer
 from prototxt_gen.layers.convolution import Convolution
 from prototxt_gen.layers.dense import InnerProduct
 from prototxt_gen.layers.normalization import BatchNorm
-from prototxt_gen.layers.shapes import Shape
+from prototxt_gen.layers.parts.shapes import Shape
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from prototxt_gen._resources import data_dir
 from prototxt_gen.diagnostics import Sink, Source
 from prototxt_gen.document import Block, Field, Value
 from prototxt_gen.errors import TemplateError
-from prototxt_gen.formats.printer import print_block
+from prototxt_gen.formats.text.printer import print_block
 from prototxt_gen.generate.blocks import Net
 from prototxt_gen.generate.spec import Spec
 from prototxt_gen.graph.write import write

@@ -14,7 +14,7 @@ from prototxt_gen.errors import GraphError
 from prototxt_gen.graph.graph import NEVER, Graph, Node, Ref
 from prototxt_gen.graph.infer import Shapes, field_span, infer, param_span
 from prototxt_gen.layers.base import MANY
-from prototxt_gen.layers.shapes import Shape, count, show
+from prototxt_gen.layers.parts.shapes import Shape, count, show
 
 
 def check(graph: Graph, sink: Sink, given: Mapping[str, Shape] | None = None) -> Shapes:

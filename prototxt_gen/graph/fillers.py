@@ -15,7 +15,7 @@ from prototxt_gen.document import Block
 from prototxt_gen.errors import WeightsError
 from prototxt_gen.graph.graph import Graph, Node
 from prototxt_gen.graph.infer import Shapes
-from prototxt_gen.layers.shapes import Shape
+from prototxt_gen.layers.parts.shapes import Shape
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]

@@ -9,7 +9,7 @@ from prototxt_gen.diagnostics import Sink, Span
 from prototxt_gen.errors import ShapeError, UnsupportedError
 from prototxt_gen.graph.graph import Graph, Node, Ref
 from prototxt_gen.layers.base import Cost, Unknown
-from prototxt_gen.layers.shapes import MAX_COUNT, Shape, count, show
+from prototxt_gen.layers.parts.shapes import MAX_COUNT, Shape, count, show
 
 
 @dataclass(slots=True)

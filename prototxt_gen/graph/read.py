@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.document import Block, Document, Field
-from prototxt_gen.formats.upgrade import upgrade_input, upgrade_net
+from prototxt_gen.formats.upgrade.net import upgrade_input, upgrade_net
 from prototxt_gen.graph.graph import Graph, InputForm
 from prototxt_gen.graph.phase import State, included
 from prototxt_gen.layers import read_layer

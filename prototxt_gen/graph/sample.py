@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from prototxt_gen._numpy import np
 from prototxt_gen.graph.graph import Graph, Ref
-from prototxt_gen.layers.shapes import Shape
+from prototxt_gen.layers.parts.shapes import Shape
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from prototxt_gen.diagnostics import Diagnostic, Sink, Source
 from prototxt_gen.document import Document
 from prototxt_gen.formats.reader import read_text
-from prototxt_gen.formats.upgrade import upgrade_solver
+from prototxt_gen.formats.upgrade.net import upgrade_solver
 from prototxt_gen.graph.check import check
 from prototxt_gen.graph.phase import Phase, State, phases_of, stages_of
 from prototxt_gen.graph.read import build, upgraded

@@ -11,7 +11,7 @@ from prototxt_gen.diagnostics import Sink
 from prototxt_gen.errors import WeightsError
 from prototxt_gen.graph.graph import Graph
 from prototxt_gen.graph.infer import Shapes
-from prototxt_gen.layers.shapes import Shape, count, show
+from prototxt_gen.layers.parts.shapes import Shape, count, show
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from prototxt_gen._numpy import np
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.base import Problem, layer
-from prototxt_gen.layers.numeric import along, sigmoid, softmax
-from prototxt_gen.layers.shapes import Shape, axis_index, need_rank
+from prototxt_gen.layers.parts.numeric import along, sigmoid, softmax
+from prototxt_gen.layers.parts.shapes import Shape, axis_index, need_rank
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.base import Arity, layer
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.numeric import along
-from prototxt_gen.layers.shapes import Shape, axis_index, need_rank, need_sizes, same, show
+from prototxt_gen.layers.parts.numeric import along
+from prototxt_gen.layers.parts.shapes import Shape, axis_index, need_rank, need_sizes, same, show
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder

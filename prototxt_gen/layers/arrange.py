@@ -9,7 +9,7 @@ from prototxt_gen._numpy import np
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.base import Arity, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.shapes import Shape, axis_index, show
+from prototxt_gen.layers.parts.shapes import Shape, axis_index, show
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder

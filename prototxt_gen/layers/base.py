@@ -31,9 +31,9 @@ from typing import (
 
 from prototxt_gen.document import Block, Symbol, Value
 from prototxt_gen.errors import UnsupportedError
-from prototxt_gen.layers.protocols import Builder as Builder
-from prototxt_gen.layers.protocols import OnnxOp as OnnxOp
-from prototxt_gen.layers.shapes import Shape, count
+from prototxt_gen.layers.parts.protocols import Builder as Builder
+from prototxt_gen.layers.parts.protocols import OnnxOp as OnnxOp
+from prototxt_gen.layers.parts.shapes import Shape, count
 
 if TYPE_CHECKING:
     from prototxt_gen._numpy import np

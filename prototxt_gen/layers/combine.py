@@ -12,7 +12,7 @@ from prototxt_gen.document import Block, Symbol
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.base import MANY, Arity, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.shapes import Dim, Shape, axis_index, need_equal, same, show
+from prototxt_gen.layers.parts.shapes import Dim, Shape, axis_index, need_equal, same, show
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder

@@ -11,9 +11,9 @@ from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.activation import ReLU
 from prototxt_gen.layers.base import MANY, Arity, Cost, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.numeric import along, windows
-from prototxt_gen.layers.shapes import Dim, Shape, axis_index, count, need_equal, show
-from prototxt_gen.layers.window import (
+from prototxt_gen.layers.parts.numeric import along, windows
+from prototxt_gen.layers.parts.shapes import Dim, Shape, axis_index, count, need_equal, show
+from prototxt_gen.layers.parts.window import (
     ALL_SPELLINGS,
     Window,
     both_spellings,

@@ -10,7 +10,7 @@ from prototxt_gen.document import Block
 from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.layers.base import MANY, Arity, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.shapes import Shape
+from prototxt_gen.layers.parts.shapes import Shape
 
 
 @layer("Data", param="data_param")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from prototxt_gen._numpy import np
 from prototxt_gen.layers.base import Arity, Cost, Problem, layer
 from prototxt_gen.layers.convolution import Convolution
-from prototxt_gen.layers.numeric import windows
-from prototxt_gen.layers.shapes import Dim, Shape, axis_index, count, need_rank
-from prototxt_gen.layers.window import expand, too_large, window_problems
+from prototxt_gen.layers.parts.numeric import windows
+from prototxt_gen.layers.parts.shapes import Dim, Shape, axis_index, count, need_rank
+from prototxt_gen.layers.parts.window import expand, too_large, window_problems
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder

@@ -12,7 +12,7 @@ from prototxt_gen.document import Block, Symbol
 from prototxt_gen.errors import ShapeError, UnsupportedError
 from prototxt_gen.layers.base import Arity, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.shapes import Shape, count, need_rank, need_sizes, show
+from prototxt_gen.layers.parts.shapes import Shape, count, need_rank, need_sizes, show
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder

@@ -10,9 +10,9 @@ from prototxt_gen.document import Symbol
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.base import Arity, layer
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.labels import normalization, rows
-from prototxt_gen.layers.numeric import LOG_THRESHOLD
-from prototxt_gen.layers.shapes import Shape, count, need_count, need_rank, need_sizes, show
+from prototxt_gen.layers.parts.labels import normalization, rows
+from prototxt_gen.layers.parts.numeric import LOG_THRESHOLD
+from prototxt_gen.layers.parts.shapes import Shape, count, need_count, need_rank, need_sizes, show
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from prototxt_gen._numpy import np
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.base import layer
-from prototxt_gen.layers.shapes import Shape, need_rank
+from prototxt_gen.layers.parts.shapes import Shape, need_rank
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder

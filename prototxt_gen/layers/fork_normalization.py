@@ -9,8 +9,8 @@ from prototxt_gen._numpy import np
 from prototxt_gen.document import Block, Symbol
 from prototxt_gen.layers.base import Arity, Cost, layer
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.numeric import along
-from prototxt_gen.layers.shapes import Shape, need_rank
+from prototxt_gen.layers.parts.numeric import along
+from prototxt_gen.layers.parts.shapes import Shape, need_rank
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder

@@ -11,15 +11,15 @@ from prototxt_gen.document import Block, Symbol
 from prototxt_gen.errors import ShapeError, UnsupportedError
 from prototxt_gen.layers.base import Arity, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.labels import (
+from prototxt_gen.layers.parts.labels import (
     each_class,
     labels_of,
     lower_labels,
     lower_mean_at_label,
     mean_at_label,
 )
-from prototxt_gen.layers.numeric import FLT_MIN, LOG_THRESHOLD, softmax
-from prototxt_gen.layers.shapes import Shape, axis_index, count, need_count, show
+from prototxt_gen.layers.parts.numeric import FLT_MIN, LOG_THRESHOLD, softmax
+from prototxt_gen.layers.parts.shapes import Shape, axis_index, count, need_count, show
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder

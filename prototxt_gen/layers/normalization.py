@@ -9,9 +9,9 @@ from prototxt_gen._numpy import np
 from prototxt_gen.document import Symbol
 from prototxt_gen.layers.base import Cost, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.numeric import along
+from prototxt_gen.layers.parts.numeric import along
+from prototxt_gen.layers.parts.shapes import Dim, Shape, count, need_rank
 from prototxt_gen.layers.pooling import AVE, Pooling
-from prototxt_gen.layers.shapes import Dim, Shape, count, need_rank
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder

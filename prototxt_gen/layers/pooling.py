@@ -10,9 +10,9 @@ from prototxt_gen._numpy import np
 from prototxt_gen.document import Block, Symbol
 from prototxt_gen.layers.base import Arity, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.numeric import FLT_MAX, windows
-from prototxt_gen.layers.shapes import Dim, Shape, need_rank
-from prototxt_gen.layers.window import (
+from prototxt_gen.layers.parts.numeric import FLT_MAX, windows
+from prototxt_gen.layers.parts.shapes import Dim, Shape, need_rank
+from prototxt_gen.layers.parts.window import (
     ALL_SPELLINGS,
     SPELLINGS,
     Window,

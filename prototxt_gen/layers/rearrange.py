@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.base import Problem, layer
-from prototxt_gen.layers.shapes import Shape, count, need_rank, show
+from prototxt_gen.layers.parts.shapes import Shape, count, need_rank, show
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 from prototxt_gen._numpy import np
 from prototxt_gen.layers.base import Arity, Cost, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.lstm import each_step, lower_lstm, lstm
-from prototxt_gen.layers.shapes import Dim, Shape, count, need_count, need_rank, need_sizes
+from prototxt_gen.layers.parts.lstm import each_step, lower_lstm, lstm
+from prototxt_gen.layers.parts.shapes import Dim, Shape, count, need_count, need_rank, need_sizes
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder

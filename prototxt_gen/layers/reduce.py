@@ -10,7 +10,7 @@ from prototxt_gen.document import Symbol
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.base import MANY, Arity, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.shapes import Shape, axis_index, count, need_rank, same, show
+from prototxt_gen.layers.parts.shapes import Shape, axis_index, count, need_rank, same, show
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder

@@ -10,7 +10,7 @@ from prototxt_gen.document import Block
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.base import Problem, layer
-from prototxt_gen.layers.shapes import Dim, Shape, axis_index, count, show
+from prototxt_gen.layers.parts.shapes import Dim, Shape, axis_index, count, show
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder

@@ -9,8 +9,8 @@ from prototxt_gen._numpy import np
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.base import Arity, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.numeric import along
-from prototxt_gen.layers.shapes import Dim, Shape, count, need_rank, need_sizes
+from prototxt_gen.layers.parts.numeric import along
+from prototxt_gen.layers.parts.shapes import Dim, Shape, count, need_rank, need_sizes
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder

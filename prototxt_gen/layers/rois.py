@@ -15,8 +15,8 @@ from prototxt_gen.document import Block
 from prototxt_gen.errors import ShapeError, UnsupportedError
 from prototxt_gen.layers.base import MANY, Arity, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.roi_table import lower_roi_pooling
-from prototxt_gen.layers.shapes import Dim, Shape, need_rank, show
+from prototxt_gen.layers.parts.roi_table import lower_roi_pooling
+from prototxt_gen.layers.parts.shapes import Dim, Shape, need_rank, show
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder

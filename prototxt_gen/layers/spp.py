@@ -10,9 +10,9 @@ from prototxt_gen.document import Symbol
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.base import Problem, layer
+from prototxt_gen.layers.parts.shapes import Dim, Shape, count, need_rank
+from prototxt_gen.layers.parts.window import collapse
 from prototxt_gen.layers.pooling import MAX, Pooling
-from prototxt_gen.layers.shapes import Dim, Shape, count, need_rank
-from prototxt_gen.layers.window import collapse
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder

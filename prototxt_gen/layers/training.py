@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.layers.base import MANY, Arity, layer
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.shapes import Shape
+from prototxt_gen.layers.parts.shapes import Shape
 
 
 class _Loss(Base):

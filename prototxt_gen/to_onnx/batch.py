@@ -18,8 +18,8 @@ from prototxt_gen.graph.graph import Graph, Ref
 from prototxt_gen.graph.infer import Shapes
 from prototxt_gen.layers.affine import Bias, Scale
 from prototxt_gen.layers.inputs import DummyData, Input
+from prototxt_gen.layers.parts.shapes import Dim, Shape
 from prototxt_gen.layers.reshape import Reshape
-from prototxt_gen.layers.shapes import Dim, Shape
 from prototxt_gen.passes.deploy import Change
 from prototxt_gen.passes.rebuild import append, empty_like
 

@@ -14,7 +14,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from prototxt_gen.errors import UnsupportedError
-from prototxt_gen.layers.shapes import Shape
+from prototxt_gen.layers.parts.shapes import Shape
 
 _AXES_ARE_INPUTS = 13  #: of Squeeze, Unsqueeze, Split and ReduceSum
 _REDUCE_AXES_ARE_INPUTS = 18  #: of the other reductions

@@ -12,7 +12,7 @@ from prototxt_gen.graph.check import checked
 from prototxt_gen.graph.fillers import Init, initial
 from prototxt_gen.graph.graph import Graph
 from prototxt_gen.graph.weights import Weights, bound
-from prototxt_gen.layers.shapes import Shape
+from prototxt_gen.layers.parts.shapes import Shape
 from prototxt_gen.passes.deploy import Change, Losses, deploy
 from prototxt_gen.passes.fold import fold
 from prototxt_gen.to_onnx.export import OLDEST_OPSET, Exported, Options, export, for_inputs, pruned

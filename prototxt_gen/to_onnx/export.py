@@ -23,7 +23,7 @@ from prototxt_gen.graph.check import checked, need_inputs
 from prototxt_gen.graph.graph import Graph, Node, Ref
 from prototxt_gen.graph.infer import Shapes
 from prototxt_gen.graph.weights import Weights
-from prototxt_gen.layers.shapes import Shape
+from prototxt_gen.layers.parts.shapes import Shape
 from prototxt_gen.passes.deploy import Change
 from prototxt_gen.passes.rebuild import append, empty_like, needed
 from prototxt_gen.to_onnx.batch import Batch, free_batch, set_batch

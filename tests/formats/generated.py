@@ -8,8 +8,8 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from hypothesis import strategies as st
 
 from prototxt_gen.document import Block, Document, Field, Symbol, Value
-from prototxt_gen.formats.binary import message_class
-from prototxt_gen.formats.scalars import shortest
+from prototxt_gen.formats.binary.message import message_class
+from prototxt_gen.formats.text.scalars import shortest
 
 _T = FieldDescriptor
 _BOUNDS = {

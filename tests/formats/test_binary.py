@@ -3,7 +3,7 @@ import pytest
 from prototxt_gen.diagnostics import Sink, Source
 from prototxt_gen.document import Document
 from prototxt_gen.errors import ParseError
-from prototxt_gen.formats.binary import read_binary, serialize
+from prototxt_gen.formats.binary.message import read_binary, serialize
 from prototxt_gen.formats.reader import read_text
 
 NET = b"""name: "net"

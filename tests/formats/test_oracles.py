@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from prototxt_gen.diagnostics import Sink, Source
 from prototxt_gen.document import Document
-from prototxt_gen.formats.binary import message_class, to_message
+from prototxt_gen.formats.binary.message import message_class, to_message
 from prototxt_gen.formats.prototxt import print_document
 from prototxt_gen.formats.reader import read_text
 

@@ -7,7 +7,7 @@ import pytest
 from prototxt_gen.diagnostics import Sink, Source
 from prototxt_gen.document import Block
 from prototxt_gen.formats.reader import read_text
-from prototxt_gen.formats.upgrade import needs_upgrade, upgrade_net, upgrade_solver
+from prototxt_gen.formats.upgrade.net import needs_upgrade, upgrade_net, upgrade_solver
 
 OWN = sorted((Path(__file__).parents[1] / "upgrade").glob("*.before.prototxt"))
 

@@ -7,7 +7,7 @@ import pytest
 from prototxt_gen.diagnostics import Sink, Source
 from prototxt_gen.document import Block, Document
 from prototxt_gen.formats.reader import read_text
-from prototxt_gen.formats.upgrade import upgrade_net
+from prototxt_gen.formats.upgrade.net import upgrade_net
 from prototxt_gen.graph.infer import infer, total_cost
 from prototxt_gen.graph.phase import PHASES, State, included
 from prototxt_gen.graph.read import read

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from prototxt_gen.diagnostics import Sink, Source, render
-from prototxt_gen.formats.binary import message_class
+from prototxt_gen.formats.binary.message import message_class
 from prototxt_gen.formats.reader import read_text
 from prototxt_gen.graph.check import check
 from prototxt_gen.graph.graph import Graph
 from prototxt_gen.graph.infer import Shapes
 from prototxt_gen.graph.phase import State
 from prototxt_gen.graph.read import read
-from prototxt_gen.layers.shapes import same
+from prototxt_gen.layers.parts.shapes import same
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 CASES = sorted(GOLDEN.glob("*/*/net.prototxt"))

@@ -11,7 +11,7 @@ from to_onnx.recorded import Array, assert_close, run_onnx
 
 from prototxt_gen import api
 from prototxt_gen.diagnostics import Sink, Source
-from prototxt_gen.formats.binary import message_class
+from prototxt_gen.formats.binary.message import message_class
 from prototxt_gen.graph.check import check
 from prototxt_gen.graph.fillers import initial
 from prototxt_gen.graph.graph import Graph

@@ -12,8 +12,8 @@ from to_onnx.recorded import GOLDEN
 from prototxt_gen import api
 from prototxt_gen.diagnostics import Sink, Source
 from prototxt_gen.errors import WeightsError
-from prototxt_gen.formats.binary import message_class
-from prototxt_gen.formats.caffemodel import read_caffemodel
+from prototxt_gen.formats.binary.caffemodel import read_caffemodel
+from prototxt_gen.formats.binary.message import message_class
 from prototxt_gen.graph.check import check
 from prototxt_gen.graph.fillers import initial
 from prototxt_gen.to_onnx.convert import Conversion, convert

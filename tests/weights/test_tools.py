@@ -10,7 +10,7 @@ import pytest
 
 from prototxt_gen import api
 from prototxt_gen.cli import run
-from prototxt_gen.formats.caffemodel import read_caffemodel
+from prototxt_gen.formats.binary.caffemodel import read_caffemodel
 
 NET = """name: "n"
 layer { name: "in" type: "Input" top: "data" input_param { shape { dim: [1, 3, 8, 8] } } }
@@ -53,7 +53,7 @@ def test_init_is_seeded_and_reads_back(net: Path) -> None:
 
 
 def test_a_caffemodel_is_what_protobuf_writes(net: Path) -> None:
-    from prototxt_gen.formats.binary import message_class
+    from prototxt_gen.formats.binary.message import message_class
 
     read = message_class("NetParameter").FromString(made(net).read_bytes())
     stored = read_caffemodel(net.with_name("net.caffemodel")).weights()

@@ -12,8 +12,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from prototxt_gen.document import Block, Field, Number, Symbol, Value
-from prototxt_gen.formats.recovery import Reporter
-from prototxt_gen.formats.tokens import COMMENT, SPACE, STATEMENT
+from prototxt_gen.formats.text.recovery import Reporter
+from prototxt_gen.formats.text.tokens import COMMENT, SPACE, STATEMENT
 
 DEEPEST = 100
 

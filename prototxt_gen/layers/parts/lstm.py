@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from prototxt_gen._numpy import np
-from prototxt_gen.layers.numeric import sigmoid
+from prototxt_gen.layers.parts.numeric import sigmoid
 
 if TYPE_CHECKING:
-    from prototxt_gen.layers.base import Array, Builder
+    from prototxt_gen.layers.parts.protocols import Array, Builder
 
 
 def lstm(

@@ -19,10 +19,10 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from prototxt_gen.diagnostics import Sink, Source
 from prototxt_gen.document import Block, Document, Field, Number, Symbol, Value
 from prototxt_gen.errors import ParseError
+from prototxt_gen.formats.binary.wire import encoded
 from prototxt_gen.formats.dialects import DIALECTS, PACKAGE, declarations
-from prototxt_gen.formats.scalars import shortest
 from prototxt_gen.formats.schema import Message, schema
-from prototxt_gen.formats.wire import encoded
+from prototxt_gen.formats.text.scalars import shortest
 
 _Type = FieldDescriptor
 _SKIPPED = frozenset({"data", "diff", "double_data", "double_diff", "raw_data", "raw_diff"})
@@ -106,14 +106,14 @@ def read_binary(
     if not readings:
         text = first.message if first else f"no dialect has {message}"
         sink.error("not-binary", text)
-        sink.fail()
+        sink.fail(ParseError)
     chosen, *others = readings
     for other in others:
         difference = _difference(readings[chosen], readings[other])
         if difference:
             text = f"{chosen} and {other} read this file differently: {difference}"
             sink.error("mixed-dialects", text, help="choose one with --dialect")
-            sink.fail()
+            sink.fail(ParseError)
     return Document(readings[chosen], source, chosen)
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 
 from prototxt_gen.document import Number, Symbol
-from prototxt_gen.formats.recovery import Reporter, Stop, report_unclosed
-from prototxt_gen.formats.tokens import (
+from prototxt_gen.formats.text.recovery import Reporter, Stop, report_unclosed
+from prototxt_gen.formats.text.tokens import (
     LONGEST_NUMBER,
     Token,
     bad_escape,
@@ -19,7 +19,7 @@ from prototxt_gen.formats.tokens import (
     skip_space,
     unescape,
 )
-from prototxt_gen.formats.tree import DEEPEST, EMPTY_BLOCK_LIST, EMPTY_LIST, Target, Tree
+from prototxt_gen.formats.text.tree import DEEPEST, EMPTY_BLOCK_LIST, EMPTY_LIST, Target, Tree
 
 _CLOSER = {"{": "}", "<": ">"}
 _FIELD_FOLLOWS = re.compile(r"[ \t]*[:{<]")

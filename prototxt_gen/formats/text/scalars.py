@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 
 from prototxt_gen.document import Block, Number, Scalar, Symbol, Value
-from prototxt_gen.formats.tokens import cut
+from prototxt_gen.formats.text.tokens import cut
 
 Converter = Callable[[Value], Scalar]
 

@@ -10,8 +10,8 @@ import re
 
 from prototxt_gen.diagnostics import Diagnostic, Severity, Sink, Span
 from prototxt_gen.document import Block, Field
-from prototxt_gen.formats.nottext import name_of
-from prototxt_gen.formats.tokens import Token, shorten, string_end
+from prototxt_gen.formats.text.nottext import name_of
+from prototxt_gen.formats.text.tokens import Token, shorten, string_end
 
 MOST_ERRORS = 100
 _MOST_SILENT = 1000

@@ -17,9 +17,8 @@ from prototxt_gen._files import whole_file
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Block, Document
 from prototxt_gen.errors import WeightsError
-from prototxt_gen.formats.binary import serialize
-from prototxt_gen.formats.nottext import name_of
-from prototxt_gen.formats.wire import (
+from prototxt_gen.formats.binary.message import serialize
+from prototxt_gen.formats.binary.wire import (
     BYTES,
     FIXED32,
     FIXED64,
@@ -31,6 +30,7 @@ from prototxt_gen.formats.wire import (
     fields,
     varints,
 )
+from prototxt_gen.formats.text.nottext import name_of
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]

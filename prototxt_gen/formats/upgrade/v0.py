@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.document import Block, Field, Symbol
-from prototxt_gen.formats.rewrite import Rewriter, moved, shown
+from prototxt_gen.formats.text.rewrite import Rewriter, moved, shown
 
 #: V0 type -> V1 type (UpgradeV0LayerType).
 TYPES = {

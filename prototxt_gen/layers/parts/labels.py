@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Symbol
-from prototxt_gen.layers.shapes import axis_index, count
+from prototxt_gen.layers.parts.shapes import axis_index, count
 
 if TYPE_CHECKING:
-    from prototxt_gen.layers.base import Array, Builder
+    from prototxt_gen.layers.parts.protocols import Array, Builder
 
 
 class Labelled(Protocol):

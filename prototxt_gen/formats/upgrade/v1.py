@@ -11,7 +11,7 @@ from difflib import get_close_matches
 
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.document import Block, Field, MessageType, Symbol, Value
-from prototxt_gen.formats.rewrite import Rewriter, child_type, shown
+from prototxt_gen.formats.text.rewrite import Rewriter, child_type, shown
 
 #: V1 type -> type (UpgradeV1LayerType).
 TYPES = {

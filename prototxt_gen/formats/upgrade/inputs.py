@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.document import Block, Field
-from prototxt_gen.formats.rewrite import Rewriter, child_type, moved
+from prototxt_gen.formats.text.rewrite import Rewriter, child_type, moved
 
 AXES = 4  #: input_dim lists num, channels, height and width of each input
 INPUT_FIELDS = ("input", "input_shape", "input_dim")

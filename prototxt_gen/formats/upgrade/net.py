@@ -11,10 +11,10 @@ from pathlib import PurePath
 
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.document import Block, Field, Symbol
-from prototxt_gen.formats.rewrite import Rewriter, changed, child_type, moved, shown
-from prototxt_gen.formats.upgrade_input import needs_input_upgrade, upgrade_input
-from prototxt_gen.formats.upgrade_v0 import needs_v0_upgrade, upgrade_v0
-from prototxt_gen.formats.upgrade_v1 import (
+from prototxt_gen.formats.text.rewrite import Rewriter, changed, child_type, moved, shown
+from prototxt_gen.formats.upgrade.inputs import needs_input_upgrade, upgrade_input
+from prototxt_gen.formats.upgrade.v0 import needs_v0_upgrade, upgrade_v0
+from prototxt_gen.formats.upgrade.v1 import (
     check_layer_and_layers,
     needs_v1_upgrade,
     upgrade_v1,

@@ -12,9 +12,9 @@ from difflib import get_close_matches
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.document import Block, Field, Scalar, Value
 from prototxt_gen.formats.dialects import DIALECTS
-from prototxt_gen.formats.scalars import Mismatch, wrong_type
 from prototxt_gen.formats.schema import ALL, UNION, FieldType, Message, schema
-from prototxt_gen.formats.tree import EMPTY_BLOCK_LIST, EMPTY_LIST, ListItem
+from prototxt_gen.formats.text.scalars import Mismatch, wrong_type
+from prototxt_gen.formats.text.tree import EMPTY_BLOCK_LIST, EMPTY_LIST, ListItem
 
 __all__ = ["resolve"]
 

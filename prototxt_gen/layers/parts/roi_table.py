@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from prototxt_gen._numpy import np
-from prototxt_gen.layers.numeric import FLT_MAX
+from prototxt_gen.layers.parts.numeric import FLT_MAX
 
 if TYPE_CHECKING:
-    from prototxt_gen.layers.base import Builder
+    from prototxt_gen.layers.parts.protocols import Builder
 
 
 def lower_roi_pooling(b: Builder, x: str, rois: str, pooled: Sequence[int], scale: float) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from prototxt_gen._numpy import np
 
 if TYPE_CHECKING:
-    from prototxt_gen.layers.base import Array
+    from prototxt_gen.layers.parts.protocols import Array
 
 FLT_MAX = 3.4028234663852886e38
 FLT_MIN = 1.1754943508222875e-38

@@ -19,9 +19,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from prototxt_gen import manifest
 from prototxt_gen.diagnostics import Diagnostic, Sink, Source, render
 from prototxt_gen.errors import PrototxtError, VerificationError, WeightsError
+from prototxt_gen.fleet import manifest
 from prototxt_gen.formats.reader import guess_message, read_text
 from prototxt_gen.graph.phase import State
 

@@ -1,0 +1,1 @@
+"""A folder of nets, converted together."""

@@ -1,0 +1,1 @@
+"""Binary files: the wire format, messages, weights."""

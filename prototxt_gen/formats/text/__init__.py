@@ -1,0 +1,1 @@
+"""Text: tokens, trees, the types of values, and the printer."""

@@ -1,0 +1,1 @@
+"""What is no layer type, and what several of them share."""
