@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 from to_onnx.recorded import run_onnx
 
-from prototxt_gen import api, fleet
+from prototxt_gen import api
 from prototxt_gen.cli import run
 from prototxt_gen.diagnostics import Source
+from prototxt_gen.fleet import batch as fleet
 from prototxt_gen.graph.comparison import Comparison, Verdict
 from prototxt_gen.weights import make, save
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from prototxt_gen.document import Block
 from prototxt_gen.errors import ShapeError
-from prototxt_gen.layers.base import Problem
+from prototxt_gen.layers.parts.facets import Problem
 from prototxt_gen.layers.parts.shapes import Dim
 
 Window = tuple[int, ...]
