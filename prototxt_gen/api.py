@@ -186,6 +186,7 @@ def deploy(
     Raises GraphError where Caffe would refuse the net, before or with the other batch.
     """
     from prototxt_gen.graph.check import checked, need_inputs
+    from prototxt_gen.layers.base import Role
     from prototxt_gen.layers.inputs import Input
     from prototxt_gen.passes.deploy import deploy
     from prototxt_gen.passes.rebuild import append, empty_like
@@ -197,7 +198,7 @@ def deploy(
     need_inputs(net, shapes)
     made = empty_like(net)
     for node in net.nodes:
-        if isinstance(node.layer, Input):
+        if node.layer.role is Role.INPUT:
             sizes = (tuple(dim or 0 for dim in shapes.blobs[top]) for top in node.tops)
             node = replace(node, layer=Input(tuple(sizes)))
         append(made, node)

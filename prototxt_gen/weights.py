@@ -17,19 +17,13 @@ from prototxt_gen.graph.graph import Graph
 from prototxt_gen.graph.infer import Shapes
 from prototxt_gen.graph.weights import fit_blob
 from prototxt_gen.graph.write import write
-from prototxt_gen.layers.base import Layer, Unknown
+from prototxt_gen.layers.base import Layer
 from prototxt_gen.layers.parts.shapes import Shape, show
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 Stored = Mapping[str, Sequence["Array"]]
-
-#: What ONNX calls the weights of a type; any other are weight and bias.
-_NAMES = {
-    "BatchNorm": ("mean", "variance", "factor", "scale", "bias"),
-    "PReLU": ("slope",),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +66,8 @@ def make(
 def _need_shapes(graph: Graph, shapes: Shapes) -> None:
     """Raise WeightsError for a layer with weights behind one whose shape is not known."""
     for index, node in enumerate(graph.nodes):
-        weightless = type(node.layer).blob_shapes is Layer.blob_shapes
-        if index in shapes.weights or weightless or isinstance(node.layer, Unknown):
+        weightless = node.layer.parameter_free() or not node.layer.known
+        if index in shapes.weights or weightless:
             continue
         first = next(iter(shapes.reasons), None)
         why = "give the input's shape with --input-shape"
@@ -175,12 +169,11 @@ def _fit(blob: Array, shape: Shape) -> Array | None:
 
 def flat(graph: Graph | None, weights: Stored) -> dict[str, Array]:
     """Weights by names as in ONNX, ``conv1/weight``; with a net, by the types of its layers."""
-    types = {node.name: node.layer.type for node in graph.nodes} if graph else {}
-    found = {}
-    for layer, blobs in weights.items():
-        for index, blob in enumerate(blobs):
-            key = _key(layer, types.get(layer, ""), index)
-            found[key] = np.ascontiguousarray(blob)
+    layers = {node.name: node.layer for node in graph.nodes} if graph else {}
+    found: dict[str, Array] = {}
+    for name, blobs in weights.items():
+        keys = _keys(name, layers.get(name, Layer()), [blob.shape for blob in blobs])
+        found.update(zip(keys, map(np.ascontiguousarray, blobs), strict=True))
     return found
 
 
@@ -192,8 +185,7 @@ def nested(graph: Graph, arrays: Mapping[str, Array]) -> dict[str, list[Array]]:
     for index, node in enumerate(graph.nodes):
         wanted = shapes.weights.get(index, ())
         blobs = []
-        for place, shape in enumerate(wanted):
-            key = _key(node.name, node.layer.type, place)
+        for key, shape in zip(_keys(node.name, node.layer, wanted), wanted, strict=True):
             if key not in left:
                 raise WeightsError(f"{key!r} is missing; it should be {show(shape)}")
             value = left.pop(key)
@@ -208,10 +200,10 @@ def nested(graph: Graph, arrays: Mapping[str, Array]) -> dict[str, list[Array]]:
     return found
 
 
-def _key(layer: str, type: str, index: int) -> str:
-    """The name of a weight of a layer."""
-    own = _NAMES.get(type, ("weight", "bias"))
-    return f"{layer}/{own[index] if index < len(own) else index}"
+def _keys(name: str, layer: Layer, shapes: Sequence[Shape]) -> list[str]:
+    """The names of the weights of a layer; a number for one that the layer should not have."""
+    own = [weight.name for weight in layer.weights(shapes)]
+    return [f"{name}/{own[i] if i < len(own) else i}" for i in range(len(shapes))]
 
 
 def difference(a: Stored, b: Stored) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from prototxt_gen.document import Block
@@ -11,9 +12,8 @@ from prototxt_gen.generate.spec import Spec
 from prototxt_gen.graph.graph import Graph
 from prototxt_gen.layers.activation import ReLU
 from prototxt_gen.layers.affine import Scale
-from prototxt_gen.layers.base import Layer
+from prototxt_gen.layers.base import Layer, Weight
 from prototxt_gen.layers.convolution import Convolution
-from prototxt_gen.layers.dense import InnerProduct
 from prototxt_gen.layers.normalization import BatchNorm
 from prototxt_gen.layers.parts.shapes import Shape
 
@@ -47,12 +47,13 @@ class Maker:
         The top has the layer's name where no other is given.
         """
         try:
+            weights = layer.weights(layer.blob_shapes((self.shape,)))
             (self.shape,) = layer.shapes((self.shape,), 1)
         except ShapeError as error:
             error.layer = name
             raise
         top = name if top is None else top
-        self.graph.add(name, layer, (self.blob,), (top,), self._training(layer))
+        self.graph.add(name, layer, (self.blob,), (top,), self._training(layer, weights))
         self.blob = top
 
     def join(self, name: str, layer: Layer, *others: str) -> None:
@@ -97,22 +98,27 @@ class Maker:
         """A ReLU in place of the present blob."""
         self.layer(name, ReLU(), self.blob)
 
-    def _training(self, layer: Layer) -> Block | None:
+    def _training(self, layer: Layer, weights: Sequence[Weight]) -> Block | None:
         """What a layer that is to be trained has beside its parameters.
 
         He et al. fill by the fan-in (msra); a bias learns twice as fast and does not decay,
-        as in all of Caffe's models. BatchNorm's statistics are not learned.
+        as in all of Caffe's models. BatchNorm's statistics are not learned, and Scale begins
+        as its usual fillers say.
         """
         if self.spec.phase == "deploy":
             return None
         block = Block()
-        if isinstance(layer, BatchNorm):
-            block.add("param", [Block.of(lr_mult=0.0, decay_mult=0.0) for _ in range(3)])
-        elif isinstance(layer, (Convolution, InnerProduct)) and layer.param is not None:
-            block.add("param", Block.of(lr_mult=1.0, decay_mult=1.0))
-            fillers = Block.of(weight_filler=Block.of(type="msra"))
-            if layer.bias_term:
+        fillers = Block()
+        filled = any(weight.filler == "weight_filler" for weight in weights)
+        for weight in weights:
+            if weight.fixed:
+                block.add("param", Block.of(lr_mult=0.0, decay_mult=0.0))
+            elif filled and weight.filler == "weight_filler":
+                block.add("param", Block.of(lr_mult=1.0, decay_mult=1.0))
+                fillers.add("weight_filler", Block.of(type="msra"))
+            elif filled and weight.filler == "bias_filler":
                 block.add("param", Block.of(lr_mult=2.0, decay_mult=0.0))
                 fillers.add("bias_filler", Block.of(type="constant", value=0.0))
+        if layer.param is not None and fillers.fields:
             block.add(layer.param, fillers)
         return block

@@ -13,7 +13,7 @@ from prototxt_gen.document import Block
 from prototxt_gen.errors import GraphError
 from prototxt_gen.graph.graph import NEVER, Graph, Node, Ref
 from prototxt_gen.graph.infer import Shapes, field_span, infer, param_span
-from prototxt_gen.layers.base import MANY
+from prototxt_gen.layers.base import MANY, Role
 from prototxt_gen.layers.parts.shapes import Shape, count, show
 
 
@@ -102,7 +102,11 @@ def check_counts(graph: Graph, sink: Sink) -> None:
                 span=node.span,
                 layer=node.name,
             )
-        if node.layer.loss and not node.source.has("loss_weight") and len(node.tops) > 1:
+        if (
+            node.layer.role is Role.LOSS
+            and not node.source.has("loss_weight")
+            and len(node.tops) > 1
+        ):
             _loss_without_weights(node, sink)
         _check_each(node, "loss_weight", "top", len(node.tops), sink)
         _check_each(node, "propagate_down", "bottom", len(node.bottoms), sink)
@@ -151,9 +155,9 @@ def check_params(graph: Graph, shapes: Shapes, sink: Sink) -> None:
                 span=field_span(node, "param", len(weights)),
                 layer=node.name,
             )
-        # NVIDIA's BatchNorm learns its scale and bias itself.
-        if node.layer.type == "BatchNorm" and graph.dialect != "nvcaffe":
-            _check_statistics(node, params, sink)
+        # NVIDIA's Caffe has another BatchNorm, which takes rates.
+        if graph.dialect != "nvcaffe":
+            _check_statistics(node, params, weights, sink)
         for position, (param, shape) in enumerate(zip(params, weights or (), strict=False)):
             name = param.get("name", str, "")
             if not name:
@@ -245,12 +249,15 @@ def _loss_without_weights(node: Node, sink: Sink) -> None:
     )
 
 
-def _check_statistics(node: Node, params: Sequence[Block], sink: Sink) -> None:
-    for index, param in enumerate(params):
-        if param.get("lr_mult", float, 1.0) != 0:
+def _check_statistics(
+    node: Node, params: Sequence[Block], shapes: Sequence[Shape] | None, sink: Sink
+) -> None:
+    weights = node.layer.weights(((),) * len(params) if shapes is None else shapes)
+    for index, (param, weight) in enumerate(zip(params, weights, strict=False)):
+        if weight.fixed and param.get("lr_mult", float, 1.0) != 0:
             sink.error(
                 "batch-norm-lr",
-                "lr_mult of BatchNorm's statistics must be 0, since they are not learned "
+                f"lr_mult of {node.type}'s {weight.name} must be 0, since it is not learned "
                 "(batch_norm_layer.cpp)",
                 span=field_span(node, "param", index),
                 layer=node.name,

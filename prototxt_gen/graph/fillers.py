@@ -15,6 +15,7 @@ from prototxt_gen.document import Block
 from prototxt_gen.errors import WeightsError
 from prototxt_gen.graph.graph import Graph, Node
 from prototxt_gen.graph.infer import Shapes
+from prototxt_gen.layers.base import Weight
 from prototxt_gen.layers.parts.shapes import Shape
 
 if TYPE_CHECKING:
@@ -22,16 +23,6 @@ if TYPE_CHECKING:
 
 Init = Literal["fillers", "zeros", "random"]
 Random = Any  #: numpy.random.Generator
-
-#: Where a type has the filler of each weight, and the constant where none is given.
-_FILLERS: dict[str, tuple[tuple[str, float], ...]] = {
-    "Scale": (("filler", 1.0), ("bias_filler", 0.0)),
-    "Bias": (("filler", 0.0),),
-    "PReLU": (("filler", 0.25),),
-    "Normalize": (("scale_filler", 1.0),),
-    "BN": (("slope_filler", 1.0), ("bias_filler", 0.0), ("", 0.0), ("", 1.0)),
-}
-_USUAL = (("weight_filler", 0.0), ("bias_filler", 0.0))
 
 
 def initial(graph: Graph, shapes: Shapes, init: Init, seed: int = 0) -> dict[str, list[Array]]:
@@ -44,7 +35,8 @@ def initial(graph: Graph, shapes: Shapes, init: Init, seed: int = 0) -> dict[str
         random = np.random.Generator(np.random.PCG64([seed, zlib.crc32(node.name.encode())]))
         sizes = [_known(node, shape) for shape in wanted]
         found[node.name] = [
-            _one(node, position, size, init, random) for position, size in enumerate(sizes)
+            _one(node, weight, size, init, random)
+            for weight, size in zip(node.layer.weights(sizes), sizes, strict=True)
         ]
     return found
 
@@ -60,20 +52,17 @@ def _known(node: Node, shape: Shape) -> tuple[int, ...]:
     return size
 
 
-def _one(node: Node, position: int, size: tuple[int, ...], init: Init, random: Random) -> Array:
+def _one(node: Node, weight: Weight, size: tuple[int, ...], init: Init, random: Random) -> Array:
     if init == "zeros":
         return np.zeros(size, np.float32)
-    if node.layer.type == "BatchNorm":
-        # Caffe begins with zeros; the random ones leave values as they are, more or less.
-        fresh = init == "random" and position in (1, 2, 3)
-        return np.full(size, 1.0 if fresh else 0.0, np.float32)
     if init == "random":
+        if weight.random is not None:
+            return np.full(size, weight.random, np.float32)
         return _random(size, random)
-    place = _filler(node, position, size)
     # Caffe asks for presence: an empty block is a filler too, constant 0.
-    if not place[0] or not node.params.has(place[0]):
-        return np.full(size, place[1], np.float32)
-    filler = node.params.block(place[0])
+    if weight.filler is None or not node.params.has(weight.filler):
+        return np.full(size, weight.value, np.float32)
+    filler = node.params.block(weight.filler)
     kind = filler.get("type", str, "constant")
     if kind not in _KINDS:
         raise WeightsError(f"layer {node.name!r}: there is no filler {kind!r}")
@@ -81,16 +70,6 @@ def _one(node: Node, position: int, size: tuple[int, ...], init: Init, random: R
         return np.asarray(_KINDS[kind](filler, size, random), np.float32)
     except WeightsError as error:
         raise WeightsError(f"layer {node.name!r}: {error.message}") from None
-
-
-def _filler(node: Node, position: int, size: tuple[int, ...]) -> tuple[str, float]:
-    """The field with the filler of a weight, and the constant where there is none."""
-    own = _FILLERS.get(node.layer.type)
-    if own is not None:
-        if node.layer.type == "Scale" and len(node.bottoms) == 2:
-            position += 1
-        return own[position] if position < len(own) else ("", 0.0)
-    return _USUAL[0] if position == 0 or len(size) > 1 else _USUAL[1]
 
 
 def _random(size: tuple[int, ...], random: Random) -> Array:

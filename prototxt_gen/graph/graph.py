@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from prototxt_gen.diagnostics import Source, Span
 from prototxt_gen.document import Block, Field
-from prototxt_gen.layers.base import Layer
+from prototxt_gen.layers.base import Layer, Role
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array
@@ -123,8 +123,10 @@ class Graph:
 
     @property
     def inputs(self) -> tuple[Ref, ...]:
-        """What the net is given: the tops of its Input nodes."""
-        return tuple(top for node in self.nodes if node.layer.type == "Input" for top in node.tops)
+        """What the user gives: the tops of the nodes whose role is INPUT."""
+        return tuple(
+            top for node in self.nodes if node.layer.role is Role.INPUT for top in node.tops
+        )
 
     @property
     def sources(self) -> frozenset[str]:

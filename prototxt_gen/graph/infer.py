@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from prototxt_gen.diagnostics import Sink, Span
 from prototxt_gen.errors import ShapeError, UnsupportedError
 from prototxt_gen.graph.graph import Graph, Node, Ref
-from prototxt_gen.layers.base import Cost, Unknown
+from prototxt_gen.layers.base import Cost
 from prototxt_gen.layers.parts.shapes import MAX_COUNT, Shape, count, show
 
 
@@ -42,7 +42,7 @@ def infer(graph: Graph, sink: Sink, given: Mapping[str, Shape] | None = None) ->
     shapes = Shapes()
     silent: set[str] = set()
     for index, node in enumerate(graph.nodes):
-        if isinstance(node.layer, Unknown):
+        if not node.layer.known:
             _note_unknown(node, silent, sink)
             shapes.reasons[index] = f"the type {node.type!r} is not known"
             continue

@@ -9,6 +9,7 @@ from prototxt_gen._numpy import np
 from prototxt_gen.errors import GraphError, UnsupportedError
 from prototxt_gen.graph.graph import Graph, Ref
 from prototxt_gen.graph.weights import Weights
+from prototxt_gen.layers.base import Role
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
@@ -28,7 +29,7 @@ def run(
     for index, node in enumerate(graph.nodes):
         if not node.bottoms and all(top.blob in inputs for top in node.tops):
             tops = tuple(np.asarray(inputs[top.blob], np.float32) for top in node.tops)
-        elif not node.bottoms and node.layer.type == "Input":
+        elif not node.bottoms and node.layer.role is Role.INPUT:
             lacking = [top.blob for top in node.tops if top.blob not in inputs]
             raise GraphError(f"the input {lacking[0]!r} is not given")
         else:

@@ -6,40 +6,58 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from prototxt_gen._numpy import np
+from prototxt_gen.diagnostics import Sink
 from prototxt_gen.graph.graph import Graph, Ref
+from prototxt_gen.graph.infer import infer
+from prototxt_gen.layers.base import Below, Regions, Sample
 from prototxt_gen.layers.parts.shapes import Shape
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
+Random = Any  #: numpy.random.Generator
+
 
 def seeded(graph: Graph, shapes: Mapping[str, Shape], seed: int = 0) -> dict[str, Array]:
-    """Values for the inputs of a net: normal ones, and whole numbers where they are indices."""
+    """Values for the inputs of a net: normal ones, or such as the layers that read them take."""
     random = np.random.default_rng(seed)
-    known = {ref.blob: ref for ref in graph.inputs}
-    found = {}
-    for name, shape in shapes.items():
-        size = tuple(dim or 1 for dim in shape)
-        limit = _index_limit(graph, known[name]) if name in known else None
-        if limit is not None:
-            found[name] = random.integers(0, limit, size).astype(np.float32)
-        else:
-            found[name] = random.normal(size=size).astype(np.float32)
+    wanted = _wanted(graph, shapes)
+    return {
+        name: _drawn(wanted.get(Ref(name, 0)), tuple(dim or 1 for dim in shape), random)
+        for name, shape in shapes.items()
+    }
+
+
+def _wanted(graph: Graph, given: Mapping[str, Shape]) -> dict[Ref, Sample]:
+    """What the first layer that makes demands on a blob asks of it.
+
+    A layer that only moves values hands on what is asked of its tops.
+    """
+    known = graph.sources
+    shapes = infer(graph, Sink(), {name: s for name, s in given.items() if name in known})
+    found: dict[Ref, Sample] = {}
+    for node in reversed(graph.nodes):
+        bottoms = shapes.of(node.bottoms)
+        if bottoms is None:
+            continue
+        behind = None
+        if node.layer.rearranges:
+            behind = next((found[top] for top in node.tops if top in found), None)
+        for index, ref in enumerate(node.bottoms):
+            asked = node.layer.sample(index, bottoms) or behind
+            if asked is not None:
+                found[ref] = asked
     return found
 
 
-def _index_limit(graph: Graph, ref: Ref) -> int | None:
-    """How many there are to choose from, where an input is an index, a label or a mark."""
-    for node in graph.nodes:
-        for index, bottom in enumerate(node.bottoms):
-            if bottom != ref:
-                continue
-            if node.type == "Embed":
-                return int(node.layer.input_dim)  # type: ignore[attr-defined]
-            if (node.layer.loss or node.type == "Accuracy") and index == 1:
-                return 2
-            if node.type in ("LSTM", "RNN", "Filter", "BatchReindex") and index == 1:
-                return 2
-            if node.type in ("ROIPooling", "ROIAlign") and index == 1:
-                return 1
-    return None
+def _drawn(sample: Sample, size: tuple[int, ...], random: Random) -> Array:
+    if isinstance(sample, Below):
+        return np.asarray(random.integers(0, max(1, sample.limit), size), np.float32)
+    if isinstance(sample, Regions) and size and int(np.prod(size)) == 5 * size[0]:
+        rows = size[0]
+        image = random.integers(0, sample.images, (rows, 1))
+        x = np.sort(random.uniform(0, sample.width, (rows, 2)), axis=1)
+        y = np.sort(random.uniform(0, sample.height, (rows, 2)), axis=1)
+        corners = (x[:, :1], y[:, :1], x[:, 1:], y[:, 1:])
+        return np.concatenate([image, *corners], axis=1).astype(np.float32).reshape(size)
+    return np.asarray(random.normal(size=size), np.float32)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from prototxt_gen.document import Block, Document, Field
 from prototxt_gen.graph.graph import Graph, Node
 from prototxt_gen.layers import layer_class, read_layer
-from prototxt_gen.layers.inputs import Input
+from prototxt_gen.layers.base import Role
 
 _INPUT_FIELDS = ("input", "input_shape", "input_dim")
 #: The fields of a layer in the order in which people write them; any other comes between
@@ -22,8 +22,8 @@ def write(graph: Graph) -> Document:
     """
     nodes = graph.nodes
     header = _header(graph)
-    if graph.input_form != "layers" and nodes and isinstance(nodes[0].layer, Input):
-        header = _with_inputs(graph, header, nodes[0], nodes[0].layer)
+    if graph.input_form != "layers" and nodes and nodes[0].layer.role is Role.INPUT:
+        header = _with_inputs(graph, header, nodes[0])
         nodes = nodes[1:]
     root = Block(header)
     root.fields.extend(_field(node) for node in nodes)
@@ -66,21 +66,23 @@ def _header(graph: Graph) -> list[Field]:
     ]
 
 
-def _with_inputs(graph: Graph, header: Sequence[Field], node: Node, layer: Input) -> list[Field]:
+def _with_inputs(graph: Graph, header: Sequence[Field], node: Node) -> list[Field]:
     """The header with the fields of the inputs, those that it has where they still hold."""
     if _as_read(node):
         written = [field.value for field in header if field.name == "input"]
         if written == [top.blob for top in node.tops]:
             return list(header)
     kept = [field for field in header if field.name not in _INPUT_FIELDS]
-    return [*kept, *_input_fields(graph, node, layer)]
+    return [*kept, *_input_fields(graph, node)]
 
 
-def _input_fields(graph: Graph, node: Node, layer: Input) -> Iterator[Field]:
+def _input_fields(graph: Graph, node: Node) -> Iterator[Field]:
     for top in node.tops:
         yield Field("input", top.blob)
-    by_dim = graph.input_form == "input_dim" and all(len(s) == 4 for s in layer.shape)
-    for shape in layer.shape if len(layer.shape) > 1 else layer.shape * len(node.tops):
+    given = node.layer.write().blocks("shape")
+    shapes = [block.get_list("dim", int) for block in given]
+    by_dim = graph.input_form == "input_dim" and all(len(shape) == 4 for shape in shapes)
+    for shape in shapes if len(shapes) > 1 else shapes * len(node.tops):
         if by_dim:
             yield from (Field("input_dim", dim) for dim in shape)
         else:

@@ -65,7 +65,7 @@ MODULES = {
     "LSTM": "recurrent",
     "LSTMUnit": "recurrent",
     "Log": "elementwise",
-    "Lstm": "recurrent",
+    "Lstm": "ctpn_lstm",
     "MKLBatchNorm": "normalization",
     "MVN": "normalization",
     "MemoryData": "data",

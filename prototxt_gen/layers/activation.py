@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from prototxt_gen._numpy import np
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.base import Problem, layer
+from prototxt_gen.layers.base import Problem, Weight, layer
 from prototxt_gen.layers.parts.numeric import along, sigmoid, softmax
 from prototxt_gen.layers.parts.shapes import Shape, axis_index, need_rank
 
@@ -43,6 +43,10 @@ class PReLU(Base):
         """(C,), or a scalar where the slope is shared."""
         need_rank(bottoms[0], 2, 32, "PReLU")
         return ((),) if self.channel_shared else ((bottoms[0][1],),)
+
+    def weights(self, shapes: Sequence[Shape]) -> tuple[Weight, ...]:
+        """The slopes."""
+        return (Weight("slope", "filler", 0.25),)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The slope of each channel for what is negative."""
@@ -153,6 +157,8 @@ class Dropout(Base):
     """Set values to 0 at random in training; nothing in the TEST phase (dropout_layer.cpp)."""
 
     dropout_ratio: float = 0.5
+
+    rearranges = True
 
     def problems(self) -> Iterator[Problem]:
         """A ratio of 1 would divide by 0; only a debug build of Caffe checks it."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from prototxt_gen._numpy import np
 from prototxt_gen.errors import ShapeError
-from prototxt_gen.layers.base import Arity, layer
+from prototxt_gen.layers.base import FIXED, Affine, Arity, Axes, Weight, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.numeric import along
 from prototxt_gen.layers.parts.shapes import Shape, axis_index, need_rank, need_sizes, same, show
@@ -41,6 +42,23 @@ class Scale(Base):
         """That of the first bottom."""
         _need_factors(bottoms, self.axis, self.num_axes)
         return (bottoms[0],)
+
+    def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
+        """The factors of a second bottom have the bottom's axes from ``axis`` on."""
+        return _axes(bottoms, self.axis)
+
+    def weights(self, shapes: Sequence[Shape]) -> tuple[Weight, ...]:
+        """The weight, where no second bottom gives it, and the bias."""
+        both = (Weight("weight", "filler", 1.0), Weight("bias", "bias_filler"))
+        return both[-len(shapes) :] if self.bias_term else both[: len(shapes)]
+
+    def affine(self, blobs: Sequence[Array]) -> Affine | None:
+        """Along the channels."""
+        if (self.axis, self.num_axes) != (1, 1) or len(blobs) != 1 + self.bias_term:
+            return None
+        factor = blobs[0].astype(np.float64).reshape(-1)
+        shift = blobs[1].astype(np.float64).reshape(-1) if self.bias_term else 0 * factor
+        return Affine(factor, shift)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """Times the factors, plus the bias."""
@@ -87,6 +105,21 @@ class Bias(Base):
         _need_factors(bottoms, self.axis, self.num_axes)
         return (bottoms[0],)
 
+    def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
+        """As in Scale."""
+        return _axes(bottoms, self.axis)
+
+    def weights(self, shapes: Sequence[Shape]) -> tuple[Weight, ...]:
+        """The bias."""
+        return (Weight("bias", "filler"),)[: len(shapes)]
+
+    def affine(self, blobs: Sequence[Array]) -> Affine | None:
+        """Along the channels."""
+        if (self.axis, self.num_axes) != (1, 1) or len(blobs) != 1:
+            return None
+        shift = blobs[0].astype(np.float64).reshape(-1)
+        return Affine(np.ones_like(shift), shift)
+
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """Plus the bias."""
         x = bottoms[0]
@@ -130,6 +163,19 @@ class Axpy(Base):
         if missing:
             factor = b.unsqueeze(factor, list(missing))
         return (b.op("Add", [b.op("Mul", [factor, x]), y]),)
+
+
+def _axes(bottoms: Sequence[Shape], axis: int) -> Axes:
+    """The factors have axes of the first bottom, which but for the first keep their size."""
+    labels = list(map(str, range(len(bottoms[0]))))
+    own: list[str] = []
+    if len(bottoms) == 2:
+        start = _start(len(labels), len(bottoms[1]), axis)
+        for index in range(max(start, 1), start + len(bottoms[1])):
+            labels[index] = f"{FIXED}:{index}"
+        own = labels[start : start + len(bottoms[1])]
+    whole = tuple(labels)
+    return Axes((whole, tuple(own))[: len(bottoms)], (whole,))
 
 
 def _factors(bottoms: Sequence[Shape], axis: int, num_axes: int) -> Shape:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from prototxt_gen._numpy import np
 from prototxt_gen.errors import ShapeError
-from prototxt_gen.layers.base import Arity, Problem, layer
+from prototxt_gen.layers.base import Arity, Axes, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.shapes import Shape, axis_index, show
 
@@ -21,6 +21,8 @@ class Permute(Base):
 
     order: tuple[int, ...] = ()
 
+    rearranges = True
+
     def problems(self) -> Iterator[Problem]:
         """No axis stands twice."""
         if len(set(self.order)) < len(self.order):
@@ -30,6 +32,10 @@ class Permute(Base):
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """The dimensions in the new order."""
         return (_permuted(bottoms[0], self.order, "order"),)
+
+    def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
+        """All of them, in the new order."""
+        return _moved(bottoms[0], self.order)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The axes in the new order."""
@@ -46,6 +52,8 @@ class Transpose(Base):
 
     dim: tuple[int, ...] = ()
 
+    rearranges = True
+
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """The dimensions in the new order, which has all of them."""
         if sorted(self.dim) != list(range(len(bottoms[0]))):
@@ -56,6 +64,10 @@ class Transpose(Base):
                 field="dim",
             )
         return (_permuted(bottoms[0], self.dim, "dim"),)
+
+    def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
+        """All of them, in the new order."""
+        return _moved(bottoms[0], self.dim)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The axes in the new order."""
@@ -71,6 +83,8 @@ class Reverse(Base):
     """An axis from its end to its start (CTPN's fork)."""
 
     axis: int = 0
+
+    rearranges = True
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """That of the bottom, which has the axis."""
@@ -93,6 +107,8 @@ class Crop(Base):
 
     axis: int = 2
     offset: tuple[int, ...] = ()
+
+    rearranges = True
 
     def arity(self) -> Arity:
         """What is cut, and what has the size."""
@@ -126,6 +142,14 @@ class Crop(Base):
                 )
         return ((*large[:axis], *small[axis : len(large)]),)
 
+    def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
+        """Those in front of ``axis`` are the first bottom's, the others the second's."""
+        large, small = bottoms
+        axis = axis_index(self.axis, len(large))
+        kept = tuple(str(index) if index < axis else None for index in range(len(large)))
+        cut = tuple(str(index) if index >= axis else None for index in range(len(small)))
+        return Axes((kept, cut), (tuple(map(str, range(len(large)))),))
+
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The part of the first bottom."""
         (top,) = self.shapes([x.shape for x in bottoms], 1)
@@ -158,6 +182,8 @@ class Tile(Base):
     axis: int = 1
     tiles: int = 0
 
+    rearranges = True
+
     def problems(self) -> Iterator[Problem]:
         """There is a copy."""
         if self.tiles < 1:
@@ -182,6 +208,12 @@ class Tile(Base):
         axis = axis_index(self.axis, rank)
         times = [self.tiles if i == axis else 1 for i in range(rank)]
         return (b.op("Tile", [bottoms[0], b.ints(*times)]),)
+
+
+def _moved(bottom: Shape, order: Sequence[int]) -> Axes:
+    """Every axis stays, in another place."""
+    whole = _whole(order, len(bottom))
+    return Axes((tuple(map(str, range(len(bottom)))),), (tuple(map(str, whole)),))
 
 
 def _permuted(bottom: Shape, order: Sequence[int], field: str) -> Shape:

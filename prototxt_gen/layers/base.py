@@ -6,11 +6,9 @@ A layer type is a frozen dataclass whose fields are its resolved parameters:
     class ReLU(Layer):
         negative_slope: float = 0.0
 
-Each facet has an ordinary answer here, and a type overrides those where it differs:
-``read``/``write`` (the parameter block to fields and back), ``problems`` and ``arity``
-(what Caffe's set-up refuses), ``blob_shapes`` (weights), ``shapes`` (tops), ``cost``,
-``run`` (the numpy reference), ``lower`` (to ONNX) and ``lift`` (back). Facets are pure:
-they change no argument, print nothing and open no file.
+Each facet has an ordinary answer here, and a type overrides those where it differs. Facets
+are pure: they change no argument, print nothing and open no file. docs/layer.md has them in
+a table.
 """
 
 from __future__ import annotations
@@ -18,23 +16,37 @@ from __future__ import annotations
 import dataclasses
 import typing
 from collections.abc import Iterator, Sequence
-from functools import cache
 from typing import (
     TYPE_CHECKING,
     Any,
     ClassVar,
-    NamedTuple,
     Self,
     TypeVar,
     dataclass_transform,
 )
 
-from prototxt_gen.document import Block, Symbol, Value
+from prototxt_gen.document import Block
 from prototxt_gen.errors import UnsupportedError
+from prototxt_gen.layers.parts.axes import BATCH as BATCH
+from prototxt_gen.layers.parts.axes import CLASSES as CLASSES
+from prototxt_gen.layers.parts.axes import FIXED as FIXED
+from prototxt_gen.layers.parts.axes import MEANINGS as MEANINGS
+from prototxt_gen.layers.parts.axes import ROWS as ROWS
+from prototxt_gen.layers.parts.axes import TIME as TIME
+from prototxt_gen.layers.parts.axes import Axes as Axes
+from prototxt_gen.layers.parts.axes import alike
 from prototxt_gen.layers.parts.facets import MANY as MANY
+from prototxt_gen.layers.parts.facets import Affine as Affine
 from prototxt_gen.layers.parts.facets import Arity as Arity
+from prototxt_gen.layers.parts.facets import Below as Below
 from prototxt_gen.layers.parts.facets import Cost as Cost
+from prototxt_gen.layers.parts.facets import Instead as Instead
 from prototxt_gen.layers.parts.facets import Problem as Problem
+from prototxt_gen.layers.parts.facets import Regions as Regions
+from prototxt_gen.layers.parts.facets import Role as Role
+from prototxt_gen.layers.parts.facets import Sample as Sample
+from prototxt_gen.layers.parts.facets import Weight as Weight
+from prototxt_gen.layers.parts.fields import fields, plain
 from prototxt_gen.layers.parts.protocols import Builder as Builder
 from prototxt_gen.layers.parts.protocols import OnnxOp as OnnxOp
 from prototxt_gen.layers.parts.shapes import Shape, count
@@ -57,7 +69,9 @@ class Layer:
     spellings: ClassVar[frozenset[str]] = frozenset()
     always: ClassVar[frozenset[str]] = frozenset()  #: what ``write`` never leaves out
     in_place: ClassVar[bool] = True  #: whether a top may have the name of its bottom
-    loss: ClassVar[bool] = False  #: whether its first top is a loss where nothing is said
+    role: ClassVar[Role] = Role.PLAIN
+    rearranges: ClassVar[bool] = False  #: whether its tops have the bottoms' values, and no other
+    known: ClassVar[bool] = True  #: False where nothing is known of the type but its name
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
@@ -67,7 +81,7 @@ class Layer:
         were reported when the file was typed; they are read as the default.
         """
         values: dict[str, Any] = {}
-        for name, default, kind, repeated, optional in _fields(cls):
+        for name, default, kind, repeated, optional in fields(cls):
             if repeated:
                 values[name] = params.get_list(name, kind)
             elif optional:
@@ -79,16 +93,21 @@ class Layer:
     def write(self) -> Block:
         """The parameter message; what equals its default is left out."""
         block = Block()
-        for name, default, kind, _repeated, _optional in _fields(type(self)):
+        for name, default, kind, _repeated, _optional in fields(type(self)):
             value = getattr(self, name)
             if value != default or name in self.always:
-                block.add(name, _plain(value, kind))
+                block.add(name, plain(value, kind))
         return block
+
+    @classmethod
+    def parameter_free(cls) -> bool:
+        """Whether layers of the type have no blobs."""
+        return cls.blob_shapes is Layer.blob_shapes
 
     @classmethod
     def models(cls) -> frozenset[str]:
         """The names in the parameter message that the dataclass stands for."""
-        return cls.spellings | {name for name, *_ in _fields(cls)}
+        return cls.spellings | {name for name, *_ in fields(cls)}
 
     def arity(self) -> Arity:
         """How many bottoms and tops there may be."""
@@ -106,9 +125,68 @@ class Layer:
         """The shapes of the tops; raises ShapeError where Caffe would refuse."""
         return (bottoms[0],) * tops
 
+    def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
+        """Which axes of bottoms and tops are one and the same, and what they mean."""
+        return alike(bottoms, tops)
+
+    def unpinned(self, bottom: Shape, axis: int) -> Self:
+        """The same layer where it does not name the size of an axis that it keeps."""
+        return self
+
+    def weights(self, shapes: Sequence[Shape]) -> tuple[Weight, ...]:
+        """What each of the blobs is, whose shapes are given.
+
+        Where nothing else is said, the first and all others of more than one axis are
+        weights, and what is left are biases.
+        """
+        names = ("weight", "bias")
+        return tuple(
+            Weight(
+                names[index] if index < len(names) else str(index),
+                "weight_filler" if index == 0 or len(shape) > 1 else "bias_filler",
+            )
+            for index, shape in enumerate(shapes)
+        )
+
     def cost(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Cost:
         """Parameters, statistics and multiply-adds; 0 for what shapes leave unknown."""
-        return Cost(parameters=sum(count(shape) or 0 for shape in self.blob_shapes(bottoms)))
+        shapes = self.blob_shapes(bottoms)
+        sizes = [count(shape) or 0 for shape in shapes]
+        kept = sum(
+            size
+            for size, weight in zip(sizes, self.weights(shapes), strict=True)
+            if weight.statistic
+        )
+        return Cost(parameters=sum(sizes) - kept, statistics=kept)
+
+    def sample(self, index: int, bottoms: Sequence[Shape]) -> Sample:
+        """What values of a bottom must look like, so that the layer can be tried."""
+        return None
+
+    def labels(self, bottoms: int) -> frozenset[int]:
+        """Which of so many bottoms are labels, which nobody has at inference.
+
+        Of a loss or a measure, where nothing else is said, all but the first.
+        """
+        compares = self.role in (Role.LOSS, Role.MEASURE)
+        return frozenset(range(1, bottoms)) if compares else frozenset()
+
+    def at_inference(self) -> Layer | Instead:
+        """What stands for the layer at inference.
+
+        A layer takes its first bottom, as Softmax does for its loss.
+        """
+        return _AT_INFERENCE.get(self.role, Instead.NOTHING)
+
+    def affine(self, blobs: Sequence[Array]) -> Affine | None:
+        """Factor and shift of each channel, where that is all the layer does."""
+        return None
+
+    def absorb(
+        self, blobs: Sequence[Array], affine: Affine
+    ) -> tuple[Self, tuple[Array, ...]] | None:
+        """The layer, with its blobs, that does the same and then ``affine``; None: it cannot."""
+        return None
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """So many tops, computed by numpy in the TEST phase."""
@@ -124,10 +202,20 @@ class Layer:
         return None
 
 
+#: The ordinary answer of ``at_inference``, by role.
+_AT_INFERENCE = {
+    Role.PLAIN: Instead.ITSELF,
+    Role.INPUT: Instead.ITSELF,
+    Role.SOURCE: Instead.INPUT,
+}
+
+
 class Unknown(Layer):
     """A layer type that nobody registered: kept as it was written, and nothing more."""
 
     __slots__ = ("name",)
+
+    known = False
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -174,43 +262,3 @@ def layer(
         return made
 
     return register
-
-
-class _Field(NamedTuple):
-    name: str
-    default: Any
-    kind: type
-    repeated: bool
-    optional: bool
-
-
-def _fields(cls: type[Layer]) -> tuple[_Field, ...]:
-    # mypy looks for the class's hash in its instances' __hash__.
-    return _read_fields(cls)  # type: ignore[arg-type]
-
-
-@cache
-def _read_fields(cls: type[Layer]) -> tuple[_Field, ...]:
-    """The dataclass fields with the Python type of their values.
-
-    ``tuple[int, ...]`` is a repeated field, ``bool | None`` one whose absence means
-    something of its own, and any other annotation is the type itself.
-    """
-    hints = typing.get_type_hints(cls)
-    found = []
-    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
-        hint = hints[field.name]
-        arguments = typing.get_args(hint)
-        repeated = typing.get_origin(hint) is tuple
-        optional = type(None) in arguments
-        kind = arguments[0] if repeated or optional else hint
-        default = None if field.default is dataclasses.MISSING else field.default
-        found.append(_Field(field.name, default, kind, repeated, optional))
-    return tuple(found)
-
-
-def _plain(value: Any, kind: type) -> Value | list[Value]:
-    """A field's value as a Block takes it."""
-    if isinstance(value, tuple):
-        return [_plain(item, kind) for item in value]  # type: ignore[misc]
-    return kind(value) if kind in (Symbol, float) else value

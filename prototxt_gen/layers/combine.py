@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Block, Symbol
 from prototxt_gen.errors import ShapeError
-from prototxt_gen.layers.base import MANY, Arity, Problem, layer
+from prototxt_gen.layers.base import MANY, Arity, Problem, Role, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.shapes import Dim, Shape, axis_index, need_equal, same, show
 
@@ -80,6 +80,7 @@ class Concat(Base):
     conflict: bool = False  #: both axis and concat_dim are given
 
     spellings = frozenset({"concat_dim"})
+    rearranges = True
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
@@ -135,6 +136,7 @@ class Slice(Base):
     conflict: bool = False  #: both axis and slice_dim are given
 
     spellings = frozenset({"slice_dim"})
+    rearranges = True
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
@@ -205,6 +207,8 @@ class Slice(Base):
 class Split(Base):
     """The same blob under several names (split_layer.cpp)."""
 
+    rearranges = True
+
     def arity(self) -> Arity:
         """One top or more."""
         return Arity((1, 1), (1, MANY))
@@ -222,9 +226,15 @@ class Split(Base):
 class Silence(Base):
     """Reads what nobody else does, so that it is not printed (silence_layer.cpp)."""
 
+    role = Role.SINK
+
     def arity(self) -> Arity:
         """One bottom or more, and no top."""
         return Arity((1, MANY), (0, 0))
+
+    def labels(self, bottoms: int) -> frozenset[int]:
+        """What nobody else reads may go."""
+        return frozenset(range(bottoms))
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """Nothing."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Block
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.activation import ReLU
-from prototxt_gen.layers.base import MANY, Arity, Cost, Problem, layer
+from prototxt_gen.layers.base import MANY, Affine, Arity, Axes, Cost, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
+from prototxt_gen.layers.parts.axes import in_front
 from prototxt_gen.layers.parts.numeric import along, windows
 from prototxt_gen.layers.parts.shapes import Dim, Shape, axis_index, count, need_equal, show
 from prototxt_gen.layers.parts.window import (
@@ -117,6 +119,10 @@ class Convolution(Base):
             (*shape[:axis], self.num_output, *self._spatial(shape[axis + 1 :])) for shape in bottoms
         )
 
+    def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
+        """Those in front of the channels stay."""
+        return in_front(bottoms, tops, axis_index(self.axis, len(bottoms[0])))
+
     def cost(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Cost:
         """One multiply-add for each weight that an output reads; the bias is not counted."""
         reads = count(self.blob_shapes(bottoms)[0][1:]) or 0
@@ -154,6 +160,24 @@ class Convolution(Base):
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
         """Conv; what stands in front of the channels is one batch."""
         return self._lower_all(b, "Conv", bottoms, blobs)
+
+    def absorb(
+        self, blobs: Sequence[Array], affine: Affine
+    ) -> tuple[Self, tuple[Array, ...]] | None:
+        """Times the factor of each output; not where a ReLU is between."""
+        if self.axis != 1 or self.relu:
+            return None
+        weight = blobs[0] * self._along_outputs(affine.factor, blobs[0].shape)
+        bias = affine.shift
+        if self.bias_term:
+            bias = bias + affine.factor * blobs[1].reshape(-1)
+        made = (weight.astype(np.float32), bias.astype(np.float32))
+        return replace(self, bias_term=True), made
+
+    def _along_outputs(self, factor: Array, shape: Sequence[int]) -> Array:
+        """A factor for each output, in the place where the weight has its outputs."""
+        found: Array = factor.reshape(-1, *(1,) * (len(shape) - 1))
+        return found
 
     def _convolved(self, x: Array, weight: Array) -> Array:
         """(N, C, ...) convolved, without the bias."""

@@ -8,7 +8,7 @@ from typing import Self
 
 from prototxt_gen.document import Block
 from prototxt_gen.errors import UnsupportedError
-from prototxt_gen.layers.base import MANY, Arity, Problem, layer
+from prototxt_gen.layers.base import MANY, Arity, Problem, Role, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.shapes import Shape
 
@@ -25,6 +25,8 @@ class Data(Base):
     batch_size: int = 0
     crop_size: int = 0
     channels: int = 0
+
+    role = Role.SOURCE
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
@@ -64,6 +66,8 @@ class ImageData(Base):
     root_folder: str = ""
     crop_size: int = 0
 
+    role = Role.SOURCE
+
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
         """``crop_size`` stands in the layer's ``transform_param``."""
@@ -101,6 +105,8 @@ class WindowData(Base):
     batch_size: int = 0
     crop_size: int = 0
 
+    role = Role.SOURCE
+
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
         """``crop_size`` stands in the layer's ``transform_param``."""
@@ -132,6 +138,8 @@ class HDF5Data(Base):
     source: str = ""
     batch_size: int = 0
 
+    role = Role.SOURCE
+
     def arity(self) -> Arity:
         """Any number of tops."""
         return Arity((0, 0), (1, MANY))
@@ -147,6 +155,8 @@ class HDF5Output(Base):
 
     file_name: str = ""
 
+    role = Role.SINK
+
     def arity(self) -> Arity:
         """Data and labels, and no top."""
         return Arity((2, 2), (0, 0))
@@ -160,6 +170,8 @@ class MemoryData(Base):
     channels: int = 0
     height: int = 0
     width: int = 0
+
+    role = Role.SOURCE
 
     def arity(self) -> Arity:
         """Images and labels."""

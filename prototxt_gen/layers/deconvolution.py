@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from prototxt_gen._numpy import np
-from prototxt_gen.layers.base import Arity, Cost, Problem, layer
+from prototxt_gen.layers.base import Affine, Arity, Cost, Problem, layer
 from prototxt_gen.layers.convolution import Convolution
 from prototxt_gen.layers.parts.numeric import windows
 from prototxt_gen.layers.parts.shapes import Dim, Shape, axis_index, count, need_rank
@@ -44,6 +44,11 @@ class Deconvolution(Convolution):
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
         """ConvTranspose, whose weights are stored alike."""
         return self._lower_all(b, "ConvTranspose", bottoms, blobs)
+
+    def _along_outputs(self, factor: Array, shape: Sequence[int]) -> Array:
+        """(channels, outputs / group, ...): each group of channels has outputs of its own."""
+        each = np.repeat(factor.reshape(self.group, -1), shape[0] // self.group, axis=0)
+        return each.reshape(*shape[:2], *(1,) * (len(shape) - 2))
 
     def _end_pads(self, spatial: Shape) -> list[int]:
         """Those in front: what is cut away behind is as much."""
@@ -96,6 +101,12 @@ class Im2col(Convolution):
     def cost(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Cost:
         """Nothing is computed."""
         return Cost()
+
+    def absorb(
+        self, blobs: Sequence[Array], affine: Affine
+    ) -> tuple[Self, tuple[Array, ...]] | None:
+        """There are no weights."""
+        return None
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The values of each window."""

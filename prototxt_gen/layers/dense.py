@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Self
 
 from prototxt_gen._numpy import np
-from prototxt_gen.layers.base import Cost, Problem, layer
+from prototxt_gen.layers.base import Affine, Axes, Below, Cost, Problem, Sample, layer
 from prototxt_gen.layers.base import Layer as Base
+from prototxt_gen.layers.parts.axes import in_front
 from prototxt_gen.layers.parts.shapes import Shape, axis_index, count
 
 if TYPE_CHECKING:
@@ -40,6 +42,10 @@ class InnerProduct(Base):
         axis = axis_index(self.axis, len(bottoms[0]))
         return ((*bottoms[0][:axis], self.num_output),)
 
+    def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
+        """Those in front of ``axis`` stay."""
+        return in_front(bottoms, tops, axis_index(self.axis, len(bottoms[0])))
+
     def cost(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Cost:
         """One multiply-add for each weight and row; the bias is not counted."""
         adds = (count(tops[0][:-1]) or 0) * (count(self.blob_shapes(bottoms)[0]) or 0)
@@ -52,6 +58,19 @@ class InnerProduct(Base):
         flat = x.reshape(*x.shape[:axis], -1)
         y = flat @ (blobs[0] if self.transpose else blobs[0].T)
         return (y + blobs[1] if self.bias_term else y,)
+
+    def absorb(
+        self, blobs: Sequence[Array], affine: Affine
+    ) -> tuple[Self, tuple[Array, ...]] | None:
+        """Times the factor of each output, which are the channels where ``axis`` is 1."""
+        if self.axis != 1:
+            return None
+        factor = affine.factor.reshape((1, -1) if self.transpose else (-1, 1))
+        bias = affine.shift
+        if self.bias_term:
+            bias = bias + affine.factor * blobs[1].reshape(-1)
+        made = ((blobs[0] * factor).astype(np.float32), bias.astype(np.float32))
+        return replace(self, bias_term=True), made
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
         """Flatten and Gemm, or along other axes MatMul."""
@@ -91,6 +110,10 @@ class Embed(Base):
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """That of the indices, and behind it the row."""
         return ((*bottoms[0], self.num_output),)
+
+    def sample(self, index: int, bottoms: Sequence[Shape]) -> Sample:
+        """An index of a row."""
+        return Below(self.input_dim)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The rows."""

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Optional, Self
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Block, Symbol
 from prototxt_gen.errors import ShapeError, UnsupportedError
-from prototxt_gen.layers.base import Arity, Problem, layer
+from prototxt_gen.layers.base import BATCH, FIXED, Arity, Axes, Problem, Role, layer
 from prototxt_gen.layers.base import Layer as Base
+from prototxt_gen.layers.parts.axes import filled
 from prototxt_gen.layers.parts.shapes import Shape, count, need_rank, need_sizes, show
 
 if TYPE_CHECKING:
@@ -86,6 +87,10 @@ class PriorBox(Base):
         need_rank(bottoms[0], 4, 4, "PriorBox")
         need_rank(bottoms[1], 4, 4, "PriorBox")
         return ((1, 2, count((*bottoms[0][2:], self.boxes(), 4))),)
+
+    def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
+        """One image's boxes serve for all."""
+        return Axes(tuple((None,) * len(shape) for shape in bottoms), ((FIXED, None, None),))
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The corners and their variances."""
@@ -212,6 +217,11 @@ class DetectionOutput(Base):
                     )
         return ((1, 1, None, 7),)
 
+    def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
+        """The priors are those of one image."""
+        first = [(BATCH,), (BATCH,), (FIXED,), (None,)]
+        return Axes(filled(first[: len(bottoms)], bottoms), ((None,) * 4,))
+
 
 @layer("DetectionEvaluate", param="detection_evaluate_param")
 class DetectionEvaluate(Base):
@@ -219,9 +229,15 @@ class DetectionEvaluate(Base):
 
     num_classes: int = 0
 
+    role = Role.TRAINING
+
     def arity(self) -> Arity:
         """What was found, and the label."""
         return Arity((2, 2), (1, 1))
+
+    def labels(self, bottoms: int) -> frozenset[int]:
+        """The boxes that are there."""
+        return frozenset({1})
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """(1, 1, rows, 5); how many rows is up to the data."""

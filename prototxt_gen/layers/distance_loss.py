@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Optional
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Symbol
 from prototxt_gen.errors import ShapeError
-from prototxt_gen.layers.base import Arity, layer
+from prototxt_gen.layers.activation import Sigmoid
+from prototxt_gen.layers.base import Arity, Below, Instead, Role, Sample, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.labels import normalization, rows
 from prototxt_gen.layers.parts.numeric import LOG_THRESHOLD
@@ -28,7 +29,7 @@ class SigmoidCrossEntropyLoss(Base):
     normalization: Optional[Symbol] = None
     normalize: Optional[bool] = None
 
-    loss = True
+    role = Role.LOSS
 
     def arity(self) -> Arity:
         """Scores and targets."""
@@ -38,6 +39,14 @@ class SigmoidCrossEntropyLoss(Base):
         """A scalar."""
         need_count(bottoms[1], count(bottoms[0]), "bottom 1")
         return ((),) * tops
+
+    def sample(self, index: int, bottoms: Sequence[Shape]) -> Sample:
+        """A target is 0 or 1."""
+        return Below(2) if index == 1 else None
+
+    def at_inference(self) -> Base | Instead:
+        """Sigmoid."""
+        return Sigmoid()
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The formula; a target is cut to a whole number to be compared with what to ignore."""
@@ -85,7 +94,7 @@ class SigmoidCrossEntropyLoss(Base):
 class EuclideanLoss(Base):
     """Half the mean of squared distances (euclidean_loss_layer.cpp)."""
 
-    loss = True
+    role = Role.LOSS
 
     def arity(self) -> Arity:
         """Two blobs."""
@@ -117,7 +126,7 @@ class ContrastiveLoss(Base):
     margin: float = 1.0
     legacy_version: bool = False
 
-    loss = True
+    role = Role.LOSS
 
     def arity(self) -> Arity:
         """Two blobs, and whether they are alike."""
@@ -132,6 +141,14 @@ class ContrastiveLoss(Base):
                 raise ShapeError(f"bottom {index} is {show(bottom)}; expected one vector an item")
         need_sizes(bottoms[1][1:2], bottoms[0][1:2], "the length of bottom 1")
         return ((),) * tops
+
+    def labels(self, bottoms: int) -> frozenset[int]:
+        """Whether the two are alike."""
+        return frozenset({2})
+
+    def sample(self, index: int, bottoms: Sequence[Shape]) -> Sample:
+        """Whether two are alike is 0 or 1."""
+        return Below(2) if index == 2 else None
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The formula."""
@@ -165,7 +182,7 @@ class HingeLoss(Base):
 
     norm: Symbol = L1
 
-    loss = True
+    role = Role.LOSS
 
     def arity(self) -> Arity:
         """Scores and labels."""
@@ -175,6 +192,10 @@ class HingeLoss(Base):
         """A scalar."""
         _one_row_each(bottoms)
         return ((),) * tops
+
+    def sample(self, index: int, bottoms: Sequence[Shape]) -> Sample:
+        """A label is a class."""
+        return Below(count(bottoms[0][1:]) or 1) if index == 1 else None
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The formula."""
@@ -203,7 +224,7 @@ class HingeLoss(Base):
 class MultinomialLogisticLoss(Base):
     """-log of the probability at the label (multinomial_logistic_loss_layer.cpp)."""
 
-    loss = True
+    role = Role.LOSS
 
     def arity(self) -> Arity:
         """Probabilities and labels."""
@@ -214,6 +235,10 @@ class MultinomialLogisticLoss(Base):
         _one_row_each(bottoms)
         need_count(bottoms[1][1:], 1, "an item of bottom 1")
         return ((),) * tops
+
+    def sample(self, index: int, bottoms: Sequence[Shape]) -> Sample:
+        """A label is a class."""
+        return Below(count(bottoms[0][1:]) or 1) if index == 1 else None
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The formula."""

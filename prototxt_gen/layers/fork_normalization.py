@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Optional, Self
 
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Block, Symbol
-from prototxt_gen.layers.base import Arity, Cost, layer
+from prototxt_gen.layers.base import Affine, Arity, Weight, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.numeric import along
 from prototxt_gen.layers.parts.shapes import Shape, need_rank
@@ -67,10 +67,19 @@ class BN(Base):
         top = (*bottoms[0], 1, 1)[:4]
         return (top, *((1, bottoms[0][1], 1, 1),) * (tops - 1))
 
-    def cost(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Cost:
-        """PSPNet's mean and variance are statistics."""
-        channels = bottoms[0][1] or 0
-        return Cost(2 * channels, 2 * channels if self.bn_mode is None else 0)
+    def weights(self, shapes: Sequence[Shape]) -> tuple[Weight, ...]:
+        """Scale and shift, or slope, bias and statistics."""
+        if self.bn_mode is not None:
+            return (
+                Weight("scale", "scale_filler", 1.0, random=1.0),
+                Weight("shift", "shift_filler", random=0.0),
+            )
+        return (
+            Weight("slope", "slope_filler", 1.0, random=1.0),
+            Weight("bias", "bias_filler", random=0.0),
+            Weight("mean", random=0.0, statistic=True),
+            Weight("variance", value=1.0, random=1.0, statistic=True),
+        )
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """By the fork that it is of."""
@@ -90,6 +99,15 @@ class BN(Base):
         channels = (1, x.shape[1], 1, 1)
         found += [np.asarray(v, x.dtype).reshape(channels) for v in (mean, variance)]
         return tuple(found[:tops])
+
+    def affine(self, blobs: Sequence[Array]) -> Affine | None:
+        """By stored statistics, or by none."""
+        first, second, *statistics = (blob.reshape(-1).astype(np.float64) for blob in blobs)
+        if self.bn_mode is not None:
+            return Affine(first, second) if self.bn_mode == INFERENCE else None
+        mean, variance = statistics
+        factor = 1 / np.sqrt(variance + self.eps)
+        return Affine(factor, -mean * factor).then(Affine(first, second))
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
         """BatchNormalization; Mul and Add; or by the batch ReduceMean and arithmetic."""

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Self
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Block
 from prototxt_gen.errors import ShapeError, UnsupportedError
-from prototxt_gen.layers.base import MANY, Arity, Problem, layer
+from prototxt_gen.layers.base import BATCH, FIXED, MANY, Arity, Axes, Instead, Problem, Role, layer
 from prototxt_gen.layers.base import Layer as Base
+from prototxt_gen.layers.parts.axes import named
 from prototxt_gen.layers.parts.shapes import Shape, show
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ class Input(Base):
     """What the user gives; one shape for each top, or one for all (input_layer.hpp)."""
 
     shape: tuple[tuple[int, ...], ...] = ()
+
+    role = Role.INPUT
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
@@ -115,6 +118,14 @@ class DummyData(Base):
                 )
         return self.shape * tops if len(self.shape) == 1 else self.shape
 
+    def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
+        """What has several axes follows the batch; a single one is a list of factors."""
+        return Axes((), tuple(named(BATCH if len(top) > 1 else FIXED, len(top)) for top in tops))
+
+    def at_inference(self) -> Base | Instead:
+        """Values drawn at random are for training: the user gives others."""
+        return Instead.INPUT if None in self.values else Instead.ITSELF
+
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The values of constant fillers, and 0 for others."""
         values = self.values * tops if len(self.values) == 1 else self.values or (0.0,) * tops
@@ -163,6 +174,10 @@ class Parameter(Base):
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """The shape."""
         return (self.shape,)
+
+    def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
+        """Of a size that is stored."""
+        return Axes((), (named(FIXED, len(self.shape)),))
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The weight."""

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Optional, Self, TypeVar
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Block, Symbol
 from prototxt_gen.errors import ShapeError, UnsupportedError
-from prototxt_gen.layers.base import Arity, Problem, layer
+from prototxt_gen.layers.activation import Softmax
+from prototxt_gen.layers.base import (
+    CLASSES,
+    Arity,
+    Axes,
+    Below,
+    Instead,
+    Problem,
+    Role,
+    Sample,
+    layer,
+)
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.labels import (
     each_class,
@@ -39,7 +50,7 @@ class SoftmaxWithLoss(Base):
     normalize: Optional[bool] = None
     axis: int = 1
 
-    loss = True
+    role = Role.LOSS
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
@@ -63,6 +74,14 @@ class SoftmaxWithLoss(Base):
         """A scalar, and the shape of the scores."""
         _one_label_each(bottoms, axis_index(self.axis, len(bottoms[0])))
         return ((), bottoms[0])[:tops]
+
+    def sample(self, index: int, bottoms: Sequence[Shape]) -> Sample:
+        """A label is a class."""
+        return _classes(bottoms, self.axis) if index == 1 else None
+
+    def at_inference(self) -> Base | Instead:
+        """Softmax."""
+        return Softmax(self.axis)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The mean of -log p at the label."""
@@ -93,7 +112,7 @@ class InfogainLoss(Base):
     ignore_label: Optional[int] = None
     normalization: Optional[Symbol] = None
 
-    loss = True
+    role = Role.LOSS
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
@@ -128,6 +147,20 @@ class InfogainLoss(Base):
         if len(bottoms) == 3 and classes is not None:
             need_count(bottoms[2], classes * classes, "bottom 2, the matrix of classes,")
         return ((), bottoms[0])[:tops]
+
+    def sample(self, index: int, bottoms: Sequence[Shape]) -> Sample:
+        """A label is a class."""
+        return _classes(bottoms, self.axis) if index == 1 else None
+
+    def labels(self, bottoms: int) -> frozenset[int]:
+        """The second bottom; the matrix is none."""
+        return frozenset({1})
+
+    def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
+        """The matrix has a row for each class."""
+        found = super().axes(bottoms, tops)
+        matrix = ((CLASSES, *(None,) * (len(bottoms[2]) - 1)),) if len(bottoms) == 3 else ()
+        return found._replace(bottoms=(*found.bottoms[:2], *matrix))
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The mean of -sum over k of H[label, k] log p[k]."""
@@ -170,6 +203,8 @@ class Accuracy(Base):
     axis: int = 1
     ignore_label: Optional[int] = None
 
+    role = Role.MEASURE
+
     def arity(self) -> Arity:
         """Scores and labels; a second top has the accuracy of each class."""
         return Arity((2, 2), (1, 2))
@@ -191,6 +226,10 @@ class Accuracy(Base):
             )
             raise ShapeError(message, rule="top-k", field="top_k")
         return ((), (classes,))[:tops]
+
+    def sample(self, index: int, bottoms: Sequence[Shape]) -> Sample:
+        """A label is a class."""
+        return _classes(bottoms, self.axis) if index == 1 else None
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """How often fewer than top_k scores reach the label's, itself included."""
@@ -227,6 +266,11 @@ class Accuracy(Base):
         if len(b.top_shapes) == 2:
             tops.append(each_class(b, at, right, counted, axis))
         return tuple(tops)
+
+
+def _classes(bottoms: Sequence[Shape], axis: int) -> Sample:
+    """A label is one of the classes, along an axis of the first bottom."""
+    return Below(bottoms[0][axis_index(axis, len(bottoms[0]))] or 1)
 
 
 def _one_label_each(bottoms: Sequence[Shape], axis: int) -> None:

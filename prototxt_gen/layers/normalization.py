@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Optional
 
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Symbol
-from prototxt_gen.layers.base import Cost, Problem, layer
+from prototxt_gen.layers.base import Affine, Problem, Weight, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.numeric import along
-from prototxt_gen.layers.parts.shapes import Dim, Shape, count, need_rank
+from prototxt_gen.layers.parts.shapes import Dim, Shape, need_rank
 from prototxt_gen.layers.pooling import AVE, Pooling
 
 if TYPE_CHECKING:
@@ -47,10 +47,15 @@ class BatchNorm(Base):
         self._channels(bottoms[0])
         return (bottoms[0],)
 
-    def cost(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Cost:
-        """The first three blobs are statistics: none is learned."""
-        sizes = [count(shape) or 0 for shape in self.blob_shapes(bottoms)]
-        return Cost(parameters=sum(sizes[3:]), statistics=sum(sizes[:3]))
+    def weights(self, shapes: Sequence[Shape]) -> tuple[Weight, ...]:
+        """Statistics, which begin as zeros and are not learned, then factors that are."""
+        return (
+            Weight("mean", random=0.0, statistic=True, fixed=True),
+            Weight("variance", random=1.0, statistic=True, fixed=True),
+            Weight("factor", random=1.0, statistic=True, fixed=True),
+            Weight("scale", "scale_filler", 1.0, random=1.0),
+            Weight("bias", "bias_filler", random=0.0),
+        )[: len(shapes)]
 
     def _channels(self, bottom: Shape) -> Dim:
         # LayerSetUp provides for one axis, but Reshape then asks for the size of axis 1.
@@ -85,6 +90,15 @@ class BatchNorm(Base):
             inputs = [b.const(v, n) for v, n in zip(values, names, strict=True)]
             y = b.op("BatchNormalization", [x, *inputs], epsilon=self.eps)
         return (b.op("Relu", [y]) if self.relu else y,)
+
+    def affine(self, blobs: Sequence[Array]) -> Affine | None:
+        """By the stored statistics; 1 / s and -m / s, s being sqrt(variance + eps)."""
+        if self.use_global_stats is False or self.relu:
+            return None
+        mean, variance = (value.astype(np.float64) for value in self.statistics(blobs))
+        factor = 1 / np.sqrt(variance + self.eps)
+        found = Affine(factor, -mean * factor)
+        return found.then(Affine(blobs[3], blobs[4])) if self.scale_bias else found
 
     def statistics(self, blobs: Sequence[Array]) -> tuple[Array, Array]:
         """Mean and variance; a factor of 0 makes both 0 (batch_norm_layer.cpp)."""
@@ -192,6 +206,10 @@ class Normalize(Base):
         """The factors: (C,), or a scalar where one is shared."""
         need_rank(bottoms[0], 2, 4, "Normalize")
         return ((),) if self.channel_shared else ((bottoms[0][1],),)
+
+    def weights(self, shapes: Sequence[Shape]) -> tuple[Weight, ...]:
+        """The factors."""
+        return (Weight("scale", "scale_filler", 1.0),)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The formula; eps is inside of the root."""

@@ -20,6 +20,8 @@ class ShuffleChannel(Base):
 
     group: int = 1
 
+    rearranges = True
+
     def problems(self) -> Iterator[Problem]:
         """There is a group."""
         if self.group < 1:

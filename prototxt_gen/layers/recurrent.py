@@ -6,10 +6,22 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from prototxt_gen._numpy import np
-from prototxt_gen.layers.base import Arity, Cost, Problem, layer
+from prototxt_gen.layers.base import (
+    BATCH,
+    TIME,
+    Arity,
+    Axes,
+    Below,
+    Cost,
+    Problem,
+    Sample,
+    Weight,
+    layer,
+)
 from prototxt_gen.layers.base import Layer as Base
+from prototxt_gen.layers.parts.axes import Labels, filled
 from prototxt_gen.layers.parts.lstm import each_step, lower_lstm, lstm
-from prototxt_gen.layers.parts.shapes import Dim, Shape, count, need_count, need_rank, need_sizes
+from prototxt_gen.layers.parts.shapes import Dim, Shape, count, need_rank, need_sizes
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder
@@ -27,6 +39,7 @@ class _Recurrent(Base):
 
     gates: ClassVar[int]  #: how many times D the hidden weights are
     states: ClassVar[int]  #: how many blobs a state has
+    least_weights: ClassVar[int]  #: how many weights there are without a static input
 
     def arity(self) -> Arity:
         """x and cont, a static input or none, and the state where it is exposed."""
@@ -58,6 +71,27 @@ class _Recurrent(Base):
             for index in range(len(bottoms) - self.states, len(bottoms)):
                 need_sizes(bottoms[index], state, f"bottom {index}")
         return ((steps, batch, self.num_output), *(state,) * (tops - 1))
+
+    def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
+        """Time, then the batch; a static input has the batch alone, a state 1 in its place."""
+        static = int(self._static(bottoms))
+        first: list[Labels] = [(TIME, BATCH), (TIME, BATCH), *[(BATCH,)] * static]
+        first += [(None, BATCH)] * (len(bottoms) - len(first))
+        after: list[Labels] = [(TIME, BATCH), *[(None, BATCH)] * (len(tops) - 1)]
+        return Axes(filled(first, bottoms), filled(after, tops))
+
+    def sample(self, index: int, bottoms: Sequence[Shape]) -> Sample:
+        """cont is 0 where a sequence begins, else 1."""
+        return Below(2) if index == 1 else None
+
+    def weights(self, shapes: Sequence[Shape]) -> tuple[Weight, ...]:
+        """By the names of ``blob_shapes``."""
+        static = ("weight_static",) if len(shapes) > self.least_weights else ()
+        names = ("weight_x", "bias", *static, "weight_h", "weight_o", "bias_o")
+        return tuple(
+            Weight(name, "weight_filler" if len(shape) > 1 else "bias_filler")
+            for name, shape in zip(names, shapes, strict=False)
+        )
 
     def cost(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Cost:
         """One multiply-add for each weight and step; biases are not counted."""
@@ -109,6 +143,7 @@ class LSTM(_Recurrent):
 
     gates = 4
     states = 2
+    least_weights = 3
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """Step by step; cont gates both parts of the state."""
@@ -138,6 +173,7 @@ class RNN(_Recurrent):
 
     gates = 1
     states = 1
+    least_weights = 5
 
     def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
         """Then the weights and the bias of the output."""
@@ -197,60 +233,3 @@ class LSTMUnit(Base):
         need_sizes(gates, (*before[:2], wide), "bottom 1")
         need_sizes(cont, before[:2], "bottom 2")
         return (before, before)
-
-
-@layer("Lstm", param="lstm_param")
-class CtpnLstm(Base):
-    """An LSTM with a state that starts at 0 (CTPN's fork); x is (T, N, I)."""
-
-    num_output: int = 0
-    clipping_threshold: float = 0.0
-
-    def arity(self) -> Arity:
-        """x, and cont or not."""
-        return Arity((1, 2), (1, 1))
-
-    def problems(self) -> Iterator[Problem]:
-        """There is an output."""
-        if self.num_output == 0:
-            yield Problem("num-output-zero", "num_output is 0, expected at least 1", "num_output")
-
-    def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
-        """Weights of x, of the state before, and the bias."""
-        need_rank(bottoms[0], 2, 32, "Lstm")
-        wide = 4 * self.num_output
-        return (wide, count(bottoms[0][2:])), (wide, self.num_output), (wide,)
-
-    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """(T, N, H)."""
-        need_rank(bottoms[0], 2, 32, "Lstm")
-        if len(bottoms) == 2:
-            need_count(bottoms[1], count(bottoms[0][:2]), "bottom 1, cont,")
-        return ((*bottoms[0][:2], self.num_output),)
-
-    def cost(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Cost:
-        """One multiply-add for each weight and step."""
-        weights = sum(count(shape) or 0 for shape in self.blob_shapes(bottoms)[:2])
-        adds = (count(bottoms[0][:2]) or 0) * weights
-        return super().cost(bottoms, tops)._replace(multiply_adds=adds)
-
-    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """Each item of the batch by itself; the fork's CPU code mixes them up."""
-        x = bottoms[0]
-        inner = x.reshape(*x.shape[:2], -1) @ blobs[0].T + blobs[2]
-        cont = bottoms[1] if len(bottoms) == 2 else np.ones(x.shape[:2], np.float32)
-        zero = np.zeros((x.shape[1], self.num_output), np.float32)
-        return (np.stack(lstm(inner, cont.reshape(x.shape[:2]), blobs[1], zero, zero)[0]),)
-
-    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """Unrolled."""
-        x = bottoms[0]
-        shape = b.bottom_shapes[0]
-        if len(shape) != 3:
-            x = b.reshape(x, [0, 0, count(shape[2:]) or 1])
-        inner = b.op("MatMul", [x, b.const(np.ascontiguousarray(blobs[0].T), "weight_x")])
-        inner = b.op("Add", [inner, b.const(blobs[2], "bias")])
-        cont = bottoms[1] if len(bottoms) == 2 else None
-        if cont is not None and len(b.bottom_shapes[1]) != 2:
-            cont = b.reshape(cont, [shape[0] or 1, -1])
-        return lower_lstm(b, inner, cont, blobs[1], None)[:1]

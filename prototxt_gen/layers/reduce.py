@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Optional
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Symbol
 from prototxt_gen.errors import ShapeError
-from prototxt_gen.layers.base import MANY, Arity, Problem, layer
+from prototxt_gen.layers.base import MANY, ROWS, Arity, Axes, Below, Problem, Sample, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.shapes import Shape, axis_index, count, need_rank, same, show
 
@@ -146,6 +146,15 @@ class BatchReindex(Base):
         need_rank(bottoms[1], 1, 1, "BatchReindex")
         return ((bottoms[1][0], *bottoms[0][1:]),)
 
+    def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
+        """As many rows as indices; the other axes stay."""
+        rest = tuple(str(index) for index in range(1, len(bottoms[0])))
+        return Axes(((None, *rest), (ROWS,)), ((ROWS, *rest),))
+
+    def sample(self, index: int, bottoms: Sequence[Shape]) -> Sample:
+        """An index of a row."""
+        return Below(bottoms[0][0] or 1) if index == 1 else None
+
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The rows."""
         return (bottoms[0][bottoms[1].astype(np.int64)],)
@@ -180,6 +189,15 @@ class Filter(Base):
                     f"{show(selector)}"
                 )
         return tuple((None, *bottom[1:]) for bottom in data)
+
+    def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
+        """All bottoms have the same rows, and the tops some of them."""
+        rows = tuple(("0", *(None,) * (len(shape) - 1)) for shape in bottoms)
+        return Axes(rows, tuple((None,) * len(shape) for shape in tops))
+
+    def sample(self, index: int, bottoms: Sequence[Shape]) -> Sample:
+        """A selector is 0 or 1."""
+        return Below(2) if index == len(bottoms) - 1 else None
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The rows."""

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Self
 
 from prototxt_gen.document import Block
 from prototxt_gen.errors import ShapeError
+from prototxt_gen.layers.base import Axes, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.base import Problem, layer
+from prototxt_gen.layers.parts.axes import regrouped
 from prototxt_gen.layers.parts.shapes import Dim, Shape, axis_index, count, show
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Reshape(Base):
 
     spellings = frozenset({"shape"})
     in_place = False
+    rearranges = True
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
@@ -108,6 +110,17 @@ class Reshape(Base):
             )
         return total // known
 
+    def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
+        """What no reshaping touches."""
+        return regrouped(bottoms[0], tops[0])
+
+    def unpinned(self, bottom: Shape, axis: int) -> Self:
+        """With 0 for a dimension that names the size of the bottom's axis in its place."""
+        kept = all(d in (0, size) for d, size in zip(self.dims, bottom[: axis + 1], strict=False))
+        if self.axis != 0 or axis >= len(self.dims) or not kept:
+            return self
+        return replace(self, dims=(*self.dims[:axis], 0, *self.dims[axis + 1 :]))
+
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The same values."""
         return (bottoms[0].reshape(self.shapes([bottoms[0].shape], 1)[0]),)
@@ -125,6 +138,7 @@ class Flatten(Base):
     end_axis: int = -1
 
     in_place = False
+    rearranges = True
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """The axes in front, their product, and those behind."""
@@ -137,6 +151,10 @@ class Flatten(Base):
                 field="end_axis",
             )
         return ((*bottoms[0][:start], count(bottoms[0][start:end]), *bottoms[0][end:]),)
+
+    def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
+        """What no reshaping touches."""
+        return regrouped(bottoms[0], tops[0])
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The same values."""

@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Self
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Block
 from prototxt_gen.errors import ShapeError, UnsupportedError
-from prototxt_gen.layers.base import MANY, Arity, Problem, layer
+from prototxt_gen.layers.base import (
+    MANY,
+    ROWS,
+    Arity,
+    Axes,
+    Problem,
+    Regions,
+    Sample,
+    layer,
+)
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.roi_table import lower_roi_pooling
 from prototxt_gen.layers.parts.shapes import Dim, Shape, need_rank, show
@@ -24,7 +33,27 @@ if TYPE_CHECKING:
 _LAST_ROI_OPSET = 21  #: onnxruntime has no kernel for later forms
 
 
-class _Cells(Base):
+class _OfRegions(Base):
+    """What all layers share that look at a map, bottom 0, where the regions of bottom 1 are."""
+
+    spatial_scale: float
+
+    def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
+        """As many rows as regions."""
+        image = (None,) * len(bottoms[0])
+        rest = (None,) * (len(bottoms[1]) - 1)
+        return Axes((image, (ROWS, *rest)), ((ROWS, None, None, None),))
+
+    def sample(self, index: int, bottoms: Sequence[Shape]) -> Sample:
+        """Regions inside of the images."""
+        if index != 1:
+            return None
+        images, _, height, width = (size or 1 for size in bottoms[0])
+        scale = self.spatial_scale or 1.0
+        return Regions(images, height / scale, width / scale)
+
+
+class _Cells(_OfRegions):
     """What ROIPooling and ROIAlign share: a subclass is a layer type with these fields."""
 
     pooled_h: int
@@ -46,7 +75,7 @@ class _Cells(Base):
         return ((_regions(bottoms[1]), bottoms[0][1], self.pooled_h, self.pooled_w),)
 
 
-class _Grouped(Base):
+class _Grouped(_OfRegions):
     """What PSROIPooling and PSROIAlign share: channels of its own for each cell."""
 
     output_dim: int
@@ -198,6 +227,11 @@ class DecodeBBox(Base):
     def arity(self) -> Arity:
         """Offsets, scores and regions."""
         return Arity((3, 3), (1, 1))
+
+    def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
+        """A row for each region."""
+        rows = tuple((ROWS, *(None,) * (len(shape) - 1)) for shape in bottoms)
+        return Axes(rows, ((ROWS, None, None, None),))
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """(R, 5, 1, 1)."""

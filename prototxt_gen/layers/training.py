@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from prototxt_gen.errors import UnsupportedError
-from prototxt_gen.layers.base import MANY, Arity, layer
+from prototxt_gen.layers.base import MANY, Arity, Role, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.shapes import Shape
 
@@ -13,7 +13,7 @@ from prototxt_gen.layers.parts.shapes import Shape
 class _Loss(Base):
     """A scalar, whatever it is the loss of."""
 
-    loss = True
+    role = Role.LOSS
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """A scalar; what stands beside it is not known."""
@@ -41,6 +41,10 @@ class MultiBoxLoss(_Loss):
     def arity(self) -> Arity:
         """Four bottoms."""
         return Arity((4, 4), (0, 1))
+
+    def labels(self, bottoms: int) -> frozenset[int]:
+        """The boxes that are there."""
+        return frozenset({3})
 
 
 @layer("SmoothL1Loss")
@@ -97,27 +101,39 @@ class TRT(_Opaque):
 class AnnotatedData(_Opaque):
     """Images with boxes from a database (SSD)."""
 
+    role = Role.SOURCE
+
 
 @layer("VideoData")
 class VideoData(_Opaque):
     """Frames of a camera or a film (SSD)."""
+
+    role = Role.SOURCE
 
 
 @layer("BoxData")
 class BoxData(_Opaque):
     """Images with boxes (intel/caffe)."""
 
+    role = Role.SOURCE
+
 
 @layer("BoxAnnotatorOHEM")
 class BoxAnnotatorOHEM(_Opaque):
     """The regions with the greatest loss (R-FCN)."""
+
+    role = Role.TRAINING
 
 
 @layer("EvalDetection")
 class EvalDetection(_Opaque):
     """How good found boxes are (intel/caffe)."""
 
+    role = Role.TRAINING
+
 
 @layer("DetectNetTransformation")
 class DetectNetTransformation(_Opaque):
     """Images and boxes changed at random (NVIDIA's fork)."""
+
+    role = Role.TRAINING

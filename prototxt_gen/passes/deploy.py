@@ -15,45 +15,11 @@ from typing import Literal
 from prototxt_gen.document import Block
 from prototxt_gen.graph.graph import Graph, Node, Ref
 from prototxt_gen.graph.infer import Shapes
-from prototxt_gen.layers.activation import Sigmoid, Softmax
-from prototxt_gen.layers.base import Layer
-from prototxt_gen.layers.distance_loss import SigmoidCrossEntropyLoss
-from prototxt_gen.layers.inputs import DummyData, Input
-from prototxt_gen.layers.loss import SoftmaxWithLoss
-from prototxt_gen.passes.rebuild import append, empty_like
+from prototxt_gen.layers.base import Instead, Role
+from prototxt_gen.layers.inputs import Input
+from prototxt_gen.passes.rebuild import append, empty_like, input_shapes
 
 Losses = Literal["auto", "keep", "head", "drop"]
-
-#: Layers that give what only a file or a database has.
-SOURCES = frozenset(
-    [
-        "Data",
-        "ImageData",
-        "WindowData",
-        "HDF5Data",
-        "MemoryData",
-        "AnnotatedData",
-        "VideoData",
-        "BoxData",
-    ]
-)
-#: Layers that are of no use at inference; the losses among them have no head either.
-TRAINING = frozenset(
-    [
-        "Silence",
-        "HDF5Output",
-        "DetectionEvaluate",
-        "EvalDetection",
-        "BoxAnnotatorOHEM",
-        "MultiBoxLoss",
-        "SmoothL1Loss",
-        "SmoothL1LossOHEM",
-        "SoftmaxWithLossOHEM",
-        "L1Loss",
-        "RegionLoss",
-        "DetectNetTransformation",
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +39,18 @@ def deploy(graph: Graph, shapes: Shapes, losses: Losses = "auto") -> tuple[Graph
     gone: set[Ref] = set()  # what no layer makes any more
     labels = _labels(graph)
     for node in graph.nodes:
-        if node.type in SOURCES or (
-            isinstance(node.layer, DummyData) and None in node.layer.values
-        ):
+        instead = node.layer.at_inference()
+        if instead is Instead.INPUT:
             _inputs(made, node, shapes, labels, gone, changes)
-        elif node.layer.loss or node.type == "Accuracy":
+        elif node.layer.role in (Role.LOSS, Role.MEASURE):
             _loss(made, node, graph, losses, gone, changes)
-        elif node.type in TRAINING or any(ref in gone for ref in node.bottoms):
-            why = "is for training" if node.type in TRAINING else "reads what is for training"
+        elif instead is Instead.NOTHING or any(ref in gone for ref in node.bottoms):
+            own = instead is Instead.NOTHING
+            why = "is for training" if own else "reads what is for training"
             changes.append(Change(node.name, node.type, f"left out: it {why}"))
-            if node.type == "Silence":
-                made.hidden.update(ref.blob for ref in node.bottoms)
+            if node.layer.role is Role.SINK:
+                silent = node.layer.labels(len(node.bottoms))
+                made.hidden.update(node.bottoms[index].blob for index in silent)
             gone.update(node.tops)
         else:
             append(made, node)
@@ -97,7 +64,7 @@ def _without_unread(graph: Graph, made: Graph, changes: list[Change]) -> Graph:
     rest = empty_like(made)
     for node in made.nodes:
         layer = node.layer
-        if not isinstance(layer, Input):
+        if layer.role is not Role.INPUT:
             append(rest, node)
             continue
         kept = [top.blob for top in node.tops if top.blob not in unread]
@@ -106,26 +73,25 @@ def _without_unread(graph: Graph, made: Graph, changes: list[Change]) -> Graph:
             for top in node.tops
             if top.blob in unread
         ]
-        if len(layer.shape) == len(node.tops):
-            shapes = zip(node.tops, layer.shape, strict=True)
-            layer = Input(tuple(shape for top, shape in shapes if top.blob in kept))
+        if len(kept) < len(node.tops):
+            shapes = dict(zip(node.tops, input_shapes(node), strict=True))
+            known = (shapes[top] for top in node.tops if top.blob in kept)
+            layer = Input(tuple(shape for shape in known if shape is not None))
         if kept:
             rest.add(node.name, layer, (), kept, node.source, node.field)
     return rest
 
 
 def _labels(graph: Graph) -> set[Ref]:
-    """The tops of data layers that nothing but losses and Accuracy reads, as their labels."""
+    """The tops of data layers that are read as labels, and as nothing else."""
     readers: dict[Ref, list[bool]] = {}
     for node in graph.nodes:
         for index, ref in enumerate(node.bottoms):
-            measures = node.layer.loss or node.type in ("Accuracy", "Silence")
-            label = measures and (index > 0 or node.type == "Silence")
-            readers.setdefault(ref, []).append(label)
+            readers.setdefault(ref, []).append(index in node.layer.labels(len(node.bottoms)))
     return {
         top
         for node in graph.nodes
-        if node.type in SOURCES
+        if node.layer.role is Role.SOURCE
         for index, top in enumerate(node.tops)
         if all(readers.get(top, [index > 0]))
     }
@@ -159,14 +125,13 @@ def _loss(
     gone: set[Ref],
     changes: list[Change],
 ) -> None:
-    from_data = any(ref in gone for ref in node.bottoms[1:])
-    if losses in ("keep", "auto") and not from_data and node.bottoms[0] not in gone:
+    if losses in ("keep", "auto") and not any(ref in gone for ref in node.bottoms):
         append(made, node)
         return
     gone.update(node.tops)
-    head = _head(node.layer)
+    head = node.layer.at_inference()
     scores = node.bottoms[0]
-    if head is None or losses == "drop" or scores in gone:
+    if isinstance(head, Instead) or losses == "drop" or scores in gone:
         changes.append(Change(node.name, node.type, "left out: it is for training"))
         return
     same = (other for other in graph.nodes if scores in other.bottoms)
@@ -185,9 +150,3 @@ def _names(layer: str) -> Iterator[str]:
     yield f"{layer}_prob"
     for number in count(2):
         yield f"{layer}_prob{number}"
-
-
-def _head(layer: Layer) -> Layer | None:
-    if isinstance(layer, SoftmaxWithLoss):
-        return Softmax(layer.axis)
-    return Sigmoid() if isinstance(layer, SigmoidCrossEntropyLoss) else None

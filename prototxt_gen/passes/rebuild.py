@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.graph.graph import Graph, Node
 
 
@@ -43,3 +44,12 @@ def needed(graph: Graph, outputs: Iterable[str]) -> list[int]:
             wanted.update(node.bottoms)
             found.append(index)
     return found[::-1]
+
+
+def input_shapes(node: Node) -> tuple[tuple[int, ...] | None, ...]:
+    """The shape that an input node has for each top; None where the user is to say it."""
+    try:
+        shapes = node.layer.shapes((), len(node.tops))
+    except UnsupportedError:
+        return (None,) * len(node.tops)
+    return tuple(tuple(dim or 0 for dim in shape) for shape in shapes)

@@ -44,8 +44,9 @@ def _stripped(node: Node) -> Node:
 
 def _without_fillers(node: Node, field: Field) -> Field:
     value = field.value
-    # The fillers of DummyData are what it makes.
-    if field.name != node.layer.param or not isinstance(value, Block) or node.type == "DummyData":
+    # A layer without blobs has fillers for what it makes.
+    weightless = node.layer.parameter_free()
+    if field.name != node.layer.param or not isinstance(value, Block) or weightless:
         return field
     kept = [inner for inner in value if not inner.name.endswith("filler")]
     params = Block(kept, value.type, value.comments)

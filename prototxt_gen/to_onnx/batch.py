@@ -1,31 +1,30 @@
 """Batches: another size, or one that is free.
 
-A free dimension has a symbol in the model. Axis 0 of an input is the batch, axis 1 where an
-LSTM or RNN reads it. A second bottom that has factors or a state of its own keeps its size,
-and one that has regions or indices gets a symbol of its own. To know what depends on the
-batch, shapes are inferred once more for another one: what differs is free.
+A free dimension has a symbol in the model. Which axis of an input is the batch, and which
+must keep its size, comes from the layers that it goes through (``to_onnx.axes``). To know
+what depends on the batch, shapes are inferred once more for another one: what differs is
+free.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.errors import GraphError
 from prototxt_gen.graph.check import check
 from prototxt_gen.graph.graph import Graph, Ref
-from prototxt_gen.graph.infer import Shapes
-from prototxt_gen.layers.affine import Bias, Scale
-from prototxt_gen.layers.inputs import DummyData, Input
+from prototxt_gen.graph.infer import Shapes, infer
+from prototxt_gen.layers.base import BATCH, ROWS, Role
+from prototxt_gen.layers.inputs import Input
 from prototxt_gen.layers.parts.shapes import Dim, Shape
-from prototxt_gen.layers.reshape import Reshape
 from prototxt_gen.passes.deploy import Change
-from prototxt_gen.passes.rebuild import append, empty_like
+from prototxt_gen.passes.rebuild import append, empty_like, input_shapes
+from prototxt_gen.to_onnx.axes import Meanings, labelled, meaning_of
 
-BATCH = "batch"
 _OTHER = 13  #: how much larger the other batch is; no net counts in it
-_ROWS = frozenset(["ROIPooling", "ROIAlign", "PSROIPooling", "PSROIAlign", "BatchReindex"])
+_ADVICE = "give a batch with --batch N"
 
 
 @dataclass(frozen=True)
@@ -60,16 +59,16 @@ class Batch:
 
 def set_batch(graph: Graph, batch: int, given: Mapping[str, Shape] | None) -> Graph:
     """The net with another size of its batch."""
-    axes = _free_axes(graph)
+    given = given or {}
+    axes = _batch_axes(graph, infer(graph, Sink(), given))
     made = empty_like(graph)
     for node in graph.nodes:
-        if isinstance(node.layer, Input):
-            shapes = node.layer.shape * (len(node.tops) if len(node.layer.shape) == 1 else 1)
+        if node.layer.role is Role.INPUT:
             changed = []
-            for top, shape in zip(node.tops, shapes, strict=False):
-                found = list((given or {}).get(top.blob, shape))
+            for top, shape in zip(node.tops, input_shapes(node), strict=True):
+                found = list(given.get(top.blob, shape or ()))
                 axis, symbol = axes.get(top.blob, (0, ""))
-                if symbol == BATCH and len(found) > axis:
+                if symbol and not symbol.endswith(ROWS) and len(found) > axis:
                     found[axis] = batch
                 changed.append(tuple(dim or 0 for dim in found))
             node = replace(node, layer=Input(tuple(changed)))
@@ -79,36 +78,45 @@ def set_batch(graph: Graph, batch: int, given: Mapping[str, Shape] | None) -> Gr
 
 def free_batch(graph: Graph, shapes: Shapes) -> tuple[Graph, Batch, list[Change]]:
     """The net with a batch that is free; raises GraphError where it cannot have one."""
-    graph, changes = _without_literal_batch(graph, shapes)
-    symbols = {
-        name: (axis, symbol)
-        for name, (axis, symbol) in _free_axes(graph).items()
-        if len(shapes.blobs[Ref(name, 0)]) > axis and symbol
-    }
+    symbols = _batch_axes(graph, shapes)
+    graph, changes = _without_literal_batch(graph, shapes, symbols)
     given: dict[str, Shape] = {}
-    extra: dict[str, int] = {}
+    more: dict[str, int] = {}
     for ref in graph.inputs:
         shape = list(shapes.blobs[ref])
         if ref.blob in symbols:
             axis, symbol = symbols[ref.blob]
-            more = _OTHER + 10 * extra.setdefault(symbol, len(extra))
-            shape[axis] = (shape[axis] or 0) + more
+            shape[axis] = (shape[axis] or 0) + more.setdefault(symbol, _OTHER + 10 * len(more))
         given[ref.blob] = tuple(shape)
     sink = Sink(graph.source)
     other = check(graph, sink, {**given, **_constants(graph, shapes, given)})
     if sink.errors:
-        first = sink.errors[0]
         raise GraphError(
-            f"the net cannot have a free batch: layer {first.layer!r}: {first.message}; give a "
-            "batch with --batch N"
+            f"the net cannot have a free batch: layer {sink.errors[0].layer!r} takes no other "
+            f"size than that of the net [{sink.errors[0].rule}]; {_ADVICE}"
         )
     for index, weights in shapes.weights.items():
         if other.weights.get(index) != weights:
             raise GraphError(
                 f"the net cannot have a free batch: a weight of layer {graph.nodes[index].name!r} "
-                "has the size of the batch; give a batch with --batch N"
+                f"has the size of the batch; {_ADVICE}"
             )
+    _need_fixed(graph, shapes, other)
     return graph, Batch(shapes, other.blobs, symbols), changes
+
+
+def _need_fixed(graph: Graph, shapes: Shapes, other: Shapes) -> None:
+    """Raise GraphError where an axis follows the batch that a layer needs at its size."""
+    for node in graph.nodes:
+        for ref, axis, label in labelled(node, shapes):
+            meaning = meaning_of(label)
+            if meaning in (None, BATCH, ROWS):
+                continue
+            if other.blobs.get(ref, shapes.blobs[ref])[axis] != shapes.blobs[ref][axis]:
+                raise GraphError(
+                    f"the net cannot have a free batch: axis {axis} of blob {ref.blob!r}, which "
+                    f"layer {node.name!r} needs {meaning}, would change with it; {_ADVICE}"
+                )
 
 
 def _constants(graph: Graph, shapes: Shapes, given: Mapping[str, Shape]) -> dict[str, Shape]:
@@ -122,54 +130,57 @@ def _constants(graph: Graph, shapes: Shapes, given: Mapping[str, Shape]) -> dict
         return {}
     ((old, new),) = sizes
     return {
-        top.blob: (new, *shapes.blobs[top][1:])
+        ref.blob: (new, *shapes.blobs[ref][1:])
         for node in graph.nodes
-        if isinstance(node.layer, DummyData)
-        for top in node.tops
-        if len(shapes.blobs[top]) > 1 and shapes.blobs[top][0] == old
+        if not node.bottoms and node.layer.role is not Role.INPUT
+        for ref, axis, label in labelled(node, shapes)
+        if label == BATCH and axis == 0 and shapes.blobs[ref][0] == old
     }
 
 
-def _free_axes(graph: Graph) -> dict[str, tuple[int, str]]:
-    """For each input the axis that is free, and its symbol; an empty one where none is."""
-    found = {ref.blob: (0, BATCH) for ref in graph.inputs}
-    for node in graph.nodes:
-        for index, ref in enumerate(node.bottoms):
-            if ref.version or ref.blob not in found:
-                continue
-            layer = node.layer
-            if isinstance(layer, (Scale, Bias)) and index and layer.axis != 0:
-                found[ref.blob] = (0, "")
-            elif node.type in _ROWS and index:
-                found[ref.blob] = (0, f"{ref.blob}_rows")
-            elif node.type in ("LSTM", "RNN"):
-                static = index == 2 and len(node.bottoms) > layer.arity().bottoms[0]
-                found[ref.blob] = (0 if static else 1, BATCH)
-            elif node.type == "Lstm":
-                found[ref.blob] = (1, BATCH)
-            elif node.type == "InfogainLoss" and index == 2:
-                found[ref.blob] = (0, "")
-            elif node.type in ("PriorBox", "Crop") and index == 1:
-                found[ref.blob] = (0, found[ref.blob][1])
+def _batch_axes(graph: Graph, shapes: Shapes) -> dict[str, tuple[int, str]]:
+    """For each input that has one the axis that is free, and its symbol.
+
+    Where no layer says which it is, it is axis 0. Inputs of one batch have one symbol, and
+    one with another size, or with regions or indices, has its own.
+    """
+    meanings = Meanings(graph, shapes)
+    found: dict[str, tuple[int, str]] = {}
+    size: Dim = None
+    for ref in graph.inputs:
+        shape = shapes.blobs.get(ref, ())
+        axis = next(_axes_of(meanings, ref, len(shape), BATCH), 0)
+        meant = meanings.of(ref, axis)
+        if not shape or meant - {BATCH, ROWS}:
+            continue
+        if ROWS in meant:
+            found[ref.blob] = (axis, f"{ref.blob}_{ROWS}")
+            continue
+        size = size or shape[axis]
+        found[ref.blob] = (axis, BATCH if shape[axis] == size else f"{ref.blob}_{BATCH}")
     return found
 
 
-def _without_literal_batch(graph: Graph, shapes: Shapes) -> tuple[Graph, list[Change]]:
-    """A Reshape that names the batch keeps it instead."""
+def _axes_of(meanings: Meanings, ref: Ref, rank: int, meaning: str) -> Iterator[int]:
+    """The axes of a blob that have one meaning, and no other."""
+    return (axis for axis in range(rank) if meanings.of(ref, axis) == {meaning})
+
+
+def _without_literal_batch(
+    graph: Graph, shapes: Shapes, symbols: Mapping[str, tuple[int, str]]
+) -> tuple[Graph, list[Change]]:
+    """Layers that name the size of the batch keep that of their bottom instead."""
+    meanings = Meanings(graph, shapes)
+    free = {meanings.root(Ref(name, 0), axis) for name, (axis, _) in symbols.items()}
     made, changes = empty_like(graph), []
     for node in graph.nodes:
         layer = node.layer
-        bottom = shapes.blobs.get(node.bottoms[0]) if node.bottoms else None
-        if (
-            isinstance(layer, Reshape)
-            and bottom
-            and layer.axis == 0
-            and layer.dims
-            and layer.dims[0] == bottom[0]
-            and layer.dims[0] > 0
-        ):
-            node = replace(node, layer=replace(layer, dims=(0, *layer.dims[1:])))
-            what = f"its literal batch {layer.dims[0]} became that of its bottom"
-            changes.append(Change(node.name, node.type, what))
-        append(made, node)
+        bottom = shapes.blobs.get(node.bottoms[0], ()) if node.bottoms else ()
+        for axis, size in enumerate(bottom):
+            if meanings.root(node.bottoms[0], axis) in free:
+                before, layer = layer, layer.unpinned(bottom, axis)
+                if layer != before:
+                    what = f"its literal batch {size} became that of its bottom"
+                    changes.append(Change(node.name, node.type, what))
+        append(made, replace(node, layer=layer))
     return made, changes

@@ -23,6 +23,7 @@ from prototxt_gen.graph.check import checked, need_inputs
 from prototxt_gen.graph.graph import Graph, Node, Ref
 from prototxt_gen.graph.infer import Shapes
 from prototxt_gen.graph.weights import Weights
+from prototxt_gen.layers.base import Role
 from prototxt_gen.layers.parts.shapes import Shape
 from prototxt_gen.passes.deploy import Change
 from prototxt_gen.passes.rebuild import append, empty_like, needed
@@ -128,7 +129,7 @@ def _lower(
     values: dict[Ref, str] = {}
     builder.reserve({ref.blob for node in graph.nodes for ref in node.tops})
     for index, node in enumerate(graph.nodes):
-        if node.layer.type == "Input":
+        if node.layer.role is Role.INPUT:
             values.update((top, top.blob) for top in node.tops)
             continue
         if any(ref not in values for ref in node.bottoms):

@@ -2,7 +2,33 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import enum
+from typing import TYPE_CHECKING, Any, NamedTuple, Union
+
+if TYPE_CHECKING:
+    from prototxt_gen._numpy import np
+
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class Role(enum.Enum):
+    """What a layer is in a net."""
+
+    PLAIN = "plain"  #: computes its tops from its bottoms and weights
+    INPUT = "input"  #: its tops are what the user gives
+    SOURCE = "source"  #: its tops come from a file, a database or a camera
+    LOSS = "loss"  #: what training makes small
+    MEASURE = "measure"  #: tells a person how good the net is
+    TRAINING = "training"  #: exists for training alone
+    SINK = "sink"  #: reads blobs and has no top
+
+
+class Instead(enum.Enum):
+    """What stands for a layer at inference, where it is not another layer."""
+
+    ITSELF = "itself"
+    INPUT = "input"  #: each top becomes an input of the net
+    NOTHING = "nothing"
 
 
 class Arity(NamedTuple):
@@ -42,3 +68,50 @@ class Problem(NamedTuple):
     message: str
     field: str | None = None
     help: str | None = None
+
+
+class Weight(NamedTuple):
+    """What one of a layer's blobs is: its name, and how it begins.
+
+    ``filler`` is the field of the parameter message that says how Caffe fills it, and
+    ``value`` what it is full of where that field is absent. ``random`` makes a value, from
+    the shape and a generator of numpy's, with which a net can be compared before it is
+    trained; None draws one by the shape. Caffe does not learn a ``statistic``; where it is
+    ``fixed`` too, Caffe refuses a learning rate for it.
+    """
+
+    name: str
+    filler: str | None = None
+    value: float = 0.0
+    random: float | None = None
+    statistic: bool = False
+    fixed: bool = False
+
+
+class Below(NamedTuple):
+    """A sample of whole numbers from 0 to a limit, that one excluded."""
+
+    limit: int
+
+
+class Regions(NamedTuple):
+    """A sample of rows (image, x1, y1, x2, y2), in pixels of an image."""
+
+    images: int
+    height: float
+    width: float
+
+
+#: What values of a bottom must look like; None: any.
+Sample = Union[Below, Regions, None]
+
+
+class Affine(NamedTuple):
+    """y = factor * x + shift for each channel, which is axis 1; float64, (C,) each."""
+
+    factor: Array
+    shift: Array
+
+    def then(self, other: Affine) -> Affine:
+        """Both, one behind the other."""
+        return Affine(self.factor * other.factor, self.shift * other.factor + other.shift)

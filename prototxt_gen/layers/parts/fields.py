@@ -1,0 +1,51 @@
+"""The fields of a layer's dataclass, as they stand in its parameter message."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from functools import cache
+from typing import Any, NamedTuple
+
+from prototxt_gen.document import Symbol, Value
+
+
+class ParamField(NamedTuple):
+    """A field of a dataclass that stands for one of a parameter message."""
+
+    name: str
+    default: Any
+    kind: type
+    repeated: bool
+    optional: bool
+
+
+def fields(cls: type) -> tuple[ParamField, ...]:
+    """The fields of a dataclass with the Python type of their values.
+
+    ``tuple[int, ...]`` is a repeated field, ``bool | None`` one whose absence means
+    something of its own, and any other annotation is the type itself.
+    """
+    return _read(cls)
+
+
+@cache
+def _read(cls: type) -> tuple[ParamField, ...]:
+    hints = typing.get_type_hints(cls)
+    found = []
+    for field in dataclasses.fields(cls):
+        hint = hints[field.name]
+        arguments = typing.get_args(hint)
+        repeated = typing.get_origin(hint) is tuple
+        optional = type(None) in arguments
+        kind = arguments[0] if repeated or optional else hint
+        default = None if field.default is dataclasses.MISSING else field.default
+        found.append(ParamField(field.name, default, kind, repeated, optional))
+    return tuple(found)
+
+
+def plain(value: Any, kind: type) -> Value | list[Value]:
+    """A field's value as a Block takes it."""
+    if isinstance(value, tuple):
+        return [plain(item, kind) for item in value]  # type: ignore[misc]
+    return kind(value) if kind in (Symbol, float) else value

@@ -1,0 +1,60 @@
+"""What the axes of a net's blobs mean, as the layers say that they go through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prototxt_gen.graph.graph import Graph, Node, Ref
+from prototxt_gen.graph.infer import Shapes
+from prototxt_gen.layers.base import MEANINGS
+
+Axis = tuple[Ref, int]
+
+
+class Meanings:
+    """The axes of all blobs in classes: those of one class are one and the same axis."""
+
+    def __init__(self, graph: Graph, shapes: Shapes) -> None:
+        self._above: dict[Axis, Axis] = {}
+        meant: list[tuple[Axis, str]] = []
+        for node in graph.nodes:
+            first: dict[str, Axis] = {}
+            for ref, axis, label in labelled(node, shapes):
+                self._join((ref, axis), first.setdefault(label, (ref, axis)))
+                meaning = meaning_of(label)
+                if meaning is not None:
+                    meant.append(((ref, axis), meaning))
+        self._meanings: dict[Axis, set[str]] = {}
+        for place, meaning in meant:
+            self._meanings.setdefault(self.root(*place), set()).add(meaning)
+
+    def root(self, ref: Ref, axis: int) -> Axis:
+        """The axis that stands for the class of another."""
+        place = (ref, axis)
+        while (above := self._above.get(place, place)) != place:
+            place = above
+        return place
+
+    def of(self, ref: Ref, axis: int) -> set[str]:
+        """Everything that an axis means; nothing where no layer says it."""
+        return self._meanings.get(self.root(ref, axis), set())
+
+    def _join(self, one: Axis, other: Axis) -> None:
+        self._above[self.root(*one)] = self.root(*other)
+
+
+def labelled(node: Node, shapes: Shapes) -> Iterator[tuple[Ref, int, str]]:
+    """The axes of a node's bottoms and tops that have a label; none where shapes lack."""
+    bottoms, tops = shapes.of(node.bottoms), shapes.of(node.tops)
+    if bottoms is None or tops is None:
+        return
+    said = node.layer.axes(bottoms, tops)
+    for refs, labels in ((node.bottoms, said.bottoms), (node.tops, said.tops)):
+        for ref, own in zip(refs, labels, strict=True):
+            yield from ((ref, axis, label) for axis, label in enumerate(own) if label is not None)
+
+
+def meaning_of(label: str) -> str | None:
+    """What a label of ``Layer.axes`` says beside which axes are one."""
+    meaning = label.partition(":")[0]
+    return meaning if meaning in MEANINGS else None
