@@ -8,8 +8,7 @@ from pathlib import Path
 from prototxt_gen.formats.dialects import DIALECTS
 from prototxt_gen.formats.schema import UNION, schema
 from prototxt_gen.layers import MODULES, layer_class
-from prototxt_gen.layers.base import Layer
-from prototxt_gen.passes.deploy import SOURCES, TRAINING
+from prototxt_gen.layers.base import Instead, Layer, Role
 
 TARGET = Path(__file__).with_name("layers.md")
 HEAD = """# Layer types
@@ -39,7 +38,7 @@ def page() -> str:
 def _row(name: str) -> str:
     cls = layer_class(name)
     assert cls is not None
-    opaque = cls.__module__.endswith(".training") and not cls.loss
+    opaque = cls.__module__.endswith(".training") and cls.role is not Role.LOSS
     shapes = "no" if opaque else "yes"
     reference = "yes" if _own(cls, "run") else "no"
     return f"| {name} | {_dialects(cls)} | {shapes} | {reference} | {_onnx(name, cls)} | later |\n"
@@ -48,16 +47,18 @@ def _row(name: str) -> str:
 def _onnx(name: str, cls: type[Layer]) -> str:
     if name in NOTES:
         return NOTES[name]
-    if name in SOURCES:
+    if cls.role is Role.SOURCE:
         return "an input; a label goes"
     if name in LATER:
         return "later"
-    if name in TRAINING:
-        return "left out"
-    if not _own(cls, "lower"):
-        return "no"
+    measured = cls.role in (Role.LOSS, Role.MEASURE)
+    if not _own(cls, "lower") or (cls().at_inference() is Instead.NOTHING and not measured):
+        return "left out" if cls().at_inference() is Instead.NOTHING else "no"
     text = (cls.lower.__doc__ or "").split("\n")[0]
-    return text if not cls.loss else f"its head, or where the user gives labels: {text}"
+    head = cls().at_inference()
+    if isinstance(head, Layer):
+        return f"its head, {head.type}; where the user gives labels: {text}"
+    return text if not measured else f"left out; where the user gives labels: {text}"
 
 
 def _dialects(cls: type[Layer]) -> str:

@@ -9,7 +9,7 @@ from prototxt_gen._numpy import np
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.graph.graph import Graph, Ref
 from prototxt_gen.graph.infer import infer
-from prototxt_gen.layers.base import Below, Regions, Sample
+from prototxt_gen.layers.base import Below, Places, Regions, Sample
 from prototxt_gen.layers.parts.shapes import Shape
 
 if TYPE_CHECKING:
@@ -53,6 +53,9 @@ def _wanted(graph: Graph, given: Mapping[str, Shape]) -> dict[Ref, Sample]:
 def _drawn(sample: Sample, size: tuple[int, ...], random: Random) -> Array:
     if isinstance(sample, Below):
         return np.asarray(random.integers(0, max(1, sample.limit), size), np.float32)
+    if isinstance(sample, Places) and sample.pixels and size:
+        planes = random.random((int(np.prod(size)) // sample.pixels, sample.pixels))
+        return np.argsort(planes, axis=1).astype(np.float32).reshape(size)
     if isinstance(sample, Regions) and size and int(np.prod(size)) == 5 * size[0]:
         rows = size[0]
         image = random.integers(0, sample.images, (rows, 1))

@@ -45,7 +45,7 @@ class Scale(Base):
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
         """The factors of a second bottom have the bottom's axes from ``axis`` on."""
-        return _axes(bottoms, self.axis)
+        return _axes(bottoms, self.axis, self.num_axes, len(bottoms) == 1 or self.bias_term)
 
     def weights(self, shapes: Sequence[Shape]) -> tuple[Weight, ...]:
         """The weight, where no second bottom gives it, and the bias."""
@@ -107,7 +107,7 @@ class Bias(Base):
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
         """As in Scale."""
-        return _axes(bottoms, self.axis)
+        return _axes(bottoms, self.axis, self.num_axes, len(bottoms) == 1)
 
     def weights(self, shapes: Sequence[Shape]) -> tuple[Weight, ...]:
         """The bias."""
@@ -165,17 +165,19 @@ class Axpy(Base):
         return (b.op("Add", [b.op("Mul", [factor, x]), y]),)
 
 
-def _axes(bottoms: Sequence[Shape], axis: int) -> Axes:
-    """The factors have axes of the first bottom, which but for the first keep their size."""
+def _axes(bottoms: Sequence[Shape], axis: int, num_axes: int, stored: bool) -> Axes:
+    """The factors have axes of the first bottom, which keep their size.
+
+    But for axis 0, where nothing is stored and a second bottom has factors for each image.
+    """
     labels = list(map(str, range(len(bottoms[0]))))
-    own: list[str] = []
-    if len(bottoms) == 2:
-        start = _start(len(labels), len(bottoms[1]), axis)
-        for index in range(max(start, 1), start + len(bottoms[1])):
+    factors = len(_factors(bottoms, axis, num_axes))
+    start = _start(len(labels), factors, axis)
+    for index in range(start, start + factors):
+        if index or stored:
             labels[index] = f"{FIXED}:{index}"
-        own = labels[start : start + len(bottoms[1])]
     whole = tuple(labels)
-    return Axes((whole, tuple(own))[: len(bottoms)], (whole,))
+    return Axes((whole, whole[start : start + factors])[: len(bottoms)], (whole,))
 
 
 def _factors(bottoms: Sequence[Shape], axis: int, num_axes: int) -> Shape:

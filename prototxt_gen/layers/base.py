@@ -41,6 +41,7 @@ from prototxt_gen.layers.parts.facets import Arity as Arity
 from prototxt_gen.layers.parts.facets import Below as Below
 from prototxt_gen.layers.parts.facets import Cost as Cost
 from prototxt_gen.layers.parts.facets import Instead as Instead
+from prototxt_gen.layers.parts.facets import Places as Places
 from prototxt_gen.layers.parts.facets import Problem as Problem
 from prototxt_gen.layers.parts.facets import Regions as Regions
 from prototxt_gen.layers.parts.facets import Role as Role

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Self
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Block, Symbol
 from prototxt_gen.errors import ShapeError
-from prototxt_gen.layers.base import MANY, Arity, Problem, Role, layer
+from prototxt_gen.layers.base import MANY, Arity, Axes, Problem, Role, layer
 from prototxt_gen.layers.base import Layer as Base
+from prototxt_gen.layers.parts.axes import alike, all_but
 from prototxt_gen.layers.parts.shapes import Dim, Shape, axis_index, need_equal, same, show
 
 if TYPE_CHECKING:
@@ -116,6 +117,10 @@ class Concat(Base):
             total = None if total is None or size is None else total + size
         return ((*rest[:axis], total, *rest[axis + 1 :]),)
 
+    def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
+        """All but the one that is put together."""
+        return all_but(alike(bottoms, tops), axis_index(self.axis, len(bottoms[0])))
+
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """Side by side."""
         return (np.concatenate(bottoms, axis=self.axis),)
@@ -186,6 +191,10 @@ class Slice(Base):
         else:
             parts = [size // tops] * tops
         return tuple((*bottoms[0][:axis], part, *bottoms[0][axis + 1 :]) for part in parts)
+
+    def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
+        """All but the one that is cut."""
+        return all_but(alike(bottoms, tops), axis_index(self.axis, len(bottoms[0])))
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The parts."""

@@ -9,8 +9,9 @@ from prototxt_gen._numpy import np
 from prototxt_gen.document import Symbol
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.activation import Sigmoid
-from prototxt_gen.layers.base import Arity, Below, Instead, Role, Sample, layer
+from prototxt_gen.layers.base import Arity, Axes, Below, Instead, Role, Sample, layer
 from prototxt_gen.layers.base import Layer as Base
+from prototxt_gen.layers.parts.axes import regrouped
 from prototxt_gen.layers.parts.labels import normalization, rows
 from prototxt_gen.layers.parts.numeric import LOG_THRESHOLD
 from prototxt_gen.layers.parts.shapes import Shape, count, need_count, need_rank, need_sizes, show
@@ -47,6 +48,11 @@ class SigmoidCrossEntropyLoss(Base):
     def at_inference(self) -> Base | Instead:
         """Sigmoid."""
         return Sigmoid()
+
+    def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
+        """As many targets as scores, in whatever shape."""
+        scores, targets = regrouped(bottoms[0], bottoms[1])
+        return Axes((*scores, *targets), ((),) * len(tops))
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The formula; a target is cut to a whole number to be compared with what to ignore."""

@@ -120,7 +120,11 @@ class DummyData(Base):
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
         """What has several axes follows the batch; a single one is a list of factors."""
-        return Axes((), tuple(named(BATCH if len(top) > 1 else FIXED, len(top)) for top in tops))
+        labels = (
+            named(f"{BATCH if len(top) > 1 else FIXED}:{index}", len(top))
+            for index, top in enumerate(tops)
+        )
+        return Axes((), tuple(labels))
 
     def at_inference(self) -> Base | Instead:
         """Values drawn at random are for training: the user gives others."""

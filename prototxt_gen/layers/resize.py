@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Optional
 
 from prototxt_gen._numpy import np
 from prototxt_gen.errors import ShapeError
-from prototxt_gen.layers.base import Arity, Problem, layer
+from prototxt_gen.layers.base import Arity, Places, Problem, Sample, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.numeric import along
 from prototxt_gen.layers.parts.shapes import Dim, Shape, count, need_rank, need_sizes
@@ -172,6 +172,10 @@ class Upsample(Base):
                 _scaled(width, self.scale_w or self.scale, self.pad_out_w),
             ),
         )
+
+    def sample(self, index: int, bottoms: Sequence[Shape]) -> Sample:
+        """A mask has a place of its own for each value of a plane."""
+        return Places(count(bottoms[1][2:]) or 1) if index == 1 else None
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """Values at the places of the mask; the last of two with the same place stays."""

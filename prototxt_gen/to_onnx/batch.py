@@ -92,8 +92,8 @@ def free_batch(graph: Graph, shapes: Shapes) -> tuple[Graph, Batch, list[Change]
     other = check(graph, sink, {**given, **_constants(graph, shapes, given)})
     if sink.errors:
         raise GraphError(
-            f"the net cannot have a free batch: layer {sink.errors[0].layer!r} takes no other "
-            f"size than that of the net [{sink.errors[0].rule}]; {_ADVICE}"
+            f"the net cannot have a free batch: layer {sink.errors[0].layer!r} works with the "
+            f"net's own batch alone [{sink.errors[0].rule}]; {_ADVICE}"
         )
     for index, weights in shapes.weights.items():
         if other.weights.get(index) != weights:
@@ -134,7 +134,7 @@ def _constants(graph: Graph, shapes: Shapes, given: Mapping[str, Shape]) -> dict
         for node in graph.nodes
         if not node.bottoms and node.layer.role is not Role.INPUT
         for ref, axis, label in labelled(node, shapes)
-        if label == BATCH and axis == 0 and shapes.blobs[ref][0] == old
+        if meaning_of(label) == BATCH and axis == 0 and shapes.blobs[ref][0] == old
     }
 
 

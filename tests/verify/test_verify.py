@@ -20,7 +20,8 @@ from prototxt_gen.graph.check import check
 from prototxt_gen.graph.comparison import Verdict
 from prototxt_gen.graph.fillers import initial
 from prototxt_gen.graph.graph import Graph
-from prototxt_gen.passes import fold as passes_fold
+from prototxt_gen.layers.base import Affine
+from prototxt_gen.layers.normalization import BatchNorm
 from prototxt_gen.to_onnx.convert import Conversion, convert
 from prototxt_gen.to_onnx.export import Options
 from prototxt_gen.verify import compare, verify, verify_export
@@ -289,9 +290,9 @@ def test_a_constant_of_the_net_is_compared() -> None:
 
 
 def test_a_wrong_fold_is_found_by_the_net_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = passes_fold._line
+    right = BatchNorm.affine
     monkeypatch.setattr(
-        passes_fold, "_line", lambda node, blobs: tuple(3 * v for v in right(node, blobs))
+        BatchNorm, "affine", lambda self, blobs: Affine(*(3 * v for v in right(self, blobs)))
     )
     exported = convert(made(), Conversion())
     assert not verify_export(exported).agrees

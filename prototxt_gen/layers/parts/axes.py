@@ -70,6 +70,15 @@ def regrouped(bottom: Shape, top: Shape) -> Axes:
     )
 
 
+def all_but(axes: Axes, index: int) -> Axes:
+    """The same, but that one axis stands alone in every blob."""
+
+    def labels(own: Labels) -> Labels:
+        return (*own[:index], *(None,) * len(own[index : index + 1]), *own[index + 1 :])
+
+    return Axes(tuple(map(labels, axes.bottoms)), tuple(map(labels, axes.tops)))
+
+
 def filled(labels: Sequence[Labels], shapes: Sequence[Shape]) -> tuple[Labels, ...]:
     """Labels of the first axes of some blobs, and None for the others."""
     return tuple(

@@ -102,8 +102,14 @@ class Regions(NamedTuple):
     width: float
 
 
+class Places(NamedTuple):
+    """A sample of the places in a plane of so many pixels, each once in each plane."""
+
+    pixels: int
+
+
 #: What values of a bottom must look like; None: any.
-Sample = Union[Below, Regions, None]
+Sample = Union[Below, Regions, Places, None]
 
 
 class Affine(NamedTuple):
