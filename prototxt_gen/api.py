@@ -36,6 +36,7 @@ __all__ = [
     "dump",
     "generate",
     "load",
+    "load_layers",
     "read_caffe",
     "read_source",
     "run",
@@ -76,6 +77,17 @@ def generate(
             spec = preset(spec)
         made = Spec.of({**(spec or {}), **values})
     return render(build(made), Path(templates) if templates is not None else None)
+
+
+def load_layers(path: Input) -> tuple[str, ...]:
+    """Register the layer types that a Python file has, and return their names.
+
+    docs/layer.md tells how to write one. Raises PluginError where the file fails or has no
+    layer type, or one that exists, and OSError where it cannot be read.
+    """
+    from prototxt_gen.layers import load_layers
+
+    return load_layers(path)
 
 
 def validate(source: Input | Source, dialect: str | None = None) -> list[Diagnostic]:

@@ -7,6 +7,7 @@
     ├── GraphError          layers that do not form a net
     │   └── ShapeError      a layer that cannot take the shapes it is given
     ├── UnsupportedError    something that is legal, but that we do not do
+    ├── PluginError         a user's own layer type that fails, or its file
     ├── WeightsError        weights that are missing, broken or of another net
     └── VerificationError   two results that should be equal and are not
 
@@ -100,6 +101,10 @@ class UnsupportedError(PrototxtError):
         super().__init__(message, diagnostics=diagnostics, source=source)
         self.reason = reason
         self.layer = layer
+
+
+class PluginError(PrototxtError):
+    """A user's own layer type, or the file that has it, fails; the message names it first."""
 
 
 class WeightsError(PrototxtError):

@@ -17,6 +17,7 @@ from prototxt_gen.cli.options import (
     dialect_option,
     input_shape_option,
     need_own_files,
+    plugin_option,
     state_from,
     state_options,
     write_output,
@@ -98,6 +99,7 @@ class BatchSize(click.ParamType):  # type: ignore[type-arg]
     help="For a folder: convert so many nets at once. [default: 1]",
 )
 @dialect_option
+@plugin_option
 def command(
     net: str,
     weights: str | None,

@@ -13,6 +13,7 @@ from prototxt_gen.cli.options import (
     input_shape_option,
     need_own_files,
     output_option,
+    plugin_option,
     state_from,
     state_options,
     write_output,
@@ -32,6 +33,7 @@ from prototxt_gen.cli.output import print_changes
 )
 @state_options
 @dialect_option
+@plugin_option
 @output_option
 def command(
     net: str,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from prototxt_gen.cli.options import dialect_option, need_own_files, write_output
+from prototxt_gen.cli.options import dialect_option, need_own_files, plugin_option, write_output
 from prototxt_gen.cli.output import print_changes
 from prototxt_gen.errors import VerificationError
 
@@ -22,6 +22,7 @@ from prototxt_gen.errors import VerificationError
     help="The caffemodel to write. [default: as FILE, with .caffemodel]",
 )
 @dialect_option
+@plugin_option
 def command(
     net: str, weights: str, output: str, output_weights: str | None, dialect: str | None
 ) -> None:

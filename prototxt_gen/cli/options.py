@@ -121,6 +121,26 @@ def dialect_option(command: F) -> F:
     )(command)
 
 
+def plugin_option(command: F) -> F:
+    """``--plugin FILE``: layer types of the user's own; they are loaded before anything is read."""
+
+    def load(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> None:
+        from prototxt_gen.layers import load_layers
+
+        for path in value:
+            load_layers(path)
+
+    return click.option(
+        "--plugin",
+        multiple=True,
+        metavar="FILE",
+        callback=load,
+        expose_value=False,
+        is_eager=True,
+        help="Run a Python file that has layer types of your own; may be repeated.",
+    )(command)
+
+
 def state_options(command: F) -> F:
     """``--phase``, ``--stage`` and ``--level``: what the rules of layers are held against."""
     level = click.option(

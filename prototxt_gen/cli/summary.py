@@ -12,6 +12,7 @@ from prototxt_gen.cli.options import (
     InputShape,
     dialect_option,
     input_shape_option,
+    plugin_option,
     state_from,
     state_options,
 )
@@ -30,6 +31,7 @@ _NUMBERS = (5, 6)  #: the columns that are set to the right
 @state_options
 @input_shape_option
 @dialect_option
+@plugin_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     net: str,

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from prototxt_gen.cli.options import dialect_option
+from prototxt_gen.cli.options import dialect_option, plugin_option
 from prototxt_gen.cli.output import print_error, print_report
 from prototxt_gen.diagnostics import Diagnostic, Severity
 
@@ -14,6 +14,7 @@ from prototxt_gen.diagnostics import Diagnostic, Severity
 @click.command("validate", short_help="Report what Caffe would refuse in prototxt files.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @dialect_option
+@plugin_option
 def command(files: tuple[str, ...], dialect: str | None) -> int:
     """Report everything that Caffe would refuse in nets and solvers; - reads standard input.
 

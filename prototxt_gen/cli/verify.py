@@ -10,7 +10,7 @@ from zipfile import BadZipFile
 
 import click
 
-from prototxt_gen.cli.options import dialect_option, state_from, state_options
+from prototxt_gen.cli.options import dialect_option, plugin_option, state_from, state_options
 from prototxt_gen.cli.output import print_table
 from prototxt_gen.errors import VerificationError
 
@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 )
 @state_options
 @dialect_option
+@plugin_option
 @click.option("--all", "show_all", is_flag=True, help="Show every blob, not only what differs.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(

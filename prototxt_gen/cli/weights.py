@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from prototxt_gen.cli.options import InputShape, input_shape_option, need_own_files
+from prototxt_gen.cli.options import InputShape, input_shape_option, need_own_files, plugin_option
 from prototxt_gen.cli.output import print_table
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def command() -> None:
 
 
 @command.command("init", short_help="Make weights as the fillers of a net say.")
+@plugin_option
 @click.argument("net", metavar="NET")
 @click.option(
     "--how",
@@ -121,6 +122,7 @@ def show_weights(model: str, as_json: bool) -> int:
 
 
 @command.command("export", short_help="Write the weights as npz or safetensors.")
+@plugin_option
 @click.argument("model", metavar="MODEL")
 @click.argument("net", required=False, metavar="[NET]")
 @click.option("-o", "--output", required=True, metavar="FILE", help=".npz or .safetensors")
@@ -152,6 +154,7 @@ def _of_the_net(graph: Graph, stored: Mapping[str, Any], model: str) -> dict[str
 
 
 @command.command("import", short_help="Write a caffemodel from npz or safetensors.")
+@plugin_option
 @click.argument("arrays", metavar="ARRAYS")
 @click.argument("net", metavar="NET")
 @click.option("-o", "--output", required=True, metavar="FILE", help="The caffemodel to write.")
@@ -168,6 +171,7 @@ def import_(arrays: str, net: str, output: str) -> None:
 
 
 @command.command("copy", short_help="Take weights over into another net, by name and shape.")
+@plugin_option
 @click.argument("model", metavar="MODEL")
 @click.argument("net", metavar="NET")
 @click.option("--map", "names", multiple=True, metavar="OLD=NEW", help="A layer's other name.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 
 from prototxt_gen.document import Block
@@ -123,12 +124,28 @@ MODULES = {
 
 
 def layer_class(name: str) -> type[Layer] | None:
-    """The class of a layer type; None for a type without a module."""
+    """The class of a layer type: ours, or one from outside; None where there is none.
+
+    Raises PluginError where an installed package has layer types and fails.
+    """
     module = MODULES.get(name)
-    if module is None:
-        return None
-    import_module(f"{__name__}.{module}")
-    return REGISTRY[name]
+    if module is not None:
+        import_module(f"{__name__}.{module}")
+    elif name not in REGISTRY:
+        from prototxt_gen.layers.outside import load_installed
+
+        load_installed(frozenset(MODULES))
+    return REGISTRY.get(name)
+
+
+def load_layers(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Register the layer types of a Python file, and return their names.
+
+    Raises PluginError where the file fails or registers none, OSError where it cannot be read.
+    """
+    from prototxt_gen.layers.outside import load_file
+
+    return load_file(path, frozenset(MODULES))
 
 
 def read_layer(block: Block) -> Layer:

@@ -26,7 +26,7 @@ from typing import (
 )
 
 from prototxt_gen.document import Block
-from prototxt_gen.errors import UnsupportedError
+from prototxt_gen.errors import PluginError, UnsupportedError
 from prototxt_gen.layers.parts.axes import BATCH as BATCH
 from prototxt_gen.layers.parts.axes import CLASSES as CLASSES
 from prototxt_gen.layers.parts.axes import FIXED as FIXED
@@ -251,14 +251,17 @@ REGISTRY: dict[str, type[Layer]] = {}
 def layer(
     name: str, *aliases: str, param: str | None = None
 ) -> typing.Callable[[type[L]], type[L]]:
-    """Make a class a frozen dataclass, and register it under its name and aliases."""
+    """Make a class a frozen dataclass, and register it under its name and aliases.
+
+    Raises PluginError where one of them is taken.
+    """
 
     def register(cls: type[L]) -> type[L]:
         made = dataclasses.dataclass(frozen=True)(cls)
         made.type, made.param = name, param
         for key in (name, *aliases):
             if key in REGISTRY:
-                raise ValueError(f"two layer types are called {key!r}")
+                raise PluginError(f"{key!r} is a layer type already; use another name")
             REGISTRY[key] = made
         return made
 

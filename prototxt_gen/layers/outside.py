@@ -1,0 +1,139 @@
+"""Layer types that other people bring: in a file of theirs, or in an installed package.
+
+Such a file imports what it needs from ``prototxt_gen.layers.base`` and registers its types
+with ``@layer``, as ours do; the facets are all that is asked of it. docs/layer.md is the how-to.
+A package names its module as an entry point of the group ``resnet_proto.layers``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache, wraps
+from importlib.util import module_from_spec, spec_from_file_location
+from inspect import isgenerator
+from typing import Any
+
+from prototxt_gen.errors import PluginError, PrototxtError
+from prototxt_gen.layers.base import REGISTRY, Layer
+
+GROUP = "resnet_proto.layers"  #: the entry points of packages that have layer types
+
+_loaded: dict[str, tuple[str, ...]] = {}  # the types of each file, by its real path
+
+
+def load_file(path: str | os.PathLike[str], own: frozenset[str]) -> tuple[str, ...]:
+    """Run a Python file; return the names of the layer types that it registers.
+
+    ``own`` are the names that it cannot have, since we do. A file that was loaded before is
+    not run again. Raises PluginError for a file that fails or registers nothing, OSError for
+    one that cannot be read; none of its types is registered then.
+    """
+    name = os.fspath(path)
+    place = os.path.realpath(name)
+    if place not in _loaded:
+        with open(place, "rb"):  # for a message that is not about importing
+            pass
+        spec = spec_from_file_location(f"_resnet_proto_plugin_{len(_loaded)}", place)
+        if spec is None or spec.loader is None:
+            raise PluginError(f"{name}: is no Python file; expected a name that ends in .py")
+        module = module_from_spec(spec)
+        run = spec.loader.exec_module
+        with _registering(name, own) as types:
+            run(module)
+        _loaded[place] = tuple(types)
+    return _loaded[place]
+
+
+@cache
+def load_installed(own: frozenset[str]) -> None:
+    """Load the layer types of installed packages, once; raises PluginError where one fails."""
+    from importlib.metadata import entry_points
+
+    for point in entry_points(group=GROUP):
+        package = point.dist.name if point.dist else point.value
+        with _registering(f"{package} (entry point {point.name!r})", own):
+            point.load()
+
+
+@contextmanager
+def _registering(plugin: str, own: frozenset[str]) -> Iterator[list[str]]:
+    """Take what the block registers; all of it or, where it fails, nothing."""
+    before = set(REGISTRY)
+    types: list[str] = []
+    try:
+        yield types
+        types += _from_outside(before)
+        for name in types:
+            if name in own:
+                raise PluginError(f"{name!r} is a layer type already; use another name")
+            _guard(REGISTRY[name], plugin)
+    except Exception as error:
+        for name in _from_outside(before):
+            del REGISTRY[name]
+        words = error.message if isinstance(error, PrototxtError) else _words(error)
+        raise PluginError(f"{plugin}{_line(error, plugin)}: {words}") from error
+    if not types:
+        raise PluginError(f"{plugin}: registers no layer type; expected a class with @layer")
+
+
+def _from_outside(before: set[str]) -> list[str]:
+    """The types that were registered since, but for ours that were imported meanwhile."""
+    house = __name__.rpartition(".")[0] + "."
+    new = (name for name in REGISTRY if name not in before)
+    return [name for name in new if not REGISTRY[name].__module__.startswith(house)]
+
+
+def _guard(cls: type[Layer], plugin: str) -> None:
+    """Say of an exception that leaves a facet whose it is."""
+    for name, value in list(vars(cls).items()):
+        facet = getattr(Layer, name, None)
+        if name.startswith("_") or not callable(facet):
+            continue
+        kind = type(value)
+        if kind in (classmethod, staticmethod):
+            setattr(cls, name, kind(_guarded(value.__func__, name, cls.type, plugin)))
+        elif callable(value):
+            setattr(cls, name, _guarded(value, name, cls.type, plugin))
+
+
+def _guarded(facet: Callable[..., Any], name: str, type: str, plugin: str) -> Callable[..., Any]:
+    @contextmanager
+    def guard() -> Iterator[None]:
+        try:
+            yield
+        except PrototxtError:
+            raise
+        except Exception as error:
+            where = _line(error, plugin)
+            raise PluginError(
+                f"{plugin}{where}: {name!r} of layer type {type!r} failed: {_words(error)}"
+            ) from error
+
+    @wraps(facet)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with guard():
+            found = facet(*args, **kwargs)
+            # What a generator raises comes out when it is asked for its values.
+            return iter(list(found)) if isgenerator(found) else found
+
+    return call
+
+
+def _line(error: BaseException, plugin: str) -> str:
+    """The line of the plug-in's file that an exception comes from, as ``:12``; or nothing."""
+    found = ""
+    if isinstance(error, SyntaxError) and error.lineno:
+        return f":{error.lineno}"
+    trace = error.__traceback__
+    while trace is not None:
+        if os.path.realpath(trace.tb_frame.f_code.co_filename) == os.path.realpath(plugin):
+            found = f":{trace.tb_lineno}"
+        trace = trace.tb_next
+    return found
+
+
+def _words(error: BaseException) -> str:
+    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

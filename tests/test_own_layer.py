@@ -1,0 +1,206 @@
+"""Layer types of a user's own: the page that tells how, by its own example; and what goes wrong."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from prototxt_gen import api
+from prototxt_gen.cli import run
+from prototxt_gen.errors import PluginError
+from prototxt_gen.layers import MODULES, layer_class, outside
+from prototxt_gen.layers.base import REGISTRY, Layer
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "layer.md").read_text("utf-8")
+EXAMPLE = re.findall(r"```python\n(.*?)```", PAGE, re.S)[0]
+NET = """name: "own"
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: [2, 3, 4, 4] } } }
+layer { name: "c" type: "Convolution" bottom: "data" top: "c"
+        convolution_param { num_output: 5 kernel_size: 1 } }
+layer { name: "r" type: "ReLU" bottom: "c" top: "r" }
+layer { name: "g" type: "ChannelGain" bottom: "r" top: "g" scale_param { bias_term: true } }
+layer { name: "d" type: "Convolution" bottom: "g" top: "d"
+        convolution_param { num_output: 2 kernel_size: 1 } }
+layer { name: "h" type: "ChannelGain" bottom: "d" top: "h" }
+"""
+
+
+@pytest.fixture(autouse=True)
+def registry_of_ours() -> Iterator[None]:
+    """What a test registers is gone after it."""
+    yield
+    forget_layers()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "gain.py").write_text(EXAMPLE)
+    (tmp_path / "net.prototxt").write_text(NET)
+    return tmp_path
+
+
+def command(folder: Path, *args: str, gain: str = "gain.py") -> int:
+    paths = [
+        str(folder / a) if a.endswith((".prototxt", ".caffemodel", ".onnx")) else a for a in args
+    ]
+    return run([*paths, "--plugin", str(folder / gain)])
+
+
+def test_the_example_goes_all_the_way(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(folder, "validate", "net.prototxt") == 0
+    assert command(folder, "summary", "net.prototxt") == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"^g +ChannelGain +r +g +2x5x4x4 +10$", shown, re.M)
+    init = ("weights", "init", "net.prototxt", "-o", "net.caffemodel", "--how", "random")
+    assert command(folder, *init) == 0
+    convert = ("convert", "net.prototxt", "net.caffemodel", "-o", "net.onnx", "--batch", "dynamic")
+    assert command(folder, *convert, "--verify") == 0
+    # What is affine is folded: 'h' behind a convolution, not 'g' behind a ReLU.
+    assert "\n1 layers folded" in capsys.readouterr().err
+    assert command(folder, "verify", "net.prototxt", "net.caffemodel", "net.onnx") == 0
+
+
+def test_the_example_computes_what_its_page_says(folder: Path) -> None:
+    assert api.load_layers(folder / "gain.py") == ("ChannelGain",)
+    assert api.load_layers(folder / "gain.py") == ("ChannelGain",), "a second time is no error"
+    graph = api.load(folder / "net.prototxt")
+    graph.stored = {
+        "c": [np.ones((5, 3, 1, 1), np.float32), np.zeros(5, np.float32)],
+        "g": [np.arange(5, dtype=np.float32), np.full(5, 2, np.float32)],
+        "d": [np.ones((2, 5, 1, 1), np.float32), np.zeros(2, np.float32)],
+        "h": [np.array([1, 10], np.float32)],
+    }
+    found = api.run(graph, {"data": np.ones((2, 3, 4, 4), np.float32)})
+    assert found["g"][0, :, 0, 0].tolist() == [2, 5, 8, 11, 14]
+    assert found["h"][0, :, 0, 0].tolist() == [40, 400]
+
+
+def test_a_package_that_is_installed_needs_no_option(folder: Path) -> None:
+    info = folder / "own_layers-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: own-layers\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[resnet_proto.layers]\ngain = gain\n")
+    done = validated(folder)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "1 file: no errors\n")
+    (folder / "gain.py").write_text("1 / 0\n")
+    done = validated(folder)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: own-layers (entry point 'gain'): ZeroDivisionError: division by zero\n"
+    )
+
+
+def validated(folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "prototxt_gen", "validate", str(folder / "net.prototxt")],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("def broken(:\n", "{}:1: SyntaxError: invalid syntax"),
+        ("x = 1\ny = nothing\n", "{}:2: NameError: name 'nothing' is not defined"),
+        ("x = 1\n", "{}: registers no layer type; expected a class with @layer"),
+        (
+            "from prototxt_gen.layers.base import Layer, layer\n"
+            '@layer("Convolution")\nclass Mine(Layer):\n    pass\n',
+            "{}: 'Convolution' is a layer type already; use another name",
+        ),
+        (
+            "from prototxt_gen.layers.base import Layer, layer\n"
+            "import prototxt_gen.layers.convolution\n"
+            '@layer("Convolution")\nclass Mine(Layer):\n    pass\n',
+            "{}:3: 'Convolution' is a layer type already; use another name",
+        ),
+    ],
+)
+def test_a_file_that_fails_registers_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, message: str
+) -> None:
+    file = tmp_path / "own.py"
+    file.write_text(text)
+    for name in MODULES.keys() & REGISTRY.keys():
+        if "import prototxt_gen" not in text:
+            monkeypatch.delitem(REGISTRY, name)  # as if none of ours was imported yet
+    known = set(REGISTRY)
+    with pytest.raises(PluginError) as caught:
+        api.load_layers(file)
+    assert str(caught.value) == message.format(file)
+    assert known == set(REGISTRY)
+
+
+def test_a_file_that_is_not_there(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(folder, "validate", "net.prototxt", gain="none.py") == 2
+    assert capsys.readouterr().err == f"error: {folder / 'none.py'}: No such file or directory\n"
+
+
+@pytest.mark.parametrize(
+    ("facet", "old", "new", "args"),
+    [
+        (
+            "blob_shapes",
+            "return ((bottoms[0][1],),) * (1 + self.bias_term)",
+            "return bottoms[7]",
+            ("validate", "net.prototxt"),
+        ),
+        (
+            "run",
+            "gain, offset = self.affine(blobs)",
+            "gain, offset = {}['x']",
+            ("convert", "net.prototxt", "net.caffemodel", "-o", "net.onnx", "--verify"),
+        ),
+    ],
+)
+def test_a_facet_that_fails_is_named(
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    facet: str,
+    old: str,
+    new: str,
+    args: tuple[str, ...],
+) -> None:
+    command(folder, "weights", "init", "net.prototxt", "-o", "net.caffemodel")
+    capsys.readouterr()
+    forget_layers()
+    text = EXAMPLE.replace(old, new)
+    (folder / "gain.py").write_text(text)
+    line = text[: text.index(new)].count("\n") + 1
+    assert command(folder, *args) == 2
+    err = capsys.readouterr().err
+    where = f"error: {folder / 'gain.py'}:{line}: {facet!r} of layer type 'ChannelGain' failed: "
+    assert where in err
+    assert not (folder / "net.onnx").exists()
+
+
+def forget_layers() -> None:
+    """Forget the layer types that were loaded."""
+    for name in REGISTRY.keys() - MODULES.keys():
+        del REGISTRY[name]
+    outside._loaded.clear()
+
+
+def test_the_page_lists_every_facet() -> None:
+    table = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", PAGE, re.M))))
+    facets = {name for name in vars(Layer) if not name.startswith("_")} - {"type", "param", "known"}
+    assert table == facets
+
+
+def test_a_type_from_outside_is_found_by_its_name(folder: Path) -> None:
+    assert layer_class("ChannelGain") is None
+    api.load_layers(folder / "gain.py")
+    found = layer_class("ChannelGain")
+    assert found is not None
+    assert found().affine([np.ones(2, np.float32)]) is not None
