@@ -111,6 +111,7 @@ LISTED = {
     for file in re.findall(r"`([^`]+)`", row)
 }
 TYPES = frozenset(MODULES)
+NAMES: frozenset[object] = TYPES
 FAMILIES = frozenset(f"prototxt_gen.layers.{module}" for module in MODULES.values())
 
 
@@ -159,9 +160,8 @@ def _names(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module in FAMILIES:
             yield from (alias.name for alias in node.names if alias.name in TYPES)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if node.value in TYPES and id(node) not in docs:
-                yield node.value
+        elif isinstance(node, ast.Constant) and node.value in NAMES and id(node) not in docs:
+            yield str(node.value)
 
 
 def _instances(tree: ast.Module) -> Iterator[str]:

@@ -16,7 +16,7 @@ from prototxt_gen.errors import GraphError
 from prototxt_gen.graph.check import check
 from prototxt_gen.graph.graph import Graph, Ref
 from prototxt_gen.graph.infer import Shapes, infer
-from prototxt_gen.layers.base import BATCH, ROWS, Role
+from prototxt_gen.layers.base import BATCH, CLASSES, FIXED, ROWS, TIME, Role
 from prototxt_gen.layers.inputs import Input
 from prototxt_gen.layers.parts.shapes import Dim, Shape
 from prototxt_gen.passes.deploy import Change
@@ -25,6 +25,8 @@ from prototxt_gen.to_onnx.axes import Meanings, labelled, meaning_of
 
 _OTHER = 13  #: how much larger the other batch is; no net counts in it
 _ADVICE = "give a batch with --batch N"
+#: What cannot follow the batch, and what a layer needs it for.
+_NEEDED = {TIME: "for time", CLASSES: "for classes", FIXED: "at its size"}
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,10 @@ def set_batch(graph: Graph, batch: int, given: Mapping[str, Shape] | None) -> Gr
 def free_batch(graph: Graph, shapes: Shapes) -> tuple[Graph, Batch, list[Change]]:
     """The net with a batch that is free; raises GraphError where it cannot have one."""
     symbols = _batch_axes(graph, shapes)
+    if graph.inputs and not symbols:
+        raise GraphError(
+            f"the net cannot have a free batch: no axis of an input may change; {_ADVICE}"
+        )
     graph, changes = _without_literal_batch(graph, shapes, symbols)
     given: dict[str, Shape] = {}
     more: dict[str, int] = {}
@@ -110,12 +116,12 @@ def _need_fixed(graph: Graph, shapes: Shapes, other: Shapes) -> None:
     for node in graph.nodes:
         for ref, axis, label in labelled(node, shapes):
             meaning = meaning_of(label)
-            if meaning in (None, BATCH, ROWS):
+            if meaning not in _NEEDED:
                 continue
             if other.blobs.get(ref, shapes.blobs[ref])[axis] != shapes.blobs[ref][axis]:
                 raise GraphError(
                     f"the net cannot have a free batch: axis {axis} of blob {ref.blob!r}, which "
-                    f"layer {node.name!r} needs {meaning}, would change with it; {_ADVICE}"
+                    f"layer {node.name!r} needs {_NEEDED[meaning]}, would change with it; {_ADVICE}"
                 )
 
 
