@@ -27,35 +27,67 @@ from typing import (
 
 from prototxt_gen.document import Block
 from prototxt_gen.errors import PluginError, UnsupportedError
-from prototxt_gen.layers.parts.axes import BATCH as BATCH
-from prototxt_gen.layers.parts.axes import CLASSES as CLASSES
-from prototxt_gen.layers.parts.axes import FIXED as FIXED
-from prototxt_gen.layers.parts.axes import MEANINGS as MEANINGS
-from prototxt_gen.layers.parts.axes import ROWS as ROWS
-from prototxt_gen.layers.parts.axes import TIME as TIME
-from prototxt_gen.layers.parts.axes import Axes as Axes
-from prototxt_gen.layers.parts.axes import alike
-from prototxt_gen.layers.parts.facets import MANY as MANY
-from prototxt_gen.layers.parts.facets import Affine as Affine
-from prototxt_gen.layers.parts.facets import Arity as Arity
-from prototxt_gen.layers.parts.facets import Below as Below
-from prototxt_gen.layers.parts.facets import Cost as Cost
-from prototxt_gen.layers.parts.facets import Instead as Instead
-from prototxt_gen.layers.parts.facets import Places as Places
-from prototxt_gen.layers.parts.facets import Problem as Problem
-from prototxt_gen.layers.parts.facets import Regions as Regions
-from prototxt_gen.layers.parts.facets import Role as Role
-from prototxt_gen.layers.parts.facets import Sample as Sample
-from prototxt_gen.layers.parts.facets import Weight as Weight
+from prototxt_gen.layers.parts.axes import (
+    BATCH,
+    CLASSES,
+    FIXED,
+    MEANINGS,
+    ROWS,
+    TIME,
+    Axes,
+    alike,
+)
+from prototxt_gen.layers.parts.facets import (
+    MANY,
+    Affine,
+    Arity,
+    Below,
+    Cost,
+    Instead,
+    Places,
+    Problem,
+    Regions,
+    Role,
+    Sample,
+    Weight,
+)
 from prototxt_gen.layers.parts.fields import fields, plain
-from prototxt_gen.layers.parts.protocols import Builder as Builder
-from prototxt_gen.layers.parts.protocols import OnnxOp as OnnxOp
+from prototxt_gen.layers.parts.protocols import Builder, OnnxOp
 from prototxt_gen.layers.parts.shapes import Shape, count
 
 if TYPE_CHECKING:
     from prototxt_gen._numpy import np
 
     Array = np.ndarray[Any, np.dtype[Any]]
+
+#: All that a layer type is written with.
+__all__ = [
+    "BATCH",
+    "CLASSES",
+    "FIXED",
+    "MANY",
+    "MEANINGS",
+    "REGISTRY",
+    "ROWS",
+    "TIME",
+    "Affine",
+    "Arity",
+    "Axes",
+    "Below",
+    "Builder",
+    "Cost",
+    "Instead",
+    "Layer",
+    "OnnxOp",
+    "Places",
+    "Problem",
+    "Regions",
+    "Role",
+    "Sample",
+    "Unknown",
+    "Weight",
+    "layer",
+]
 
 L = TypeVar("L", bound="Layer")
 
