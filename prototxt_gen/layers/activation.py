@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from prototxt_gen._numpy import np
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.base import Problem, layer
+from prototxt_gen.layers.base import layer
 from prototxt_gen.layers.parts.numeric import along, sigmoid, softmax
 from prototxt_gen.layers.parts.shapes import Shape, axis_index, need_rank
 
@@ -153,12 +153,6 @@ class Dropout(Base):
     """Set values to 0 at random in training; nothing in the TEST phase (dropout_layer.cpp)."""
 
     dropout_ratio: float = 0.5
-
-    def problems(self) -> Iterator[Problem]:
-        """A ratio of 1 would divide by 0; only a debug build of Caffe checks it."""
-        if not 0 <= self.dropout_ratio < 1:
-            message = f"dropout_ratio is {self.dropout_ratio:g}; expected 0 or more and less than 1"
-            yield Problem("dropout-ratio", message, "dropout_ratio")
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """What comes in."""

@@ -28,6 +28,7 @@ class SigmoidCrossEntropyLoss(Base):
     normalization: Optional[Symbol] = None
     normalize: Optional[bool] = None
 
+    in_place = False
     loss = True
 
     def arity(self) -> Arity:
@@ -85,6 +86,7 @@ class SigmoidCrossEntropyLoss(Base):
 class EuclideanLoss(Base):
     """Half the mean of squared distances (euclidean_loss_layer.cpp)."""
 
+    in_place = False
     loss = True
 
     def arity(self) -> Arity:
