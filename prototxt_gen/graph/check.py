@@ -11,22 +11,34 @@ from collections.abc import Mapping, Sequence
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.document import Block
 from prototxt_gen.errors import GraphError
+from prototxt_gen.graph.build_check import check_builds
 from prototxt_gen.graph.graph import NEVER, Graph, Node, Ref
 from prototxt_gen.graph.infer import Shapes, field_span, infer, param_span
+from prototxt_gen.graph.type_check import UnknownTypes, check_types
 from prototxt_gen.layers.base import MANY
 from prototxt_gen.layers.parts.shapes import Shape, count, show
 
 
-def check(graph: Graph, sink: Sink, given: Mapping[str, Shape] | None = None) -> Shapes:
+def check(
+    graph: Graph,
+    sink: Sink,
+    given: Mapping[str, Shape] | None = None,
+    *,
+    dialect: str | None = None,
+    unknown_types: UnknownTypes = "warning",
+) -> Shapes:
     """Report everything that Caffe would refuse; return the shapes that are known.
 
-    ``given`` are shapes of inputs, as in ``graph.infer.infer``.
+    ``given`` are shapes of inputs, as in ``graph.infer.infer``; ``dialect`` is the one that
+    was asked for, and ``unknown_types`` what ``graph.type_check`` says of others.
     """
     check_rules(graph, sink)
+    check_types(graph, sink, dialect, unknown_types)
     check_wiring(graph, sink)
     check_counts(graph, sink)
     check_layers(graph, sink)
     shapes = infer(graph, sink, given)
+    check_builds(graph, shapes, sink, dialect)
     check_params(graph, shapes, sink)
     return shapes
 
