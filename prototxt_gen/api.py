@@ -172,9 +172,10 @@ def read_caffe(
         sink = Sink(source)
         document = read_binary(source, sink, dialect=dialect, drop_unknown=True)
         document.source = None
-        # The net that was saved: its rules have been applied.
+        # The net that was saved: its rules have been applied, and each layer has the phase
+        # that the net was trained in (net.cpp, ToProto).
         for layer in (*document.root.blocks("layer"), *document.root.blocks("layers")):
-            layer.remove("include", "exclude")
+            layer.remove("include", "exclude", "phase")
         need_layers(document.root, sink)
         graph = read(document, sink, state)
         sink.source = None

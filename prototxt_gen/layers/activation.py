@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Self
 
 from prototxt_gen._numpy import np
+from prototxt_gen.document import Block
+from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.base import layer
 from prototxt_gen.layers.parts.numeric import along, sigmoid, softmax
+from prototxt_gen.layers.parts.phase import own_phase
 from prototxt_gen.layers.parts.shapes import Shape, axis_index, need_rank
 
 if TYPE_CHECKING:
@@ -153,14 +157,40 @@ class Dropout(Base):
     """Set values to 0 at random in training; nothing in the TEST phase (dropout_layer.cpp)."""
 
     dropout_ratio: float = 0.5
+    live: bool = False  #: whether the layer's own phase is TRAIN
+
+    @classmethod
+    def read(cls, params: Block, layer: Block) -> Self:
+        """Whether it is live stands in the layer, not in this message."""
+        return replace(super().read(params, layer), live=own_phase(layer) == "TRAIN")
+
+    def write(self) -> Block:
+        """The ratio."""
+        block = super().write()
+        block.remove("live")
+        return block
+
+    @classmethod
+    def models(cls) -> frozenset[str]:
+        """The ratio."""
+        return frozenset({"dropout_ratio"})
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """What comes in."""
+        self._need_rest()
         return (bottoms[0],)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
         """Nothing."""
+        self._need_rest()
         return (bottoms[0],)
+
+    def _need_rest(self) -> None:
+        if self.live and self.dropout_ratio != 0:
+            raise UnsupportedError(
+                "its own phase is TRAIN, in which it drops values at random; expected no phase, "
+                "or TEST"
+            )
 
 
 @layer("Softmax", param="softmax_param")
