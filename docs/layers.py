@@ -5,10 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from prototxt_gen.formats.dialects import DIALECTS
-from prototxt_gen.formats.schema import UNION, schema
 from prototxt_gen.layers import MODULES, layer_class
 from prototxt_gen.layers.base import Instead, Layer, Role
+from prototxt_gen.layers.parts.forks import BVLC, FORKS
 
 TARGET = Path(__file__).with_name("layers.md")
 HEAD = """# Layer types
@@ -41,7 +40,7 @@ def _row(name: str) -> str:
     opaque = cls.__module__.endswith(".training") and cls.role is not Role.LOSS
     shapes = "no" if opaque else "yes"
     reference = "yes" if _own(cls, "run") else "no"
-    return f"| {name} | {_dialects(cls)} | {shapes} | {reference} | {_onnx(name, cls)} | later |\n"
+    return f"| {name} | {_dialects(name)} | {shapes} | {reference} | {_onnx(name, cls)} | later |\n"
 
 
 def _onnx(name: str, cls: type[Layer]) -> str:
@@ -61,18 +60,9 @@ def _onnx(name: str, cls: type[Layer]) -> str:
     return text if not measured else f"left out; where the user gives labels: {text}"
 
 
-def _dialects(cls: type[Layer]) -> str:
-    """The dialects whose LayerParameter has the parameters of a type."""
-    if cls.param is None:
-        return "any"
-    declared = schema(UNION).message("LayerParameter").fields.get(cls.param)
-    if declared is None:
-        return "any"
-    mask = 0
-    for one in declared:
-        mask |= one.dialects
-    names = [name for index, name in enumerate(DIALECTS) if mask >> index & 1]
-    return "any" if "bvlc" in names else ", ".join(names)
+def _dialects(name: str) -> str:
+    """The dialects that have a type."""
+    return "any" if name in BVLC else ", ".join(FORKS[name]) or "other forks"
 
 
 def _own(cls: type[Layer], facet: str) -> bool:

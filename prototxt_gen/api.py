@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from prototxt_gen.generate.spec import Spec
     from prototxt_gen.graph.graph import Graph
     from prototxt_gen.graph.phase import State
+    from prototxt_gen.graph.type_check import UnknownTypes
     from prototxt_gen.layers.base import Array
     from prototxt_gen.passes.deploy import Change
     from prototxt_gen.summary import Summary
@@ -90,8 +91,15 @@ def load_layers(path: Input) -> tuple[str, ...]:
     return load_layers(path)
 
 
-def validate(source: Input | Source, dialect: str | None = None) -> list[Diagnostic]:
+def validate(
+    source: Input | Source,
+    dialect: str | None = None,
+    unknown_types: UnknownTypes = "warning",
+) -> list[Diagnostic]:
     """What Caffe would refuse in a prototxt, and what a person should know of it.
+
+    ``unknown_types`` says what a layer type is that no Caffe known here has: an error, a
+    warning, or not worth a word; with the dialect ``bvlc`` what BVLC lacks is an error.
 
     ``source`` is a path, or the Source of a text. The list is in the order of the file and
     empty where all is well; ``diagnostics.render`` makes a line of each. Raises KeyError
@@ -99,18 +107,18 @@ def validate(source: Input | Source, dialect: str | None = None) -> list[Diagnos
     """
     from prototxt_gen.graph.validation import validate
 
-    return validate(_source(source), dialect).sorted()
+    return validate(_source(source), dialect, unknown_types).sorted()
 
 
 def load(source: Input | Source, state: State | None = None, dialect: str | None = None) -> Graph:
     """The graph of a net, in the TEST phase where no state is given.
 
-    Raises ParseError with every error of the text, and where it is no net.
+    Raises ParseError with every error of the text, and where it is no net or an empty one.
     """
     from prototxt_gen.diagnostics import Sink
     from prototxt_gen.errors import ParseError
     from prototxt_gen.formats.reader import read_text
-    from prototxt_gen.graph.read import read
+    from prototxt_gen.graph.read import need_layers, read
 
     found = _source(source)
     sink = Sink(found)
@@ -120,8 +128,11 @@ def load(source: Input | Source, state: State | None = None, dialect: str | None
     if type is None or type.name != "NetParameter":
         what = type.name if type else "unknown"
         raise ParseError(f"{found.path}: this is a {what}, expected a net (NetParameter)")
+    need_layers(document.root, sink)
     graph = read(document, sink, state)
     sink.raise_errors(ParseError)
+    if not graph.nodes:
+        raise ParseError(f"{found.path}: the net has no layer in this phase and stage")
     return graph
 
 
@@ -161,7 +172,7 @@ def read_caffe(
     from prototxt_gen.errors import ParseError
     from prototxt_gen.formats.binary.caffemodel import is_caffemodel, read_caffemodel
     from prototxt_gen.formats.binary.message import read_binary
-    from prototxt_gen.graph.read import read
+    from prototxt_gen.graph.read import need_layers, read
 
     model = None
     if weights is not None:
@@ -173,9 +184,11 @@ def read_caffe(
         sink = Sink(source)
         document = read_binary(source, sink, dialect=dialect, drop_unknown=True)
         document.source = None
-        # The net that was saved: its rules have been applied.
+        # The net that was saved: its rules have been applied, and each layer has the phase
+        # that the net was trained in (net.cpp, ToProto).
         for layer in (*document.root.blocks("layer"), *document.root.blocks("layers")):
-            layer.remove("include", "exclude")
+            layer.remove("include", "exclude", "phase")
+        need_layers(document.root, sink)
         graph = read(document, sink, state)
         sink.source = None
         sink.raise_errors(ParseError)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,12 +11,21 @@ from prototxt_gen.cli.options import dialect_option, plugin_option
 from prototxt_gen.cli.output import print_error, print_report
 from prototxt_gen.diagnostics import Diagnostic, Severity
 
+if TYPE_CHECKING:
+    from prototxt_gen.graph.type_check import UnknownTypes
+
 
 @click.command("validate", short_help="Report what Caffe would refuse in prototxt files.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @dialect_option
 @plugin_option
-def command(files: tuple[str, ...], dialect: str | None) -> int:
+@click.option(
+    "--unknown-types",
+    type=click.Choice(["error", "warning", "ignore"]),
+    default="warning",
+    help="What a layer type is that no known Caffe has. [default: warning]",
+)
+def command(files: tuple[str, ...], dialect: str | None, unknown_types: UnknownTypes) -> int:
     """Report everything that Caffe would refuse in nets and solvers; - reads standard input.
 
     Errors of syntax, fields that no Caffe knows, layers that do not fit together, shapes.
@@ -32,7 +42,7 @@ def command(files: tuple[str, ...], dialect: str | None) -> int:
             print_error(f"{path}: {error.strerror or error}")
             unreadable += 1
             continue
-        diagnostics = api.validate(source, dialect)
+        diagnostics = api.validate(source, dialect, unknown_types)
         print_report(diagnostics, source, sys.stdout)
         found.extend(diagnostics)
     if unreadable < len(files):

@@ -13,20 +13,31 @@ from prototxt_gen.document import Block
 from prototxt_gen.errors import GraphError
 from prototxt_gen.graph.graph import NEVER, Graph, Node, Ref
 from prototxt_gen.graph.infer import Shapes, field_span, infer, param_span
+from prototxt_gen.graph.type_check import UnknownTypes, check_types
 from prototxt_gen.layers.base import MANY, Role
 from prototxt_gen.layers.parts.shapes import Shape, count, show
 
 
-def check(graph: Graph, sink: Sink, given: Mapping[str, Shape] | None = None) -> Shapes:
+def check(
+    graph: Graph,
+    sink: Sink,
+    given: Mapping[str, Shape] | None = None,
+    *,
+    dialect: str | None = None,
+    unknown_types: UnknownTypes = "warning",
+) -> Shapes:
     """Report everything that Caffe would refuse; return the shapes that are known.
 
-    ``given`` are shapes of inputs, as in ``graph.infer.infer``.
+    ``given`` are shapes of inputs, as in ``graph.infer.infer``; ``dialect`` is the one that
+    was asked for, and ``unknown_types`` what ``graph.type_check`` says of others.
     """
     check_rules(graph, sink)
+    check_types(graph, sink, dialect, unknown_types)
     check_wiring(graph, sink)
     check_counts(graph, sink)
     check_layers(graph, sink)
     shapes = infer(graph, sink, given)
+    check_forks(graph, shapes, sink, dialect)
     check_params(graph, shapes, sink)
     return shapes
 
@@ -125,7 +136,8 @@ def check_layers(graph: Graph, sink: Sink) -> None:
                 help="give the top a name of its own",
             )
         for problem in node.layer.problems():
-            sink.error(
+            report = sink.warning if problem.warning else sink.error
+            report(
                 problem.rule,
                 problem.message,
                 span=param_span(node, problem.field),
@@ -140,6 +152,17 @@ def check_layers(graph: Graph, sink: Sink) -> None:
                 span=field_span(node, "name"),
                 layer=node.name,
             )
+
+
+def check_forks(graph: Graph, shapes: Shapes, sink: Sink, dialect: str | None) -> None:
+    """What BVLC's layers refuse and a fork's take; unless BVLC is meant, one warning for all."""
+    for node in graph.nodes:
+        bottoms = shapes.of(node.bottoms)
+        for problem in node.layer.bvlc_problems(bottoms) if bottoms else ():
+            report = sink.error if dialect == "bvlc" else sink.warning
+            report(problem.rule, problem.message, span=node.span, layer=node.name)
+            if dialect != "bvlc":
+                return
 
 
 def check_params(graph: Graph, shapes: Shapes, sink: Sink) -> None:

@@ -6,13 +6,14 @@ Numbers come from a seed and the layer's name, so that the same net gets the sam
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import ceil, isfinite, sqrt
 from typing import TYPE_CHECKING, Any, Literal
 
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Block
 from prototxt_gen.errors import WeightsError
+from prototxt_gen.graph.filler_check import filler_problems
 from prototxt_gen.graph.graph import Graph, Node
 from prototxt_gen.graph.infer import Shapes
 from prototxt_gen.layers.base import Weight
@@ -66,10 +67,16 @@ def _one(node: Node, weight: Weight, size: tuple[int, ...], init: Init, random: 
     kind = filler.get("type", str, "constant")
     if kind not in _KINDS:
         raise WeightsError(f"layer {node.name!r}: there is no filler {kind!r}")
-    try:
-        return np.asarray(_KINDS[kind](filler, size, random), np.float32)
-    except WeightsError as error:
-        raise WeightsError(f"layer {node.name!r}: {error.message}") from None
+    for problem in (*filler_problems(filler, size), *_boundless(filler)):
+        raise WeightsError(f"layer {node.name!r}: {weight.filler} ({kind}): {problem}")
+    return np.asarray(_KINDS[kind](filler, size, random), np.float32)
+
+
+def _boundless(filler: Block) -> Iterator[str]:
+    """Numbers that Caffe would take, and that give no weights."""
+    for name, usual in (("min", 0.0), ("max", 1.0), ("mean", 0.0), ("std", 1.0)):
+        if not isfinite(value := filler.get(name, float, usual)):
+            yield f"{name} is {value:g}; expected a finite number"
 
 
 def _random(size: tuple[int, ...], random: Random) -> Array:
@@ -86,15 +93,11 @@ def _constant(filler: Block, size: tuple[int, ...], random: Random) -> Array:
 
 def _uniform(filler: Block, size: tuple[int, ...], random: Random) -> Array:
     low, high = filler.get("min", float, 0.0), filler.get("max", float, 1.0)
-    if not (low <= high and isfinite(high - low)):
-        raise WeightsError(f"the filler uniform has no numbers from {low:g} to {high:g}")
     return np.asarray(random.uniform(low, high, size))
 
 
 def _gaussian(filler: Block, size: tuple[int, ...], random: Random) -> Array:
     mean, std = filler.get("mean", float, 0.0), filler.get("std", float, 1.0)
-    if not (std >= 0 and isfinite(std) and isfinite(mean)):
-        raise WeightsError(f"the filler gaussian has the mean {mean:g} and the std {std:g}")
     values = random.normal(mean, std, size)
     sparse = filler.get("sparse", int, -1)
     if sparse >= 0:
@@ -104,16 +107,12 @@ def _gaussian(filler: Block, size: tuple[int, ...], random: Random) -> Array:
 
 
 def _unit_ball(filler: Block, size: tuple[int, ...], random: Random) -> Array:
-    if len(size) < 2:
-        raise WeightsError("the filler positive_unitball needs a weight of two axes or more")
-    values = random.random((size[0], int(np.prod(size[1:]))))
+    values = random.random(((size or (1,))[0], int(np.prod(size[1:]))))
     return np.asarray((values / values.sum(axis=1, keepdims=True)).reshape(size))
 
 
 def _fan(filler: Block, size: tuple[int, ...]) -> float:
     total = int(np.prod(size))
-    if not size or not total:
-        raise WeightsError("the fillers xavier and msra need a weight with axes and numbers")
     fan_in = total / size[0]
     fan_out = total / size[1] if len(size) > 1 else total
     norm = filler.get("variance_norm", str, "FAN_IN")
@@ -130,8 +129,6 @@ def _msra(filler: Block, size: tuple[int, ...], random: Random) -> Array:
 
 
 def _bilinear(filler: Block, size: tuple[int, ...], random: Random) -> Array:
-    if len(size) != 4 or size[2] != size[3]:
-        raise WeightsError("the filler bilinear needs a weight of four axes, square at the end")
     factor = ceil(size[3] / 2)
     center = (2 * factor - 1 - factor % 2) / (2 * factor)
     line = 1 - np.abs(np.arange(size[3]) / factor - center)

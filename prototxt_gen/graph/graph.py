@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from prototxt_gen.diagnostics import Source, Span
 from prototxt_gen.document import Block, Field
 from prototxt_gen.layers.base import Layer, Role
+from prototxt_gen.layers.parts.phase import own_phase
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array
@@ -58,6 +59,11 @@ class Node:
     def params(self) -> Block:
         """The parameter message of the layer's type, empty where there is none."""
         return self.source.block(self.layer.param) if self.layer.param else Block()
+
+    @property
+    def phase(self) -> Literal["TRAIN", "TEST"] | None:
+        """The layer's own phase, which goes before that of the net; None where it has none."""
+        return own_phase(self.source)
 
     def in_place(self, top: int) -> bool:
         """Whether a top is written over the bottom of the same index (net.cpp, AppendTop)."""

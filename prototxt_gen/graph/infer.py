@@ -40,10 +40,8 @@ def infer(graph: Graph, sink: Sink, given: Mapping[str, Shape] | None = None) ->
     given = given or {}
     _need_inputs(graph, given)
     shapes = Shapes()
-    silent: set[str] = set()
     for index, node in enumerate(graph.nodes):
         if not node.layer.known:
-            _note_unknown(node, silent, sink)
             shapes.reasons[index] = f"the type {node.type!r} is not known"
             continue
         bottoms = shapes.of(node.bottoms)
@@ -130,19 +128,9 @@ def _problem(node: Node) -> str | None:
     """What is wrong with a node whatever its bottoms' shapes are; ``graph.check`` reports it."""
     if not node.layer.arity().fits(len(node.bottoms), len(node.tops)):
         return "it has a wrong number of bottoms or tops"
-    problem = next(node.layer.problems(), None)
+    refused = (problem for problem in node.layer.problems() if not problem.warning)
+    problem = next(refused, None)
     return problem.message if problem else None
-
-
-def _note_unknown(node: Node, silent: set[str], sink: Sink) -> None:
-    if node.type not in silent:
-        silent.add(node.type)
-        sink.note(
-            "unknown-type",
-            f"type {node.type!r} is not known; shapes behind it are not checked",
-            span=field_span(node, "type"),
-            layer=node.name,
-        )
 
 
 def _report(node: Node, error: ShapeError, sink: Sink) -> None:

@@ -25,6 +25,12 @@ def upgraded(document: Document, sink: Sink) -> Document:
     return Document(root, document.source, document.dialect)
 
 
+def need_layers(root: Block, sink: Sink) -> None:
+    """Report a net without anything in it, as an empty file is one; Caffe makes no use of it."""
+    if not any(root.has(name) for name in ("layer", "layers", "input")):
+        sink.error("empty-net", "there is no layer; expected a net of one or more")
+
+
 def build(document: Document, sink: Sink, state: State) -> Graph:
     """The graph, in a state, of a net that is upgraded."""
     root = document.root

@@ -9,36 +9,61 @@ from prototxt_gen.document import Document
 from prototxt_gen.formats.reader import read_text
 from prototxt_gen.formats.upgrade.net import upgrade_solver
 from prototxt_gen.graph.check import check
+from prototxt_gen.graph.filler_check import check_fillers
 from prototxt_gen.graph.phase import Phase, State, phases_of, stages_of
-from prototxt_gen.graph.read import build, upgraded
+from prototxt_gen.graph.read import build, need_layers, upgraded
+from prototxt_gen.graph.solver_check import check_solver
+from prototxt_gen.graph.type_check import UnknownTypes
 
 
-def validate(source: Source, dialect: str | None = None) -> Sink:
+def validate(
+    source: Source, dialect: str | None = None, unknown_types: UnknownTypes = "warning"
+) -> Sink:
     """What Caffe would refuse in a text: syntax, schema, and for a net its graph and shapes.
 
-    The graph is looked at only where text and schema are without an error. Raises KeyError
-    where there is no such dialect.
+    The graph is looked at only where text and schema are without an error. ``unknown_types``
+    says what a layer type is that no Caffe known here has. Raises KeyError where there is no
+    such dialect.
     """
     sink = Sink(source)
     document = read_text(source, sink, dialect=dialect)
     type = document.root.type
     if not sink.errors and type is not None:
         if type.name == "NetParameter":
-            _check_phases(document, sink)
+            _check_phases(document, sink, dialect, unknown_types)
         elif type.name == "SolverParameter":
-            upgrade_solver(document.root, sink)
+            solver = upgrade_solver(document.root, sink)
+            check_solver(solver, sink, dialect or document.dialect)
     return sink
 
 
-def _check_phases(document: Document, sink: Sink) -> None:
+def check_state(
+    net: Document,
+    sink: Sink,
+    state: State,
+    dialect: str | None = None,
+    unknown_types: UnknownTypes = "warning",
+) -> None:
+    """What Caffe would refuse in a state of a net that is upgraded, fillers included."""
+    graph = build(net, sink, state)
+    shapes = check(graph, sink, dialect=dialect, unknown_types=unknown_types)
+    check_fillers(graph, shapes, sink)
+
+
+def _check_phases(
+    document: Document, sink: Sink, dialect: str | None, unknown_types: UnknownTypes
+) -> None:
     net = upgraded(document, sink)
+    need_layers(net.root, sink)
     found: dict[Diagnostic, None] = {}
     for phase in phases_of(net.root):
-        found.update(dict.fromkeys(_check_stages(net, phase)))
+        found.update(dict.fromkeys(_check_stages(net, phase, dialect, unknown_types)))
     sink.diagnostics.extend(found)
 
 
-def _check_stages(net: Document, phase: Phase) -> Iterator[Diagnostic]:
+def _check_stages(
+    net: Document, phase: Phase, dialect: str | None, unknown_types: UnknownTypes
+) -> Iterator[Diagnostic]:
     """What is wrong without a stage, or in one of those that the net's rules name.
 
     A net whose data come with a stage has no inputs without: a bottom is unknown only
@@ -48,7 +73,7 @@ def _check_stages(net: Document, phase: Phase) -> Iterator[Diagnostic]:
     sinks = []
     for names in stages:
         sinks.append(Sink(net.source))
-        check(build(net, sinks[-1], State(phase, names)), sinks[-1])
+        check_state(net, sinks[-1], State(phase, names), dialect, unknown_types)
     for one in sinks:
         for diagnostic in one.diagnostics:
             if diagnostic.rule != "unknown-bottom" or all(

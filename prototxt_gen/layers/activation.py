@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Self
 
 from prototxt_gen._numpy import np
+from prototxt_gen.document import Block
+from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.base import Problem, Weight, layer
 from prototxt_gen.layers.parts.numeric import along, sigmoid, softmax
-from prototxt_gen.layers.parts.shapes import Shape, axis_index, need_rank
+from prototxt_gen.layers.parts.phase import own_phase
+from prototxt_gen.layers.parts.shapes import LEGACY_AXES, Shape, axis_index, need_rank, show
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder
@@ -47,6 +51,15 @@ class PReLU(Base):
     def weights(self, shapes: Sequence[Shape]) -> tuple[Weight, ...]:
         """The slopes."""
         return (Weight("slope", "filler", 0.25),)
+
+    def bvlc_problems(self, bottoms: Sequence[Shape]) -> Iterator[Problem]:
+        """BVLC's asks for channels() (prelu_layer.cpp), intel/caffe's does not."""
+        if len(bottoms[0]) > LEGACY_AXES:
+            message = (
+                f"the bottom {show(bottoms[0])} has {len(bottoms[0])} axes; BVLC's PReLU takes "
+                f"at most {LEGACY_AXES} (prelu_layer.cpp)"
+            )
+            yield Problem("legacy-axes", message)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The slope of each channel for what is negative."""
@@ -157,22 +170,51 @@ class Dropout(Base):
     """Set values to 0 at random in training; nothing in the TEST phase (dropout_layer.cpp)."""
 
     dropout_ratio: float = 0.5
+    live: bool = False  #: whether the layer's own phase is TRAIN
 
     rearranges = True
 
     def problems(self) -> Iterator[Problem]:
-        """A ratio of 1 would divide by 0; only a debug build of Caffe checks it."""
+        """A ratio of 1 would divide by 0; only a debug build asks (dropout_layer.cpp)."""
         if not 0 <= self.dropout_ratio < 1:
-            message = f"dropout_ratio is {self.dropout_ratio:g}; expected 0 or more and less than 1"
-            yield Problem("dropout-ratio", message, "dropout_ratio")
+            message = (
+                f"dropout_ratio is {self.dropout_ratio:g}; expected 0 or more and less than 1, or "
+                "training makes no sense (dropout_layer.cpp)"
+            )
+            yield Problem("dropout-ratio", message, "dropout_ratio", warning=True)
+
+    @classmethod
+    def read(cls, params: Block, layer: Block) -> Self:
+        """Whether it is live stands in the layer, not in this message."""
+        return replace(super().read(params, layer), live=own_phase(layer) == "TRAIN")
+
+    def write(self) -> Block:
+        """The ratio."""
+        block = super().write()
+        block.remove("live")
+        return block
+
+    @classmethod
+    def models(cls) -> frozenset[str]:
+        """The ratio."""
+        return frozenset({"dropout_ratio"})
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """What comes in."""
+        self._need_rest()
         return (bottoms[0],)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
         """Nothing."""
+        self._need_rest()
         return (bottoms[0],)
+
+    def _need_rest(self) -> None:
+        if self.live and self.dropout_ratio != 0:
+            raise UnsupportedError(
+                "its own phase is TRAIN, in which it drops values at random; expected no phase, "
+                "or TEST"
+            )
 
 
 @layer("Softmax", param="softmax_param")

@@ -184,6 +184,12 @@ def _factors(bottoms: Sequence[Shape], axis: int, num_axes: int) -> Shape:
     """The shape of the factors."""
     if len(bottoms) == 2:
         return bottoms[1]
+    if num_axes < -1:
+        raise ShapeError(
+            f"num_axes is {num_axes}; expected 0 or more, or -1 for all that follow",
+            rule="num-axes",
+            field="num_axes",
+        )
     axis = axis_index(axis, len(bottoms[0]))
     if num_axes < 0:
         return bottoms[0][axis:]

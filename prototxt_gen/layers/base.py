@@ -150,6 +150,10 @@ class Layer:
         """What Caffe's set-up refuses whatever the shapes are."""
         return iter(())
 
+    def bvlc_problems(self, bottoms: Sequence[Shape]) -> Iterator[Problem]:
+        """What BVLC's layer refuses of bottoms that a fork's takes."""
+        return iter(())
+
     def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
         """The shapes of the weights, in the order of a caffemodel's blobs."""
         return ()

@@ -174,9 +174,9 @@ class Slice(Base):
         if size is None:
             parts: list[Dim] = [None] * tops
         elif self.slice_point:
-            if self.slice_point[-1] >= size:
+            if self.slice_point[-1] > size:
                 raise ShapeError(
-                    f"slice_point {self.slice_point[-1]} leaves nothing of axis {axis}, which "
+                    f"slice_point {self.slice_point[-1]} is behind the end of axis {axis}, which "
                     f"has {size} in the bottom {show(bottoms[0])}",
                     rule="slice-point",
                     field="slice_point",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
@@ -17,9 +18,12 @@ from prototxt_gen.layers.parts.numeric import along, windows
 from prototxt_gen.layers.parts.shapes import Dim, Shape, axis_index, count, need_equal, show
 from prototxt_gen.layers.parts.window import (
     ALL_SPELLINGS,
+    Counts,
     Window,
     both_spellings,
+    counted,
     expand,
+    need_counts,
     read_window,
     too_large,
     window_problems,
@@ -45,6 +49,8 @@ class Convolution(Base):
     relu: bool = False  #: whether a ReLU follows inside of the layer (intel/caffe)
     negative_slope: float = 0.0
     conflicts: tuple[str, ...] = ()  #: windows that are spelled in two ways
+    #: How windows were written; two layers that differ in that alone are the same.
+    counts: Counts = dataclasses.field(default=(), compare=False, repr=False)
 
     spellings = ALL_SPELLINGS
 
@@ -63,6 +69,7 @@ class Convolution(Base):
             relu=params.get("relu", bool, False),
             negative_slope=params.get("negative_slope", float, 0.0),
             conflicts=both_spellings(params),
+            counts=counted(params),
         )
 
     def write(self) -> Block:
@@ -140,7 +147,7 @@ class Convolution(Base):
         room = size + 2 * pad - extent
         # C++ cuts towards 0, so that -1 / 2 is 0.
         out = (room // stride if room >= 0 else -(-room // stride)) + 1
-        if out < 1:
+        if out < min(size, 1):  # what is empty may stay so
             raise too_large(size, extent, pad)
         return out
 
@@ -202,6 +209,7 @@ class Convolution(Base):
 
     def _windows(self, axes: int) -> tuple[Window, Window, Window, Window]:
         """Kernel, stride, pad and dilation for each spatial axis."""
+        need_counts(self.counts, axes)
         return (
             expand(self.kernel, axes, "kernel_size"),
             expand(self.stride, axes, "stride"),

@@ -37,7 +37,7 @@ class Deconvolution(Convolution):
         if size is None:
             return None
         out = stride * (size - 1) + dilation * (kernel - 1) + 1 - 2 * pad
-        if out < 1:
+        if out < min(size, 1):  # what is empty may stay so
             raise too_large(size, kernel, pad)
         return out
 
@@ -173,6 +173,7 @@ class ConvolutionDepthwise(Convolution):
             self.dilation,
             channels,
             bias_term=self.bias_term,
+            counts=self.counts,
         )
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:

@@ -30,6 +30,7 @@ class SigmoidCrossEntropyLoss(Base):
     normalization: Optional[Symbol] = None
     normalize: Optional[bool] = None
 
+    in_place = False
     role = Role.LOSS
 
     def arity(self) -> Arity:
@@ -100,6 +101,7 @@ class SigmoidCrossEntropyLoss(Base):
 class EuclideanLoss(Base):
     """Half the mean of squared distances (euclidean_loss_layer.cpp)."""
 
+    in_place = False
     role = Role.LOSS
 
     def arity(self) -> Arity:

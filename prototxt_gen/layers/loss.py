@@ -50,6 +50,7 @@ class SoftmaxWithLoss(Base):
     normalize: Optional[bool] = None
     axis: int = 1
 
+    in_place = False
     role = Role.LOSS
 
     @classmethod
@@ -111,7 +112,9 @@ class InfogainLoss(Base):
     axis: int = 1
     ignore_label: Optional[int] = None
     normalization: Optional[Symbol] = None
+    normalize: Optional[bool] = None  #: refused where it is there
 
+    in_place = False
     role = Role.LOSS
 
     @classmethod
@@ -124,6 +127,7 @@ class InfogainLoss(Base):
             normalization=(
                 shared.get("normalization", Symbol, None) if shared.has("normalization") else None
             ),
+            normalize=shared.get("normalize", bool, False) if shared.has("normalize") else None,
         )
 
     def write(self) -> Block:
@@ -138,6 +142,12 @@ class InfogainLoss(Base):
     def arity(self) -> Arity:
         """Scores and labels, and the matrix where no file has it."""
         return Arity((2 if self.source else 3, 3), (0, 2))
+
+    def problems(self) -> Iterator[Problem]:
+        """``normalize`` is refused here (infogain_loss_layer.cpp)."""
+        if self.normalize is not None:
+            message = "has normalize, which InfogainLoss refuses; expected normalization"
+            yield Problem("loss-normalize", message, "loss_param")
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """A scalar, and the shape of the scores."""

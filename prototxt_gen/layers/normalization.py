@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Optional
+from dataclasses import replace
+from typing import TYPE_CHECKING, Optional, Self
 
 from prototxt_gen._numpy import np
-from prototxt_gen.document import Symbol
+from prototxt_gen.document import Block, Symbol
 from prototxt_gen.layers.base import Affine, Problem, Weight, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.numeric import along
+from prototxt_gen.layers.parts.phase import own_phase
 from prototxt_gen.layers.parts.shapes import Dim, Shape, need_rank
 from prototxt_gen.layers.pooling import AVE, Pooling
 
@@ -32,6 +34,14 @@ class BatchNorm(Base):
     eps: float = 1e-5
     scale_bias: bool = False
     relu: bool = False  #: whether a ReLU follows inside of the layer (intel/caffe)
+
+    @classmethod
+    def read(cls, params: Block, layer: Block) -> Self:
+        """A layer whose own phase is TRAIN goes by the batch where nothing else is said."""
+        own = super().read(params, layer)
+        if own.use_global_stats is None and own_phase(layer) == "TRAIN":
+            return replace(own, use_global_stats=False)
+        return own
 
     def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
         """Mean and variance, (C,) each, and (1,): the factor that both are divided by.

@@ -53,12 +53,12 @@ class Pooling(Base):
         mode = CEIL if params.get("ceil_mode", bool, True) else FLOOR
         return cls(
             pool=params.get("pool", Symbol, MAX),
-            kernel=read_window(params, "kernel_size"),
+            kernel=_kernel(params),
             stride=read_window(params, "stride", (1,)),
             pad=read_window(params, "pad", (0,)),
             global_pooling=params.get("global_pooling", bool, False),
             round_mode=params.get("round_mode", Symbol, mode) if params.has("round_mode") else mode,
-            conflicts=both_spellings(params),
+            conflicts=_conflicts(params),
             halves=_halves(params),
             ceil_mode=params.has("ceil_mode") and not params.has("round_mode"),
         )
@@ -236,9 +236,26 @@ def _out(size: Dim, kernel: int, stride: int, pad: int, *, clip: bool, ceil: boo
     out = (-(-room // stride) if ceil else room // stride) + 1
     if clip and (out - 1) * stride >= size + pad:
         out -= 1
-    if out < 1:
+    if out < min(size, 1):  # what is empty may stay so
         raise too_large(size, kernel, pad)
     return out
+
+
+def _kernel(params: Block) -> Window:
+    """A kernel_size counts where not both of kernel_h and kernel_w are there."""
+    if params.has("kernel_size") and not _both(params, "kernel_size"):
+        return params.get_list("kernel_size", int)
+    return read_window(params, "kernel_size")
+
+
+def _conflicts(params: Block) -> tuple[str, ...]:
+    """Caffe takes a kernel_size beside one of kernel_h and kernel_w; pad and stride not so."""
+    found = both_spellings(params)
+    return tuple(name for name in found if name != "kernel_size" or _both(params, name))
+
+
+def _both(params: Block, name: str) -> bool:
+    return all(params.has(one) for one in SPELLINGS[name])
 
 
 def _halves(params: Block) -> tuple[str, ...]:

@@ -53,7 +53,7 @@ class _Recurrent(Base):
 
     def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
         """Weights and bias of x, weights of a static input, weights of the state before."""
-        need_rank(bottoms[0], 2, 32, self.type)
+        need_rank(bottoms[0], 3, 32, self.type)
         wide = self.gates * self.num_output
         found: list[Shape] = [(wide, count(bottoms[0][2:])), (wide,)]
         if self._static(bottoms):
@@ -65,7 +65,7 @@ class _Recurrent(Base):
         steps, batch = self._time_and_batch(bottoms)
         state = (1, batch, self.num_output)
         if self._static(bottoms):
-            need_rank(bottoms[2], 1, 32, f"{self.type}'s static input")
+            need_rank(bottoms[2], 2, 32, f"{self.type}'s static input")
             need_sizes(bottoms[2][:1], (batch,), "the batch of bottom 2")
         if self.expose_hidden:
             for index in range(len(bottoms) - self.states, len(bottoms)):
@@ -104,7 +104,7 @@ class _Recurrent(Base):
         return len(bottoms) > self.arity().bottoms[0]
 
     def _time_and_batch(self, bottoms: Sequence[Shape]) -> tuple[Dim, Dim]:
-        need_rank(bottoms[0], 2, 32, self.type)
+        need_rank(bottoms[0], 3, 32, self.type)
         need_sizes(bottoms[1], bottoms[0][:2], "bottom 1, cont,")
         return bottoms[0][0], bottoms[0][1]
 

@@ -10,9 +10,9 @@ from prototxt_gen.document import Symbol
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.base import Problem, layer
-from prototxt_gen.layers.parts.shapes import Dim, Shape, count, need_rank
+from prototxt_gen.layers.parts.shapes import Dim, Shape, count, need_rank, show
 from prototxt_gen.layers.parts.window import collapse
-from prototxt_gen.layers.pooling import MAX, Pooling
+from prototxt_gen.layers.pooling import AVE, MAX, Pooling
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder
@@ -27,6 +27,8 @@ class SPP(Base):
     pyramid_height: int = 0
     pool: Symbol = MAX
 
+    in_place = False
+
     def problems(self) -> Iterator[Problem]:
         """There is a grid; the side of the finest is still a number."""
         if not 0 < self.pyramid_height <= _HIGHEST_PYRAMID:
@@ -36,6 +38,10 @@ class SPP(Base):
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """(N, C * cells); a grid of one cell alone stays (N, C, 1, 1)."""
         need_rank(bottoms[0], 4, 4, "SPP")
+        if 0 in bottoms[0][2:]:
+            raise ShapeError(
+                f"the bottom {show(bottoms[0])} is empty; SPP needs a height and width"
+            )
         sizes: list[Dim] = []
         for level in range(self.pyramid_height):
             (top,) = self.level(level, bottoms[0]).shapes(bottoms, 1)
@@ -60,6 +66,13 @@ class SPP(Base):
                     rule="pooling-pad",
                     field="pyramid_height",
                 )
+        if any(pad) and self.pool not in (MAX, AVE):
+            raise ShapeError(
+                f"{bins} bins over {show(bottom[2:])} need a pad, which goes with MAX and AVE "
+                f"only; found {self.pool}",
+                rule="pooling-pad",
+                field="pool",
+            )
         windows = collapse(tuple(kernel))
         return Pooling(self.pool, windows, windows, collapse(tuple(pad)))
 

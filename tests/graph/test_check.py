@@ -79,6 +79,65 @@ def test_nvidias_batch_norm_may_learn() -> None:
     assert rules(INPUT + norm % " forward_type: FLOAT16") == []
 
 
+def errors(text: str, dialect: str | None = None) -> list[str]:
+    return [d.rule for d in validate(Source(text.encode()), dialect).errors]
+
+
+def test_what_only_a_debug_build_refuses_is_no_error() -> None:
+    drop = 'layer { name: "d" type: "Dropout" bottom: "x" top: "x" dropout_param {'
+    for ratio in ("1", "-0.5", "1.5"):
+        text = INPUT + drop + f" dropout_ratio: {ratio} }} }}"
+        assert rules(text) == [("dropout-ratio", 2)]
+        assert errors(text) == []
+    assert rules(INPUT + drop + " dropout_ratio: 0 } }") == []
+
+
+def test_only_bvlcs_prelu_counts_axes() -> None:
+    text = INPUT.replace("1, 4, 8, 8", "1, 4, 8, 8, 2") + 2 * (
+        'layer { name: "p" type: "PReLU" bottom: "x" top: "x" }\n'
+    ).replace('"p"', '"p%s"')
+    text = text % (1, 2)
+    assert errors(text, "bvlc") == ["legacy-axes"] * 2
+    assert rules(text) == [("legacy-axes", 2)]
+    assert errors(text) == []
+    assert errors(text.replace("8, 2]", "8]"), "bvlc") == []
+
+
+@pytest.mark.parametrize("type", ["SoftmaxWithLoss", "EuclideanLoss", "SigmoidCrossEntropyLoss"])
+def test_a_loss_does_not_write_over_what_it_reads(type: str) -> None:
+    bottoms = 'input: "x" input: "l" input_shape { dim: [3, 5] } input_shape { dim: %s }\n'
+    label = "3" if type == "SoftmaxWithLoss" else "[3, 5]"
+    text = bottoms % label + f'layer {{ type: "{type}" bottom: "x" bottom: "l" top: "%s" }}'
+    assert errors(text % "x") == ["in-place-refused"]
+    assert errors(text % "y") == []
+
+
+def test_pooling_in_a_pyramid_is_not_done_in_place() -> None:
+    text = INPUT + 'layer { name: "s" type: "SPP" bottom: "x" top: "%s" spp_param {'
+    text += " pyramid_height: 2 } }"
+    assert errors(text % "x") == ["in-place-refused"]
+    assert errors(text % "y") == []
+
+
+def test_what_is_empty_stays_empty_and_a_cut_may_be_at_the_end() -> None:
+    empty = INPUT.replace("8, 8", "0, 8")
+    pool = 'layer { name: "p" type: "Pooling" bottom: "x" top: "y" pooling_param {'
+    assert errors(empty + pool + " kernel_size: 2 stride: 2 } }") == []
+    assert errors(empty + pool + " kernel_size: 3 stride: 1 } }") == ["window-too-large"]
+    cut = 'layer { name: "s" type: "Slice" bottom: "x" top: "a" top: "b" slice_param {'
+    assert errors(INPUT + cut + " slice_point: 4 } }") == []
+    assert errors(INPUT + cut + " slice_point: 5 } }") == ["slice-point"]
+
+
+def test_more_input_dims_than_inputs_are_passed_over() -> None:
+    net = 'input: "x" ' + "input_dim: 2 " * 5 + RELU.format("r", "x", "x")
+    assert rules(net) == [("input-ignored-field", 1)]
+    assert errors(net.replace("input_dim: 2 " * 5, "input_dim: 2 " * 3)) == [
+        "input-dim-count",
+        "unknown-bottom",
+    ]
+
+
 V1 = 'input: "x" input_dim: 1 input_dim: 4 input_dim: 8 input_dim: 8\nlayers { %s }\n'
 V0 = V1 % 'layer { %s } bottom: "x" top: "y"'
 DATA = 'layers { name: "d" type: DATA top: "x" data_param { crop_size: 3 } %s }\n'
@@ -111,6 +170,13 @@ DATA = 'layers { name: "d" type: DATA top: "x" data_param { crop_size: 3 } %s }\
             % '} param { name: "w" ',
             "shared-param-shape",
         ),
+        (
+            INPUT + 'layer { name: "d" type: "Dropout" bottom: "x" top: "y"'
+            " dropout_param { dropout_ratio: 1 } }",
+            "dropout-ratio",
+        ),
+        ("", "empty-net"),
+        ('name: "n"', "empty-net"),
         (V1 % 'name: "r" type: NONE bottom: "x" top: "y"', "v1-unknown-type"),
         (V1 % 'type: RELU bottom: "x" top: "y"' + 'layer { name: "z" }', "layer-and-layers"),
         (V0 % 'name: "r" type: "no"', "v0-unknown-type"),

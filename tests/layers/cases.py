@@ -58,6 +58,7 @@ def bad(type: str, params: str, bottoms: Sequence[Shape], rule: str, tops: int =
 
 
 X = (2, 6, 5, 7)
+NCL = (2, 6, 9)
 BOX = (3, 5)
 ALIKE = (
     "AbsVal BNLL ELU Exp GELU HSwish HardSigmoid Log MnActivation Mish Power ReLU ReLU6 SELU SeLu "
@@ -101,7 +102,7 @@ ACTIVATIONS = [
     good("Softmax", "", [X], [X]),
     good("Softmax", "softmax_param { axis: -1 }", [(3,)], [(3,)]),
     bad("Softmax", "softmax_param { axis: 4 }", [X], "axis-out-of-range"),
-    bad("Dropout", "dropout_param { dropout_ratio: 1 }", [X], "dropout-ratio"),
+    good("Dropout", "dropout_param { dropout_ratio: 1 }", [X], [X]),
     bad("Exp", "exp_param { base: 0 }", [X], "base"),
     bad("Log", "log_param { base: -2 }", [X], "base"),
     bad("ReLU", "", [X, X], "bottom-count"),
@@ -123,6 +124,7 @@ INPUTS = [
         [(1, 3, 4, 5), (2, 3, 4, 5)],
     ),
     bad("DummyData", "dummy_data_param { num: 1 shape { dim: 1 } }", [], "input-shapes"),
+    bad("DummyData", "dummy_data_param { shape { dim: [1, -2] } }", [], "negative-dim"),
     bad(
         "DummyData",
         "dummy_data_param { shape { } data_filler { } data_filler { } }",
@@ -132,6 +134,7 @@ INPUTS = [
     ),
     good("Parameter", "parameter_param { shape { dim: [3, 4] } }", [], [(3, 4)], [(3, 4)]),
     bad("Parameter", "", [X], "bottom-count"),
+    bad("Parameter", "parameter_param { shape { dim: -3 } }", [], "negative-dim"),
 ]
 
 DATA = [
@@ -250,6 +253,15 @@ CONVOLUTIONS = [
     bad("Convolution", conv("num_output: 4 kernel_size: 1 group: 4"), [X], "group-divides"),
     bad("Convolution", conv("num_output: 4 kernel_size: 6"), [X], "window-too-large"),
     bad("Convolution", conv("num_output: 4 kernel_size: [1, 2, 3]"), [X], "window-axes"),
+    bad("Convolution", conv("num_output: 4 kernel_size: [2, 2, 2]"), [X], "window-axes"),
+    bad("Convolution", conv("num_output: 4 kernel_size: 1 pad: [1, 1, 1]"), [X], "window-axes"),
+    bad("Convolution", conv("num_output: 4 kernel_size: 1 stride: [1, 1]"), [NCL], "window-axes"),
+    bad("Convolution", conv("num_output: 4 kernel_size: 1 dilation: [1, 1]"), [NCL], "window-axes"),
+    bad(
+        "Convolution", conv("num_output: 4 kernel_size: 1 pad_h: 1 pad_w: 1"), [NCL], "window-axes"
+    ),
+    bad("Convolution", conv("num_output: 4 kernel_h: 1 kernel_w: 1"), [NCL], "window-axes"),
+    bad("Im2col", conv("kernel_size: 1 stride_h: 2 stride_w: 2"), [NCL], "window-axes"),
     bad("Convolution", conv("num_output: 4 kernel_size: 1 kernel_h: 1"), [X], "window-spelling"),
     bad("Convolution", conv("num_output: 4 kernel_size: 1 axis: 4"), [X], "axis-out-of-range"),
     bad("Convolution", conv("num_output: 4 kernel_size: 1"), [X, X], "top-count"),
@@ -304,6 +316,11 @@ POOLINGS = [
     bad("Pooling", pool("pool: AVE kernel_size: 2"), [X], "top-count", tops=2),
     bad("Pooling", pool(""), [X], "kernel-missing"),
     bad("Pooling", pool("kernel_h: 2"), [X], "window-spelling"),
+    # A kernel_size counts where not both of the others are there (pooling_layer.cpp).
+    good("Pooling", pool("kernel_size: 2 kernel_h: 5 stride: 2"), [X], [(2, 6, 3, 4)]),
+    good("Pooling", pool("kernel_size: 2 kernel_w: 0 stride: 2"), [X], [(2, 6, 3, 4)]),
+    bad("Pooling", pool("kernel_size: 2 kernel_h: 2 kernel_w: 2"), [X], "window-spelling"),
+    bad("Pooling", pool("global_pooling: true kernel_w: 2"), [X], "window-spelling"),
     bad("Pooling", pool("kernel_size: 2 pad_w: 1"), [X], "window-spelling"),
     bad("Pooling", pool("kernel_size: 2 pad: 2"), [X], "pooling-pad"),
     bad("Pooling", pool("kernel_size: 2 pad: 1 pool: STOCHASTIC"), [X], "pooling-pad"),
@@ -316,6 +333,8 @@ POOLINGS = [
     good("SPP", "spp_param { pyramid_height: 1 }", [X], [(2, 6, 1, 1)]),
     bad("SPP", "spp_param { pyramid_height: 4 }", [(1, 1, 13, 13)], "pooling-pad"),
     bad("SPP", "", [X], "pyramid-height"),
+    bad("SPP", "spp_param { pyramid_height: 2 pool: STOCHASTIC }", [X], "pooling-pad"),
+    bad("SPP", "spp_param { pyramid_height: 2 }", [(2, 6, 0, 7)], "shape-mismatch"),
 ]
 
 DENSE = [
@@ -400,10 +419,12 @@ AFFINE = [
     good("Scale", "scale_param { axis: 0 bias_term: true }", [X, (2, 6)], [X], [(2, 6)]),
     bad("Scale", "scale_param { axis: 3 num_axes: 2 }", [X], "axis-out-of-range"),
     bad("Scale", "", [X, (5,)], "shape-mismatch"),
+    bad("Scale", "scale_param { num_axes: -2 }", [X], "num-axes"),
     bad("Scale", "", [X, (6,), (6,)], "bottom-count"),
     good("Bias", "", [X], [X], [(6,)]),
     good("Bias", "bias_param { axis: -1 }", [X, (7,)], [X]),
     bad("Bias", "", [X, (7,)], "shape-mismatch"),
+    bad("Bias", "bias_param { num_axes: -5 }", [X], "num-axes"),
     good("Axpy", "", [(2, 6), X, X], [X]),
     good("Axpy", "", [(2, 6, 1, 1), X, X], [X]),
     bad("Axpy", "", [(2, 6, 5, 1), X, X], "shape-mismatch"),
@@ -429,7 +450,7 @@ COMBINATIONS = [
     bad("Slice", "", [X], "slice-equal", tops=4),
     bad("Slice", "slice_param { slice_point: [1, 3] }", [X], "top-count", tops=2),
     bad("Slice", "slice_param { slice_point: [3, 1] }", [X], "slice-point", tops=3),
-    bad("Slice", "slice_param { slice_point: 6 }", [X], "slice-point", tops=2),
+    bad("Slice", "slice_param { slice_point: 7 }", [X], "slice-point", tops=2),
     bad("Slice", "slice_param { axis: 0 slice_dim: 0 }", [X], "slice-axis", tops=2),
     good("Split", "", [X], [X, X]),
     good("Silence", "", [X, X], []),
@@ -519,6 +540,12 @@ LOSSES = [
     ),
     bad("InfogainLoss", "", [SCORES, LABELS], "bottom-count"),
     bad("InfogainLoss", "", [SCORES, LABELS, (9, 9)], "shape-mismatch"),
+    bad(
+        "InfogainLoss",
+        "loss_param { normalize: true }",
+        [SCORES, LABELS, (10, 10)],
+        "loss-normalize",
+    ),
     good("Accuracy", "", [SCORES, LABELS], [()]),
     good("Accuracy", "accuracy_param { axis: -1 }", [X, (2, 6, 5)], [(), (7,)]),
     bad("Accuracy", "accuracy_param { top_k: 11 }", [SCORES, LABELS], "top-k"),
@@ -565,6 +592,9 @@ RECURRENT = [
     bad("LSTM", D4, [STEPS, (5, 3)], "shape-mismatch"),
     bad("LSTM", D4, [STEPS, CONT, (3, 6)], "shape-mismatch"),
     bad("LSTM", D4, [STEPS], "bottom-count"),
+    bad("LSTM", D4, [CONT, CONT], "bottom-rank"),
+    bad("LSTM", D4, [STEPS, CONT, (2,)], "bottom-rank"),
+    bad("RNN", D4, [CONT, CONT], "bottom-rank"),
     bad("RNN", EXPOSED, [STEPS, CONT, (1, 2, 5)], "shape-mismatch", tops=2),
     bad("RNN", EXPOSED, [STEPS, CONT, STATE], "top-count"),
     good("LSTMUnit", "", [STATE, (1, 2, 16), (1, 2)], [STATE, STATE]),

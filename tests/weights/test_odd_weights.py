@@ -186,7 +186,6 @@ def test_an_empty_filler_is_a_filler(type: str, empty: str, value: float, usual:
 @pytest.mark.parametrize(
     "filler",
     [
-        'bias_filler { type: "positive_unitball" }',
         'weight_filler { type: "gaussian" std: -1 }',
         'weight_filler { type: "uniform" min: 0 max: inf }',
         'weight_filler { type: "uniform" min: 1 max: 0 }',
@@ -196,6 +195,12 @@ def test_an_empty_filler_is_a_filler(type: str, empty: str, value: float, usual:
 def test_fillers_that_make_no_sense(filler: str) -> None:
     with pytest.raises(WeightsError, match="layer 'c'"):
         made(INPUT + convolution(filler=filler))
+
+
+def test_a_bias_on_the_unit_ball_is_one() -> None:
+    """Each output's inputs add up to 1, and a bias has one (PositiveUnitballFiller, filler.hpp)."""
+    found = made(INPUT + convolution(filler='bias_filler { type: "positive_unitball" }'))
+    assert found["c"][1].tolist() == [1] * 4
 
 
 def test_a_scalar_has_no_fan() -> None:

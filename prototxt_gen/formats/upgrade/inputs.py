@@ -64,8 +64,7 @@ def _fits(sink: Sink, fields: list[Field], expected: int, name: str, inputs: int
     if found == expected:
         return True
     message = f"{found} {name} for {inputs} input; expected {expected}"
-    whole = name == "input_shape" or found % AXES == 0
-    if found > expected and whole:
+    if found > expected:
         _warn(sink, fields[expected], f"{message}, the rest is ignored")
         return True
     rule = "input-shape-count" if name == "input_shape" else "input-dim-count"

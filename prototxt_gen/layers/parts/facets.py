@@ -62,12 +62,16 @@ class Cost(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """Something that Caffe's LayerSetUp refuses, with the parameter to point at."""
+    """Something that Caffe's LayerSetUp refuses, with the parameter to point at.
+
+    A ``warning`` is what Caffe takes, and a person should know.
+    """
 
     rule: str
     message: str
     field: str | None = None
     help: str | None = None
+    warning: bool = False
 
 
 class Weight(NamedTuple):

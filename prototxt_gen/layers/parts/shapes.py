@@ -17,6 +17,9 @@ Shape = tuple[Dim, ...]
 #: The most elements a blob may have: Caffe counts them in an int (blob.cpp, Reshape).
 MAX_COUNT = 2**31 - 1
 
+#: The most axes that num(), channels(), height() and width() go with (blob.hpp).
+LEGACY_AXES = 4
+
 
 def count(shape: Iterable[Dim]) -> Dim:
     """The number of elements; 1 for a scalar, None where a dimension is unknown."""

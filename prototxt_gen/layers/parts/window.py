@@ -13,6 +13,7 @@ from prototxt_gen.layers.parts.facets import Problem
 from prototxt_gen.layers.parts.shapes import Dim
 
 Window = tuple[int, ...]
+Counts = tuple[tuple[str, int], ...]  #: a field, and how many values were given
 
 #: The spelling for all axes -> those for height and for width.
 SPELLINGS: dict[str, tuple[str, ...]] = {
@@ -38,6 +39,34 @@ def both_spellings(params: Block) -> tuple[str, ...]:
         for name, pair in SPELLINGS.items()
         if params.has(name) and any(params.has(one) for one in pair)
     )
+
+
+def counted(params: Block) -> Counts:
+    """How many values each window was written with, where that is more than one."""
+    found = []
+    for name in (*SPELLINGS, "dilation"):
+        pair = next((one for one in SPELLINGS.get(name, ()) if params.has(one)), None)
+        number = 2 if pair else len(params.all(name))
+        if number > 1:
+            found.append((pair or name, number))
+    return tuple(found)
+
+
+def need_counts(counts: Counts, axes: int) -> None:
+    """Refuse a window that was written with another number of values than there are axes.
+
+    Values that are alike count too, and a height and a width are two (base_conv_layer.cpp).
+    """
+    for name, number in counts:
+        if number != axes:
+            pair = next((f"{' and '.join(p)}" for p in SPELLINGS.values() if name in p), None)
+            found = f"{pair} stand" if pair else f"{name} has {number} values"
+            wanted = "2 spatial axes only" if pair else f"1 or {axes}"
+            raise ShapeError(
+                f"{found} for {axes} spatial axes; expected {wanted}",
+                rule="window-axes",
+                field=name,
+            )
 
 
 def write_window(block: Block, name: str, values: Window) -> None:

@@ -1,0 +1,96 @@
+"""Layer types that a Caffe does not have (LayerRegistry::CreateLayer, layer_factory.hpp)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from prototxt_gen.diagnostics import Sink
+from prototxt_gen.graph.graph import Graph, Node
+from prototxt_gen.graph.infer import field_span
+from prototxt_gen.layers.parts.forks import BVLC, ELSEWHERE, FORKS
+
+#: What is said of a type that no Caffe known here has.
+UnknownTypes = Literal["error", "warning", "ignore"]
+
+
+def check_types(
+    graph: Graph, sink: Sink, dialect: str | None = None, unknown: UnknownTypes = "warning"
+) -> None:
+    """Report types that Caffe would not find.
+
+    For the dialect ``bvlc`` that is every type that BVLC lacks. Else an empty type is an
+    error, and one that is nearly a known one; ``unknown`` says what any other is that is not
+    known. An error is reported for each layer, a warning once for each type.
+    """
+    warned: set[str] = set()
+    for node in graph.nodes:
+        name = node.type
+        if name in BVLC or (node.layer.known and name not in FORKS):
+            continue
+        if not name:
+            _report(node, sink, "has no type", "write the layer's type")
+        elif dialect == "bvlc":
+            _report(node, sink, f"type {name!r} is none of BVLC's Caffe", _help(name))
+        elif name not in FORKS and name not in warned:
+            near = () if name in ELSEWHERE else nearly(name)
+            if near:
+                _report(node, sink, f"no Caffe has a type {name!r}", _did_you_mean(near))
+            elif unknown == "error":
+                _report(node, sink, f"type {name!r} is not known", None)
+            elif unknown == "warning":
+                warned.add(name)
+                sink.warning(
+                    "unknown-type",
+                    f"type {name!r} is not known: Caffe would need a layer of that name, and "
+                    "shapes behind it are not checked",
+                    span=field_span(node, "type"),
+                    layer=node.name,
+                )
+
+
+def nearly(name: str) -> tuple[str, ...]:
+    """The types that a name is, but for case or a letter or two; the nearest first."""
+    known = sorted({*BVLC, *FORKS, *ELSEWHERE})
+    same = [one for one in known if _plain(one) == _plain(name)]
+    if same:
+        return tuple(same)
+    most = 0 if len(name) < 4 else 1 if len(name) < 7 else 2
+    found = sorted((slips, one) for one in known if (slips := _slips(name, one)) <= most)
+    return tuple(one for _, one in found)
+
+
+def _slips(name: str, known: str) -> int:
+    """How many letters differ; a great number where a digit does, as in Pooling3D."""
+    from difflib import SequenceMatcher
+
+    if abs(len(name) - len(known)) > 2:
+        return 99
+    total = 0
+    for tag, i, j, k, m in SequenceMatcher(None, name, known, autojunk=False).get_opcodes():
+        if tag != "equal":
+            if any(c.isdigit() for c in name[i:j] + known[k:m]):
+                return 99
+            total += max(j - i, m - k)
+    return total
+
+
+def _plain(name: str) -> str:
+    return "".join(c for c in name.casefold() if c.isalnum())
+
+
+def _help(name: str) -> str | None:
+    """Who has a type that BVLC lacks, else what is meant."""
+    if name in FORKS or name in ELSEWHERE:
+        dialects = FORKS.get(name, ())
+        return f"of the dialects {', '.join(dialects)}" if dialects else "it is a type of forks"
+    near = nearly(name)
+    return _did_you_mean(near) if near else None
+
+
+def _did_you_mean(names: Iterable[str]) -> str:
+    return f"did you mean {' or '.join(map(repr, names))}?"
+
+
+def _report(node: Node, sink: Sink, message: str, help: str | None) -> None:
+    sink.error("unknown-type", message, span=field_span(node, "type"), layer=node.name, help=help)

@@ -1,0 +1,87 @@
+"""Whose Caffe has which layer types.
+
+A file is read by the schema of a dialect, but many types need no parameter message of their
+own, so that the schema does not tell whose they are; these tables do.
+"""
+
+from __future__ import annotations
+
+_BVLC = """
+AbsVal Accuracy ArgMax BNLL BatchNorm BatchReindex Bias Clip Concat ContrastiveLoss Convolution
+Crop Data Deconvolution Dropout DummyData ELU Eltwise Embed EuclideanLoss Exp Filter Flatten
+HDF5Data HDF5Output HingeLoss Im2col ImageData InfogainLoss InnerProduct Input LRN LSTM LSTMUnit
+Log MVN MemoryData MultinomialLogisticLoss PReLU Parameter Pooling Power Python RNN ReLU
+Reduction Reshape SPP Scale Sigmoid SigmoidCrossEntropyLoss Silence Slice Softmax
+SoftmaxWithLoss Split Swish TanH Threshold Tile WindowData
+"""
+
+#: The types that BVLC's Caffe registers (LayerRegistry, layer_factory.hpp).
+BVLC = frozenset(_BVLC.split())
+
+_SSD = ("ssd", "mobilenet_ssd", "x2paddle", "intel", "nvcaffe")
+_SSD_TRAINING = ("mobilenet_ssd", "x2paddle", "intel", "nvcaffe", "frcnn")
+
+#: Types that BVLC lacks, and the dialects that have each; without any, forks that have no
+#: schema of their own.
+FORKS: dict[str, tuple[str, ...]] = {
+    "AnnotatedData": _SSD_TRAINING,
+    "Axpy": ("x2paddle", "intel"),
+    "BN": ("ssd", "segnet", "pspnet"),
+    "BoxAnnotatorOHEM": ("intel", "caffe_priv", "rfcn", "frcnn"),
+    "BoxData": ("intel",),
+    "CReLU": (),
+    "ConvolutionDepthwise": (),
+    "CuDNNBatchNorm": (),
+    "CuDNNLRNCrossChannel": (),
+    "DecodeBBox": ("frcnn",),
+    "DepthwiseConv": (),
+    "DepthwiseConvolution": (),
+    "DetectNetTransformation": ("nvcaffe",),
+    "DetectionEvaluate": ("mobilenet_ssd", "x2paddle", "intel", "nvcaffe"),
+    "DetectionOutput": (*_SSD, "frcnn", "tengine"),
+    "EvalDetection": ("intel",),
+    "GELU": (),
+    "HSwish": (),
+    "HardSigmoid": (),
+    "Interp": ("ssd", "caffe_priv", "pspnet", "tengine"),
+    "L1Loss": ("nvcaffe",),
+    "Lstm": ("frcnn",),
+    "MKLBatchNorm": ("intel",),
+    "Mish": (),
+    "MnActivation": ("intel",),
+    "MultiBoxLoss": _SSD_TRAINING,
+    "Normalize": (*_SSD, "frcnn", "tengine"),
+    "PSROIAlign": ("frcnn",),
+    "PSROIPooling": ("ssd", "intel", "caffe_priv", "rfcn", "frcnn"),
+    "Permute": (*_SSD, "frcnn", "tengine"),
+    "PriorBox": (*_SSD, "frcnn", "tengine"),
+    "ROIAlign": ("ssd", "caffe_priv", "frcnn"),
+    "ROIPooling": ("ssd", "x2paddle", "intel", "caffe_priv", "rfcn", "frcnn", "tengine"),
+    "ReLU6": ("mobilenet_ssd", "tengine"),
+    "RegionLoss": ("intel",),
+    "Reorg": ("ssd", "intel", "tengine"),
+    "Reverse": ("frcnn",),
+    "SELU": (),
+    "SeLu": ("caffe_priv",),
+    "SeLuDropout": ("caffe_priv",),
+    "ShuffleChannel": ("ssd", "x2paddle", "tengine"),
+    "SmoothL1Loss": (*_SSD, "caffe_priv", "rfcn", "fast_rcnn", "frcnn"),
+    "SmoothL1LossOHEM": ("intel", "caffe_priv", "rfcn", "frcnn"),
+    "SoftmaxWithLossOHEM": ("intel", "caffe_priv", "rfcn", "frcnn"),
+    "SpatialDropout": ("intel",),
+    "TRT": ("nvcaffe",),
+    "Transpose": ("frcnn",),
+    "Upsample": ("x2paddle", "segnet", "tengine"),
+    "VideoData": _SSD_TRAINING,
+}
+
+_ELSEWHERE = """
+Accum Binarization CELU CTCGreedyDecoder ContinuationIndicator Convolution3D Correlation
+DataAugmentation Deconvolution3D FlowWarp GRN GRU GroupNorm Im2seq ImageSegData InstanceNorm
+L2Norm LReLU LSTMInfer LayerNorm MaxUnpool OCRLSTM Pooling3D PowerFile PriorBoxClustered
+Proposal RPROI RReLU RegionYolo Resample Resize ResizeBilinear ResizeNearest SegAccuracy Select
+SimplerNMS SpatialTransformer Unpooling YoloDetectionOutput Yolov3DetectionOutput
+"""
+
+#: Types of forks of which nothing is known here but their names: no slips of the pen.
+ELSEWHERE = frozenset(_ELSEWHERE.split())

@@ -1,0 +1,14 @@
+"""The phase that a layer itself has, whatever the net's is (net.cpp, Net::Init)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from prototxt_gen.document import Block
+
+
+def own_phase(layer: Block) -> Literal["TRAIN", "TEST"] | None:
+    """The ``phase`` of a ``layer`` block; None where it has that of its net."""
+    if not layer.has("phase"):
+        return None
+    return "TRAIN" if layer.get("phase", str, "") == "TRAIN" else "TEST"
