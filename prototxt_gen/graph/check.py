@@ -9,13 +9,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from prototxt_gen.diagnostics import Sink
-from prototxt_gen.document import Block
 from prototxt_gen.errors import GraphError
 from prototxt_gen.graph.graph import NEVER, Graph, Node, Ref
 from prototxt_gen.graph.infer import Shapes, field_span, infer, param_span
+from prototxt_gen.graph.param_check import check_params
 from prototxt_gen.graph.type_check import UnknownTypes, check_types
 from prototxt_gen.layers.base import MANY, Role
-from prototxt_gen.layers.parts.shapes import Shape, count, show
+from prototxt_gen.layers.parts.shapes import Shape
 
 
 def check(
@@ -165,30 +165,6 @@ def check_forks(graph: Graph, shapes: Shapes, sink: Sink, dialect: str | None) -
                 return
 
 
-def check_params(graph: Graph, shapes: Shapes, sink: Sink) -> None:
-    """The ``param`` fields: their number, BatchNorm's statistics, shared weights."""
-    owners: dict[str, tuple[Node, Shape]] = {}
-    for index, node in enumerate(graph.nodes):
-        params = node.source.blocks("param")
-        weights = shapes.weights.get(index)
-        if weights is not None and len(params) > len(weights):
-            sink.error(
-                "too-many-params",
-                f"has {len(params)} param for {len(weights)} weights",
-                span=field_span(node, "param", len(weights)),
-                layer=node.name,
-            )
-        # NVIDIA's Caffe has another BatchNorm, which takes rates.
-        if graph.dialect != "nvcaffe":
-            _check_statistics(node, params, weights, sink)
-        for position, (param, shape) in enumerate(zip(params, weights or (), strict=False)):
-            name = param.get("name", str, "")
-            if not name:
-                continue
-            owner, owned = owners.setdefault(name, (node, shape))
-            _check_shared(node, position, param, shape, owner, owned, sink)
-
-
 def _readers(graph: Graph) -> dict[Ref, list[str]]:
     """Who reads each blob; a top with a loss_weight is read by its loss (insert_splits.cpp)."""
     readers: defaultdict[Ref, list[str]] = defaultdict(list)
@@ -270,43 +246,3 @@ def _loss_without_weights(node: Node, sink: Sink) -> None:
         span=field_span(node, "top", 1),
         layer=node.name,
     )
-
-
-def _check_statistics(
-    node: Node, params: Sequence[Block], shapes: Sequence[Shape] | None, sink: Sink
-) -> None:
-    weights = node.layer.weights(((),) * len(params) if shapes is None else shapes)
-    for index, (param, weight) in enumerate(zip(params, weights, strict=False)):
-        if weight.fixed and param.get("lr_mult", float, 1.0) != 0:
-            sink.error(
-                "batch-norm-lr",
-                f"lr_mult of {node.type}'s {weight.name} must be 0, since it is not learned "
-                "(batch_norm_layer.cpp)",
-                span=field_span(node, "param", index),
-                layer=node.name,
-                help="write `lr_mult: 0`, or leave the param out",
-            )
-
-
-def _check_shared(
-    node: Node,
-    index: int,
-    param: Block,
-    shape: Shape,
-    owner: Node,
-    owned: Shape,
-    sink: Sink,
-) -> None:
-    """Weights that share a name have one shape, or one count where PERMISSIVE (AppendParam)."""
-    if param.get("share_mode", str, "STRICT") == "PERMISSIVE":
-        equal = count(shape) == count(owned)
-    else:
-        equal = shape == owned
-    if not equal:
-        sink.error(
-            "shared-param-shape",
-            f"shares {param.get('name', str, '')!r} with layer {owner.name!r}, but its weight "
-            f"is {show(shape)} and that of the other {show(owned)}",
-            span=field_span(node, "param", index),
-            layer=node.name,
-        )
