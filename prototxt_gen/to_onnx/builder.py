@@ -42,6 +42,7 @@ class Builder:
         self.other_top_shapes: tuple[Shape, ...] = ()
         self._constants: dict[tuple[object, ...], str] = {}
         self._used: set[str] = set()
+        self._last: dict[str, int] = {}
 
     def begin(
         self,
@@ -220,10 +221,12 @@ class Builder:
                 places[:] = [names.get(value, value) for value in places]
 
     def _fresh(self, name: str) -> str:
-        label, number = name, 1
+        label, number = name, self._last.get(name, 1)
         while label in self._used:
             number += 1
             label = f"{name}_{number}"
+        # The next of the same name begins here: an LSTM has thousands.
+        self._last[name] = number
         self._used.add(label)
         return label
 
