@@ -62,7 +62,7 @@ def _onnx(name: str, cls: type[Layer]) -> str:
 
 def _dialects(name: str) -> str:
     """The dialects that have a type."""
-    return "any" if name in BVLC else ", ".join(FORKS[name]) or "other forks"
+    return "any" if name in BVLC else ", ".join(FORKS.get(name, ())) or "other forks"
 
 
 def _own(cls: type[Layer], facet: str) -> bool:

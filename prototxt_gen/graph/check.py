@@ -13,7 +13,7 @@ from prototxt_gen.errors import GraphError
 from prototxt_gen.graph.graph import NEVER, Graph, Node, Ref
 from prototxt_gen.graph.infer import Shapes, field_span, infer, param_span
 from prototxt_gen.graph.param_check import check_params
-from prototxt_gen.graph.type_check import UnknownTypes, check_types
+from prototxt_gen.graph.type_check import UnknownTypes, check_axes, check_types
 from prototxt_gen.layers.base import MANY, Role
 from prototxt_gen.layers.parts.shapes import Shape
 
@@ -37,7 +37,7 @@ def check(
     check_counts(graph, sink)
     check_layers(graph, sink)
     shapes = infer(graph, sink, given)
-    check_forks(graph, shapes, sink, dialect)
+    check_axes(graph, shapes, sink, dialect)
     check_params(graph, shapes, sink)
     return shapes
 
@@ -152,17 +152,6 @@ def check_layers(graph: Graph, sink: Sink) -> None:
                 span=field_span(node, "name"),
                 layer=node.name,
             )
-
-
-def check_forks(graph: Graph, shapes: Shapes, sink: Sink, dialect: str | None) -> None:
-    """What BVLC's layers refuse and a fork's take; unless BVLC is meant, one warning for all."""
-    for node in graph.nodes:
-        bottoms = shapes.of(node.bottoms)
-        for problem in node.layer.bvlc_problems(bottoms) if bottoms else ():
-            report = sink.error if dialect == "bvlc" else sink.warning
-            report(problem.rule, problem.message, span=node.span, layer=node.name)
-            if dialect != "bvlc":
-                return
 
 
 def _readers(graph: Graph) -> dict[Ref, list[str]]:

@@ -128,8 +128,7 @@ def _problem(node: Node) -> str | None:
     """What is wrong with a node whatever its bottoms' shapes are; ``graph.check`` reports it."""
     if not node.layer.arity().fits(len(node.bottoms), len(node.tops)):
         return "it has a wrong number of bottoms or tops"
-    refused = (problem for problem in node.layer.problems() if not problem.warning)
-    problem = next(refused, None)
+    problem = next((found for found in node.layer.problems() if not found.warning), None)
     return problem.message if problem else None
 
 

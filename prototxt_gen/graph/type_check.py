@@ -7,9 +7,11 @@ from typing import Literal
 
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.graph.graph import Graph, Node
-from prototxt_gen.graph.infer import field_span
+from prototxt_gen.graph.infer import Shapes, field_span
 from prototxt_gen.layers.parts.forks import BVLC, ELSEWHERE, FORKS
+from prototxt_gen.layers.parts.shapes import show
 
+LEGACY_AXES = 4
 #: What is said of a type that no Caffe known here has.
 UnknownTypes = Literal["error", "warning", "ignore"]
 
@@ -26,7 +28,8 @@ def check_types(
     warned: set[str] = set()
     for node in graph.nodes:
         name = node.type
-        if name in BVLC or (node.layer.known and name not in FORKS):
+        # A type from outside of this package is there, in the Caffe that it is for.
+        if name in BVLC or (name not in FORKS and node.layer.known):
             continue
         if not name:
             _report(node, sink, "has no type", "write the layer's type")
@@ -47,6 +50,27 @@ def check_types(
                     span=field_span(node, "type"),
                     layer=node.name,
                 )
+
+
+def check_axes(graph: Graph, shapes: Shapes, sink: Sink, dialect: str | None = None) -> None:
+    """Report bottoms with more axes than num(), channels(), height() and width() go with.
+
+    For the dialect ``bvlc`` that is an error; some forks' layers do without these, so that
+    there is one warning for the whole net else.
+    """
+    report = sink.error if dialect == "bvlc" else sink.warning
+    for node in graph.nodes:
+        shape = shapes.blobs.get(node.bottoms[0], ()) if node.layer.legacy and node.bottoms else ()
+        if len(shape) > LEGACY_AXES:
+            report(
+                "legacy-axes",
+                f"the bottom {show(shape)} has {len(shape)} axes; BVLC's {node.type} takes at "
+                f"most {LEGACY_AXES} (blob.hpp, LegacyShape)",
+                span=node.span,
+                layer=node.name,
+            )
+            if dialect != "bvlc":
+                return
 
 
 def nearly(name: str) -> tuple[str, ...]:

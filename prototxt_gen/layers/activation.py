@@ -13,7 +13,7 @@ from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.base import Problem, Weight, layer
 from prototxt_gen.layers.parts.numeric import along, sigmoid, softmax
 from prototxt_gen.layers.parts.phase import own_phase
-from prototxt_gen.layers.parts.shapes import LEGACY_AXES, Shape, axis_index, need_rank, show
+from prototxt_gen.layers.parts.shapes import Shape, axis_index, need_rank
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder
@@ -43,6 +43,8 @@ class PReLU(Base):
 
     channel_shared: bool = False
 
+    legacy = True
+
     def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
         """(C,), or a scalar where the slope is shared."""
         need_rank(bottoms[0], 2, 32, "PReLU")
@@ -51,15 +53,6 @@ class PReLU(Base):
     def weights(self, shapes: Sequence[Shape]) -> tuple[Weight, ...]:
         """The slopes."""
         return (Weight("slope", "filler", 0.25),)
-
-    def bvlc_problems(self, bottoms: Sequence[Shape]) -> Iterator[Problem]:
-        """BVLC's asks for channels() (prelu_layer.cpp), intel/caffe's does not."""
-        if len(bottoms[0]) > LEGACY_AXES:
-            message = (
-                f"the bottom {show(bottoms[0])} has {len(bottoms[0])} axes; BVLC's PReLU takes "
-                f"at most {LEGACY_AXES} (prelu_layer.cpp)"
-            )
-            yield Problem("legacy-axes", message)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The slope of each channel for what is negative."""

@@ -102,6 +102,7 @@ class Layer:
     spellings: ClassVar[frozenset[str]] = frozenset()
     always: ClassVar[frozenset[str]] = frozenset()  #: what ``write`` never leaves out
     in_place: ClassVar[bool] = True  #: whether a top may have the name of its bottom
+    legacy: ClassVar[bool] = False  #: whether BVLC's takes at most four axes (blob.hpp)
     role: ClassVar[Role] = Role.PLAIN
     rearranges: ClassVar[bool] = False  #: whether its tops have the bottoms' values, and no other
     known: ClassVar[bool] = True  #: False where nothing is known of the type but its name
@@ -148,10 +149,6 @@ class Layer:
 
     def problems(self) -> Iterator[Problem]:
         """What Caffe's set-up refuses whatever the shapes are."""
-        return iter(())
-
-    def bvlc_problems(self, bottoms: Sequence[Shape]) -> Iterator[Problem]:
-        """What BVLC's layer refuses of bottoms that a fork's takes."""
         return iter(())
 
     def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:

@@ -14,7 +14,15 @@ from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import regrouped
 from prototxt_gen.layers.parts.labels import normalization, rows
 from prototxt_gen.layers.parts.numeric import LOG_THRESHOLD
-from prototxt_gen.layers.parts.shapes import Shape, count, need_count, need_rank, need_sizes, show
+from prototxt_gen.layers.parts.shapes import (
+    Shape,
+    count,
+    need_count,
+    need_rank,
+    need_rows,
+    need_sizes,
+    show,
+)
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder
@@ -39,6 +47,7 @@ class SigmoidCrossEntropyLoss(Base):
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """A scalar."""
+        need_rows(bottoms)
         need_count(bottoms[1], count(bottoms[0]), "bottom 1")
         return ((),) * tops
 
@@ -110,7 +119,7 @@ class EuclideanLoss(Base):
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """A scalar."""
-        _one_row_each(bottoms)
+        need_rows(bottoms)
         need_count(bottoms[1][1:], count(bottoms[0][1:]), "an item of bottom 1")
         return ((),) * tops
 
@@ -142,7 +151,7 @@ class ContrastiveLoss(Base):
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """A scalar; the blobs are (N, C), the third one (N,)."""
-        _one_row_each(bottoms[:2])
+        need_rows(bottoms[:2])
         for index, bottom in enumerate(bottoms):
             need_rank(bottom, 1 if index == 2 else 2, 4, "ContrastiveLoss")
             if any(dim not in (1, None) for dim in bottom[1 if index == 2 else 2 :]):
@@ -198,7 +207,7 @@ class HingeLoss(Base):
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """A scalar."""
-        _one_row_each(bottoms)
+        need_rows(bottoms)
         return ((),) * tops
 
     def sample(self, index: int, bottoms: Sequence[Shape]) -> Sample:
@@ -240,7 +249,7 @@ class MultinomialLogisticLoss(Base):
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """A scalar; there is one label an item."""
-        _one_row_each(bottoms)
+        need_rows(bottoms)
         need_count(bottoms[1][1:], 1, "an item of bottom 1")
         return ((),) * tops
 
@@ -263,11 +272,3 @@ class MultinomialLogisticLoss(Base):
         surprise = b.op("Log", [b.op("Max", [at, b.scalar(LOG_THRESHOLD)])])
         total = b.op("Neg", [b.reduce("ReduceSum", surprise, [0, 1], keepdims=False)])
         return (b.op("Div", [total, rows(b, p)]),)
-
-
-def _one_row_each(bottoms: Sequence[Shape]) -> None:
-    """Scores and labels have the same first dimension (loss_layer.cpp)."""
-    first, second = bottoms
-    need_rank(first, 1, 32, "a loss")
-    need_rank(second, 1, 32, "a loss")
-    need_sizes(second[:1], first[:1], "the first dimension of bottom 1")

@@ -11,6 +11,7 @@ from prototxt_gen.errors import ShapeError, UnsupportedError
 from prototxt_gen.layers.base import BATCH, FIXED, MANY, Arity, Axes, Instead, Problem, Role, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import named
+from prototxt_gen.layers.parts.fillers import unknown_filler
 from prototxt_gen.layers.parts.shapes import Shape, show
 
 if TYPE_CHECKING:
@@ -68,22 +69,25 @@ class DummyData(Base):
     shape: tuple[tuple[int, ...], ...] = ()
     values: tuple[float | None, ...] = ()  #: of each ``data_filler``; None: drawn at random
     conflict: bool = False  #: whether the old form of the shape stands beside the new one
+    faults: tuple[str, ...] = ()  #: what is wrong with the fillers, whatever the shapes are
 
     spellings = frozenset({"num", "channels", "height", "width"})
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
         """Both forms of the shape: BlobShape, and four lists of numbers."""
-        fillers = tuple(map(_filler_value, params.blocks("data_filler")))
+        blocks = params.blocks("data_filler")
+        fillers = tuple(map(_filler_value, blocks))
+        faults = tuple(fault for block in blocks if (fault := unknown_filler(block)))
         new = tuple(block.get_list("dim", int) for block in params.blocks("shape"))
         old = [params.get_list(name, int) for name in ("num", "channels", "height", "width")]
         if new or not any(old):
-            return cls(new, fillers, conflict=bool(new) and any(map(bool, old)))
+            return cls(new, fillers, bool(new) and any(map(bool, old)), faults)
         longest = max(map(len, old))
         lists = [values * longest if len(values) == 1 else values for values in old]
         if any(len(values) != longest for values in lists):
-            return cls((), fillers, conflict=True)
-        return cls(tuple(zip(*lists, strict=True)), fillers)
+            return cls((), fillers, True, faults)
+        return cls(tuple(zip(*lists, strict=True)), fillers, False, faults)
 
     def write(self) -> Block:
         """The shapes as BlobShape messages; fillers stay as they were read."""
@@ -104,6 +108,8 @@ class DummyData(Base):
             message = "expected shape, or one or as many of num, channels, height and width"
             yield Problem("input-shapes", message, "shape")
         yield from _negative(self.shape)
+        for fault in self.faults:
+            yield Problem("filler-type", f"data_filler has {fault}", "data_filler")
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """The shapes as given; raises ShapeError where there are neither one nor as many."""
@@ -114,7 +120,16 @@ class DummyData(Base):
                     f"has {found} {what} for {tops} tops; expected one, or one for each top",
                     rule="input-shapes",
                 )
-        return self.shape * tops if len(self.shape) == 1 else self.shape
+        shapes = self.shape * tops if len(self.shape) == 1 else self.shape
+        values = self.values * tops if len(self.values) == 1 else self.values or (0.0,) * tops
+        # Constants are filled at once, others with each forward.
+        if any(v is not None and 0 in shape for v, shape in zip(values, shapes, strict=True)):
+            raise ShapeError(
+                "a constant filler has nothing to fill; expected dimensions of 1 or more",
+                rule="filler-bounds",
+                field="shape",
+            )
+        return shapes
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
         """What has several axes follows the batch; a single one is a list of factors."""

@@ -30,7 +30,7 @@ from prototxt_gen.layers.parts.labels import (
     mean_at_label,
 )
 from prototxt_gen.layers.parts.numeric import FLT_MIN, LOG_THRESHOLD, softmax
-from prototxt_gen.layers.parts.shapes import Shape, axis_index, count, need_count, show
+from prototxt_gen.layers.parts.shapes import Shape, axis_index, count, need_count, need_rows, show
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder
@@ -73,6 +73,7 @@ class SoftmaxWithLoss(Base):
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """A scalar, and the shape of the scores."""
+        need_rows(bottoms)
         _one_label_each(bottoms, axis_index(self.axis, len(bottoms[0])))
         return ((), bottoms[0])[:tops]
 
@@ -152,6 +153,7 @@ class InfogainLoss(Base):
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """A scalar, and the shape of the scores."""
         axis = axis_index(self.axis, len(bottoms[0]))
+        need_rows(bottoms[:2])
         _one_label_each(bottoms[:2], axis)
         classes = bottoms[0][axis]
         if len(bottoms) == 3 and classes is not None:

@@ -49,16 +49,16 @@ def test_what_caffe_fills(filler: str) -> None:
         (WEIGHT % ("foo", ""), "filler-type"),
         (WEIGHT % ("Xavier", ""), "filler-type"),
         (BIAS % ("", ""), "filler-type"),
-        (WEIGHT % ("uniform", "min: 2"), "filler"),
-        (WEIGHT % ("uniform", "max: -1"), "filler"),
-        (WEIGHT % ("gaussian", "std: 0"), "filler"),
-        (WEIGHT % ("gaussian", "std: -1"), "filler"),
-        (WEIGHT % ("gaussian", "sparse: 7"), "filler"),
-        (WEIGHT % ("gaussian", "sparse: -2"), "filler"),
-        (WEIGHT % ("xavier", "sparse: 1"), "filler"),
-        (WEIGHT % ("constant", "sparse: 1"), "filler"),
-        (BIAS % ("bilinear", ""), "filler"),
-        (BIAS % ("uniform", "min: 3"), "filler"),
+        (WEIGHT % ("uniform", "min: 2"), "filler-bounds"),
+        (WEIGHT % ("uniform", "max: -1"), "filler-bounds"),
+        (WEIGHT % ("gaussian", "std: 0"), "filler-bounds"),
+        (WEIGHT % ("gaussian", "std: -1"), "filler-bounds"),
+        (WEIGHT % ("gaussian", "sparse: 7"), "filler-bounds"),
+        (WEIGHT % ("gaussian", "sparse: -2"), "filler-bounds"),
+        (WEIGHT % ("xavier", "sparse: 1"), "filler-bounds"),
+        (WEIGHT % ("constant", "sparse: 1"), "filler-bounds"),
+        (BIAS % ("bilinear", ""), "filler-bounds"),
+        (BIAS % ("uniform", "min: 3"), "filler-bounds"),
     ],
 )
 def test_what_caffe_does_not_fill(filler: str, rule: str) -> None:
@@ -67,13 +67,13 @@ def test_what_caffe_does_not_fill(filler: str, rule: str) -> None:
 
 def test_a_bilinear_kernel_is_square_and_has_four_axes() -> None:
     text = CONV % WEIGHT % ("bilinear", "")
-    assert rules(text.replace("kernel_size: 3", "kernel_h: 3 kernel_w: 2")) == ["filler"]
-    assert rules(text, "4, 8") == ["filler"]
+    assert rules(text.replace("kernel_size: 3", "kernel_h: 3 kernel_w: 2")) == ["filler-bounds"]
+    assert rules(text, "4, 8") == ["filler-bounds"]
 
 
 def test_what_is_empty_cannot_be_filled() -> None:
-    assert rules(CONV % "", "0, 8, 8") == ["filler"]
-    assert rules(CONV % "bias_term: false", "0, 8, 8") == ["filler"]
+    assert rules(CONV % "", "0, 8, 8") == ["filler-bounds"]
+    assert rules(CONV % "bias_term: false", "0, 8, 8") == ["filler-bounds"]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_what_is_empty_cannot_be_filled() -> None:
         ('"PReLU" bottom: "x" prelu_param { filler { type: "foo" } }', ["filler-type"]),
         (
             '"PReLU" bottom: "x" prelu_param { channel_shared: true filler { type: "msra" } }',
-            ["filler"],
+            ["filler-bounds"],
         ),
         ('"PReLU" bottom: "x"', []),
         (
@@ -103,11 +103,12 @@ def test_what_is_empty_cannot_be_filled() -> None:
         ),
         # Caffe draws no number before the first forward.
         ('"DummyData" dummy_data_param { shape { } data_filler { type: "uniform" min: 2 } }', []),
-        ('"DummyData" dummy_data_param { shape { dim: 0 } }', ["filler"]),
+        ('"DummyData" dummy_data_param { shape { dim: 0 } }', ["filler-bounds"]),
+        ('"DummyData" dummy_data_param { shape { dim: 0 } data_filler { type: "msra" } }', []),
         (
             '"InnerProduct" bottom: "x" inner_product_param { num_output: 2 bias_filler '
             '{ type: "uniform" min: 2 } }',
-            ["filler"],
+            ["filler-bounds"],
         ),
         ('"BatchNorm" bottom: "x"', []),
     ],

@@ -519,7 +519,7 @@ LOSSES = [
     good("SoftmaxWithLoss", "", [X, (2, 1, 5, 7)], [()]),
     bad("SoftmaxWithLoss", "", [SCORES, (3,)], "shape-mismatch"),
     bad("SoftmaxWithLoss", "", [SCORES, LABELS], "loss-weight-count", tops=2),
-    good("SigmoidCrossEntropyLoss", "", [SCORES, (40,)], [()]),
+    good("SigmoidCrossEntropyLoss", "", [SCORES, (4, 2, 5)], [()]),
     bad("SigmoidCrossEntropyLoss", "", [SCORES, LABELS], "shape-mismatch"),
     good("EuclideanLoss", "", [SCORES, (4, 5, 2)], [()]),
     bad("EuclideanLoss", "", [SCORES, (10, 4)], "shape-mismatch"),
@@ -538,6 +538,11 @@ LOSSES = [
         [SCORES, LABELS, (10, 10)],
         [(), SCORES],
     ),
+    # As many labels as are needed, in another shape (loss_layer.cpp).
+    bad("SoftmaxWithLoss", "", [(2, 3, 4), (8,)], "shape-mismatch"),
+    bad("SigmoidCrossEntropyLoss", "", [(2, 6), (6, 2)], "shape-mismatch"),
+    bad("SigmoidCrossEntropyLoss", "", [(), ()], "bottom-rank"),
+    bad("InfogainLoss", "", [(2, 3, 4), (8,), (3, 3)], "shape-mismatch"),
     bad("InfogainLoss", "", [SCORES, LABELS], "bottom-count"),
     bad("InfogainLoss", "", [SCORES, LABELS, (9, 9)], "shape-mismatch"),
     bad(

@@ -37,8 +37,8 @@ def declared(dialect: str) -> set[str]:
     return set(layer.get("fields" if dialect == "bvlc" else "added", {}))
 
 
-def test_every_type_is_bvlcs_or_that_of_forks() -> None:
-    assert BVLC | FORKS.keys() == MODULES.keys()
+def test_every_type_of_the_tables_is_known_and_in_one_of_them() -> None:
+    assert BVLC | FORKS.keys() <= MODULES.keys()
     assert not BVLC & FORKS.keys()
     assert not ELSEWHERE & MODULES.keys()
 

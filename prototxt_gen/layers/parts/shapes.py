@@ -17,9 +17,6 @@ Shape = tuple[Dim, ...]
 #: The most elements a blob may have: Caffe counts them in an int (blob.cpp, Reshape).
 MAX_COUNT = 2**31 - 1
 
-#: The most axes that num(), channels(), height() and width() go with (blob.hpp).
-LEGACY_AXES = 4
-
 
 def count(shape: Iterable[Dim]) -> Dim:
     """The number of elements; 1 for a scalar, None where a dimension is unknown."""
@@ -91,6 +88,14 @@ def need_sizes(found: Shape, wanted: Shape, what: str, field: str | None = None)
     """Refuse a bottom that has not the shape that the others ask for."""
     if not same(found, wanted):
         raise ShapeError(f"{what} is {show(found)}; expected {show(wanted)}", field=field)
+
+
+def need_rows(bottoms: Sequence[Shape]) -> None:
+    """Refuse scores and labels whose first dimensions differ (loss_layer.cpp)."""
+    first, second = bottoms
+    need_rank(first, 1, 32, "a loss")
+    need_rank(second, 1, 32, "a loss")
+    need_sizes(second[:1], first[:1], "the first dimension of bottom 1")
 
 
 def need_count(found: Shape, wanted: Dim, what: str) -> None:
