@@ -14,8 +14,9 @@ from prototxt_gen.cli import COMMANDS, cli
 TARGET = Path(__file__).with_name("cli.md")
 HEAD = """# Commands
 
-Made by `make docs` from the commands themselves. Exit codes: 0 yes; 1 the answer is no; 2 wrong
-usage, or a file that cannot be used; 3 a bug of ours.
+Made by `make docs` from the commands themselves. Exit codes: 0 yes, or a pipe
+that its reader closed; 1 the answer is no; 2 wrong usage, or a file that cannot be used; 3 a bug of
+ours.
 """
 
 

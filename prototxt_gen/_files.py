@@ -49,12 +49,20 @@ def _created(name: Path, path: str | os.PathLike[str]) -> IO[bytes]:
 
 
 def need_place(path: str | os.PathLike[str]) -> None:
-    """Raise OSError where a file cannot be written: it is a folder, or is in none."""
+    """Raise OSError where a file cannot be written: it is a folder, in none, or not allowed."""
     name = os.fspath(path)
+    target = os.path.realpath(name)
+    folder, mode = os.path.dirname(target), _mode(Path(target))
     if os.path.isdir(name):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
-    if not os.path.isdir(os.path.dirname(os.path.realpath(name))):
+    if not os.path.isdir(folder):
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+    # A file is replaced by one that is made beside it; a device is written to.
+    beside = mode is None or stat.S_ISREG(mode)
+    if (mode is not None and not os.access(target, os.W_OK)) or (
+        beside and not os.access(folder, os.W_OK | os.X_OK)
+    ):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), name)
 
 
 def _mode(path: Path) -> int | None:

@@ -1,22 +1,24 @@
 """The command ``resnet-proto``; one module for each of its subcommands.
 
 Exit codes: 0 yes; 1 the answer is no; 2 usage, input or output that cannot be used; 3 a
-bug of ours. Only this package maps errors to them.
+bug of ours. Only this package maps errors to them. Whoever closes the pipe that we write
+into has seen enough, and that is 0.
 """
 
 from __future__ import annotations
 
 import gc
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 import click
 
 from prototxt_gen import _version
 from prototxt_gen.cli.output import print_error, print_report
-from prototxt_gen.errors import PrototxtError
+from prototxt_gen.cli.streams import drop_output, make_usable
+from prototxt_gen.errors import PrototxtError, UnsupportedError, VerificationError
 
 #: The subcommands and their modules, which hold a click command ``command``.
 COMMANDS = {
@@ -33,6 +35,12 @@ COMMANDS = {
         "weights",
         "completion",
     )
+}
+
+#: The errors that are an answer to what a command was asked, and no failure of it.
+ANSWERS: dict[str | None, tuple[type[PrototxtError], ...]] = {
+    "convert": (UnsupportedError, VerificationError),
+    "fold": (VerificationError,),
 }
 
 INTERRUPTED = 130  #: what a shell expects of a program that Ctrl-C ended
@@ -52,6 +60,24 @@ class LazyGroup(click.Group):
             return None
         command: click.Command = import_module(f"{__name__}.{module}").command
         return command
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Parse the command line; an output that nobody reads any more ends it well."""
+        try:
+            return super().make_context(*args, **extra)
+        except BrokenPipeError as error:
+            raise click.exceptions.Exit(0) from error
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; its code, also where an error of ours is the answer."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            # click itself would make a 1 of it.
+            raise click.exceptions.Exit(0) from error
+        except PrototxtError as error:
+            _print_failure(error)
+            return 1 if isinstance(error, ANSWERS.get(ctx.invoked_subcommand, ())) else 2
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -78,38 +104,56 @@ def main(args: Sequence[str] | None = None) -> None:
     # Nets are trees without cycles, and this process is short: looking for garbage among
     # millions of fields would take as long as the work itself.
     gc.disable()
+    make_usable()
     sys.exit(run(args))
 
 
 def run(args: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code."""
+    """Run the command line; return the exit code, when all output is where it belongs."""
+    code = _guarded(args)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        drop_output()
+        return 0
+    except OSError as error:
+        drop_output()
+        if code < 2:
+            print_error(f"standard output: {error.strerror}")
+            return 2
+    return code
+
+
+def _guarded(args: Sequence[str] | None) -> int:
+    """The exit code of a command, whatever it raises."""
     try:
         code = cli.main(args, prog_name="resnet-proto", standalone_mode=False)
-        sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
         error.show()
         return 2
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except PrototxtError as error:
-        if error.diagnostics:
-            print_report(error.diagnostics, error.source, sys.stderr)
-        else:
-            print_error(error.message)
-        return 2
     except BrokenPipeError:
-        # Whoever read our output has seen enough; what is left in the buffer has no reader.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 2
+        return 0
     except OSError as error:
-        reason = error.strerror or str(error)
-        print_error(f"{error.filename}: {reason}" if error.filename is not None else reason)
+        _print_os_error(error)
         return 2
-    except KeyboardInterrupt:
-        return INTERRUPTED
     except Exception:
         from prototxt_gen.cli.bug import report_bug
 
         report_bug()
         return 3
+
+
+def _print_failure(error: PrototxtError) -> None:
+    """All that an error has to say, on stderr."""
+    if error.diagnostics:
+        print_report(error.diagnostics, error.source, sys.stderr)
+    else:
+        print_error(error.message)
+
+
+def _print_os_error(error: OSError) -> None:
+    reason = error.strerror or str(error)
+    print_error(f"{error.filename}: {reason}" if error.filename is not None else reason)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Any
 
 import click
 
@@ -16,17 +14,11 @@ from prototxt_gen.cli.options import (
     InputShape,
     dialect_option,
     input_shape_option,
-    need_own_files,
     plugin_option,
     state_from,
     state_options,
-    write_output,
 )
-from prototxt_gen.cli.output import print_changes, print_table, progress
-
-if TYPE_CHECKING:
-    from prototxt_gen.fleet.batch import Way
-    from prototxt_gen.to_onnx.export import Exported
+from prototxt_gen.errors import UnsupportedError
 
 
 class BatchSize(click.ParamType):  # type: ignore[type-arg]
@@ -104,23 +96,18 @@ def command(
     net: str,
     weights: str | None,
     output: str,
-    opset: int,
-    batch: int | Literal["dynamic"] | None,
+    report: str | None,
+    jobs: int,
     input_shapes: Sequence[InputShape],
     outputs: str | None,
     until: str | None,
     phase: str,
     stages: tuple[str, ...],
     level: int,
-    losses: Literal["auto", "keep", "head", "drop"],
-    fold: bool,
-    weights_init: Literal["fillers", "zeros", "random"] | None,
-    seed: int,
-    external_data: bool,
-    verify: bool,
-    report: str | None,
-    jobs: int,
     dialect: str | None,
+    verify: bool,
+    external_data: bool,
+    **options: Any,
 ) -> int:
     """Convert a Caffe net, NET (prototxt) and WEIGHTS (caffemodel), to an ONNX model.
 
@@ -128,122 +115,41 @@ def command(
     computes; a net that cannot be converted whole is refused, with all reasons.
 
     NET may be a folder, and then FILE is one: all nets of it are converted, each with the
-    caffemodel beside it. What is up to date is left alone. Exit code 1: some failed.
+    caffemodel beside it. What is up to date is left alone.
+
+    Exit code 0: converted. 1: the net, or one of the folder, cannot be converted, or differs
+    by --verify. 2: wrong usage, or a file that cannot be used.
 
     \b
     resnet-proto convert deploy.prototxt net.caffemodel -o net.onnx
     resnet-proto convert deploy.prototxt net.caffemodel -o net.onnx --batch dynamic
     resnet-proto convert models -o onnx --jobs 4
     """
-    from prototxt_gen import api
+    from prototxt_gen.cli.conversion import convert_folder, convert_net
     from prototxt_gen.fleet.batch import Way
-    from prototxt_gen.to_onnx.convert import Conversion, convert
-    from prototxt_gen.to_onnx.export import Options
-    from prototxt_gen.to_onnx.write import write_model
 
+    _need_usable(options["opset"], verify)
+    state = state_from(phase, stages, level)
+    way = Way(options, state, dialect, verify, external_data)
     if Path(net).is_dir():
         alone = {"WEIGHTS": weights, "--outputs": outputs, "--until": until}
         for name, value in {**alone, "--input-shape": input_shapes}.items():
             if value:
                 raise click.UsageError(f"{name} is for one net, and {net} is a folder")
-        options = {"opset": opset, "batch": batch, "losses": losses, "fold": fold, "seed": seed}
-        way = Way(
-            {**options, "weights_init": weights_init},
-            state_from(phase, stages, level),
-            dialect,
-            verify,
-            external_data,
-        )
-        return _folder(Path(net), Path(output), way, jobs, report)
-    if output == "-":
-        raise click.UsageError("an ONNX model goes into a file; give -o FILE")
-    need_own_files([net, weights], [output, f"{output}.data", report])
+        return convert_folder(Path(net), Path(output), report, way, jobs)
     asked_for = [*(outputs.split(",") if outputs else ()), *([until] if until else ())]
     names = tuple(dict.fromkeys(asked_for))
-    graph = api.read_caffe(net, weights, state=state_from(phase, stages, level), dialect=dialect)
-    asked = Conversion(
-        Options(opset, batch, names), dict(input_shapes), losses, fold, weights_init, seed
-    )
-    made = convert(graph, asked)
-    if verify:
-        _prove(made)
-    files = write_model(made, output, external_data=external_data)
-    print_changes(made.changes)
-    if report is not None:
-        text = json.dumps(_report(made, opset), indent=2)
-        write_output(report, (text + "\n").encode())
-    if find_spec("onnxruntime") is None:
-        print(
-            "not loaded to see that it can be, as onnxruntime is not installed: "
-            "pip install 'resnet-proto[verify]'",
-            file=sys.stderr,
-        )
-    print(
-        f"{', '.join(files)}: {len(made.skeleton.graph.node)} nodes, opset {opset}; "
-        f"{_described(made.skeleton.graph.input)} -> {_described(made.skeleton.graph.output)}",
-        file=sys.stderr,
-    )
-    return 0
+    more = {"outputs": names, "input_shapes": dict(input_shapes)}
+    return convert_net(net, weights, output, report, replace(way, options={**options, **more}))
 
 
-def _folder(folder: Path, out: Path, way: Way, jobs: int, report: str | None) -> int:
-    """Convert a folder; a progress bar on a terminal, else a line for each net."""
-    from prototxt_gen.fleet import batch as fleet
-    from prototxt_gen.fleet.manifest import MANIFEST
+def _need_usable(opset: int, verify: bool) -> None:
+    """Raise UsageError for what no net can be converted with, here."""
+    from prototxt_gen.to_onnx.convert import need_opset
 
-    found = list(fleet.find(folder, out))
-    if not found:
-        raise click.UsageError(f"no net in {folder}")
-    made = [path for job in found for path in (job.target, f"{job.target}.data")]
-    need_own_files(
-        [path for job in found for path in (job.net, job.weights)],
-        [*made, str(out / MANIFEST), report],
-    )
-    with progress("converting", len(found)) as step:
-        outcomes = fleet.convert_all(
-            folder, out, way, jobs=jobs, done=lambda o: step(f"{o.name}: {o.status}")
-        )
-    print_table(("net", "", ""), [(o.name, o.status, o.why) for o in outcomes])
-    if report is not None:
-        nets = [{"net": o.name, "status": o.status, "why": o.why} for o in outcomes]
-        write_output(report, (json.dumps({"nets": nets}, indent=2) + "\n").encode())
-    counts = Counter(outcome.status for outcome in outcomes)
-    print(", ".join(f"{number} {status}" for status, number in counts.items()), file=sys.stderr)
-    return int(any(outcome.status == fleet.FAILED for outcome in outcomes))
-
-
-def _prove(made: Exported) -> None:
-    """Raise VerificationError where the model does not compute what the net does."""
-    from prototxt_gen.cli.verify import print_verdict
-    from prototxt_gen.errors import VerificationError
-    from prototxt_gen.verify import verify_export
-
-    verdict = verify_export(made)
-    print_verdict(verdict)
-    if not verdict.agrees:
-        raise VerificationError("the model differs from the net; nothing is written")
-
-
-def _report(made: Exported, opset: int) -> dict[str, object]:
-    changed = {(change.layer, change.type) for change in made.changes}
-    kept = [
-        {"layer": node.name, "type": node.type, "what": "converted"}
-        for node in made.graph.nodes
-        if (node.name, node.type) not in changed
-    ]
-    changes = [{"layer": c.layer, "type": c.type, "what": c.what} for c in made.changes]
-    return {
-        "opset": opset,
-        "inputs": [value.name for value in made.skeleton.graph.input],
-        "outputs": [value.name for value in made.skeleton.graph.output],
-        "layers": [*kept, *changes],
-    }
-
-
-def _described(values: object) -> str:
-    shown = []
-    for value in values:  # type: ignore[attr-defined]
-        dims = value.type.tensor_type.shape.dim
-        shape = "x".join(dim.dim_param or str(dim.dim_value) for dim in dims)
-        shown.append(f"{value.name} {shape or 'scalar'}")
-    return ", ".join(shown)
+    try:
+        need_opset(opset)
+    except UnsupportedError as error:
+        raise click.UsageError(error.message) from error
+    if verify and find_spec("onnxruntime") is None:
+        raise click.UsageError("--verify needs onnxruntime: pip install 'resnet-proto[verify]'")

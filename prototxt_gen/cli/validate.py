@@ -39,7 +39,7 @@ def command(files: tuple[str, ...], dialect: str | None, unknown_types: UnknownT
         try:
             source = api.read_source(path)
         except OSError as error:
-            print_error(f"{path}: {error.strerror or error}")
+            print_error(f"{error.filename or path}: {error.strerror or error}")
             unreadable += 1
             continue
         diagnostics = api.validate(source, dialect, unknown_types)

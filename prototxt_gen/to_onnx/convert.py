@@ -36,7 +36,7 @@ def convert(graph: Graph, asked: Conversion) -> Exported:
     Raises GraphError where Caffe would refuse the net, WeightsError for weights that lack
     or do not fit, and UnsupportedError for what has no mapping.
     """
-    _need_opset(asked.options.opset)
+    need_opset(asked.options.opset)
     shapes = checked(graph, asked.input_shapes)
     net, changes = deploy(graph, shapes, asked.losses)
     net = pruned(net, asked.options.outputs)
@@ -69,7 +69,8 @@ def newest_opset() -> int:
 _NEWEST_TRIED = 28
 
 
-def _need_opset(opset: int) -> None:
+def need_opset(opset: int) -> None:
+    """Raise UnsupportedError for an opset that models are not made in, or not loaded here."""
     newest = newest_opset()
     if not OLDEST_OPSET <= opset <= newest:
         raise UnsupportedError(f"opset {opset}: expected {OLDEST_OPSET} to {newest}")

@@ -1,0 +1,158 @@
+"""The two modes of ``convert``: one net, and a folder of them.
+
+Every place that will be written to is looked at before work begins.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Collection, Iterable
+from contextlib import ExitStack
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from prototxt_gen._files import need_place, whole_file
+from prototxt_gen.cli.options import need_own_files, write_output
+from prototxt_gen.cli.output import print_changes, print_table, progress
+from prototxt_gen.errors import VerificationError
+
+if TYPE_CHECKING:
+    import onnx
+
+    from prototxt_gen.fleet.batch import Outcome, Way
+    from prototxt_gen.to_onnx.export import Exported
+
+
+def convert_net(net: str, weights: str | None, output: str, report: str | None, way: Way) -> int:
+    """Convert one net; the options of the way are those of ``api.convert``, for one net.
+
+    The model and the report appear together or not at all.
+    """
+    from prototxt_gen import api
+
+    if output == "-":
+        raise click.UsageError("an ONNX model goes into a file; give -o FILE")
+    need_own_files([net, weights], [output, f"{output}.data", report])
+    _need_places([output, report, f"{output}.data" if way.external_data else None])
+    graph = api.read_caffe(net, weights, state=way.state, dialect=way.dialect)
+    made = api.convert(graph, **way.options)
+    if way.verify:
+        _prove(made)
+    files = _write(made, output, report, way)
+    print_changes(made.changes)
+    if find_spec("onnxruntime") is None:
+        print(
+            "not loaded to see that it can be, as onnxruntime is not installed: "
+            "pip install 'resnet-proto[verify]'",
+            file=sys.stderr,
+        )
+    model = made.skeleton.graph
+    print(
+        f"{', '.join(files)}: {len(model.node)} nodes, opset {way.options['opset']}; "
+        f"{_described(model.input)} -> {_described(model.output)}",
+        file=sys.stderr,
+    )
+    return 0
+
+
+def convert_folder(folder: Path, out: Path, report: str | None, way: Way, jobs: int) -> int:
+    """Convert a folder; a progress bar on a terminal, else a line for each net."""
+    from prototxt_gen.fleet import batch as fleet
+    from prototxt_gen.fleet.manifest import MANIFEST
+
+    found = list(fleet.find(folder, out))
+    if not found:
+        raise click.UsageError(f"no net in {folder}")
+    made = [path for job in found for path in (job.target, f"{job.target}.data")]
+    need_own_files(
+        [path for job in found for path in (job.net, job.weights)],
+        [*made, str(out / MANIFEST), report],
+    )
+    _need_places([report], but_in={out, *(Path(job.target).parent for job in found)})
+    with progress("converting", len(found)) as step:
+        outcomes = fleet.convert_all(
+            folder, out, way, jobs=jobs, done=lambda o: step(f"{o.name}: {o.status}")
+        )
+    if report is not None:
+        write_output(report, _folder_report(outcomes))
+    print_table(("net", "", ""), [(o.name, o.status, o.why) for o in outcomes])
+    counts = Counter(outcome.status for outcome in outcomes)
+    print(", ".join(f"{number} {status}" for status, number in counts.items()), file=sys.stderr)
+    return int(any(outcome.status == fleet.FAILED for outcome in outcomes))
+
+
+def _need_places(paths: Iterable[str | None], but_in: Collection[Path] = ()) -> None:
+    """Raise OSError for the first that cannot be written, but in folders that will be made."""
+    later = {os.path.realpath(folder) for folder in but_in if not folder.exists()}
+    for path in paths:
+        if path not in (None, "-") and os.path.dirname(os.path.realpath(path)) not in later:
+            need_place(path)
+
+
+def _prove(made: Exported) -> None:
+    """Raise VerificationError where the model does not compute what the net does."""
+    from prototxt_gen.cli.verify import print_verdict
+    from prototxt_gen.verify import verify_export
+
+    verdict = verify_export(made)
+    print_verdict(verdict)
+    if not verdict.agrees:
+        raise VerificationError("the model differs from the net; nothing is written")
+
+
+def _write(made: Exported, output: str, report: str | None, way: Way) -> list[str]:
+    """Write the model and its report; the names of the model's files."""
+    from prototxt_gen.to_onnx.write import write_model
+
+    with ExitStack() as stack:
+        if report not in (None, "-"):
+            file = stack.enter_context(whole_file(report))
+            file.write(_report(made, way.options["opset"]))
+            # A disk that is full says so here, before there is a model.
+            file.flush()
+        files = write_model(made, output, external_data=way.external_data)
+    if report == "-":
+        write_output(report, _report(made, way.options["opset"]))
+    return files
+
+
+def _report(made: Exported, opset: int) -> bytes:
+    changed = {(change.layer, change.type) for change in made.changes}
+    kept = [
+        {"layer": node.name, "type": node.type, "what": "converted"}
+        for node in made.graph.nodes
+        if (node.name, node.type) not in changed
+    ]
+    changes = [{"layer": c.layer, "type": c.type, "what": c.what} for c in made.changes]
+    return _json(
+        {
+            "opset": opset,
+            "inputs": [value.name for value in made.skeleton.graph.input],
+            "outputs": [value.name for value in made.skeleton.graph.output],
+            "layers": [*kept, *changes],
+        }
+    )
+
+
+def _folder_report(outcomes: Iterable[Outcome]) -> bytes:
+    nets = [{"net": o.name, "status": o.status, "why": o.why} for o in outcomes]
+    return _json({"nets": nets})
+
+
+def _json(values: object) -> bytes:
+    return (json.dumps(values, indent=2) + "\n").encode()
+
+
+def _described(values: Iterable[onnx.ValueInfoProto]) -> str:
+    shown = []
+    for value in values:
+        dims = value.type.tensor_type.shape.dim
+        shape = "x".join(dim.dim_param or str(dim.dim_value) for dim in dims)
+        shown.append(f"{value.name} {shape or 'scalar'}")
+    return ", ".join(shown)

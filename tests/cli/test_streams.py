@@ -1,0 +1,77 @@
+"""Streams that are closed, or whose reader has gone, in processes of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+US = f"{sys.executable} -m prototxt_gen"
+
+
+def shell(line: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["bash", "-c", line], capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("words", "reader"),
+    [
+        ("gen --list", "head -1"),
+        ("gen --depth 152", "head -1"),
+        ("gen --help", "true"),
+        ("--version", "true"),
+        ("completion bash", "true"),
+        ("gen --depth 18", "true"),
+    ],
+)
+def test_a_reader_that_has_seen_enough_is_no_failure(words: str, reader: str) -> None:
+    for _ in range(3):
+        done = shell(f"{US} {words} | {reader} >/dev/null; echo ${{PIPESTATUS[0]}}")
+        assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+def test_a_large_output_may_be_cut_off_anywhere(tmp_path: Path) -> None:
+    layer = 'layer { name: "%d" type: "NoSuch" bottom: "nowhere" top: "t" }\n'
+    bad = tmp_path / "bad.prototxt"
+    bad.write_text("".join(layer % number for number in range(1500)))
+    assert shell(f"{US} validate {bad} | wc -c; echo ${{PIPESTATUS[0]}}").stdout.split()[1] == "1"
+    for lines in (1, 10, 1000):
+        done = shell(f"{US} validate {bad} | head -{lines} >/dev/null; echo ${{PIPESTATUS[0]}}")
+        assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+@pytest.mark.parametrize("words", ["gen --depth 18", "gen --list", "gen --help", "completion bash"])
+def test_a_closed_output_is_said_once(words: str) -> None:
+    done = shell(f"{US} {words} >&-")
+    assert (done.returncode, done.stderr) == (2, "error: standard output: is closed\n")
+
+
+@pytest.mark.parametrize("words", ["validate -", "summary -", "deploy -"])
+def test_a_closed_input_is_said_once(words: str) -> None:
+    done = shell(f"{US} {words} <&-")
+    assert (done.returncode, done.stderr) == (2, "error: standard input: is closed\n")
+
+
+def test_what_needs_no_stream_works_without_them(tmp_path: Path) -> None:
+    net = tmp_path / "net.prototxt"
+    assert shell(f"{US} gen --depth 18 -o {net} <&- >&- 2>&-").returncode == 0
+    assert shell(f"{US} validate {net} <&- 2>&-").returncode == 0
+    assert net.read_text().startswith('name: "ResNet-18"')
+
+
+def test_messages_without_a_reader_stop_no_work(tmp_path: Path) -> None:
+    assert shell(f"{US} gen --depth 51 2>&-").returncode == 2
+    done = shell(f"(sleep 1; {US} gen --depth 51) 2>&1 >/dev/null | true; echo ${{PIPESTATUS[0]}}")
+    assert done.stdout == "2\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("words", ["gen --depth 18", "gen --list", "--help"])
+def test_a_full_disk_behind_the_output_is_said_once(words: str) -> None:
+    done = shell(f"{US} {words} >/dev/full")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert os.strerror(28) in done.stderr
