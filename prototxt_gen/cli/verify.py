@@ -139,6 +139,7 @@ def _json(verdict: Verdict) -> dict[str, object]:
     return {
         "agrees": verdict.agrees,
         "first": first and first.to_dict(),
+        "sizes": verdict.sizes,
         "blobs": [comparison.to_dict() for comparison in verdict.comparisons],
     }
 
