@@ -26,10 +26,12 @@ from prototxt_gen.graph.graph import Graph, Ref
 from prototxt_gen.graph.run import run
 from prototxt_gen.graph.sample import seeded as seeded
 from prototxt_gen.graph.weights import Weights, bind
+from prototxt_gen.layers.base import Role
 from prototxt_gen.layers.parts.shapes import Shape, show
 from prototxt_gen.passes.deploy import Losses, deploy
 from prototxt_gen.passes.fold import fold
 from prototxt_gen.to_onnx.export import Exported, pruned
+from prototxt_gen.to_onnx.sizes import at_two_sizes
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -52,29 +54,65 @@ def verify(
     """
     whole = model if isinstance(model, onnx.ModelProto) else load(os.fspath(model))
     shapes = {value.name: _dims(value) for value in whole.graph.input}
+
+    def at(sizes: dict[str, Shape]) -> Verdict:
+        source, own = _reference(graph, sizes, outputs, losses)
+        net, weights = _folded_like(whole, source, own)
+        given = dict(inputs) if inputs else seeded(net, sizes, seed)
+        names = _names(net, whole)
+        if not names:
+            raise VerificationError("the model has no blob of the net, by its names")
+        _need_outputs(net, whole, set(names.values()))
+        found = onnx_values(whole, sorted(set(names.values())), given, provider)
+        return _verdict((source, own), (net, weights), names, found, given)
+
     if inputs:
         _need_inputs(inputs, shapes)
-        sizes: dict[str, Shape] = {name: value.shape for name, value in inputs.items()}
-    else:
-        sizes = _sizes(graph, shapes)
-    source, own = _reference(graph, sizes, outputs, losses)
-    net, weights = _folded_like(whole, source, own)
-    given = dict(inputs) if inputs else seeded(net, sizes, seed)
-    names = _names(net, whole)
-    if not names:
-        raise VerificationError("the model has no blob of the net, by its names")
-    _need_outputs(net, whole, set(names.values()))
-    found = onnx_values(whole, sorted(set(names.values())), given, provider)
-    return _verdict((source, own), (net, weights), names, found, given)
+        return at({name: value.shape for name, value in inputs.items()})
+    sizes = _sizes(graph, shapes)
+    return at_two_sizes(whole, sizes, at, lambda other: _takes(graph, other))
 
 
 def verify_export(made: Exported, seed: int = 0) -> Verdict:
     """Compare a model that was just made with the net that it is of."""
     shapes = {value.name: _dims(value) for value in made.skeleton.graph.input}
-    given = seeded(made.graph, _sizes(made.graph, shapes), seed)
+    declared = _sizes(made.graph, shapes)
     names = _names(made.graph, made.skeleton)
-    found = onnx_values(made.model, sorted(set(names.values())), given, "CPUExecutionProvider")
-    return _verdict(made.source, (made.graph, made.weights), names, found, given)
+
+    def at(sizes: dict[str, Shape]) -> Verdict:
+        given = seeded(made.graph, sizes, seed)
+        found = onnx_values(made.model, sorted(set(names.values())), given, "CPUExecutionProvider")
+        net = made.graph, made.weights
+        if sizes == declared:
+            return _verdict(made.source, net, names, found, given)
+        # What was folded may name its batch; that both are the same was seen at the other.
+        constants = _constants(made.graph, names, found)
+        return _verdict(net, net, names, found, {**given, **constants})
+
+    return at_two_sizes(made.skeleton, declared, at)
+
+
+def _constants(
+    graph: Graph, names: Mapping[Ref, str], found: Mapping[str, Array]
+) -> dict[str, Array]:
+    """Constants of one number that follow the batch, in the size that the model gives them."""
+    made = {}
+    for node in graph.nodes:
+        given = node.bottoms or node.layer.role is Role.INPUT
+        if given or not all(top in names for top in node.tops):
+            continue
+        for top, value in zip(node.tops, node.layer.run((), (), len(node.tops)), strict=True):
+            if value.size and (value == value.flat[0]).all():
+                made[top.blob] = np.full(found[names[top]].shape, value.flat[0], value.dtype)
+    return made
+
+
+def _takes(graph: Graph, sizes: Mapping[str, Shape]) -> bool:
+    """Whether a net can have inputs of these sizes: a layer of it may name the batch."""
+    sink = Sink()
+    known = {ref.blob for ref in graph.inputs}
+    check(graph, sink, {name: shape for name, shape in sizes.items() if name in known})
+    return not sink.errors
 
 
 def _verdict(
@@ -169,7 +207,7 @@ def _need_inputs(given: Mapping[str, Array], shapes: Mapping[str, Shape]) -> Non
 
 def _need_outputs(graph: Graph, model: onnx.ModelProto, compared: Collection[str]) -> None:
     has = [value.name for value in model.graph.output]
-    made = {top for node in graph.nodes if node.type != "Input" for top in node.tops}
+    made = {top for node in graph.nodes if node.layer.role is not Role.INPUT for top in node.tops}
     for ref in graph.outputs:
         if ref in made and not {ref.blob, f"{ref.blob}@{ref.version}"} & set(has):
             raise VerificationError(
@@ -203,7 +241,12 @@ def _names(graph: Graph, model: onnx.ModelProto) -> dict[Ref, str]:
 
 
 def _in_order(graph: Graph) -> list[tuple[Ref, str]]:
-    return [(top, node.name) for node in graph.nodes if node.type != "Input" for top in node.tops]
+    return [
+        (top, node.name)
+        for node in graph.nodes
+        if node.layer.role is not Role.INPUT
+        for top in node.tops
+    ]
 
 
 def _dims(value: onnx.ValueInfoProto) -> Shape:

@@ -11,6 +11,7 @@ from prototxt_gen._numpy import np
 from prototxt_gen.document import Document
 from prototxt_gen.errors import WeightsError
 from prototxt_gen.formats.binary.caffemodel import read_caffemodel, write_caffemodel
+from prototxt_gen.formats.binary.message import reads_back
 from prototxt_gen.graph.check import checked
 from prototxt_gen.graph.fillers import Init, initial
 from prototxt_gen.graph.graph import Graph
@@ -76,10 +77,14 @@ def _need_shapes(graph: Graph, shapes: Shapes) -> None:
         raise WeightsError(f"layer {node.name!r}: the shape of its weights is not known; {why}")
 
 
-def save(graph: Graph, weights: Stored, path: str | os.PathLike[str]) -> None:
-    """Write a net with weights as a caffemodel."""
-    document = write(graph)
-    write_caffemodel(path, Document(document.root, dialect=graph.dialect), weights)
+def save(graph: Graph, weights: Stored, path: str | os.PathLike[str]) -> bool:
+    """Write a net with weights as a caffemodel; whether that is enough to know the net.
+
+    It is not where a dialect has to be given to read the same net out of the file again.
+    """
+    document = Document(write(graph).root, dialect=graph.dialect)
+    write_caffemodel(path, document, weights)
+    return reads_back(document)
 
 
 def statistics(weights: Stored) -> list[Statistics]:

@@ -140,6 +140,7 @@ def _json(verdict: Verdict) -> dict[str, object]:
     return {
         "agrees": verdict.agrees,
         "first": first and first.to_dict(),
+        "sizes": verdict.sizes,
         "blobs": [comparison.to_dict() for comparison in verdict.comparisons],
     }
 
@@ -149,10 +150,11 @@ def _against(
 ) -> Verdict:
     from prototxt_gen import api, engines
     from prototxt_gen import verify as proof
+    from prototxt_gen.diagnostics import Sink
+    from prototxt_gen.graph.check import check
 
-    summary = api.summarize(graph)
-    shapes = {row.tops[0]: row.shapes[0] for row in summary.rows if row.type == "Input"}
-    known = {name: shape for name, shape in shapes.items() if shape is not None}
+    shapes = check(graph, Sink(graph.source)).blobs
+    known = {ref.blob: shapes[ref] for ref in graph.inputs if ref in shapes}
     given = inputs or proof.seeded(graph, known, seed)
     compute = engines.against_opencv if what == "opencv" else engines.against_caffe
     theirs = compute(net, weights, graph, given)

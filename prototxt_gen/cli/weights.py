@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from prototxt_gen.cli.options import InputShape, input_shape_option, need_own_files, plugin_option
+from prototxt_gen.cli.options import (
+    InputShape,
+    dialect_option,
+    input_shape_option,
+    need_own_files,
+    plugin_option,
+)
 from prototxt_gen.cli.output import print_table
 
 if TYPE_CHECKING:
@@ -35,12 +41,14 @@ def command() -> None:
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, metavar="N", help="[default: 0]")
 @input_shape_option
+@dialect_option
 @click.option("-o", "--output", required=True, metavar="FILE", help="The caffemodel to write.")
 def init(
     net: str,
     how: Literal["fillers", "zeros", "random"],
     seed: int,
     input_shapes: Sequence[InputShape],
+    dialect: str | None,
     output: str,
 ) -> None:
     """Make weights for a net as Caffe's fillers would, and write a caffemodel."""
@@ -49,11 +57,23 @@ def init(
 
     _need_caffemodel(output)
     need_own_files([net], [output])
-    graph = api.load(net)
+    graph = api.load(net, dialect=dialect)
     made = tools.make(graph, how, seed, dict(input_shapes))
-    tools.save(graph, made, output)
+    _save(graph, made, output)
     if how == "fillers":
         _say_zeros(graph, made)
+
+
+def _save(graph: Graph, weights: Mapping[str, Any], output: str) -> None:
+    """Write a caffemodel, and say where it needs a dialect to be read alone."""
+    from prototxt_gen import weights as tools
+
+    if not tools.save(graph, weights, output):
+        print(
+            f"{output}: other Caffes read this net differently; to read the file alone needs "
+            f"--dialect {graph.dialect}",
+            file=sys.stderr,
+        )
 
 
 def _need_caffemodel(output: str) -> None:
@@ -65,14 +85,14 @@ def _need_caffemodel(output: str) -> None:
 
 def _say_zeros(graph: Graph, made: Mapping[str, Any]) -> None:
     """Say on stderr which weights are zeros that a person may not expect."""
-    zero = [
-        node.name
-        for node in graph.nodes
-        if node.name in made
-        and node.layer.type != "BatchNorm"
-        and not (node.params.has("weight_filler") or node.params.has("filler"))
-        and not made[node.name][0].any()
-    ]
+    zero, statistics = [], False
+    for node in graph.nodes:
+        blobs = made.get(node.name, ())
+        weights = node.layer.weights([blob.shape for blob in blobs])
+        of_zeros = [weight for weight, blob in zip(weights, blobs, strict=False) if not blob.any()]
+        statistics |= any(weight.statistic for weight in of_zeros)
+        if of_zeros and of_zeros[0] is weights[0] and weights[0].filler is not None:
+            zero += [] if node.params.has(weights[0].filler) else [node.name]
     if zero:
         some = ", ".join(zero[:3]) + (", …" if len(zero) > 3 else "")
         print(
@@ -80,7 +100,7 @@ def _say_zeros(graph: Graph, made: Mapping[str, Any]) -> None:
             "--how random gives numbers to compare with",
             file=sys.stderr,
         )
-    if any(node.layer.type == "BatchNorm" and node.name in made for node in graph.nodes):
+    if statistics:
         print(
             "BatchNorm's statistics are zeros, as in Caffe before training, and the net's outputs "
             "mean nothing yet; --how random gives numbers to compare with",
@@ -125,18 +145,19 @@ def show_weights(model: str, as_json: bool) -> int:
 @plugin_option
 @click.argument("model", metavar="MODEL")
 @click.argument("net", required=False, metavar="[NET]")
+@dialect_option
 @click.option("-o", "--output", required=True, metavar="FILE", help=".npz or .safetensors")
-def export(model: str, net: str | None, output: str) -> None:
+def export(model: str, net: str | None, dialect: str | None, output: str) -> None:
     """Write the weights of a caffemodel by names such as conv1/weight."""
     from prototxt_gen import api
     from prototxt_gen import weights as tools
     from prototxt_gen.formats.binary.arrays import write_arrays
 
     need_own_files([model, net], [output])
-    graph = api.load(net) if net is not None else None
+    graph = api.load(net, dialect=dialect) if net is not None else None
     stored = tools.stored(model)
     if graph is None:
-        graph = api.read_caffe(model)
+        graph = api.read_caffe(model, dialect=dialect)
     else:
         stored = _of_the_net(graph, stored, model)
     write_arrays(output, tools.flat(graph, stored))
@@ -157,8 +178,9 @@ def _of_the_net(graph: Graph, stored: Mapping[str, Any], model: str) -> dict[str
 @plugin_option
 @click.argument("arrays", metavar="ARRAYS")
 @click.argument("net", metavar="NET")
+@dialect_option
 @click.option("-o", "--output", required=True, metavar="FILE", help="The caffemodel to write.")
-def import_(arrays: str, net: str, output: str) -> None:
+def import_(arrays: str, net: str, dialect: str | None, output: str) -> None:
     """Write a caffemodel for a net from arrays with names such as conv1/weight."""
     from prototxt_gen import api
     from prototxt_gen import weights as tools
@@ -166,8 +188,8 @@ def import_(arrays: str, net: str, output: str) -> None:
 
     _need_caffemodel(output)
     need_own_files([arrays, net], [output])
-    graph = api.load(net)
-    tools.save(graph, tools.nested(graph, read_arrays(arrays)), output)
+    graph = api.load(net, dialect=dialect)
+    _save(graph, tools.nested(graph, read_arrays(arrays)), output)
 
 
 @command.command("copy", short_help="Take weights over into another net, by name and shape.")
@@ -175,8 +197,9 @@ def import_(arrays: str, net: str, output: str) -> None:
 @click.argument("model", metavar="MODEL")
 @click.argument("net", metavar="NET")
 @click.option("--map", "names", multiple=True, metavar="OLD=NEW", help="A layer's other name.")
+@dialect_option
 @click.option("-o", "--output", required=True, metavar="FILE", help="The caffemodel to write.")
-def copy(model: str, net: str, names: tuple[str, ...], output: str) -> None:
+def copy(model: str, net: str, names: tuple[str, ...], dialect: str | None, output: str) -> None:
     """Write a caffemodel for a net with the weights of another, as far as they match."""
     from prototxt_gen import api
     from prototxt_gen import weights as tools
@@ -184,7 +207,7 @@ def copy(model: str, net: str, names: tuple[str, ...], output: str) -> None:
     pairs = _pairs(names)
     _need_caffemodel(output)
     need_own_files([model, net], [output])
-    graph = api.load(net)
+    graph = api.load(net, dialect=dialect)
     stored = tools.stored(model)
     _need_layers(pairs, stored, graph)
     found, report = tools.copy(stored, graph, pairs)
@@ -192,7 +215,7 @@ def copy(model: str, net: str, names: tuple[str, ...], output: str) -> None:
     print_table(("layer", "from", ""), rows)
     if not found:
         raise click.UsageError(f"{model}: no layer matches one of the net; nothing is written")
-    tools.save(graph, found, output)
+    _save(graph, found, output)
     matched = sum(c.what == "matched" for c in report)
     print(f"{output}: {matched} of {len(report)} layers matched", file=sys.stderr)
 

@@ -51,9 +51,14 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """All comparisons in the order of the layers."""
+    """All comparisons in the order of the layers.
+
+    ``sizes`` are those of free dimensions that were tried, ``batch 2``, and where a blob
+    differs the one at which it does.
+    """
 
     comparisons: tuple[Comparison, ...]
+    sizes: tuple[str, ...] = ()
 
     @property
     def agrees(self) -> bool:
@@ -63,6 +68,10 @@ class Verdict:
     @property
     def text(self) -> str:
         """The verdict in a line for a person."""
+        return self._text + (f", with {' and with '.join(self.sizes)}" if self.sizes else "")
+
+    @property
+    def _text(self) -> str:
         first = self.first
         if first is not None and first.blank:
             return f"blob {first.blob!r} of layer {first.layer!r} has no finite number to compare"

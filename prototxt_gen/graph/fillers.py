@@ -16,7 +16,7 @@ from prototxt_gen.errors import WeightsError
 from prototxt_gen.graph.graph import Graph, Node
 from prototxt_gen.graph.infer import Shapes
 from prototxt_gen.layers.base import Weight
-from prototxt_gen.layers.parts.fillers import filler_faults, kind_of, unknown_filler
+from prototxt_gen.layers.parts.fillers import filler_faults, kind_of
 from prototxt_gen.layers.parts.shapes import Shape
 
 if TYPE_CHECKING:
@@ -64,9 +64,9 @@ def _one(node: Node, weight: Weight, size: tuple[int, ...], init: Init, random: 
     if weight.filler is None or not node.params.has(weight.filler):
         return np.full(size, weight.value, np.float32)
     filler = node.params.block(weight.filler)
-    if unknown := unknown_filler(filler):
-        raise WeightsError(f"layer {node.name!r}: {weight.filler} has {unknown}")
     kind = kind_of(filler)
+    if kind not in _KINDS:
+        raise WeightsError(f"layer {node.name!r}: there is no filler {kind!r}")
     for fault in (*filler_faults(filler, size), *_boundless(filler)):
         raise WeightsError(f"layer {node.name!r}: {weight.filler} ({kind}): {fault}")
     return np.asarray(_KINDS[kind](filler, size, random), np.float32)

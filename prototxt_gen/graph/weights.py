@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 
+_MOST_NAMED = 8  #: of the layers that only the file has
+
+
 @dataclass(slots=True)
 class Weights:
     """The weights of each node by its index, in the shapes that the net has for them."""
@@ -79,6 +82,8 @@ def bind(
         weights.of[index] = tuple(fitted)
     known = {node.name for node in graph.nodes}
     weights.extra = [name for name in stored if name not in known]
+    if weights.extra and sink.errors:
+        _note_extra({name: tuple(stored[name]) for name in weights.extra}, sink)
     return weights
 
 
@@ -108,6 +113,24 @@ def _is_foreign(
     return True
 
 
+def lacking(graph: Graph, shapes: Shapes, stored: Mapping[str, Iterable[Array]]) -> list[int]:
+    """The nodes, by index, of whose weights a file has none; none of them where it is foreign.
+
+    A layer is not among them whose weights are all those of layers that the file has.
+    """
+    if _is_foreign(graph, shapes, stored, Sink()):
+        return []
+    names = [[p.get("name", str, "") for p in node.source.blocks("param")] for node in graph.nodes]
+    found = {n for i, node in enumerate(graph.nodes) if node.name in stored for n in names[i]}
+    return [
+        index
+        for index, wanted in shapes.weights.items()
+        if wanted
+        and graph.nodes[index].name not in stored
+        and not (_all_shared(names[index], wanted) and found.issuperset(names[index]))
+    ]
+
+
 def fit_blob(blob: Array, shape: Shape, *, permissive: bool) -> Array | None:
     """A blob in the shape that a layer has for it; None where it does not fit."""
     wanted = tuple(blob.size if dim is None else dim for dim in shape)
@@ -121,6 +144,17 @@ def fit_blob(blob: Array, shape: Shape, *, permissive: bool) -> Array | None:
 
 def _all_shared(names: list[str], wanted: tuple[Shape, ...]) -> bool:
     return len(names) >= len(wanted) and all(names[: len(wanted)])
+
+
+def _note_extra(extra: Mapping[str, tuple[Array, ...]], sink: Sink) -> None:
+    """Name what a file has beside what the net asks for: a layer may have another name."""
+    some = [
+        f"{name!r} ({', '.join(show(blob.shape) for blob in blobs)})"
+        for name, blobs in list(extra.items())[:_MOST_NAMED]
+    ]
+    more = f" and {len(extra) - _MOST_NAMED} more" if len(extra) > _MOST_NAMED else ""
+    message = f"the file has layers that the net has not: {', '.join(some)}{more}"
+    sink.note("weights-extra", message)
 
 
 def _missing(graph: Graph, index: int, wanted: int, found: int, sink: Sink) -> None:

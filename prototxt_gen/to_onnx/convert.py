@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import onnx
 
 from prototxt_gen.errors import UnsupportedError, WeightsError
 from prototxt_gen.graph.check import checked
 from prototxt_gen.graph.fillers import Init, initial
-from prototxt_gen.graph.graph import Graph
-from prototxt_gen.graph.weights import Weights, bound
+from prototxt_gen.graph.graph import Graph, Ref
+from prototxt_gen.graph.infer import Shapes
+from prototxt_gen.graph.weights import Weights, bound, lacking
+from prototxt_gen.layers.base import Role
 from prototxt_gen.layers.parts.shapes import Shape
 from prototxt_gen.passes.deploy import Change, Losses, deploy
 from prototxt_gen.passes.fold import fold
@@ -38,10 +40,12 @@ def convert(graph: Graph, asked: Conversion) -> Exported:
     """
     need_opset(asked.options.opset)
     shapes = checked(graph, asked.input_shapes)
-    net, changes = deploy(graph, shapes, asked.losses)
-    net = pruned(net, asked.options.outputs)
-    weights, extra = _weights(net, asked)
-    changes += extra
+    whole, changes = deploy(graph, shapes, asked.losses)
+    if asked.losses == "keep":
+        changes = _with_lost_losses(graph, whole, changes)
+    net = pruned(whole, asked.options.outputs)
+    weights, more = _weights(net, asked)
+    changes += [*more, *_unused(graph, whole, weights.extra)]
     before = net, weights
     if asked.fold:
         net, weights, folded = fold(net, weights, asked.options.outputs)
@@ -77,6 +81,7 @@ def need_opset(opset: int) -> None:
 
 
 def _weights(graph: Graph, asked: Conversion) -> tuple[Weights, list[Change]]:
+    """The weights of each layer, and which of them no file has."""
     shapes = checked(graph, for_inputs(graph, asked.input_shapes))
     stored = graph.stored
     if not stored and any(shapes.weights.values()):
@@ -86,9 +91,60 @@ def _weights(graph: Graph, asked: Conversion) -> tuple[Weights, list[Change]]:
                 "or random makes some"
             )
         stored = dict(initial(graph, shapes, asked.weights_init, asked.seed))
-    weights = bound(graph, shapes, stored)
-    extra = [
-        Change(name, "", "its weights are in the file, but the net has no such layer")
-        for name in weights.extra
+    elif asked.weights_init is not None:
+        return _completed(graph, shapes, asked.weights_init, asked.seed)
+    return bound(graph, shapes, stored), []
+
+
+def _completed(graph: Graph, shapes: Shapes, init: Init, seed: int) -> tuple[Weights, list[Change]]:
+    """The weights of the file, and new ones for the layers that it lacks."""
+    missing = lacking(graph, shapes, graph.stored)
+    wanted = {index: shapes.weights[index] for index in missing}
+    made = initial(graph, replace(shapes, weights=wanted), init, seed)
+    what = f"the file has no weights for it; made as by --weights-init {init}"
+    nodes = [graph.nodes[index] for index in missing]
+    return (
+        bound(graph, shapes, {**graph.stored, **made}),
+        [Change(node.name, node.type, what) for node in nodes],
+    )
+
+
+def _unused(graph: Graph, whole: Graph, extra: list[str]) -> list[Change]:
+    """What became of weights of the file that the model does not have."""
+    types = {node.name: node.type for node in graph.nodes}
+    beside = {node.name for node in whole.nodes}
+    changes = []
+    for name in extra:
+        if name in beside:
+            what = "left out: the outputs asked for do not need it"
+            changes.append(Change(name, types[name], what))
+        elif name not in types:
+            what = "its weights are in the file, but the net has no such layer"
+            changes.append(Change(name, "", what))
+    return changes  # what only training needs has a line already
+
+
+def _with_lost_losses(graph: Graph, net: Graph, changes: list[Change]) -> list[Change]:
+    """The changes, with a reason at each loss that should have been kept and was not."""
+    kept = {top.blob for node in net.nodes for top in node.tops}
+    lost = {}
+    for node in graph.nodes:
+        at = sorted(node.layer.labels(len(node.bottoms)))
+        labels = [ref for index in at if (ref := node.bottoms[index]).blob not in kept]
+        if node.layer.role is Role.LOSS and labels:
+            lost[node.name, node.type] = (
+                f"; it could not be kept: its label {labels[0].blob!r} comes from the data layer "
+                f"{_origin(graph, labels[0])!r}"
+            )
+    return [
+        replace(change, what=change.what + lost.get((change.layer, change.type), ""))
+        for change in changes
     ]
-    return weights, extra
+
+
+def _origin(graph: Graph, ref: Ref) -> str:
+    """The layer without bottoms that a blob is made of, by its first bottoms."""
+    makers = {top: node for node in graph.nodes for top in node.tops}
+    while makers[ref].bottoms:
+        ref = makers[ref].bottoms[0]
+    return makers[ref].name

@@ -23,7 +23,7 @@ from prototxt_gen.graph.check import checked, need_inputs
 from prototxt_gen.graph.graph import Graph, Node, Ref
 from prototxt_gen.graph.infer import Shapes
 from prototxt_gen.graph.weights import Weights
-from prototxt_gen.layers.base import Role
+from prototxt_gen.layers.base import Layer, Role
 from prototxt_gen.layers.parts.shapes import Shape
 from prototxt_gen.passes.deploy import Change
 from prototxt_gen.passes.rebuild import append, empty_like, needed
@@ -124,29 +124,55 @@ def for_inputs(graph: Graph, given: Mapping[str, Shape]) -> dict[str, Shape]:
 def _lower(
     graph: Graph, weights: Weights, shapes: Shapes, batch: Batch, builder: Builder
 ) -> dict[Ref, str]:
-    """Write every node; the name of the value of each blob."""
+    """Write every node; the name of the value of each blob.
+
+    What is behind a node that was refused is looked at too, as far as that can be done.
+    """
     sink = Sink(graph.source)
     values: dict[Ref, str] = {}
+    lost: set[Ref] = set()  # what nodes that were refused make, and those behind them
     builder.reserve({ref.blob for node in graph.nodes for ref in node.tops})
     for index, node in enumerate(graph.nodes):
         if node.layer.role is Role.INPUT:
             values.update((top, top.blob) for top in node.tops)
             continue
-        if any(ref not in values for ref in node.bottoms):
-            continue  # behind a layer that was refused
+        behind = not lost.isdisjoint(node.bottoms)
         try:
-            values.update(_lower_one(node, weights.get(index), shapes, batch, builder, values))
+            own = _own_reason(index, node, shapes)
+            if own is not None:
+                raise UnsupportedError(own)
+            if not behind or _known(node, shapes):
+                made = _lower_one(node, weights.get(index), shapes, batch, builder, values)
+                values.update(made)
         except UnsupportedError as error:
             sink.error(
                 "unsupported",
                 f"{node.type}: {error.reason}",
                 span=node.span,
                 layer=node.name,
-                help="--outputs BLOB stops in front of it" if node.bottoms else None,
+                help="--outputs BLOB stops in front of it" if node.bottoms and not behind else None,
             )
+            behind = True
+        if behind:
+            lost.update(node.tops)
+            # Any names will do: of a net with an error no model is made.
+            values.update((top, top.blob) for top in node.tops)
     if sink.errors:
         sink.fail(UnsupportedError)
     return values
+
+
+def _own_reason(index: int, node: Node, shapes: Shapes) -> str | None:
+    """Why a node cannot be exported whatever is in front of it; None where that is not known."""
+    if not node.layer.known:
+        return "the type is not known"
+    if type(node.layer).lower is Layer.lower:
+        return "there is no mapping to ONNX yet"
+    return None if _known(node, shapes) else shapes.reasons.get(index)
+
+
+def _known(node: Node, shapes: Shapes) -> bool:
+    return shapes.of(node.bottoms) is not None and shapes.of(node.tops) is not None
 
 
 def _lower_one(

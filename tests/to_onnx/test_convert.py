@@ -208,3 +208,58 @@ def test_weights_beside_the_model(tmp_path: Path) -> None:
     a, b = onnx.load(plain), onnx.load(beside)
     for one, other in zip(a.graph.initializer, b.graph.initializer, strict=True):
         assert (onnx.numpy_helper.to_array(one) == onnx.numpy_helper.to_array(other)).all()
+
+
+def test_reasons_behind_a_refused_layer_come_out_too() -> None:
+    # Of u1 and u2 nothing is known but their types, and c is no reason of its own.
+    row = 'layer { name: "%s" type: "%s" bottom: "%s" top: "%s" %s }\n'
+    text = LABELLED + "".join(
+        row % item
+        for item in (
+            ("u0", "NoSuch", "f", "u0", ""),
+            ("e", "ELU", "u0", "e", ""),
+            ("u1", "NoSuch", "e", "u1", ""),
+            ("u2", "Nothing", "u1", "u2", ""),
+        )
+    )
+    with pytest.raises(UnsupportedError) as caught:
+        converted(text)
+    assert [d.layer for d in caught.value.diagnostics] == ["u0", "u1", "u2"]
+    assert "the type is not known" in caught.value.diagnostics[2].message
+    # Stopping in front of a layer helps where there is something in front of it.
+    assert [bool(d.help) for d in caught.value.diagnostics] == [True, False, False]
+
+
+def test_known_shapes_behind_a_refused_layer_are_looked_at() -> None:
+    text = (
+        'input: "x" input_shape { dim: [2, 8, 6, 6] } input: "rois" input_shape { dim: [3, 5] }\n'
+        'layer { name: "p" type: "PSROIPooling" bottom: "x" bottom: "rois" top: "p"'
+        " psroi_pooling_param { spatial_scale: 1 output_dim: 2 group_size: 2 } }\n"
+        'layer { name: "a" type: "ReLU" bottom: "p" top: "p" }\n'
+        'layer { name: "q" type: "PSROIPooling" bottom: "p" bottom: "rois" top: "q"'
+        " psroi_pooling_param { spatial_scale: 1 output_dim: 2 group_size: 1 } }\n"
+    )
+    with pytest.raises(UnsupportedError) as caught:
+        converted(text, input_shapes={})
+    assert [d.layer for d in caught.value.diagnostics] == ["p", "q"]
+
+
+def test_losses_that_cannot_be_kept_are_named() -> None:
+    (change,) = [c for c in converted(losses="keep").changes if c.layer == "loss"]
+    assert "became its head" in change.what
+    assert "could not be kept: its label 'label' comes from the data layer 'd'" in change.what
+    assert not any("kept" in c.what for c in converted(losses="auto").changes)
+    assert not any("kept" in c.what for c in converted(LABELLED, losses="keep").changes)
+
+
+def test_layers_beside_the_outputs_are_not_called_missing(tmp_path: Path) -> None:
+    net, model = write(tmp_path), str(tmp_path / "net.caffemodel")
+    assert run(["weights", "init", net, "--input-shape", SHAPE, "-o", model]) == 0
+    source = api.read_caffe(net, model)
+    asked = Conversion(Options(outputs=("c",)), {"data": (2, 3, 6, 6)})
+    what = {c.layer: c.what for c in convert(source, asked).changes}
+    assert what["f"] == "left out: the outputs asked for do not need it"
+    assert not any("no such layer" in words for words in what.values())
+    source.stored["old"] = source.stored["f"]
+    what = {c.layer: c.what for c in convert(source, asked).changes}
+    assert "no such layer" in what["old"]

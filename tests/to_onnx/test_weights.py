@@ -16,6 +16,7 @@ from prototxt_gen.formats.binary.caffemodel import read_caffemodel
 from prototxt_gen.formats.binary.message import message_class
 from prototxt_gen.graph.check import check
 from prototxt_gen.graph.fillers import initial
+from prototxt_gen.layers.parts.shapes import show
 from prototxt_gen.to_onnx.convert import Conversion, convert
 
 NET = """input: "x" input_shape { dim: [1, 3, 4, 4] }
@@ -145,6 +146,69 @@ def test_layers_that_the_net_has_not_are_reported() -> None:
     assert [(change.layer, change.what) for change in made.changes] == [
         ("old", "its weights are in the file, but the net has no such layer")
     ]
+
+
+TWO = (
+    NET % ""
+    + """layer { name: "d" type: "InnerProduct" bottom: "c" top: "z"
+  inner_product_param { num_output: 3 %s } }
+"""
+)
+
+
+def test_weights_that_a_file_lacks_are_made_where_that_is_asked_for() -> None:
+    stored = {"c": [WEIGHT, BIAS]}
+    text = TWO % 'weight_filler { type: "constant" value: 2 }'
+    with pytest.raises(WeightsError) as caught:
+        convert(graph_with(stored, text), Conversion())
+    assert [(d.rule, d.layer) for d in caught.value.diagnostics] == [("weights-missing", "d")]
+    made = convert(graph_with(stored, text), Conversion(weights_init="fillers"))
+    assert (made.values["d/weight"] == 2).all()
+    assert (made.values["c/weight"] == WEIGHT).all()
+    assert [(c.layer, c.type, c.what) for c in made.changes] == [
+        ("d", "InnerProduct", "the file has no weights for it; made as by --weights-init fillers")
+    ]
+
+
+def test_only_what_lacks_is_made() -> None:
+    # The filler of c makes no sense, and is not asked for anything.
+    text = (TWO % "").replace("kernel_size: 3", 'kernel_size: 3 weight_filler { type: "magic" }')
+    made = convert(graph_with({"c": [WEIGHT, BIAS]}, text), Conversion(weights_init="zeros"))
+    assert not made.values["d/weight"].any()
+    for stored, rule in (
+        ({"c": [WEIGHT]}, "weights-missing"),
+        ({"c": [WEIGHT.transpose(2, 3, 0, 1), BIAS]}, "weight-shape"),
+        ({"other": [WEIGHT]}, "weights-foreign"),
+    ):
+        with pytest.raises(WeightsError) as caught:
+            convert(graph_with(stored, TWO % ""), Conversion(weights_init="zeros"))
+        assert rule in [d.rule for d in caught.value.diagnostics]
+
+
+def test_a_weight_that_a_layer_shares_is_not_made() -> None:
+    names = 'param { name: "w" } param { name: "b" } '
+    text = (NET % "").replace('top: "c"', f'top: "c" {names}') + (
+        f'layer {{ name: "e" type: "Convolution" bottom: "x" top: "e" {names}'
+        "convolution_param { num_output: 2 kernel_size: 3 } }"
+    )
+    assert names in text
+    made = convert(graph_with({"c": [WEIGHT, BIAS]}, text), Conversion(weights_init="random"))
+    for index in (i for i, node in enumerate(made.graph.nodes) if node.name in ("c", "e")):
+        assert (made.weights.get(index)[0] == WEIGHT).all()
+    assert made.changes == []
+
+
+def test_a_refusal_names_all_that_differs() -> None:
+    stored = {"c": [WEIGHT, np.zeros(3, np.float32)], "old": [WEIGHT], "older": [BIAS, BIAS]}
+    with pytest.raises(WeightsError) as caught:
+        convert(graph_with(stored, TWO % ""), Conversion())
+    found = {(d.rule, d.layer): d.message for d in caught.value.diagnostics}
+    assert {("weight-shape", "c"), ("weights-missing", "d"), ("weights-extra", None)} == set(found)
+    extra = found["weights-extra", None]
+    assert extra == (
+        f"the file has layers that the net has not: 'old' ({show(WEIGHT.shape)}), "
+        f"'older' ({show(BIAS.shape)}, {show(BIAS.shape)})"
+    )
 
 
 def values(filler: str, seed: int = 0, size: str = "kernel_size: 3") -> Any:

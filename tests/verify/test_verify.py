@@ -15,7 +15,7 @@ from to_onnx.recorded import blobs, cases, graph
 from prototxt_gen import api
 from prototxt_gen.cli import run
 from prototxt_gen.diagnostics import Sink, Source
-from prototxt_gen.errors import VerificationError
+from prototxt_gen.errors import GraphError, UnsupportedError, VerificationError
 from prototxt_gen.graph.check import check
 from prototxt_gen.graph.comparison import Verdict
 from prototxt_gen.graph.fillers import initial
@@ -388,3 +388,98 @@ def test_figures_that_are_no_numbers_are_null_in_json() -> None:
 def test_against_opencv(tmp_path: Path) -> None:
     pytest.importorskip("cv2", reason="opencv-python-headless is not installed")
     assert run(["verify", *write(tmp_path, made()), "--against", "opencv"]) == 0
+
+
+BATCHED = Conversion(Options(batch="dynamic"))
+
+
+def tied_to(size: int, model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model, right for one size of its batch alone: its inputs are cut and padded to it."""
+    (value,) = model.graph.input
+    for node in model.graph.node:
+        for index, name in enumerate(node.input):
+            if name == value.name:
+                node.input[index] = "tied"
+    count, rest = np.array([size], np.int64), np.array([-1, 1, 1, 1], np.int64)
+    more = {"first": np.zeros(1, np.int64), "count": count, "axis": np.zeros(1, np.int64)}
+    for name, array in {**more, "rest": rest}.items():
+        model.graph.initializer.append(onnx.numpy_helper.from_array(array, name))
+    nodes = [
+        onnx.helper.make_node("Slice", [value.name, "first", "count", "axis"], ["some"]),
+        onnx.helper.make_node("ReduceSum", [value.name], ["all"], keepdims=1),
+        onnx.helper.make_node("ReduceSum", ["some"], ["part"], keepdims=1),
+        onnx.helper.make_node("Sub", ["all", "part"], ["none"]),
+        onnx.helper.make_node("Add", [value.name, "none"], ["tied"]),
+    ]
+    own = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend([*nodes, *own])
+    return model
+
+
+def test_a_model_of_a_free_batch_is_proved_at_two_sizes() -> None:
+    exported = convert(made(), BATCHED)
+    verdict = verify_export(exported)
+    assert verdict.agrees
+    assert verdict.sizes == ("batch 2", "batch 3")
+    assert verdict.text.endswith("agree, with batch 2 and with batch 3")
+    assert verify(made(), exported.model).sizes == ("batch 2", "batch 3")
+    assert verify_export(convert(made(), Conversion())).sizes == ()
+
+
+def test_a_model_that_is_right_at_the_declared_batch_alone_is_found_out() -> None:
+    exported = convert(made(), BATCHED)
+    exported.model = tied_to(2, exported.model)
+    verdict = verify_export(exported)
+    assert not verdict.agrees
+    assert verdict.sizes == ("batch 3",)
+    assert verdict.text.endswith("made by layer 'conv1', with batch 3")
+    again = verify(made(), exported.model)
+    assert (again.agrees, again.sizes) == (False, ("batch 3",))
+    exported.model = tied_to(1, convert(made(), BATCHED).model)
+    assert verify_export(exported).sizes == ("batch 2",)
+
+
+def test_a_model_that_fails_at_another_batch_is_found_out() -> None:
+    exported = convert(made(), BATCHED)
+    softmax = exported.model.graph.node[-1]
+    assert softmax.op_type == "Softmax"
+    exported.model.graph.initializer.append(
+        onnx.numpy_helper.from_array(np.array([2, 5], np.int64), "literal")
+    )
+    softmax.input[0], flat = "flat", softmax.input[0]
+    reshape = onnx.helper.make_node("Reshape", [flat, "literal"], ["flat"], name="fc/literal")
+    exported.model.graph.node.insert(len(exported.model.graph.node) - 1, reshape)
+    with pytest.raises(VerificationError, match="with batch 3: onnxruntime cannot run"):
+        verify_export(exported)
+
+
+def test_inputs_of_one_symbol_have_one_size() -> None:
+    exported = convert(made(RECURRENT), BATCHED)
+    assert verify_export(exported).sizes == ("batch 2", "batch 3")
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NaN is what Caffe gives
+@pytest.mark.parametrize("case", cases(), ids=lambda case: f"{case.parent.name}/{case.name}")
+def test_every_recorded_case_agrees_at_two_sizes(case: Path) -> None:
+    try:
+        exported = convert(graph(case), BATCHED)
+    except (GraphError, UnsupportedError):
+        return  # its batch cannot be free
+    verdict = verify_export(exported)
+    if verdict.agrees:
+        dims = [d for v in exported.skeleton.graph.input for d in v.type.tensor_type.shape.dim]
+        assert len(verdict.sizes) == 2 * any(dim.dim_param for dim in dims)
+    else:
+        assert verdict.first is not None
+        assert verdict.first.blank
+
+
+def test_the_command_says_at_which_sizes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net, target = write(tmp_path, made()), str(tmp_path / "net.onnx")
+    assert run(["convert", *net, "-o", target, "--batch", "dynamic", "--verify"]) == 0
+    assert "with batch 2 and with batch 3" in capsys.readouterr().err
+    assert run(["verify", *net, target, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["sizes"] == ["batch 2", "batch 3"]

@@ -84,13 +84,18 @@ def read_binary(
 ) -> Document:
     """The document of a binary file; raises ParseError where it cannot be read.
 
-    A binary has numbers for names, and forks use one number for different fields. It is
-    refused where the dialects that can read it do not read the same; ``dialect`` says
+    A binary has numbers for names, and forks use one number for different fields. BVLC's
+    reading is taken where it is whole: no field and no enum value is left over. Else the
+    dialects that can read the file have to read the same, or it is refused; ``dialect`` says
     then which one is meant. With ``drop_unknown`` a file with fields that no dialect knows
     is read by BVLC's, without them.
     """
     if dialect is not None:
-        return Document(_parsed(source, message, dialect, skip_weights), source, dialect)
+        try:
+            return Document(_parsed(source, message, dialect, skip_weights), source, dialect)
+        except ParseError as error:
+            sink.error("not-binary", f"as {dialect} has it, {error.message}")
+            sink.fail(ParseError)
     readings: dict[str, Block] = {}
     first: ParseError | None = None
     for name in DIALECTS:
@@ -100,6 +105,8 @@ def read_binary(
             readings[name] = _parsed(source, message, name, skip_weights)
         except ParseError as error:
             first = first or error
+        if name == DIALECTS[0] and name in readings:
+            break
     if not readings and drop_unknown:
         root = _parsed(source, message, DIALECTS[0], skip_weights, drop_unknown=True)
         return Document(root, source, DIALECTS[0])
@@ -107,14 +114,34 @@ def read_binary(
         text = first.message if first else f"no dialect has {message}"
         sink.error("not-binary", text)
         sink.fail(ParseError)
+    _need_one_reading(readings, sink)
+    chosen = next(iter(readings))
+    return Document(readings[chosen], source, chosen)
+
+
+def _need_one_reading(readings: dict[str, Block], sink: Sink) -> None:
+    """Report and raise ParseError where dialects read a file differently."""
     chosen, *others = readings
     for other in others:
         difference = _difference(readings[chosen], readings[other])
         if difference:
             text = f"{chosen} and {other} read this file differently: {difference}"
-            sink.error("mixed-dialects", text, help="choose one with --dialect")
+            names = " or ".join(f"--dialect {name}" for name in readings)
+            sink.error("mixed-dialects", text, help=f"say whose it is: {names}")
             sink.fail(ParseError)
-    return Document(readings[chosen], source, chosen)
+
+
+def reads_back(document: Document, message: str = "NetParameter") -> bool:
+    """Whether the binary form of a document is read as the same where no dialect is given."""
+    if document.dialect == DIALECTS[0]:
+        return True
+    source = Source(serialize(document, message))
+    own = read_binary(source, Sink(source), message, document.dialect)
+    try:
+        found = read_binary(source, Sink(source), message)
+    except ParseError:
+        return False
+    return not _difference(found.root, own.root)
 
 
 @cache
@@ -182,7 +209,7 @@ def _block(built: Any, type: Message, skip_weights: bool, drop_unknown: bool) ->
     unknown = UnknownFieldSet(built)
     if len(unknown) and not drop_unknown:
         number = unknown[0].field_number
-        raise ParseError(f"{type.name} has no field of number {number} in this dialect")
+        raise ParseError(f"{type.name} has no field of number {number}")
     block = Block(type=type)
     for known, content in built.ListFields():
         if skip_weights and known.name in _SKIPPED and type.name == "BlobProto":

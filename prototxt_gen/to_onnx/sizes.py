@@ -1,0 +1,78 @@
+"""The free dimensions of a model, and a proof at two sizes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import onnx
+
+from prototxt_gen.errors import VerificationError
+from prototxt_gen.graph.comparison import Verdict
+from prototxt_gen.layers.parts.shapes import Shape
+
+Sizes = dict[str, Shape]
+
+
+def at_two_sizes(
+    model: onnx.ModelProto,
+    declared: Sizes,
+    prove: Callable[[Sizes], Verdict],
+    takes: Callable[[Sizes], bool] = lambda sizes: True,
+) -> Verdict:
+    """The verdict at the declared sizes of the inputs, and where any is free at others.
+
+    The first that does not agree is the answer. ``takes`` says whether there is something
+    to compare with at the other sizes; where there is not, the verdict says so. Raises
+    VerificationError, with the size in front, where a proof fails.
+    """
+    free = symbols(model)
+    if not free:
+        return prove(declared)
+    other = _larger(declared, free)
+    verdict = _proved(prove, declared, free)
+    if not verdict.agrees:
+        return verdict
+    if not takes(other):
+        return Verdict(verdict.comparisons, (f"{_described(declared, free)} alone",))
+    further = _proved(prove, other, free)
+    if not further.agrees:
+        return further
+    return Verdict(verdict.comparisons, verdict.sizes + further.sizes)
+
+
+def symbols(model: onnx.ModelProto) -> dict[str, list[tuple[str, int]]]:
+    """For each symbol the inputs and axes that it stands at; an unnamed one has its place."""
+    found: dict[str, list[tuple[str, int]]] = {}
+    for value in model.graph.input:
+        for axis, dim in enumerate(value.type.tensor_type.shape.dim):
+            if not dim.HasField("dim_value"):
+                found.setdefault(dim.dim_param or f"{value.name}[{axis}]", []).append(
+                    (value.name, axis)
+                )
+    return found
+
+
+def _larger(sizes: Mapping[str, Shape], free: Mapping[str, list[tuple[str, int]]]) -> Sizes:
+    """The sizes with each symbol one larger than where it stands first."""
+    found = {name: list(shape) for name, shape in sizes.items()}
+    for places in free.values():
+        first, at = places[0]
+        size = (sizes[first][at] or 0) + 1
+        for name, axis in places:
+            found[name][axis] = size
+    return {name: tuple(shape) for name, shape in found.items()}
+
+
+def _proved(
+    prove: Callable[[Sizes], Verdict], sizes: Sizes, free: Mapping[str, list[tuple[str, int]]]
+) -> Verdict:
+    described = _described(sizes, free)
+    try:
+        return Verdict(prove(sizes).comparisons, (described,))
+    except VerificationError as error:
+        raise VerificationError(f"with {described}: {error.message}") from error
+
+
+def _described(sizes: Mapping[str, Shape], free: Mapping[str, list[tuple[str, int]]]) -> str:
+    """``batch 3``, or several with commas."""
+    return ", ".join(f"{symbol} {sizes[at[0][0]][at[0][1]]}" for symbol, at in free.items())
