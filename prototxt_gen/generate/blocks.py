@@ -113,7 +113,7 @@ def _trunk(maker: Maker) -> None:
 def _stem(maker: Maker) -> None:
     """Convolutions and a pooling that make a quarter of each side; a CIFAR net has neither."""
     spec = maker.spec
-    width = spec.stem_width or spec.width
+    width = spec.stem_channels
     convs = {
         "7x7": [(width, 7, 2)],
         "3x3": [(width // 2, 3, 2), (width // 2, 3, 1), (width, 3, 1)],

@@ -4,28 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
+from typing import TypeGuard
 
 from prototxt_gen.errors import SpecError
 
 #: The most channels a layer may have: ``num_output`` is a uint32.
 MOST_CHANNELS = 2**32 - 1
+LARGEST_FLOAT = (2 - 2**-23) * 2.0**127  #: of 32 bits, which Caffe's are
+_LONGEST = 60  #: of what was found, in a message
 
 
 def unknown(what: str, found: object, choices: Sequence[object]) -> str:
     """The message for a word that is none of the choices."""
     names = [str(choice) for choice in choices]
-    close = get_close_matches(str(found), names, 1)
+    close = get_close_matches(shown(found, plain=True), names, 1)
     if close:
-        return f"unknown {what} {found!r}; did you mean {close[0]!r}?"
-    return f"unknown {what} {found!r}; expected {_or(names)}"
+        return f"unknown {what} {shown(found)}; did you mean {close[0]!r}?"
+    return f"unknown {what} {shown(found)}; expected {_or(names)}"
 
 
-def need_range(path: str, value: object, least: int, most: int) -> None:
+def shown(value: object, *, plain: bool = False) -> str:
+    """What a message says of a value, however large; ``plain``: without quotes."""
+    try:
+        text = str(value) if plain else repr(value)
+    except ValueError:
+        return "a number of thousands of digits"  # which Python does not print
+    except RecursionError:
+        return "a list that is nested too deep"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether it is a number that a float of Caffe's can hold, and no truth value."""
+    return (
+        isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and -LARGEST_FLOAT <= value <= LARGEST_FLOAT
+    )
+
+
+def need_range(path: str, value: object, least: int, most: int) -> int:
     """A whole number between two bounds."""
-    if type(value) is not int:
-        raise SpecError(f"is {value!r}, expected a whole number", path=path)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise SpecError(f"is {shown(value)}, expected a whole number", path=path)
     if not least <= value <= most:
-        raise SpecError(f"is {value}, expected {least} to {most}", path=path)
+        raise SpecError(f"is {shown(value)}, expected {least} to {most}", path=path)
+    return value
 
 
 def need_size(path: str, value: object) -> None:
@@ -36,27 +60,42 @@ def need_size(path: str, value: object) -> None:
 def need_sizes(path: str, value: object) -> None:
     """A list of them, which is not empty."""
     if not isinstance(value, tuple) or not value:
-        raise SpecError(f"is {value!r}, expected a list of whole numbers", path=path)
+        raise SpecError(f"is {shown(value)}, expected a list of whole numbers", path=path)
     for index, item in enumerate(value):
         need_size(f"{path}[{index}]", item)
 
 
 def need_fraction(path: str, value: object) -> None:
     """A number from 0 on and below 1."""
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < 1:
-        raise SpecError(f"is {value!r}, expected 0 or more and less than 1", path=path)
+    if not (is_number(value) and 0 <= value < 1):
+        raise SpecError(f"is {shown(value)}, expected 0 or more and less than 1", path=path)
+
+
+def need_pair(path: str, value: object, what: str) -> None:
+    """A list of two numbers, or an empty one."""
+    if not isinstance(value, tuple) or len(value) not in (0, 2) or not all(map(is_number, value)):
+        raise SpecError(f"is {shown(value)}, expected two numbers: {what}", path=path)
 
 
 def need_choice(path: str, value: object, choices: Sequence[object]) -> None:
-    """One of some words or numbers."""
-    if value not in choices or isinstance(value, bool):
+    """One of some words or numbers, which are all of one type."""
+    if type(value) is not type(choices[0]) or value not in choices:
         raise SpecError(unknown(path, value, choices), path=path)
+
+
+def need_text(path: str, value: object) -> None:
+    """A text that a file can hold."""
+    need_type(path, value, str, "a text")
+    try:
+        str(value).encode()
+    except UnicodeEncodeError:
+        raise SpecError(f"is {shown(value)}, which is no Unicode text", path=path) from None
 
 
 def need_type(path: str, value: object, kind: type, wanted: str) -> None:
     """A value of a type."""
     if type(value) is not kind:
-        raise SpecError(f"is {value!r}, expected {wanted}", path=path)
+        raise SpecError(f"is {shown(value)}, expected {wanted}", path=path)
 
 
 def _or(choices: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from prototxt_gen.errors import SpecError
-from prototxt_gen.generate.checks import need_choice
+from prototxt_gen.generate.checks import MOST_CHANNELS, need_choice, need_range
 from prototxt_gen.generate.forms import BLOCKS, DEPTHS
 
 
@@ -17,12 +17,13 @@ def with_depth(
     ``given`` are the keys so far, ``values`` those that were asked for. Raises SpecError,
     with the nearest depths, for one that no net has.
     """
-    if type(depth) is not int:
-        raise SpecError(f"is {depth!r}, expected a whole number", path="depth")
+    depth = need_range("depth", depth, 1, MOST_CHANNELS)
+    asked = given.get("block", "bottleneck")
+    need_choice("block", asked, list(BLOCKS))
     if "stages" in given:
         raise SpecError(f"is given beside depth, which stands for it: {depth}", path="stages")
     if given.get("stem") == "cifar":
-        return {**given, "stages": _cifar_stages(depth, str(given["block"]))}
+        return {**given, "stages": _cifar_stages(depth, str(asked))}
     if depth not in DEPTHS:
         raise SpecError(
             f"there is no ResNet-{depth}; {nearest(depth, list(DEPTHS))}, "
@@ -31,7 +32,7 @@ def with_depth(
         )
     stages, block = DEPTHS[depth]
     asked = values.get("block", block)
-    if asked in BLOCKS and BLOCKS[str(asked)].convs != BLOCKS[block].convs:
+    if BLOCKS[str(asked)].convs != BLOCKS[block].convs:
         raise SpecError(
             f"depth {depth} is made of {block} blocks, found {asked!r}; stages with a block "
             "make any other",
@@ -44,7 +45,6 @@ def with_depth(
 
 def _cifar_stages(depth: int, block: str) -> tuple[int, ...]:
     """Three equal stages (arXiv 1512.03385, section 4.2)."""
-    need_choice("block", block, list(BLOCKS))
     convs = 3 * len(BLOCKS[block].convs)
     blocks, rest = divmod(depth - 2, convs)
     if rest or blocks < 1:

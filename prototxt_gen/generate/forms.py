@@ -23,6 +23,11 @@ class BlockForm(NamedTuple):
     plain: bool = False
 
     @property
+    def bottleneck(self) -> bool:
+        """Whether the branch is narrow in the middle."""
+        return len(self.convs) == 3
+
+    @property
     def expansion(self) -> int:
         """The channels that come out of a block, per width."""
         return self.convs[-1].factor

@@ -8,9 +8,8 @@ stem ``cifar`` brings other defaults with it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
-from math import isfinite
 from typing import Self
 
 from prototxt_gen.errors import SpecError
@@ -18,10 +17,13 @@ from prototxt_gen.generate.checks import (
     MOST_CHANNELS,
     need_choice,
     need_fraction,
+    need_pair,
     need_range,
     need_size,
     need_sizes,
+    need_text,
     need_type,
+    shown,
     unknown,
 )
 from prototxt_gen.generate.depths import with_depth
@@ -31,7 +33,6 @@ from prototxt_gen.generate.forms import (
     CIFAR,
     DIALECTS,
     ELTWISE,
-    MOST_BLOCKS,
     NAMINGS,
     PHASES,
     POOLS,
@@ -40,6 +41,7 @@ from prototxt_gen.generate.forms import (
     STRIDES,
     BlockForm,
 )
+from prototxt_gen.generate.sense import need_sense
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ class Spec:
 
     def __post_init__(self) -> None:
         self._check_types()
-        self._check_sense()
+        need_sense(self)
         if not self.name:
             object.__setattr__(self, "name", self._default_name())
 
@@ -114,7 +116,22 @@ class Spec:
     @property
     def depth(self) -> int:
         """The layers with weights on the longest way: convolutions and the classifier."""
-        return 2 + sum(self.stages) * len(self.form.convs)
+        return 2 + self.blocks * len(self.form.convs)
+
+    @property
+    def blocks(self) -> int:
+        """The blocks of all stages."""
+        return sum(self.stages)
+
+    @property
+    def stage_width(self) -> int:
+        """The width of the first stage, times its factor."""
+        return self.width * self.width_factor
+
+    @property
+    def stem_channels(self) -> int:
+        """The channels that come out of the stem."""
+        return self.stem_width or self.width
 
     @property
     def floors(self) -> bool:
@@ -124,7 +141,7 @@ class Spec:
 
     def channels(self, stage: int) -> tuple[int, int]:
         """The channels inside a block of a stage, counted from 0, and those that come out."""
-        width = self.width * self.width_factor << stage
+        width = self.stage_width << stage
         inner = width * self.base_width // 64 * self.cardinality if self.base_width else width
         return inner, width * self.form.expansion
 
@@ -134,7 +151,7 @@ class Spec:
         known = [field.name for field in fields(cls)]
         for key in values:
             if key not in known and key != "depth":
-                raise SpecError(unknown("key", key, ["depth", *known]), path=str(key))
+                raise SpecError(unknown("key", key, ["depth", *known]), path=shown(key, plain=True))
         given = {key: _tuple(value) for key, value in values.items() if key != "depth"}
         if given.get("stem") == "cifar":
             given = {**CIFAR, **given}
@@ -171,96 +188,14 @@ class Spec:
         need_fraction("dropout", self.dropout)
         need_choice("output_stride", self.output_stride, (0, 8, 16, 32))
         need_choice("eltwise", self.eltwise, ELTWISE)
+        need_pair("coeff", self.coeff, "of the shortcut, and of the branch")
         for path in ("folded", "global_pool"):
             need_type(path, getattr(self, path), bool, "true or false")
         need_choice("naming", self.naming, NAMINGS)
         need_choice("phase", self.phase, PHASES)
         need_choice("dialect", self.dialect, DIALECTS)
         need_sizes("input_shape", self.input_shape)
-        need_type("name", self.name, str, "a text")
-
-    def _check_sense(self) -> None:
-        for path, wrong, message in self._contradictions():
-            if wrong:
-                raise SpecError(message, path=path)
-
-    def _contradictions(self) -> Sequence[tuple[str, bool, str]]:
-        bottleneck = len(self.form.convs) == 3
-        stages = len(self.stages)
-        width = self.width * self.width_factor
-        return (
-            (
-                "input_shape",
-                len(self.input_shape) != 4,
-                f"has {len(self.input_shape)} numbers, expected 4: N, C, H, W",
-            ),
-            (
-                "input_shape",
-                self.phase == "train_val" and len(set(self.input_shape[2:])) > 1,
-                "has sides that differ, but crops of training images are square",
-            ),
-            (
-                "stages",
-                sum(self.stages) > MOST_BLOCKS,
-                f"{sum(self.stages)} blocks are more than {MOST_BLOCKS}",
-            ),
-            (
-                "width",
-                stages > 32 or width << (stages - 1) > MOST_CHANNELS // self.form.expansion,
-                f"{width} channels, doubled for each of {stages} stages, are more than "
-                f"{MOST_CHANNELS}",
-            ),
-            (
-                "cardinality",
-                self.cardinality > 1 and not bottleneck,
-                f"goes with bottleneck blocks, found {self.block}",
-            ),
-            (
-                "base_width",
-                self.base_width > 0 and not bottleneck,
-                f"goes with bottleneck blocks, found {self.block}",
-            ),
-            (
-                "base_width",
-                self.base_width > 0 and width * self.base_width % 64 != 0,
-                f"{self.base_width} channels for a width of 64 are no whole number for {width}",
-            ),
-            (
-                "cardinality",
-                not self.base_width and width % self.cardinality != 0,
-                f"{self.cardinality} groups do not divide the width {width}",
-            ),
-            (
-                "coeff",
-                bool(self.coeff) and self.eltwise != "SUM",
-                f"goes with SUM only, found {self.eltwise} (eltwise_layer.cpp)",
-            ),
-            (
-                "coeff",
-                len(self.coeff) not in (0, 2) or not all(map(_is_number, self.coeff)),
-                "expected two numbers: of the shortcut, and of the branch",
-            ),
-            (
-                "output_stride",
-                self.output_stride > 0 and self.stem == "cifar",
-                "dilation does not go with the stem cifar, which has no stride to begin with",
-            ),
-            (
-                "stem_width",
-                self.stem == "3x3" and (self.stem_width or self.width) % 2 != 0,
-                f"{self.stem_width or self.width} is odd; a stem of three 3x3 begins with half",
-            ),
-            (
-                "folded",
-                self.folded and self.form.preact,
-                "BatchNorm in front of a convolution with a pad cannot be folded into it",
-            ),
-            (
-                "dialect",
-                self.dialect == "bvlc-1.0" and self.floors,
-                "Caffe 1.0 cannot round down in a pooling; take pool: ceil, and not shortcut: A",
-            ),
-        )
+        need_text("name", self.name)
 
     def _default_name(self) -> str:
         if self.form.plain:
@@ -271,10 +206,6 @@ class Spec:
             family = "ResNeXt" if self.cardinality > 1 else "ResNet"
         groups = f"-{self.cardinality}x{self.base_width}d" if self.base_width else ""
         return f"{'SE-' if self.se else ''}{family}-{self.depth}{groups}"
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
 
 
 def _tuple(value: object) -> object:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import yaml
 from yaml.constructor import SafeConstructor
 
 from prototxt_gen.errors import SpecError
+from prototxt_gen.generate.checks import shown
 
 #: A spec is a page of text; a file of more than this many bytes is none.
 LARGEST_SPEC = 1 << 20
@@ -50,14 +52,19 @@ def read_spec(path: Path) -> SpecFile:
         mark = error.problem_mark
         place = f"{path}:{_place(mark)}" if mark else f"{path}"
         raise SpecError(f"{place}: {error.problem or 'is no YAML'}") from error
-    except yaml.YAMLError as error:
-        raise SpecError(f"{path}: {error}") from error
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise SpecError(f"{path}:{line}: {error.reason}") from error
+    except RecursionError as error:
+        raise SpecError(f"{path}: is nested too deep") from error
     return _mapping(path, root)
 
 
 def _json(path: Path, text: str) -> dict[str, object]:
     try:
-        values = json.loads(text, object_pairs_hook=lambda pairs: _unique(path, pairs))
+        values = json.loads(
+            text, object_pairs_hook=lambda pairs: _unique(path, pairs), parse_int=_whole
+        )
     except json.JSONDecodeError as error:
         raise SpecError(f"{path}:{error.lineno}:{error.colno}: {error.msg}") from error
     except RecursionError as error:
@@ -67,12 +74,19 @@ def _json(path: Path, text: str) -> dict[str, object]:
     return values
 
 
+def _whole(digits: str) -> object:
+    """A whole number; Python reads none of thousands of digits, and that stays a text."""
+    try:
+        return int(digits)
+    except ValueError:
+        return digits
+
+
 def _unique(path: Path, pairs: list[tuple[str, object]]) -> dict[str, object]:
     values = dict(pairs)
     if len(values) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise SpecError(f"{path}: {twice} is given twice")
+        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
+        raise SpecError(f"{path}: {shown(twice, plain=True)} is given twice")
     return values
 
 
@@ -82,9 +96,10 @@ def _mapping(path: Path, root: yaml.Node | None) -> SpecFile:
     values: dict[str, object] = {}
     places: dict[str, str] = {}
     for key, value in root.value:
-        name = str(_scalar(key))
+        name = key.value if isinstance(key, yaml.ScalarNode) else "a mapping or list as a key"
         if name in values:
-            raise SpecError(f"{path}:{_place(key.start_mark)}: {name} is given twice")
+            place, again = _place(key.start_mark), shown(name, plain=True)
+            raise SpecError(f"{path}:{place}: {again} is given twice")
         values[name] = _value(value)
         places[name] = _place(value.start_mark)
         if isinstance(value, yaml.SequenceNode):
@@ -105,7 +120,8 @@ def _scalar(node: yaml.Node) -> object:
         return "a nested mapping" if isinstance(node, yaml.MappingNode) else "a nested list"
     try:
         return SafeConstructor().construct_object(node)
-    except (yaml.YAMLError, ValueError):
+    except (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        # What its tag promises it is not: `!!int ""`. PyYAML has no error of its own for that.
         return node.value
 
 

@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from prototxt_gen.errors import SpecError
+from prototxt_gen.generate.checks import shown
 from prototxt_gen.generate.depths import nearest
 from prototxt_gen.generate.forms import DEPTHS
 
@@ -19,6 +20,7 @@ Keys = dict[str, Any]
 
 TORCHVISION: Keys = {"stride_at": "3x3", "pool": "floor", "bias": "none"}
 _SE_RATIO = 16
+_LONGEST_NAME = 40  #: of a preset; numbers of thousands of digits are none
 
 
 def preset(name: str) -> Keys:
@@ -28,11 +30,11 @@ def preset(name: str) -> Keys:
         return dict(found)
     for family in _FAMILIES:
         match = family.pattern.fullmatch(name)
-        if match:
+        if match and len(name) <= _LONGEST_NAME:
             return family.make(*map(int, match.groups()))
     close = get_close_matches(name, PRESETS, 1)
     hint = f"; did you mean {close[0]!r}?" if close else "; `gen --list` shows all"
-    raise SpecError(f"unknown preset {name!r}{hint}", path="preset")
+    raise SpecError(f"unknown preset {shown(name)}{hint}", path="preset")
 
 
 def _imagenet(depth: int, **keys: Any) -> Keys:

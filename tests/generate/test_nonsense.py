@@ -1,0 +1,183 @@
+"""Specs that make no sense, made by the hundred: each is refused in a line, or is a net."""
+
+from __future__ import annotations
+
+import json
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from prototxt_gen.cli import run
+from prototxt_gen.cli.spec_options import FLAGS, OPTIONS
+from prototxt_gen.errors import SpecError
+from prototxt_gen.generate.checks import shown
+from prototxt_gen.generate.spec import Spec
+from prototxt_gen.generate.specfile import read_spec
+
+KEYS = sorted(row[0].replace("-", "_") for row in (*OPTIONS, *FLAGS))
+DIGITS = "7" * 5000
+#: What no key of a spec can be, or hardly any, as YAML.
+WRONG = {
+    "nothing": "",
+    "scalar": "1",
+    "zero": "0",
+    "minus": "-1",
+    "fraction": "1.5",
+    "whole fraction": "8.0",
+    "bool": "true",
+    "text": "nonsense",
+    "empty text": '""',
+    "empty int": '!!int ""',
+    "empty float": '!!float ""',
+    "odd bool": "!!bool maybe",
+    "odd date": "!!timestamp x",
+    "date": "2001-01-01",
+    "impossible date": "2001-99-99",
+    "bytes": "!!binary aGk=",
+    "object": "!!python/object/apply:os.getcwd []",
+    "set": "!!set {a, b}",
+    "nan": ".nan",
+    "infinity": "-.inf",
+    "too large a float": "1e300",
+    "digits": DIGITS,
+    "hex digits": "0x" + DIGITS,
+    "sixties": "1" + ":59" * 900,
+    "sixties with a point": "1" + ":59" * 900 + ".5",
+    "empty list": "[]",
+    "nested list": "[[1], 2]",
+    "list of texts": "[a, b]",
+    "list of nothing": "[null, null, null, null]",
+    "list of digits": f"[{DIGITS}, 0x{DIGITS}]",
+    "mapping": "{a: 1}",
+    "itself": "&a [*a]",
+    "unknown alias": "*nowhere",
+    "no text": '"\\ud800"',
+}
+CASES = list(product(KEYS, WRONG))
+
+
+def text(key: str, what: str) -> str:
+    """A spec with one wrong entry."""
+    rest = "" if key in ("depth", "stages") else "depth: 18\n"
+    return f"{rest}{key}: {WRONG[what]}\n"
+
+
+def test_there_are_hundreds() -> None:
+    assert len(CASES) > 500
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("suffix", ["yaml", "json"])
+def test_only_a_spec_error_comes_out(tmp_path: Path, key: str, suffix: str) -> None:
+    refused = 0
+    for what, value in WRONG.items():
+        path = tmp_path / f"spec.{suffix}"
+        # As JSON most of this is wrong by itself, and has to be said as well.
+        path.write_text(text(key, what) if suffix == "yaml" else f'{{"{key}": {value}}}')
+        try:
+            Spec.of(read_spec(path).values)
+        except SpecError as error:
+            refused += 1
+            assert len(error.message) < 400, what
+            assert "\n" not in error.message, what
+    assert refused > len(WRONG) // 2
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_the_command_exits_with_2_and_one_line(
+    tmp_path: Path, key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "spec.yaml"
+    for what in WRONG:
+        path.write_text(text(key, what))
+        code = run(["gen", "--spec", str(path), "--print-spec"])
+        err = capsys.readouterr().err
+        assert (code, len(err.splitlines())) in ((0, 0), (2, 1)), f"{what}: {err}"
+
+
+@pytest.mark.parametrize("value", ["[" * 100_000, "{a: " * 20_000, "- " * 20_000, '"\\uD800"'])
+@pytest.mark.parametrize("suffix", ["yaml", "json"])
+def test_depth_without_end_is_refused(
+    tmp_path: Path, value: str, suffix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / f"spec.{suffix}"
+    for content in (value, f"stages: {value}", f'{{"stages": {value}', f'{{"name": {value}}}'):
+        path.write_text(content)
+        assert run(["gen", "--spec", str(path)]) == 2
+        assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_bomb_of_aliases_does_not_go_off(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = ["a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
+    lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 30)]
+    path = tmp_path / "spec.yaml"
+    path.write_text("\n".join([*lines, "stages: *a29"]))
+    assert run(["gen", "--spec", str(path)]) == 2
+    assert "unknown key 'a0'" in capsys.readouterr().err
+    path.write_text("stages: [&one 3, *one, *one]\nblock: basic\n")
+    assert run(["gen", "--spec", str(path), "--print-spec"]) == 0
+    assert "stages: [3, 3, 3]" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("top", ["1", "text", "[1, 2]", "", "null", "--- 1\n--- 2", "!!set {a}"])
+@pytest.mark.parametrize("suffix", ["yaml", "json"])
+def test_what_is_no_mapping_is_refused(
+    tmp_path: Path, top: str, suffix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / f"spec.{suffix}"
+    path.write_text(top)
+    assert run(["gen", "--spec", str(path)]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "key", ["x" * 9000, 1, None, pytest.param(10**5000, id="digits"), (1, 2), "\udcff"]
+)
+def test_what_is_no_key_is_named_in_short(key: object) -> None:
+    with pytest.raises(SpecError, match="unknown key") as caught:
+        Spec.of({key: 1, "depth": 18})  # type: ignore[dict-item]
+    assert len(caught.value.message) < 900
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_numbers_that_python_does_not_print(key: str) -> None:
+    rest = {} if key in ("depth", "stages") else {"depth": 18}
+    for value in (10**5000, -(10**5000), [10**5000] * 2, {"a": 10**5000}):
+        with pytest.raises(SpecError):
+            Spec.of({**rest, key: value})
+
+
+def test_what_is_shown_is_short() -> None:
+    deep: list[object] = []
+    for _ in range(100_000):
+        deep = [deep]
+    for value in (10**5000, "x" * 10**6, deep, [1] * 10**5):
+        assert len(shown(value)) < 70
+
+
+def test_an_odd_character_is_refused_at_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_text("depth: 18\nname: \x01\n")
+    assert run(["gen", "--spec", str(path)]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"error: {path}:2: ")
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", [f"wrn-{DIGITS}-2", f"resnet{DIGITS}", "x" * 9000])
+def test_presets_without_end(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["gen", words]) == 2
+    assert len(capsys.readouterr().err) < 400
+
+
+def test_a_json_number_may_be_any(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "spec.json"
+    for value in (DIGITS, "NaN", "Infinity", "1e999", json.dumps([1] * 9)):
+        path.write_text(f'{{"depth": 18, "width": {value}}}')
+        assert run(["gen", "--spec", str(path)]) == 2
+        assert "width: is " in capsys.readouterr().err
