@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from prototxt_gen.errors import WeightsError
-from prototxt_gen.formats.binary.arrays import read_arrays
+from prototxt_gen.formats.binary.arrays import read_arrays, write_arrays
 
 
 def npy(header: str, content: bytes = b"", version: bytes = b"\x01\x00") -> bytes:
@@ -151,7 +151,7 @@ def test_doubles_that_are_too_large_are_infinite(tmp_path: Path) -> None:
         ({"w": entry("F32", [1.0], [0, 4])}, "'w'.*shape"),
         ({"w": entry("F32", [2**31, 2**31], [0, 4])}, "'w'.*shape.*2147483647"),
         ({"w": entry("F32", [2**16, 2**16], [0, 4])}, "'w' needs 17179869184 .* has 4"),
-        ({"w": entry("F32", [0, *[2**31 - 1] * 31], [0, 0])}, "'w'|no array"),
+        ({"w": entry("F32", [0, *[2**31 - 1] * 31], [0, 0])}, "'w'.*too large"),
         ({"w": entry("F32", [1] * 33, [0, 4])}, "'w'.*33 axes"),
         ({"w": entry("F32", [1], [0])}, "'w'.*data_offsets"),
         ({"w": entry("F32", [1], "04")}, "'w'.*data_offsets"),
@@ -205,3 +205,12 @@ def test_what_its_own_library_writes_is_read(tmp_path: Path) -> None:
         assert found[name].dtype == np.float32
         assert np.array_equal(found[name], value.astype(np.float32))
         assert found[name].shape == value.shape
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+def test_a_name_that_is_not_utf8_is_not_written(tmp_path: Path, suffix: str) -> None:
+    name = b"caf\xe9/weight".decode("utf-8", "surrogateescape")
+    path = tmp_path / f"w{suffix}"
+    with pytest.raises(WeightsError, match="UTF-8"):
+        write_arrays(path, {name: np.ones(3, np.float32)})
+    assert not path.exists()

@@ -18,8 +18,14 @@ if TYPE_CHECKING:
 
 
 def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, Array]) -> None:
-    """Write arrays as npz or safetensors, by the name of the file, whole or not at all."""
+    """Write arrays as npz or safetensors, by the name of the file, whole or not at all.
+
+    Raises WeightsError for another name of the file, and for an array's that is no UTF-8.
+    """
     suffix = Path(path).suffix
+    for name in arrays:
+        if not name.isascii() and not _is_utf8(name):
+            raise WeightsError(f"{path}: the name {name!r} is no UTF-8, which the form asks for")
     with whole_file(path) as file:
         if suffix == ".npz":
             np.savez(file, **dict(arrays))  # type: ignore[arg-type]
@@ -44,3 +50,11 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
             raise WeightsError(f"{name}: is no whole npz or safetensors file: {error}") from error
         except MemoryError:
             raise WeightsError(f"{name}: needs more memory than there is") from None
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -20,6 +20,8 @@ def shape_of(name: str, found: object, size: int, held: int) -> tuple[int, ...]:
         raise ValueError(f"{name!r} has the shape {shown}; expected whole numbers, 0 to {_MOST}")
     if len(found) > _MOST_AXES:
         raise ValueError(f"{name!r} has {len(found)} axes; Caffe has {_MOST_AXES} at most")
+    if prod(dim or 1 for dim in found) * size >= 2**63:
+        raise ValueError(f"{name!r} has the shape {repr(found)[:60]}, which is too large")
     needed = prod(found) * size
     if needed != held:
         raise ValueError(f"{name!r} needs {needed} bytes for its shape, but the file has {held}")
