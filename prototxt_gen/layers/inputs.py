@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Self
 
 from prototxt_gen._numpy import np
@@ -37,10 +37,7 @@ class Input(Base):
 
     def problems(self) -> Iterator[Problem]:
         """A dimension is not negative (blob.cpp)."""
-        for dims in self.shape:
-            if any(dim < 0 for dim in dims):
-                message = f"shape is {show(dims)}; expected dimensions of 0 or more"
-                yield Problem("negative-dim", message, "shape")
+        yield from _negative(self.shape)
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """The shapes as given.
@@ -103,6 +100,7 @@ class DummyData(Base):
         if self.conflict:
             message = "expected shape, or one or as many of num, channels, height and width"
             yield Problem("input-shapes", message, "shape")
+        yield from _negative(self.shape)
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """The shapes as given; raises ShapeError where there are neither one nor as many."""
@@ -156,6 +154,10 @@ class Parameter(Base):
         """One top."""
         return Arity((0, 0), (1, 1))
 
+    def problems(self) -> Iterator[Problem]:
+        """A dimension is not negative (blob.cpp)."""
+        yield from _negative([self.shape])
+
     def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
         """The shape."""
         return (self.shape,)
@@ -171,6 +173,13 @@ class Parameter(Base):
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
         """An initializer."""
         return (b.const(blobs[0], "weight"),)
+
+
+def _negative(shapes: Iterable[tuple[int, ...]]) -> Iterator[Problem]:
+    for dims in shapes:
+        if any(dim < 0 for dim in dims):
+            message = f"shape is {show(dims)}; expected dimensions of 0 or more"
+            yield Problem("negative-dim", message, "shape")
 
 
 def _filler_value(filler: Block) -> float | None:
