@@ -26,8 +26,10 @@ def read(out: Path) -> dict[str, dict[str, str]]:
     """The rows of a folder by the names of nets; what is broken is as if it was not there."""
     try:
         found = json.loads((out / MANIFEST).read_text("utf-8"))
-        nets = dict(found["nets"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, RecursionError):
+        return {}
+    nets = found.get("nets") if isinstance(found, dict) else None
+    if not isinstance(nets, dict):
         return {}
     return {name: row for name, row in nets.items() if _is_row(row)}
 

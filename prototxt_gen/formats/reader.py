@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prototxt_gen.diagnostics import Sink, Source
 from prototxt_gen.document import Block, Document
+from prototxt_gen.formats.dialects import DIALECTS
 from prototxt_gen.formats.prototxt import parse
 from prototxt_gen.formats.schema import UNION, schema
 from prototxt_gen.formats.text.resolve import resolve
@@ -17,12 +18,19 @@ def read_text(
 ) -> Document:
     """The typed document of a text; every error of syntax and schema goes to the sink.
 
+    The root has no type where the dialect that is asked for lacks the message.
     ``message`` is the type of the root, guessed from the names of its fields where None;
     ``dialect`` the one to read by, the first that explains the file where None. Raises
     KeyError where there is no such dialect.
     """
     root = parse(source, sink)
-    dialect = resolve(root, message or guess_message(root), sink, dialect)
+    message = message or guess_message(root)
+    if dialect is not None and message not in schema(dialect):
+        having = ", ".join(name for name in DIALECTS if message in schema(name))
+        text = f"this is a {message}, which is no message of {dialect}"
+        sink.error("unknown-message", text, help=f"{having} have it: see --dialect")
+        return Document(root, source, dialect)
+    dialect = resolve(root, message, sink, dialect)
     return Document(root, source, dialect)
 
 

@@ -33,7 +33,9 @@ def initial(graph: Graph, shapes: Shapes, init: Init, seed: int = 0) -> dict[str
         wanted = shapes.weights.get(index, ())
         if not wanted:
             continue
-        random = np.random.Generator(np.random.PCG64([seed, zlib.crc32(node.name.encode())]))
+        random = np.random.Generator(
+            np.random.PCG64([seed, zlib.crc32(node.name.encode("utf-8", "surrogateescape"))])
+        )
         sizes = [_known(node, shape) for shape in wanted]
         found[node.name] = [
             _one(node, weight, size, init, random)

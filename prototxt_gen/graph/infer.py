@@ -9,7 +9,7 @@ from prototxt_gen.diagnostics import Sink, Span
 from prototxt_gen.errors import ShapeError, UnsupportedError
 from prototxt_gen.graph.graph import Graph, Node, Ref
 from prototxt_gen.layers.base import Cost
-from prototxt_gen.layers.parts.shapes import MAX_COUNT, Shape, count, show
+from prototxt_gen.layers.parts.shapes import MAX_AXES, MAX_COUNT, Shape, count, show
 
 
 @dataclass(slots=True)
@@ -154,7 +154,16 @@ def _check_sizes(
     for what, found in (("weight", weights), ("top", fresh)):
         for index, shape in enumerate(found):
             elements = count(shape)
-            if elements is not None and elements > MAX_COUNT:
+            longest = max((dim for dim in shape if dim is not None), default=0)
+            if len(shape) > MAX_AXES:
+                sink.error(
+                    "too-many-axes",
+                    f"{what} {index} would have {len(shape)} axes; Caffe has {MAX_AXES} at most "
+                    "(blob.hpp)",
+                    span=node.span,
+                    layer=node.name,
+                )
+            if max(elements or 0, longest) > MAX_COUNT:
                 sink.error(
                     "blob-too-large",
                     f"{what} {index} would be {show(shape)}, {elements} elements; "

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from prototxt_gen._numpy import np
 from prototxt_gen.errors import GraphError, UnsupportedError
-from prototxt_gen.graph.graph import Graph, Ref
+from prototxt_gen.graph.graph import Graph, Node, Ref
 from prototxt_gen.graph.weights import Weights
 from prototxt_gen.layers.base import Role
+from prototxt_gen.layers.parts.shapes import show
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
@@ -21,7 +23,8 @@ def run(
     """Every version of every blob, from the inputs by the names of their blobs.
 
     With ``keep=False`` a blob is forgotten after its last reader, but for outputs. Raises
-    UnsupportedError where a layer has no reference, and GraphError where an input lacks.
+    UnsupportedError where a layer has no reference, an empty blob or too large a one, and
+    GraphError where an input lacks or a value is no index of what it points into.
     """
     blobs: dict[Ref, Array] = {}
     last = {ref: index for index, node in enumerate(graph.nodes) for ref in node.bottoms}
@@ -34,15 +37,41 @@ def run(
             raise GraphError(f"the input {lacking[0]!r} is not given")
         else:
             values = [blobs[ref] for ref in node.bottoms]
-            try:
-                # What overflows is infinite, as in Caffe, and no word is lost on it.
-                with np.errstate(all="ignore"):
-                    tops = node.layer.run(values, weights.get(index), len(node.tops))
-            except UnsupportedError as error:
-                raise UnsupportedError(error.reason, layer=node.name) from error
+            tops = _run_one(node, values, weights.get(index))
         blobs.update(zip(node.tops, tops, strict=True))
         if not keep:
             for ref in node.bottoms:
                 if last[ref] == index and ref not in kept:
                     blobs.pop(ref, None)
     return blobs
+
+
+def _run_one(node: Node, values: Sequence[Array], weights: Sequence[Array]) -> tuple[Array, ...]:
+    """The tops of a node; what numpy cannot do with its values is said in words."""
+    try:
+        # What overflows is infinite, as in Caffe, and no word is lost on it.
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a mean of nothing
+            return node.layer.run(values, weights, len(node.tops))
+    except UnsupportedError as error:
+        raise UnsupportedError(error.reason, layer=node.name) from error
+    except MemoryError as error:
+        raise _too_large(node) from error
+    except (IndexError, OverflowError, ValueError, ZeroDivisionError) as error:
+        empty = next((value for value in (*values, *weights) if value.size == 0), None)
+        if empty is not None:
+            reason = f"{node.type} of an empty blob, {show(empty.shape)}, is not computed"
+            raise UnsupportedError(reason, layer=node.name) from error
+        if _TOO_LARGE in str(error):
+            raise _too_large(node) from error
+        if _OUTSIDE in str(error) or _NO_NUMBER in str(error):
+            raise GraphError(f"layer {node.name!r}: a value makes no sense: {error}") from error
+        raise
+
+
+#: numpy's words for what values are to blame for, and no code.
+_OUTSIDE, _NO_NUMBER, _TOO_LARGE = "is out of bounds", "cannot convert float", "array is too big"
+
+
+def _too_large(node: Node) -> UnsupportedError:
+    return UnsupportedError("it needs more memory than there is", layer=node.name)

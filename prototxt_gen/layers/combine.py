@@ -108,7 +108,9 @@ class Concat(Base):
         rest: Shape = (*bottoms[0][:axis], None, *bottoms[0][axis + 1 :])
         total = bottoms[0][axis]
         for index, bottom in enumerate(bottoms[1:], 1):
-            if not same(rest, (*bottom[:axis], None, *bottom[axis + 1 :])):
+            if len(bottom) != len(rest) or not same(
+                rest, (*bottom[:axis], None, *bottom[axis + 1 :])
+            ):
                 raise ShapeError(
                     f"bottom {index} is {show(bottom)} and bottom 0 {show(bottoms[0])}; expected "
                     f"equal shapes but for axis {axis}"

@@ -157,8 +157,10 @@ class Convolution(Base):
         shapes = self.shapes([x.shape for x in bottoms], tops)
         found = []
         for x, top in zip(bottoms, shapes, strict=True):
-            flat = x.reshape(-1, *x.shape[axis:])
-            y = self._convolved(flat, blobs[0])
+            spatial = x.shape[axis + 1 :]
+            flat = x.reshape(-1, x.shape[axis], *(spatial or (1,)))
+            plain, weight = self._plain(blobs[0], len(spatial))
+            y = plain._convolved(flat, weight)
             if self.bias_term:
                 y = y + along(blobs[1].reshape(-1), 1, y.ndim)
             found.append(self._activated(y.reshape(top)))
@@ -217,21 +219,41 @@ class Convolution(Base):
             expand(self.dilation, axes, "dilation"),
         )
 
+    def _plain(self, weight: Array, axes: int) -> tuple[Convolution, Array]:
+        """The same with a spatial axis, one of 1 at least, and dilations from 1 on.
+
+        A dilation of 0 has all taps on one pixel (im2col.cpp): a kernel of 1, their sum.
+        """
+        if axes == 0:
+            none = replace(self, kernel=(1,), stride=(1,), pad=(0,), dilation=(1,))
+            return none, weight[..., None]
+        kernel, _, _, dilation = self._windows(axes)
+        if 0 not in dilation:
+            return self, weight
+        first = weight.ndim - axes
+        added = tuple(first + index for index, d in enumerate(dilation) if d == 0)
+        kernel = tuple(k if d else 1 for k, d in zip(kernel, dilation, strict=True))
+        plain = replace(self, kernel=kernel, dilation=tuple(d or 1 for d in dilation))
+        return plain, weight.sum(axis=added, keepdims=True)
+
     def _lower_all(
         self, b: Builder, op: str, bottoms: Sequence[str], blobs: Sequence[Array]
     ) -> tuple[str, ...]:
-        weights = [b.const(blobs[0], "weight")]
+        axis = axis_index(self.axis, len(b.bottom_shapes[0]))
+        plain, weight = self._plain(blobs[0], len(b.bottom_shapes[0]) - axis - 1)
+        weights = [b.const(weight, "weight")]
         if self.bias_term:
             weights.append(b.const(blobs[1].reshape(-1), "bias"))
-        return tuple(self._lower_one(b, op, x, index, weights) for index, x in enumerate(bottoms))
+        return tuple(plain._lower_one(b, op, x, index, weights) for index, x in enumerate(bottoms))
 
     def _lower_one(self, b: Builder, op: str, x: str, index: int, weights: Sequence[str]) -> str:
         """One bottom; another axis than 1 makes one batch of all that is in front of it."""
         shape = b.bottom_shapes[index]
         axis = axis_index(self.axis, len(shape))
-        spatial = shape[axis + 1 :]
-        if axis != 1:
-            x = b.reshape(x, [-1, *(dim or 0 for dim in shape[axis:])])
+        spatial = shape[axis + 1 :] or (1,)
+        reshaped = axis != 1 or spatial != shape[axis + 1 :]
+        if reshaped:
+            x = b.reshape(x, [-1, *(dim or 0 for dim in (shape[axis], *spatial))])
         kernel, stride, pad, dilation = self._windows(len(spatial))
         y = b.op(
             op,
@@ -242,7 +264,7 @@ class Convolution(Base):
             dilations=list(dilation),
             group=self.group,
         )
-        if axis != 1:
+        if reshaped:
             y = b.reshape_like(y, index)
         return ReLU(self.negative_slope).lower(b, [y], ())[0] if self.relu else y
 

@@ -113,6 +113,8 @@ class Im2col(Convolution):
         (x,) = bottoms
         (top,) = self.shapes([x.shape], 1)
         axis = axis_index(self.axis, x.ndim)
+        if axis == x.ndim - 1:
+            return (x,)
         flat = x.reshape(-1, *x.shape[axis:])
         axes = flat.ndim - 2
         kernel, stride, pad, dilation = self._windows(axes)
@@ -132,7 +134,8 @@ class Im2col(Convolution):
         weight = np.tile(one_hot, (channels, 1, 1, *(1,) * len(kernel)))
         weight = weight.reshape(channels * taps, 1, *kernel)
         conv = replace(self.as_convolution(), group=channels)
-        return (conv._lower_one(b, "Conv", bottoms[0], 0, [b.const(weight, "taps")]),)
+        plain, weight = conv._plain(weight, len(kernel))
+        return (plain._lower_one(b, "Conv", bottoms[0], 0, [b.const(weight, "taps")]),)
 
     def as_convolution(self) -> Convolution:
         """The convolution that has the same windows."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 CORNER = Symbol("CORNER")
 
+_MOST = 2**31 - 1  #: for sizes in pixels, and for ratios and their inverses
 _SAME_RATIO = 1e-6  #: ratios nearer than this are one (prior_box_layer.cpp)
 
 
@@ -66,9 +67,19 @@ class PriorBox(Base):
         """What prior_box_layer.cpp checks."""
         if not self.min_size:
             yield Problem("prior-box-size", "has no min_size; expected at least one")
-        for name, sizes in (("min_size", self.min_size), ("aspect_ratio", self.aspect_ratio)):
+        steps = [("step", self.step), ("step_h", self.step_h), ("step_w", self.step_w)]
+        images = [("img_size", self.img_size), ("img_h", self.img_h), ("img_w", self.img_w)]
+        for name, sizes, most in (
+            ("min_size", self.min_size, _MOST),
+            ("max_size", self.max_size, _MOST),
+            ("aspect_ratio", self.aspect_ratio, _MOST),
+            *((name, () if value is None else (value,), _MOST) for name, value in steps + images),
+        ):
             if any(not size > 0 for size in sizes):
                 yield Problem("prior-box-size", f"{name} has to be more than 0", name)
+            elif any(not 1 / most <= size <= most for size in sizes):
+                # The C++ makes whole numbers of sizes, and divides by ratios.
+                yield Problem("prior-box-size", f"{name} has to be at most {most}", name)
         if self.max_size and len(self.max_size) != len(self.min_size):
             message = f"has {len(self.max_size)} max_size for {len(self.min_size)} min_size"
             yield Problem("prior-box-size", f"{message}; expected none, or as many", "max_size")
@@ -110,7 +121,8 @@ class PriorBox(Base):
         step_h = np.float32(self.step or self.step_h or 0)
         step_w = np.float32(self.step or self.step_w or 0)
         if step_h == 0 or step_w == 0:
-            step_h, step_w = np.float32(image_h / height), np.float32(image_w / width)
+            step_h = np.float32(image_h) / np.float32(height)
+            step_w = np.float32(image_w) / np.float32(width)
         offset = np.float32(self.offset)
         y = (np.arange(height, dtype=np.float32) + offset) * step_h
         x = (np.arange(width, dtype=np.float32) + offset) * step_w

@@ -157,6 +157,7 @@ class ContrastiveLoss(Base):
             if any(dim not in (1, None) for dim in bottom[1 if index == 2 else 2 :]):
                 raise ShapeError(f"bottom {index} is {show(bottom)}; expected one vector an item")
         need_sizes(bottoms[1][1:2], bottoms[0][1:2], "the length of bottom 1")
+        need_sizes(bottoms[2][:1], bottoms[0][:1], "the number of bottom 2")
         return ((),) * tops
 
     def labels(self, bottoms: int) -> frozenset[int]:

@@ -143,10 +143,10 @@ class LRN(Base):
         (x,) = bottoms
         square = x * x
         if self.norm_region == ACROSS_CHANNELS:
-            half = self.local_size // 2
-            padded = np.pad(square, ((0, 0), (half, half), (0, 0), (0, 0)))
             channels = x.shape[1]
-            total = sum(padded[:, i : i + channels] for i in range(self.local_size))
+            half = min(self.local_size // 2, channels)  # behind the last channel are zeros
+            padded = np.pad(square, ((0, 0), (half, half), (0, 0), (0, 0)))
+            total = sum(padded[:, i : i + channels] for i in range(2 * half + 1))
             scale = self.k + self.alpha / self.local_size * total
         else:
             (mean,) = self._mean().run([square], (), 1)
@@ -154,14 +154,31 @@ class LRN(Base):
         return ((x * scale**-self.beta).astype(x.dtype),)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """LRN, or within a channel the mean of squares."""
+        """LRN, or the mean of squares and arithmetic."""
         (x,) = bottoms
+        if self.norm_region == ACROSS_CHANNELS and not (self.alpha > 0 and self.beta > 0):
+            return (self._by_pooling(b, x),)
         if self.norm_region == ACROSS_CHANNELS:
             size = self.local_size
             return (b.op("LRN", [x], size=size, alpha=self.alpha, beta=self.beta, bias=self.k),)
         (mean,) = self._mean().lower(b, [b.op("Mul", [x, x])], ())
-        scale = b.op("Add", [b.op("Mul", [mean, b.scalar(self.alpha)]), b.scalar(1.0)])
-        return (b.op("Mul", [x, b.op("Pow", [scale, b.scalar(-self.beta)])]),)
+        return (self._divided(b, x, mean, 1.0),)
+
+    def _by_pooling(self, b: Builder, x: str) -> str:
+        """Across channels by ordinary operators: onnxruntime's LRN wants alpha and beta over 0."""
+        half, square = self.local_size // 2, b.unsqueeze(b.op("Mul", [x, x]), [1])
+        mean = b.op(
+            "AveragePool",
+            [square],
+            kernel_shape=[self.local_size, 1, 1],
+            pads=[half, 0, 0, half, 0, 0],
+            count_include_pad=1,
+        )
+        return self._divided(b, x, b.squeeze(mean, [1]), self.k)
+
+    def _divided(self, b: Builder, x: str, mean: str, k: float) -> str:
+        scale = b.op("Add", [b.op("Mul", [mean, b.scalar(self.alpha)]), b.scalar(k)])
+        return b.op("Mul", [x, b.op("Pow", [scale, b.scalar(-self.beta)])])
 
     def _mean(self) -> Pooling:
         """The mean of a square of pixels, those outside the image included."""

@@ -18,6 +18,7 @@ from prototxt_gen.layers.parts.shapes import Shape
 from prototxt_gen.passes.deploy import Change, Losses, deploy
 from prototxt_gen.passes.fold import fold
 from prototxt_gen.to_onnx.export import OLDEST_OPSET, Exported, Options, export, for_inputs, pruned
+from prototxt_gen.to_onnx.write import check_form
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ def convert(graph: Graph, asked: Conversion) -> Exported:
     """The model of a net, whose weights are those that the graph has stored.
 
     Raises GraphError where Caffe would refuse the net, WeightsError for weights that lack
-    or do not fit, and UnsupportedError for what has no mapping.
+    or do not fit, and UnsupportedError for what has no mapping. What is returned has passed
+    ONNX's checker; VerificationError, where it does not, is a bug of ours.
     """
     need_opset(asked.options.opset)
     shapes = checked(graph, asked.input_shapes)
@@ -54,6 +56,7 @@ def convert(graph: Graph, asked: Conversion) -> Exported:
     if len(net.nodes) != len(before[0].nodes):
         exported.before = before
     exported.changes[:0] = changes
+    check_form(exported)
     return exported
 
 

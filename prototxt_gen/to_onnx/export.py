@@ -24,7 +24,7 @@ from prototxt_gen.graph.graph import Graph, Node, Ref
 from prototxt_gen.graph.infer import Shapes
 from prototxt_gen.graph.weights import Weights
 from prototxt_gen.layers.base import Layer, Role
-from prototxt_gen.layers.parts.shapes import Shape
+from prototxt_gen.layers.parts.shapes import Shape, same, show
 from prototxt_gen.passes.deploy import Change
 from prototxt_gen.passes.rebuild import append, empty_like, needed
 from prototxt_gen.to_onnx.batch import Batch, free_batch, set_batch
@@ -80,7 +80,8 @@ def export(
     """The model of a net for inference.
 
     Raises UnsupportedError with a diagnostic for each layer that cannot be exported, and
-    GraphError where shapes are not known or Caffe would refuse the net.
+    GraphError where shapes are not known, Caffe would refuse the net, or a weight has the
+    size of the batch.
     """
     changes: list[Change] = []
     if options.batch is not None and options.batch != "dynamic":
@@ -91,11 +92,39 @@ def export(
     if options.batch == "dynamic":
         graph, batch, more = free_batch(graph, shapes)
         changes += more
+    _need_names(graph)
+    _need_weights(graph, shapes, weights)
     builder = Builder(options.opset)
     builder.batch_input = next((n for n, (axis, _) in batch.symbols.items() if axis == 0), "")
     values = _lower(graph, weights, shapes, batch, builder)
     model = _model(graph, shapes, batch, builder, values, options)
     return Exported(model, builder.initializers, graph, weights, changes)
+
+
+def _need_names(graph: Graph) -> None:
+    """Names of ONNX are UTF-8, and an empty one is that of nothing."""
+    sink = Sink(graph.source)
+    for node in graph.nodes:
+        for what, name in (("layer", node.name), *(("top", top.blob) for top in node.tops)):
+            if any("\ud800" <= letter <= "\udfff" for letter in name):
+                wrong = f"the name {name!r} of a {what} is no UTF-8, which ONNX asks for"
+            elif what == "top" and not name:
+                wrong = "a top has the name '', which stands for nothing in ONNX"
+            else:
+                continue
+            sink.error("unsupported", wrong, span=node.span, layer=node.name)
+    sink.raise_errors(UnsupportedError)
+
+
+def _need_weights(graph: Graph, shapes: Shapes, weights: Weights) -> None:
+    """Weights that fitted the net fit it with another batch too."""
+    for index, wanted in shapes.weights.items():
+        for blob, shape in zip(weights.get(index), wanted, strict=False):
+            if not same(blob.shape, shape):
+                raise GraphError(
+                    f"layer {graph.nodes[index].name!r}: a weight has the size of the batch: it is "
+                    f"{show(blob.shape)}, but would be {show(shape)} with the batch asked for"
+                )
 
 
 def pruned(graph: Graph, outputs: Sequence[str]) -> Graph:
@@ -188,7 +217,12 @@ def _lower_one(
         raise UnsupportedError("its shapes are not known")
     others = batch.other(node.bottoms, bottoms), batch.other(node.tops, tops)
     builder.begin(node.name, (bottoms, others[0]), (tops, others[1]))
-    made = node.layer.lower(builder, [values[ref] for ref in node.bottoms], list(blobs))  # type: ignore[arg-type]
+    try:
+        # What overflows is infinite, as in Caffe, and no word is lost on it.
+        with np.errstate(all="ignore"):
+            made = node.layer.lower(builder, [values[ref] for ref in node.bottoms], list(blobs))  # type: ignore[arg-type]
+    except OverflowError as error:
+        raise UnsupportedError(f"one of its numbers is too large for ONNX: {error}") from error
     return dict(zip(node.tops, made, strict=True))
 
 
@@ -214,7 +248,7 @@ def _model(
     ]
     made = helper.make_graph(
         builder.nodes,
-        graph.name or "net",
+        graph.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace") or "net",
         inputs,
         results,
         [_tensor(name, array) for name, array in builder.initializers.items()],

@@ -2,9 +2,12 @@ from pathlib import Path
 
 import pytest
 
+from prototxt_gen._resources import data_dir
 from prototxt_gen.diagnostics import Sink, Source
 from prototxt_gen.document import Block, Number, Symbol
+from prototxt_gen.formats.dialects import DIALECTS
 from prototxt_gen.formats.prototxt import parse, print_block
+from prototxt_gen.formats.reader import read_text
 
 
 def read(text: bytes) -> tuple[Block, Sink]:
@@ -28,6 +31,21 @@ def test_a_file_cut_in_the_middle_is_an_error() -> None:
 def test_a_binary_given_for_text_is_named() -> None:
     _, sink = read(b"\x1f\x8b\x08\x00abc")
     assert [d.rule for d in sink.errors] == ["not-text"]
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_label_map_is_read_by_the_dialects_that_have_one(dialect: str) -> None:
+    source = Source(b'item { name: "a" label: 1 }')
+    sink = Sink(source)
+    found = read_text(source, sink, dialect=dialect).root.type
+    overlay = data_dir("proto").joinpath("dialects", f"{dialect}.proto")
+    if dialect != "bvlc" and "message LabelMap " in overlay.read_text():
+        assert not sink.diagnostics and found is not None and found.name == "LabelMap"
+        return
+    (error,) = sink.errors
+    assert error.rule == "unknown-message" and found is None
+    assert f"LabelMap, which is no message of {dialect}" in error.message
+    assert error.help is not None and "mobilenet_ssd" in error.help and "frcnn" in error.help
 
 
 def test_every_file_of_the_corpus_survives_printing(corpus: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 Shape = tuple[int | None, ...]
 
@@ -135,6 +136,8 @@ INPUTS = [
     good("Parameter", "parameter_param { shape { dim: [3, 4] } }", [], [(3, 4)], [(3, 4)]),
     bad("Parameter", "", [X], "bottom-count"),
     bad("Parameter", "parameter_param { shape { dim: -3 } }", [], "negative-dim"),
+    bad("Parameter", "parameter_param { shape { dim: [3, -4] } }", [], "negative-dim"),
+    bad("DummyData", "dummy_data_param { shape { dim: [2, -3] } }", [], "negative-dim"),
 ]
 
 DATA = [
@@ -244,6 +247,35 @@ CONVOLUTIONS = [
         [(2, 6, 1, 1), (2,)],
         multiply_adds=6 * 2 * 2 * 5 * 7,
     ),
+    # All taps of a row on one pixel: an extent of 1 (base_conv_layer.cpp).
+    good(
+        "Convolution",
+        conv("num_output: 4 kernel_size: 3 dilation: 0 stride: 2 group: 2"),
+        [X],
+        [(2, 4, 3, 4)],
+        [(4, 3, 3, 3), (4,)],
+        multiply_adds=27 * 2 * 4 * 3 * 4,
+    ),
+    good(
+        "Convolution",
+        conv("num_output: 4 kernel_size: 3 dilation: [2, 0] pad: 1"),
+        [X],
+        [(2, 4, 3, 9)],
+        [(4, 6, 3, 3), (4,)],
+        multiply_adds=54 * 2 * 4 * 3 * 9,
+    ),
+    # No spatial axis at all (Test0DConvolution of test_convolution_layer.cpp).
+    *(
+        good(
+            "Convolution",
+            conv(f"num_output: 4 kernel_size: 3 axis: {axis} group: {group}"),
+            [shape],
+            [(*shape[:-1], 4)],
+            [(4, shape[-1] // group), (4,)],
+            multiply_adds=shape[-1] // group * prod(shape[:-1]) * 4,
+        )
+        for axis, group, shape in ((3, 1, X), (-1, 2, (2, 6)), (0, 1, (6,)))
+    ),
     bad("Convolution", conv("kernel_size: 3"), [X], "num-output-zero"),
     bad("Convolution", conv("num_output: 1"), [X], "kernel-missing"),
     bad("Convolution", conv("num_output: 1 kernel_size: 0"), [X], "window-zero"),
@@ -299,6 +331,24 @@ CONVOLUTIONS = [
     bad("Deconvolution", conv("num_output: 4 kernel_size: 1 pad: 3"), [X], "window-too-large"),
     bad("Deconvolution", conv("num_output: 4 kernel_size: 1 group: 4"), [X], "group-divides"),
     good("Im2col", conv("kernel_size: 3 stride: 2 pad: 1"), [X], [(2, 54, 3, 4)]),
+    good(
+        "Deconvolution",
+        conv("num_output: 4 kernel_size: 3 stride: 2 dilation: [0, 1] bias_term: false"),
+        [X],
+        [(2, 4, 9, 15)],
+        [(6, 4, 3, 3)],
+        multiply_adds=36 * 2 * 6 * 5 * 7,
+    ),
+    good(
+        "Deconvolution",
+        conv("num_output: 4 kernel_size: 3 axis: 3 bias_term: false"),
+        [X],
+        [(2, 6, 5, 4)],
+        [(7, 4)],
+        multiply_adds=4 * 2 * 6 * 5 * 7,
+    ),
+    good("Im2col", conv("kernel_size: 3 dilation: 0 stride: 2"), [X], [(2, 54, 3, 4)]),
+    good("Im2col", conv("kernel_size: 3 axis: 3"), [X], [X]),
     bad("Im2col", conv("stride: 1"), [X], "kernel-missing"),
 ]
 
@@ -392,6 +442,11 @@ NORMALIZATIONS = [
     bad("BatchNorm", "param { lr_mult: 1 }", [X], "batch-norm-lr"),
     bad("BatchNorm", "param { lr_mult: 0 } " * 4, [X], "too-many-params"),
     *(good(type, "", [X], [X]) for type in ("LRN", "CuDNNLRNCrossChannel")),
+    *(
+        good("LRN", f"lrn_param {{ local_size: {size} {more} }}", [X], [X])
+        for size in (1, 3, 31)
+        for more in ("alpha: 0", "alpha: -0.05 beta: 2", "beta: 0 k: 2", "beta: -0.5 k: 3")
+    ),
     bad("LRN", "lrn_param { local_size: 4 }", [X], "lrn-even"),
     bad("LRN", "", [(2, 6)], "bottom-rank"),
     good("MVN", "", [X], [X]),
@@ -444,6 +499,8 @@ COMBINATIONS = [
     bad("Concat", "concat_param { axis: 1 concat_dim: 1 }", [X, X], "concat-axis"),
     bad("Concat", "concat_param { axis: 4 }", [X, X], "axis-out-of-range"),
     bad("Concat", "", [X, (2, 1, 5, 6)], "shape-mismatch"),
+    bad("Concat", "", [(2, 6), (2,)], "shape-mismatch"),
+    bad("Concat", "concat_param { axis: 1 }", [(2, 6), (2, 6, 1)], "shape-mismatch"),
     good("Slice", "", [X], [(2, 2, 5, 7)] * 3),
     good("Slice", "slice_param { slice_point: [1, 3] }", [X], [(2, n, 5, 7) for n in (1, 2, 3)]),
     good("Slice", "slice_param { slice_dim: 0 }", [X], [(1, 6, 5, 7)] * 2),
@@ -525,6 +582,7 @@ LOSSES = [
     bad("EuclideanLoss", "", [SCORES, (10, 4)], "shape-mismatch"),
     good("ContrastiveLoss", "", [SCORES, SCORES, LABELS], [()]),
     bad("ContrastiveLoss", "", [SCORES, (4, 9), LABELS], "shape-mismatch"),
+    bad("ContrastiveLoss", "", [SCORES, SCORES, (7,)], "shape-mismatch"),
     bad("ContrastiveLoss", "", [X, X, (2,)], "shape-mismatch"),
     good("HingeLoss", "", [SCORES, LABELS], [()]),
     bad("HingeLoss", "", [SCORES, (5,)], "shape-mismatch"),
@@ -627,6 +685,24 @@ DETECTIONS = [
     good("PriorBox", prior("min_size: 9 aspect_ratio: 2 flip: false"), [X, X], [(1, 2, 280)]),
     bad("PriorBox", prior(""), [X, X], "prior-box-size"),
     bad("PriorBox", prior("min_size: 0"), [X, X], "prior-box-size"),
+    *(
+        bad("PriorBox", prior(f"min_size: 3 {more}"), [X, X], "prior-box-size")
+        for more in (
+            "min_size: inf",
+            "min_size: 1e30",
+            "min_size: nan",
+            "max_size: inf",
+            "max_size: nan",
+            "aspect_ratio: 1e38",
+            "aspect_ratio: 1e-45",
+            "aspect_ratio: nan",
+            "step: 0",
+            "step: inf",
+            "step_h: -1 step_w: 1",
+            "img_size: 0",
+            "img_h: 1 img_w: 0",
+        )
+    ),
     bad("PriorBox", prior("min_size: 30 max_size: 30"), [X, X], "prior-box-size"),
     bad("PriorBox", prior("min_size: 3 max_size: 9 max_size: 9"), [X, X], "prior-box-size"),
     bad("PriorBox", prior("min_size: 3 variance: [1, 2]"), [X, X], "prior-box-variance"),

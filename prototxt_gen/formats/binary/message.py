@@ -91,6 +91,8 @@ def read_binary(
     is read by BVLC's, without them.
     """
     if dialect is not None:
+        if message not in schema(dialect):
+            raise ParseError(f"{dialect} has no message {message}")
         try:
             return Document(_parsed(source, message, dialect, skip_weights), source, dialect)
         except ParseError as error:

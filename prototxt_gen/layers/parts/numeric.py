@@ -37,9 +37,10 @@ def windows(
     axes = tuple(range(2, x.ndim))
     view = np.lib.stride_tricks.sliding_window_view(padded, extent, axes)
     steps = [slice(None, (o - 1) * s + 1, s) for o, s in zip(out, stride, strict=True)]
-    taps = [slice(None, None, d) for d in dilation]
+    taps = [slice(None, None, d or 1) for d in dilation]
     found: Array = view[(slice(None), slice(None), *steps, *taps)]
-    return found
+    # A dilation of 0 has all taps on one pixel.
+    return np.broadcast_to(found, (*found.shape[: x.ndim], *kernel)) if 0 in dilation else found
 
 
 def along(values: Array, axis: int, rank: int) -> Array:

@@ -16,6 +16,7 @@ Shape = tuple[Dim, ...]
 
 #: The most elements a blob may have: Caffe counts them in an int (blob.cpp, Reshape).
 MAX_COUNT = 2**31 - 1
+MAX_AXES = 32  #: kMaxBlobAxes of blob.hpp
 
 
 def count(shape: Iterable[Dim]) -> Dim:

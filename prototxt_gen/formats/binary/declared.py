@@ -1,0 +1,28 @@
+"""What the head of a file says of an array, checked before anything is allocated for it."""
+
+from __future__ import annotations
+
+from math import prod
+
+_MOST_AXES = 32  #: as in Caffe (blob.hpp, kMaxBlobAxes)
+_MOST = 2**31 - 1
+
+
+def shape_of(name: str, found: object, size: int, held: int) -> tuple[int, ...]:
+    """The shape that an array of so many bytes a number has, of which ``held`` are there.
+
+    Raises ValueError, with the name of the array, where it is no shape or of another size.
+    """
+    if not isinstance(found, (list, tuple)) or not all(
+        type(dim) is int and 0 <= dim <= _MOST for dim in found
+    ):
+        shown = repr(found)[:60]
+        raise ValueError(f"{name!r} has the shape {shown}; expected whole numbers, 0 to {_MOST}")
+    if len(found) > _MOST_AXES:
+        raise ValueError(f"{name!r} has {len(found)} axes; Caffe has {_MOST_AXES} at most")
+    if prod(dim or 1 for dim in found) * size >= 2**63:
+        raise ValueError(f"{name!r} has the shape {repr(found)[:60]}, which is too large")
+    needed = prod(found) * size
+    if needed != held:
+        raise ValueError(f"{name!r} needs {needed} bytes for its shape, but the file has {held}")
+    return tuple(found)

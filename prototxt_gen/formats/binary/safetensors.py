@@ -1,0 +1,118 @@
+"""Arrays in safetensors: a header of JSON with its length in front, and the numbers behind.
+
+As in its own library, the numbers of the arrays fill the file without a hole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import IO, TYPE_CHECKING, Any
+
+from prototxt_gen._numpy import np
+from prototxt_gen.formats.binary.declared import shape_of
+
+if TYPE_CHECKING:
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+_METADATA = "__metadata__"
+#: BF16, the upper half of a float, is read by its bits.
+_KINDS = {"F32": "<f4", "F64": "<f8", "F16": "<f2", "BF16": "<u2"}
+
+
+def write_safetensors(file: IO[bytes], arrays: Mapping[str, Array]) -> None:
+    """Write arrays as float32, one behind the other."""
+    header: dict[str, object] = {}
+    offset = 0
+    for name, array in arrays.items():
+        places = [offset, offset + array.nbytes]
+        header[name] = {"dtype": "F32", "shape": list(array.shape), "data_offsets": places}
+        offset += array.nbytes
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    file.write(len(text).to_bytes(8, "little") + text)
+    for array in arrays.values():
+        file.write(np.ascontiguousarray(array, "<f4").reshape(-1).view(np.uint8).data)
+
+
+def read_safetensors(path: str) -> dict[str, Array]:
+    """The arrays of a file by their names, as float32; raises ValueError for what is none."""
+    if os.path.getsize(path) < 8:
+        raise ValueError("it is shorter than its head")
+    data = np.memmap(path, np.uint8, "r")
+    size = int.from_bytes(bytes(data[:8]), "little")
+    if size > len(data) - 8:
+        raise ValueError("the header is longer than the file")
+    header = _header(bytes(data[8 : 8 + size]))
+    content = data[8 + size :]
+    entries = [(name, *_entry(name, entry, len(content))) for name, entry in header.items()]
+    at = 0
+    found = dict.fromkeys(header, np.zeros(0, np.float32))
+    for name, kind, shape, start, end in sorted(entries, key=lambda entry: entry[3:]):
+        if start != at:
+            raise ValueError(
+                f"{name!r} has data_offsets {start} to {end}; expected them to start at {at}, "
+                "where the array in front of it ends"
+            )
+        found[name] = _floats(np.asarray(content[start:end]), kind).reshape(shape)
+        at = end
+    if at != len(content):
+        raise ValueError(f"it has {len(content) - at} bytes of no array behind the last one")
+    return found
+
+
+def _header(text: bytes) -> dict[str, Any]:
+    """The entries by the names of the arrays; only what is no array is looked at."""
+    try:
+        found = json.loads(text.decode("utf-8"), object_pairs_hook=_without_repetition)
+        for name in found if isinstance(found, dict) else ():
+            name.encode("utf-8")
+    except UnicodeError:
+        raise ValueError("its header is not in UTF-8") from None
+    except RecursionError:
+        raise ValueError("its header is nested too deeply") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"its header is no JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise ValueError("its header is no JSON object")
+    about = found.pop(_METADATA, {})
+    if not isinstance(about, dict) or not all(isinstance(text, str) for text in about.values()):
+        raise ValueError(f"{_METADATA} is no mapping of texts")
+    return found
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"its header has {name!r} twice")
+        found[name] = value
+    return found
+
+
+def _entry(name: str, entry: Any, held: int) -> tuple[str, tuple[int, ...], int, int]:
+    """The dtype, the shape and the place of an array; raises ValueError for any other."""
+    for key in ("dtype", "shape", "data_offsets"):
+        if not isinstance(entry, dict) or key not in entry:
+            raise ValueError(f"{name!r} has no {key}")
+    kind, places = entry["dtype"], entry["data_offsets"]
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise ValueError(f"{name!r} is {kind}; expected F32, F64, F16 or BF16")
+    whole = isinstance(places, list) and [type(place) for place in places] == [int, int]
+    if not whole or not 0 <= places[0] <= places[1] <= held:
+        raise ValueError(
+            f"{name!r} has data_offsets {repr(places)[:60]}; expected start and end within the "
+            f"{held} bytes behind the header"
+        )
+    start, end = places
+    shape = shape_of(name, entry["shape"], np.dtype(_KINDS[kind]).itemsize, end - start)
+    return kind, shape, start, end
+
+
+def _floats(content: Array, kind: str) -> Array:
+    values = content.view(_KINDS[kind])
+    if kind == "BF16":
+        return (values.astype(np.uint32) << 16).view(np.float32)
+    with np.errstate(over="ignore"):
+        return np.asarray(values, np.float32)

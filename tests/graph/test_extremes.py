@@ -1,0 +1,117 @@
+"""Shapes and values at the edges: what Caffe cannot count, and what numpy cannot compute."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from prototxt_gen import api
+from prototxt_gen.diagnostics import Source
+from prototxt_gen.errors import GraphError, PrototxtError, UnsupportedError
+from prototxt_gen.graph.validation import validate
+
+
+def shaped(dims: object, rest: str = "") -> Source:
+    return Source(f'input: "x" input_shape {{ dim: {dims} }}\n{rest}'.encode())
+
+
+def layer(type: str, more: str = "") -> str:
+    return f'layer {{ name: "l" type: "{type}" bottom: "x" top: "y" {more} }}\n'
+
+
+@pytest.mark.parametrize(
+    ("dims", "rule"),
+    [
+        ([1] * 33, "too-many-axes"),
+        ([0, 2**31], "blob-too-large"),
+        ([2, 6, 2**63 - 1, 0], "blob-too-large"),
+        ([-1, 3], "negative-dim"),
+    ],
+)
+def test_a_shape_that_caffe_cannot_have(dims: list[int], rule: str) -> None:
+    assert [found.rule for found in validate(shaped(dims)).errors] == [rule]
+
+
+def test_the_most_that_caffe_can_have() -> None:
+    assert not validate(shaped([1] * 32)).errors
+    assert not validate(shaped([0, 2**31 - 1])).errors
+
+
+@pytest.mark.parametrize(
+    ("net", "inputs", "words"),
+    [
+        (shaped([0, 6], layer("ArgMax")), {"x": np.zeros((0, 6))}, "layer 'l': .*empty.*0x6"),
+        (
+            shaped([3], layer("Embed", "embed_param { input_dim: 2 num_output: 1 }")),
+            {"x": np.array([0, 1, 2])},
+            "layer 'l': .*index 2 is out of bounds",
+        ),
+        (
+            shaped(
+                [1, 2, 8, 8],
+                'input: "r" input_shape { dim: [1, 5] }\n'
+                'layer { name: "l" type: "ROIPooling" bottom: "x" bottom: "r" top: "y" '
+                "roi_pooling_param { pooled_h: 2 pooled_w: 2 } }",
+            ),
+            {"x": np.zeros((1, 2, 8, 8)), "r": np.array([[0, 0, 0, np.inf, 4]])},
+            "layer 'l': a value makes no sense",
+        ),
+    ],
+)
+def test_values_that_cannot_be_computed(net: Source, inputs: dict[str, object], words: str) -> None:
+    graph = api.load(net)
+    graph.stored = {"l": [np.ones((2, 1), np.float32), np.ones(1, np.float32)]}
+    with pytest.raises(PrototxtError, match=words):
+        api.run(graph, inputs)  # type: ignore[arg-type]
+
+
+def test_what_memory_cannot_hold_is_refused() -> None:
+    net = shaped([1, 6, 5, 7], layer("Pooling", "pooling_param { kernel_size: 2 stride: 1000000 }"))
+    with pytest.raises(UnsupportedError, match="memory"):
+        api.run(api.load(net), {"x": np.zeros((1, 6, 5, 7), np.float32)})
+
+
+def test_a_weight_of_the_size_of_the_batch_refuses_another_batch() -> None:
+    text = layer("InnerProduct", "inner_product_param { num_output: 4 axis: 0 bias_term: false }")
+    graph = api.load(shaped([2, 3], text))
+    assert api.convert(graph, batch=2, weights_init="zeros").model.graph.output
+    with pytest.raises(GraphError, match=r"'l'.*size of the batch.*4x6.*4x9"):
+        api.convert(graph, batch=3, weights_init="zeros")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (layer("ReLU").replace('"l"', r'"caf\351"'), "of a layer is no UTF-8"),
+        (layer("ReLU").replace('"y"', r'"caf\351"'), "of a top is no UTF-8"),
+        (layer("ReLU").replace('"y"', '""'), "a top has the name ''"),
+        (
+            layer("Convolution", "convolution_param { num_output: 1 kernel_size: 1 }").replace(
+                '"l"', r'"caf\351"'
+            ),
+            "of a layer is no UTF-8",
+        ),
+    ],
+)
+def test_names_that_onnx_cannot_have(text: str, words: str) -> None:
+    graph = api.load(shaped([1, 3, 4, 4], text))
+    with pytest.raises(UnsupportedError, match=words):
+        api.convert(graph, weights_init="fillers")
+    assert (r'"caf\351"' if "caf" in text else 'top: ""') in api.dump(graph)
+
+
+def test_a_name_of_a_net_that_is_no_utf8() -> None:
+    graph = api.load(
+        Source(rb'name: "caf\351" input: "x" input_shape { dim: 3 } ' + layer("ReLU").encode())
+    )
+    assert api.convert(graph).model.graph.name == "caf\ufffd"
+
+
+def test_what_is_returned_has_passed_the_checker(monkeypatch: pytest.MonkeyPatch) -> None:
+    from prototxt_gen.errors import VerificationError
+    from prototxt_gen.layers.activation import ReLU
+
+    graph = api.load(shaped([1, 3], layer("ReLU")))
+    monkeypatch.setattr(ReLU, "lower", lambda self, b, bottoms, blobs: (b.op("Nope", bottoms),))
+    with pytest.raises(VerificationError, match="Nope"):
+        api.convert(graph)
