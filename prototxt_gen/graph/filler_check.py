@@ -1,6 +1,6 @@
-"""What Caffe's fillers refuse (filler.hpp); a net without weights fills them as it is built.
+"""What Caffe's fillers refuse (filler.hpp); Caffe fills a net without weights as it builds it.
 
-A caffemodel takes the place of what was filled, so that ``graph.check`` does not ask.
+A caffemodel replaces what was filled, so ``graph.check`` does not check fillers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from prototxt_gen.layers.parts.shapes import Shape, count, show
 
 
 def check_fillers(graph: Graph, shapes: Shapes, sink: Sink) -> None:
-    """Report fillers that do not exist, and those that cannot fill their weights."""
+    """Report fillers of unknown types, and those that cannot fill their blobs."""
     for index, node in enumerate(graph.nodes):
         if node.source.has("blobs"):
             continue
@@ -31,9 +31,9 @@ def check_fillers(graph: Graph, shapes: Shapes, sink: Sink) -> None:
 
 
 def _check_tops(node: Node, shapes: Shapes, sink: Sink) -> None:
-    """A layer that makes its tops of nothing fills them (dummy_data_layer.cpp).
+    """A layer that makes its tops from nothing fills them (dummy_data_layer.cpp).
 
-    Constants are filled at once, others with each forward.
+    Constants are filled once, others at every forward pass.
     """
     fillers = node.params.blocks("data_filler") or (Block(),)
     for index, top in enumerate(node.tops):
@@ -43,7 +43,7 @@ def _check_tops(node: Node, shapes: Shapes, sink: Sink) -> None:
 
 
 def _check(node: Node, field: str, filler: Block, shape: Shape | None, sink: Sink) -> None:
-    """``shape`` is None where the values alone are to be looked at, and not even those drawn."""
+    """``shape`` is None where only the values are to be checked, without those drawn at random."""
     kind = filler.get("type", str, "constant")
     if kind not in _KINDS:
         known = ", ".join(_KINDS)
@@ -56,23 +56,23 @@ def _check(node: Node, field: str, filler: Block, shape: Shape | None, sink: Sin
 
 
 def filler_problems(filler: Block, shape: Shape) -> Iterator[str]:
-    """What a filler of a known type refuses of a shape, or of its own numbers."""
+    """What a filler of a known type refuses in a shape, or in its own numbers."""
     return _KINDS[filler.get("type", str, "constant")](filler, shape)
 
 
 def _filled(filler: Block, shape: Shape) -> Iterator[str]:
-    """There is something to fill, and no sparsity."""
+    """There is something to fill, and ``sparse`` is not set."""
     if count(shape) == 0:
         yield "there is nothing to fill; expected at least one number"
     if filler.get("sparse", int, -1) != -1:
-        yield f"sparse is {filler.get('sparse', int, -1)}; expected none, but for gaussian"
+        yield f"sparse is {filler.get('sparse', int, -1)}; expected it only for gaussian"
 
 
 def _uniform(filler: Block, shape: Shape) -> Iterator[str]:
     yield from _filled(filler, shape)
     low, high = filler.get("min", float, 0.0), filler.get("max", float, 1.0)
     if not low <= high:
-        yield f"min is {low:g} and max {high:g}; expected min not above max"
+        yield f"min is {low:g} and max {high:g}; expected min to be at most max"
 
 
 def _gaussian(filler: Block, shape: Shape) -> Iterator[str]:
@@ -105,7 +105,7 @@ def _bilinear(filler: Block, shape: Shape) -> Iterator[str]:
     elif None not in shape[2:] and shape[2] != shape[3]:
         yield "expected a square kernel"
     if filler.get("sparse", int, -1) != -1:
-        yield f"sparse is {filler.get('sparse', int, -1)}; expected none, but for gaussian"
+        yield f"sparse is {filler.get('sparse', int, -1)}; expected it only for gaussian"
 
 
 _KINDS: dict[str, Callable[[Block, Shape], Iterator[str]]] = {

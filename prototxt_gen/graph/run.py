@@ -1,4 +1,4 @@
-"""A whole net computed by numpy, layer by layer: the reference for everything else."""
+"""A whole net computed by numpy, layer by layer: the reference for all other results."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 def run(
     graph: Graph, weights: Weights, inputs: Mapping[str, Array], *, keep: bool = True
 ) -> dict[Ref, Array]:
-    """Every version of every blob, from the inputs by the names of their blobs.
+    """Every version of every blob, computed from the inputs by blob name.
 
-    With ``keep=False`` a blob is forgotten after its last reader, but for outputs. Raises
-    UnsupportedError where a layer has no reference, and GraphError where an input lacks.
+    With ``keep=False`` a blob is dropped after its last reader, except outputs. Raises
+    UnsupportedError where a layer has no reference, and GraphError for a missing input.
     """
     blobs: dict[Ref, Array] = {}
     last = {ref: index for index, node in enumerate(graph.nodes) for ref in node.bottoms}
@@ -35,7 +35,7 @@ def run(
         else:
             values = [blobs[ref] for ref in node.bottoms]
             try:
-                # What overflows is infinite, as in Caffe, and no word is lost on it.
+                # An overflow gives infinity without a warning, as in Caffe.
                 with np.errstate(all="ignore"):
                     tops = node.layer.run(values, weights.get(index), len(node.tops))
             except UnsupportedError as error:
