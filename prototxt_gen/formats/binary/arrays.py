@@ -1,4 +1,4 @@
-"""Arrays by their names in one file: npz and safetensors."""
+"""Arrays by name in one file: npz and safetensors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _BROKEN = (
 
 
 def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, Array]) -> None:
-    """Write arrays as npz or safetensors, by the name of the file, whole or not at all."""
+    """Write arrays as npz or safetensors, as the file's name says, whole or not at all."""
     suffix = Path(path).suffix
     with whole_file(path) as file:
         if suffix == ".npz":
@@ -55,18 +55,18 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
             raise ValueError("it is empty" if not start else "it has no zip archive")
         return _read_npz(name)
     except _BROKEN as error:
-        why = str(error) if "pickle" not in str(error) else "it has more than numbers"
-        raise WeightsError(f"{name}: is no whole npz or safetensors file: {why}") from error
+        why = str(error) if "pickle" not in str(error) else "it holds more than numbers"
+        raise WeightsError(f"{name}: not a complete npz or safetensors file: {why}") from error
 
 
 def _read_npz(path: str) -> dict[str, Array]:
-    # Opened here, as numpy leaves a broken file open.
+    # Opened here, since numpy leaves a broken file open.
     with open(path, "rb") as file, np.load(file, allow_pickle=False) as found:
         return {key: np.asarray(found[key], np.float32) for key in found.files}
 
 
 def _write_safetensors(file: Any, arrays: Mapping[str, Array]) -> None:
-    """A header of JSON with its length in front, and the numbers one behind the other."""
+    """A JSON header preceded by its length, then the numbers one after the other."""
     header: dict[str, object] = {}
     offset = 0
     for name, array in arrays.items():
@@ -83,14 +83,14 @@ def _write_safetensors(file: Any, arrays: Mapping[str, Array]) -> None:
 def _read_safetensors(path: str) -> dict[str, Array]:
     kinds = {"F32": "<f4", "F64": "<f8", "F16": "<f2"}
     if os.path.getsize(path) < 8:
-        raise ValueError("it is shorter than its head")
+        raise ValueError("it is shorter than the length of its header")
     data = np.memmap(path, np.uint8, "r")
     size = int.from_bytes(bytes(data[:8]), "little")
     if size > len(data) - 8:
         raise ValueError("the header is longer than the file")
     header = json.loads(bytes(data[8 : 8 + size]))
     if not isinstance(header, dict):
-        raise ValueError("its header is no JSON object")
+        raise ValueError("its header is not a JSON object")
     found = {}
     for name, entry in header.items():
         if name == "__metadata__":

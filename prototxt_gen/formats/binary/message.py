@@ -1,7 +1,7 @@
-"""Binary Protobuf to Blocks and back; the only place where messages are built.
+"""Binary protobuf to Blocks and back; the only place where messages are built.
 
-Each dialect has a private ``DescriptorPool``, so that no other ``caffe_pb2`` in the same
-process is disturbed.
+Each dialect has a private ``DescriptorPool``, so that another ``caffe_pb2`` in the same
+process is not disturbed.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _SKIPPED = frozenset({"data", "diff", "double_data", "double_diff", "raw_data", 
 
 
 def message_class(message: str, dialect: str = "bvlc") -> type[ProtobufMessage]:
-    """The Protobuf class of a message; raises KeyError where the dialect has none."""
+    """The protobuf class of a message; raises KeyError where the dialect has none."""
     descriptor = _pool(dialect).FindMessageTypeByName(PACKAGE[1:] + message)
     return message_factory.GetMessageClass(descriptor)
 
 
 def to_message(root: Block, message: str, dialect: str = "bvlc") -> ProtobufMessage:
-    """A typed block as a Protobuf message.
+    """A typed block as a protobuf message.
 
     Raises ParseError where the dialect does not have a field or a value of the block.
     """
@@ -45,14 +45,14 @@ def to_message(root: Block, message: str, dialect: str = "bvlc") -> ProtobufMess
 
 
 def serialize(document: Document, message: str) -> bytes:
-    """The binary form of a document, by its dialect.
+    """The binary form of a document, in its dialect.
 
     Raises ParseError as to_message does, and where a required field is missing.
     """
     built: Any = to_message(document.root, message, document.dialect)
     missing = built.FindInitializationErrors()
     if missing:
-        raise ParseError(f"the {message} lacks required fields: {', '.join(missing)}")
+        raise ParseError(f"the {message} is missing required fields: {', '.join(missing)}")
     data: bytes = built.SerializeToString()
     return data
 
@@ -64,10 +64,10 @@ def from_message(
     skip_weights: bool = False,
     drop_unknown: bool = False,
 ) -> Block:
-    """A typed block from a Protobuf message, its fields in the order of their numbers.
+    """A typed block from a protobuf message, its fields in the order of their numbers.
 
     ``skip_weights`` leaves out the numbers of every BlobProto, ``drop_unknown`` the fields
-    that the dialect does not know; without it they raise ParseError.
+    that the dialect does not know; otherwise they raise ParseError.
     """
     type = schema(dialect).message(built.DESCRIPTOR.full_name.removeprefix(PACKAGE[1:]))
     return _block(built, type, skip_weights, drop_unknown)
@@ -84,10 +84,10 @@ def read_binary(
 ) -> Document:
     """The document of a binary file; raises ParseError where it cannot be read.
 
-    A binary has numbers for names, and forks use one number for different fields. It is
-    refused where the dialects that can read it do not read the same; ``dialect`` says
-    then which one is meant. With ``drop_unknown`` a file with fields that no dialect knows
-    is read by BVLC's, without them.
+    A binary has numbers for names, and forks use one number for different fields. The file
+    is refused where the dialects that can read it read it differently; ``dialect`` then says
+    which one is meant. With ``drop_unknown`` a file with fields that no dialect knows
+    is read as BVLC's, without them.
     """
     if dialect is not None:
         return Document(_parsed(source, message, dialect, skip_weights), source, dialect)
@@ -134,7 +134,7 @@ def _parsed(
         raise ParseError(f"this is not a binary {message}, or it is cut off") from None
     missing = built.FindInitializationErrors()
     if missing:
-        raise ParseError(f"the binary {message} lacks required fields: {', '.join(missing)}")
+        raise ParseError(f"the binary {message} is missing required fields: {', '.join(missing)}")
     return from_message(built, dialect, skip_weights=skip_weights, drop_unknown=drop_unknown)
 
 
@@ -169,7 +169,7 @@ def _set(built: Any, type: Message, field: Field) -> None:
         try:
             native = data.decode("utf-8")
         except UnicodeDecodeError:
-            # Legal in Caffe's binaries, but Python sets no string that is not UTF-8.
+            # Legal in Caffe's binaries, but Python's protobuf only accepts UTF-8 strings.
             built.MergeFromString(encoded(known.number << 3 | 2) + encoded(len(data)) + data)
             return
     if declared.repeated:
@@ -182,7 +182,7 @@ def _block(built: Any, type: Message, skip_weights: bool, drop_unknown: bool) ->
     unknown = UnknownFieldSet(built)
     if len(unknown) and not drop_unknown:
         number = unknown[0].field_number
-        raise ParseError(f"{type.name} has no field of number {number} in this dialect")
+        raise ParseError(f"{type.name} has no field with number {number} in this dialect")
     block = Block(type=type)
     for known, content in built.ListFields():
         if skip_weights and known.name in _SKIPPED and type.name == "BlobProto":
@@ -208,7 +208,7 @@ def _value(known: Any, value: Any) -> Value:
 
 
 def _difference(a: Block, b: Block, path: str = "") -> str | None:
-    """Where two readings of one message differ; None where they are equal."""
+    """Where two readings of a message differ; None where they are equal."""
     for left, right in zip(a, b, strict=False):
         here = f"{path}{left.name}"
         if isinstance(left.value, Block) and isinstance(right.value, Block):
@@ -219,4 +219,4 @@ def _difference(a: Block, b: Block, path: str = "") -> str | None:
             return f"`{here}` is `{path}{right.name}` in the other"
         if left.value != right.value:
             return f"`{here}` is {left.value!r} in one and {right.value!r} in the other"
-    return None if len(a) == len(b) else f"`{path or 'the file'}` has fields of only one"
+    return None if len(a) == len(b) else f"`{path or 'the file'}` has fields in only one"
