@@ -13,9 +13,9 @@ from typing import IO
 
 @contextmanager
 def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """A file to write into, that takes its name only when the block ends without an error.
+    """A file to write into, which takes its name only when the block ends without an error.
 
-    Until then what was there stays. A link is followed; a device or a pipe is written
+    Until then the old file stays. A link is followed; a device or a pipe is written
     directly. The permissions are those of the old file, else the usual ones. Raises OSError.
     """
     target = Path(os.path.realpath(path))
@@ -26,7 +26,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         return
     if mode is not None and not os.access(target, os.W_OK):
         raise PermissionError(13, "Permission denied", str(path))
-    # The name is known before the file is there, so that an interrupt at any time can remove it.
+    # The name is known before the file exists, so that it can be removed after any interrupt.
     name = target.parent / f".{target.name[:100]}.{os.urandom(4).hex()}"
     try:
         with _created(name, path) as stream:

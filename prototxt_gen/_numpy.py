@@ -1,6 +1,6 @@
-"""``np``: numpy, imported when it is first used.
+"""``np``: numpy, imported on first use.
 
-``gen``, ``validate`` and ``summary`` import the layers without ever computing with
+``gen``, ``validate`` and ``summary`` import the layers but never compute with
 them, and start without numpy. Not importlib.util.LazyLoader: on Python 3.11 it fails
 when two threads touch the module first.
 """

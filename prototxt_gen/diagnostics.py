@@ -1,6 +1,6 @@
 """What is wrong with a file, where, and what to do about it.
 
-Readers, graph checks, shape inference, linter and converters all report to a
+Readers, graph checks, shape inference and converters all report to a
 :class:`Sink`, so that every problem of a file comes out at once.
 """
 
@@ -21,7 +21,7 @@ class Span(NamedTuple):
 
 
 class Source:
-    """The bytes that spans point into, and the name a person knows them by."""
+    """The bytes that spans point into, and the name that the user knows them by."""
 
     __slots__ = ("_starts", "data", "path")
 
@@ -60,7 +60,7 @@ class Source:
 
 
 class Severity(enum.Enum):
-    """How bad it is: an error is what Caffe would refuse."""
+    """The severity of a diagnostic: an error is something that Caffe would refuse."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -85,7 +85,7 @@ class Failure(Protocol):
     def __call__(
         self, message: str, /, *, diagnostics: Sequence[Diagnostic], source: Source | None
     ) -> Exception:
-        """The error, to be raised."""
+        """Make the error, to be raised."""
 
 
 @dataclass(slots=True)
@@ -104,7 +104,7 @@ class Sink:
         layer: str | None = None,
         help: str | None = None,
     ) -> None:
-        """Report what Caffe would refuse."""
+        """Report something that Caffe would refuse."""
         self.diagnostics.append(Diagnostic(rule, Severity.ERROR, message, span, layer, help))
 
     def warning(
@@ -116,7 +116,7 @@ class Sink:
         layer: str | None = None,
         help: str | None = None,
     ) -> None:
-        """Report what Caffe takes and a person should know."""
+        """Report something that Caffe accepts but the user should know."""
         self.diagnostics.append(Diagnostic(rule, Severity.WARNING, message, span, layer, help))
 
     def note(
@@ -128,7 +128,7 @@ class Sink:
         layer: str | None = None,
         help: str | None = None,
     ) -> None:
-        """Report what could not be looked at."""
+        """Report something that could not be checked."""
         self.diagnostics.append(Diagnostic(rule, Severity.NOTE, message, span, layer, help))
 
     @property
@@ -142,7 +142,7 @@ class Sink:
         return sorted(self.diagnostics, key=lambda d: d.span.start if d.span else end)
 
     def raise_errors(self, error: Failure) -> None:
-        """Raise ``error`` with everything collected, if any of it is an error."""
+        """Raise ``error`` with everything collected, if any diagnostic is an error."""
         if self.errors:
             self.fail(error)
 
@@ -156,7 +156,7 @@ class Sink:
 
 
 def render(diagnostic: Diagnostic, source: Source | None) -> str:
-    """One line for a diagnostic: ``file:line:column: severity: message; help [rule]``."""
+    """A diagnostic in one line: ``file:line:column: severity: message; help [rule]``."""
     where = source.path if source else ""
     if source and diagnostic.span:
         line, column = source.position(diagnostic.span.start)

@@ -1,4 +1,4 @@
-"""The neutral document: what text and binary both yield, and both are written from.
+"""The neutral document, which text and binary files are read into and written from.
 
 A :class:`Block` is one message: an ordered list of :class:`Field`. A value is another
 Block or a scalar. What the text reader yields is untyped at first:
@@ -12,8 +12,8 @@ written            value before ``formats.schema`` has typed it
 ``{ ... }``        ``Block``
 =================  ==============================================
 
-Typing replaces them by ``int``, ``float``, ``bool``, ``str`` (UTF-8; what is not stays
-as surrogates), ``bytes`` and, for an enum, ``Symbol`` with the value's name (``int``
+Typing replaces them by ``int``, ``float``, ``bool``, ``str`` (UTF-8; other bytes become
+surrogates), ``bytes`` and, for an enum, ``Symbol`` with the value's name (``int``
 where a binary holds a number without a name). A field that no schema knows keeps its
 untyped value, so that it can still be shown and printed.
 
@@ -43,13 +43,13 @@ __all__ = [
 
 
 class Symbol(str):
-    """A bare word: the name of an enum's value (``true`` and ``inf`` before typing)."""
+    """A bare word: the name of an enum value (``true`` and ``inf`` before typing)."""
 
     __slots__ = ()
 
 
 class Number(str):
-    """A number as it was written, not yet typed by a schema."""
+    """A number as written, not yet typed by a schema."""
 
     __slots__ = ()
 
@@ -67,19 +67,19 @@ class MessageType(Protocol):
         """The message's name without its package: ``ConvolutionParameter``."""
 
     def default(self, field: str) -> Scalar | None:
-        """The value that an absent field has; None for repeated and message fields."""
+        """The value of an absent field; None for repeated and message fields."""
 
     def message(self, field: str) -> MessageType | None:
         """The type of a message field; None for every other field."""
 
 
 class Field:
-    """A name and a value, where they stand, and the comments that belong to them.
+    """A name and a value, their places, and the comments that belong to them.
 
     ``start`` is the offset of the name, ``value_start`` that of the value and ``end``
-    the one behind it, all in bytes; -1 where there is no text. ``comments`` are the
-    lines in front of the field, ``trailing`` is the one on its last line; both without
-    the ``#``. A blank line in front of the field, or between comments, is ``None``.
+    the one after it, all in bytes; -1 where there is no text. ``comments`` are the
+    lines before the field, ``trailing`` is the one on its last line; both without
+    the ``#``. A blank line before the field, or between comments, is ``None``.
     """
 
     __slots__ = ("comments", "end", "name", "start", "trailing", "value", "value_start")
@@ -104,17 +104,17 @@ class Field:
 
     @property
     def span(self) -> Span | None:
-        """Where the whole field stands."""
+        """The place of the whole field."""
         return Span(self.start, self.end) if self.start >= 0 else None
 
     @property
     def name_span(self) -> Span | None:
-        """Where the name stands."""
+        """The place of the name."""
         return Span(self.start, self.start + len(self.name)) if self.start >= 0 else None
 
     @property
     def value_span(self) -> Span | None:
-        """Where the value stands."""
+        """The place of the value."""
         return Span(self.value_start, self.end) if self.start >= 0 else None
 
     def __repr__(self) -> str:
@@ -125,8 +125,8 @@ class Block:
     """A message: fields in the order they were written.
 
     Two blocks are equal when they are the same message: for every name the same values
-    in the same order. Where different names stand between each other, and comments and
-    places, do not count.
+    in the same order. The order of different names, comments and places do
+    not count.
     """
 
     __slots__ = ("comments", "fields", "type")
@@ -139,7 +139,7 @@ class Block:
     ) -> None:
         self.fields = list(fields)
         self.type = type
-        self.comments = comments  #: what stands behind the last field
+        self.comments = comments  #: the comments after the last field
 
     @classmethod
     def of(cls, **values: Value | Iterable[Value] | None) -> Block:
@@ -159,7 +159,7 @@ class Block:
             self.fields.extend(Field(name, item) for item in value)
 
     def remove(self, *names: str) -> None:
-        """Take out every field of these names."""
+        """Remove every field with one of these names."""
         self.fields = [field for field in self.fields if field.name not in names]
 
     def field(self, name: str) -> Field | None:
@@ -178,7 +178,7 @@ class Block:
         return [value for value in self.all(name) if isinstance(value, Block)]
 
     def block(self, name: str) -> Block:
-        """The sub-message of this name; where absent an empty one of the right type."""
+        """The sub-message of this name; an empty one of the right type where it is absent."""
         field = self.field(name)
         if field is not None and isinstance(field.value, Block):
             return field.value
@@ -189,10 +189,10 @@ class Block:
         return any(field.name == name for field in self.fields)
 
     def get(self, name: str, kind: type[T], default: T) -> T:
-        """The value of a singular field of a Python type.
+        """The value of a singular field, of a given Python type.
 
-        An absent field has the default of the file's schema, and ``default`` where the
-        schema has none. So has one whose value is of another type: the schema has
+        An absent field has the default of the file's schema, or ``default`` where the
+        schema has none. So has a field whose value is of another type: the schema has
         reported it.
         """
         field = self.field(name)
@@ -204,7 +204,7 @@ class Block:
         return value if isinstance(value, kind) else default
 
     def get_list(self, name: str, kind: type[T]) -> tuple[T, ...]:
-        """The values of a repeated field that are of a Python type."""
+        """The values of a repeated field that are of a given Python type."""
         return tuple(value for value in self.all(name) if isinstance(value, kind))
 
     def copy(self) -> Block:
@@ -246,8 +246,8 @@ class Block:
 class Document:
     """A whole file: its root message, the source it was read from, and its dialect.
 
-    ``dialect`` is the one that the file's defaults come from: the one the user asked for,
-    else the first that has every field of the file, and ``union`` where none has.
+    ``dialect`` is the one that the file's defaults come from: the one that was asked for,
+    else the first that has every field of the file, or ``union`` where none does.
     """
 
     __slots__ = ("dialect", "root", "source")

@@ -16,20 +16,20 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def load(path: str) -> onnx.ModelProto:
-    """An ONNX model with its weights; raises VerificationError where it is none."""
+    """An ONNX model with its weights; raises VerificationError where it cannot be loaded."""
     try:
         model = onnx.load(path, format="protobuf")
     except (DecodeError, onnx.checker.ValidationError) as error:
-        raise VerificationError(f"{path}: is no whole ONNX model: {error}") from error
+        raise VerificationError(f"{path}: not a complete ONNX model: {error}") from error
     if not model.graph.node:
-        raise VerificationError(f"{path}: is no ONNX model, or one without a node")
+        raise VerificationError(f"{path}: not an ONNX model, or one without nodes")
     return model
 
 
 def onnx_values(
     model: onnx.ModelProto, names: Sequence[str], inputs: Mapping[str, Array], provider: str
 ) -> dict[str, Array]:
-    """Any values of a model, computed without optimisations that would change their names."""
+    """Values of a model, computed without optimizations that would change their names."""
     try:
         import onnxruntime
     except ImportError:
@@ -61,7 +61,7 @@ def onnx_values(
 def against_opencv(
     net: str, weights: str, graph: Graph, inputs: Mapping[str, Array]
 ) -> dict[str, Array]:
-    """What OpenCV's dnn makes of a net; the outputs by their names."""
+    """The outputs that OpenCV's dnn computes for a net, by name."""
     try:
         import cv2
     except ImportError:
@@ -80,7 +80,7 @@ def against_opencv(
 def against_caffe(
     net: str, weights: str, graph: Graph, inputs: Mapping[str, Array]
 ) -> dict[str, Array]:
-    """What pycaffe makes of a net; the outputs by their names."""
+    """The outputs that pycaffe computes for a net, by name."""
     try:
         import caffe
     except ImportError:

@@ -1,14 +1,14 @@
 """The errors that this package raises for its users' input.
 
     PrototxtError
-    ├── ParseError          text or bytes that are not what they should be
-    ├── SpecError           a generator's specification that makes no sense
+    ├── ParseError          text or bytes that cannot be read as what they should be
+    ├── SpecError           a generator's specification that is wrong
     ├── TemplateError       a template that cannot be filled in, or prints another net
     ├── GraphError          layers that do not form a net
     │   └── ShapeError      a layer that cannot take the shapes it is given
-    ├── UnsupportedError    something that is legal, but that we do not do
-    ├── PluginError         a user's own layer type that fails, or its file
-    ├── WeightsError        weights that are missing, broken or of another net
+    ├── UnsupportedError    something legal that is not supported
+    ├── PluginError         a user's own layer type, or its file, that fails
+    ├── WeightsError        weights that are missing, broken or from another net
     └── VerificationError   two results that should be equal and are not
 
 Only ``prototxt_gen.cli`` turns them into exit codes. Any other exception that leaves
@@ -25,8 +25,8 @@ from prototxt_gen.diagnostics import Diagnostic, Source
 class PrototxtError(Exception):
     """The root of the tree.
 
-    ``diagnostics`` lists every problem found up to the point where work could not go
-    on, in the order of the file; ``source`` is the text that their spans point into.
+    ``diagnostics`` lists every problem found before work had to stop, in the order of
+    the file; ``source`` is the text that their spans point into.
     """
 
     def __init__(
@@ -65,9 +65,9 @@ class GraphError(PrototxtError):
 class ShapeError(GraphError):
     """A layer cannot take the shapes of its bottoms.
 
-    ``rule`` names the check that failed (``pooling-pad``), ``layer`` the layer, which
-    shape inference fills in where the layer itself does not know its name, and ``field``
-    the parameter to point at, where one is to blame.
+    ``rule`` names the failed check (``pooling-pad``), ``layer`` the layer, which shape
+    inference fills in where the layer does not know its name, and ``field`` the parameter
+    to point at, if one is to blame.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class ShapeError(GraphError):
 
 
 class UnsupportedError(PrototxtError):
-    """A layer, or an option of one, that this package does not handle, and why."""
+    """A layer, or an option of one, that this package does not support, and why."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class UnsupportedError(PrototxtError):
 
 
 class PluginError(PrototxtError):
-    """A user's own layer type, or the file that has it, fails; the message names it first."""
+    """A user's own layer type, or its file, fails; the message names it first."""
 
 
 class WeightsError(PrototxtError):

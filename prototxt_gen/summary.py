@@ -1,4 +1,4 @@
-"""What a net is made of, layer by layer, and what it costs."""
+"""The layers of a net, one by one, and what they cost."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from prototxt_gen.graph.infer import Shapes, costs
 from prototxt_gen.layers.base import Cost
 from prototxt_gen.layers.parts.shapes import Shape, count
 
-_BYTES = 4  #: of a float32
+_BYTES = 4  #: bytes of a float32
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One layer: ``shapes`` are those of its tops, None where they are not known."""
+    """One layer: ``shapes`` are those of its tops, None where they are unknown."""
 
     name: str
     type: str
@@ -26,16 +26,16 @@ class Row:
     shapes: tuple[Shape | None, ...]
     weights: tuple[Shape, ...] | None
     cost: Cost | None
-    reason: str | None  #: why its shapes are not known, if it is the first in its line
+    reason: str | None  #: why its shapes are unknown, if it is the first of its chain
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
     """A whole net.
 
-    ``parameters`` are what training changes, ``statistics`` what BatchNorm keeps; a
-    weight that layers share counts once. ``activations`` are the bytes of all blobs as
-    float32, those that a layer overwrites in place counted once.
+    ``parameters`` are values that training changes, ``statistics`` those that BatchNorm keeps;
+    a weight that layers share counts once. ``activations`` are the bytes of all blobs as
+    float32; blobs that a layer overwrites in place count once.
     """
 
     name: str
@@ -51,12 +51,12 @@ class Summary:
 
     @property
     def statistics(self) -> int:
-        """The number of values that are kept and not learned."""
+        """The number of values that are kept but not learned."""
         return sum(row.cost.statistics for row in self.rows if row.cost)
 
     @property
     def multiply_adds(self) -> int:
-        """Those of one pass, of layers that multiply by weights."""
+        """The multiply-adds of one pass, in layers that multiply by weights."""
         return sum(row.cost.multiply_adds for row in self.rows if row.cost)
 
     @property
@@ -65,7 +65,7 @@ class Summary:
         return all(row.cost is not None and _known(row) for row in self.rows)
 
     def to_dict(self) -> dict[str, object]:
-        """The summary as JSON has it; an unknown dimension is null."""
+        """The summary as JSON; an unknown dimension is null."""
         return {
             "name": self.name,
             "parameters": self.parameters,
@@ -80,7 +80,7 @@ class Summary:
 def summarize(graph: Graph, input_shapes: Mapping[str, tuple[int, ...]] | None = None) -> Summary:
     """The summary of a graph; what Caffe would refuse is in its ``diagnostics``.
 
-    Raises ShapeError where ``input_shapes`` names what is no input.
+    Raises ShapeError where ``input_shapes`` names a blob that is not an input.
     """
     sink = Sink(graph.source)
     shapes = check(graph, sink, input_shapes)
@@ -105,10 +105,10 @@ def _row(node: Node, index: int, shapes: Shapes, cost: Cost | None) -> Row:
 
 
 def _open_dimension(node: Node, shapes: Shapes) -> str | None:
-    """Why the tops of a node have a dimension that is not known, if its bottoms have none."""
+    """Why the tops of a node have an unknown dimension, if its bottoms have none."""
     tops, bottoms = shapes.of(node.tops) or (), shapes.of(node.bottoms) or ()
     if any(None in shape for shape in tops) and not any(None in shape for shape in bottoms):
-        return "the dimensions that are ? are up to the data"
+        return "the dimensions shown as ? depend on the data"
     return None
 
 

@@ -1,1 +1,1 @@
-"""Bytes and text to documents and back; the only room that knows protobuf."""
+"""From bytes and text to documents and back; the only package that knows protobuf."""

@@ -1,8 +1,8 @@
-"""Which dialects there are, and the declarations of each.
+"""The dialects, and the declarations of each.
 
-A dialect is BVLC's caffe.proto with the overlay of a fork laid over it: what the overlay
-declares is added or takes the place of what had its name, a reserved name takes a field
-away, and a message that reserves every number goes as a whole.
+A dialect is BVLC's caffe.proto overlaid with that of a fork: what the overlay declares is
+added or replaces what had its name, a reserved name removes a field, and a message that
+reserves every number is removed as a whole.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from google.protobuf.descriptor_pb2 import (
 
 from prototxt_gen._resources import data_dir
 
-#: Every dialect, in the order of preference where a file fits several.
+#: Every dialect, in the order of preference for a file that fits several.
 DIALECTS = (
     "bvlc",
     "ssd",
@@ -40,7 +40,7 @@ _HIGHEST = 1 << 29  #: one more than the highest field number of protobuf
 
 @cache
 def declarations(dialect: str) -> FileDescriptorProto:
-    """The merged caffe.proto of a dialect; raises KeyError for a name that is none."""
+    """The merged caffe.proto of a dialect; raises KeyError for an unknown name."""
     if dialect not in DIALECTS:
         raise KeyError(dialect)
     if dialect == "bvlc":
@@ -53,7 +53,7 @@ def declarations(dialect: str) -> FileDescriptorProto:
 
 
 def _compiled(name: str) -> FileDescriptorProto:
-    """The one file of a compiled descriptor set."""
+    """The only file of a compiled descriptor set."""
     data = data_dir("proto").joinpath(*name.split("/")).read_bytes()
     return FileDescriptorSet.FromString(data).file[0]
 

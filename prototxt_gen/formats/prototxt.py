@@ -1,13 +1,13 @@
-"""Text format: read a prototxt into Blocks, and the one printer that writes them.
+"""Text format: parse a prototxt into Blocks, and print Blocks.
 
-The reader takes what Caffe's own takes (C++ ``TextFormat``) and knows no schema: which
-fields there are, and of what type, ``formats.schema`` checks afterwards. Three forms are
-legal only for repeated fields and are left for it to judge: the items of ``name: [1]``
+The reader accepts what Caffe's own accepts (C++ ``TextFormat``) and knows no schema:
+``formats.schema`` checks fields and types afterwards. Three forms are legal only for
+repeated fields and are left for it to judge: the items of ``name: [1]``
 are :class:`ListItem`, ``name: []`` has the value :data:`EMPTY_LIST`, and ``name []``
 :data:`EMPTY_BLOCK_LIST`.
 
 Two limits are ours, not C++'s: a file has at most 256 MiB and a number at most 4096
-characters; blocks nest at most 100 deep, which no message of Caffe's does.
+characters; blocks nest at most 100 deep, more than any message of Caffe's.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def parse(source: Source, sink: Sink, *, fast: bool = True) -> Block:
-    """Read a text into an untyped Block; every syntax error of it goes to the sink.
+    """Read a text into an untyped Block; all syntax errors are reported to the sink.
 
-    After an error the Block holds what could be understood. ``fast=False`` reads every
-    statement by the exact tokens, for tests to compare.
+    After an error the Block holds what could be read. ``fast=False`` reads every
+    statement with the exact tokenizer, for tests to compare.
     """
     data = source.data
     if len(data) > LARGEST_FILE:
-        message = f"the file has {len(data)} bytes; a prototxt may have {LARGEST_FILE}"
+        message = f"the file has {len(data)} bytes; expected at most {LARGEST_FILE}"
         sink.error("file-too-large", message)
         return Block()
     text = data.decode("latin-1")

@@ -1,4 +1,4 @@
-"""Read a whole text: parse it, guess what message it is, and give its values types."""
+"""Read a whole text: parse it, guess which message it is, and type its values."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from prototxt_gen.formats.prototxt import parse
 from prototxt_gen.formats.schema import UNION, schema
 from prototxt_gen.formats.text.resolve import resolve
 
-#: What a prototxt may hold; a file that fits several is the first.
+#: The messages that a prototxt may hold; the first is taken where several fit.
 ROOTS = ("NetParameter", "SolverParameter", "LabelMap")
 
 
 def read_text(
     source: Source, sink: Sink, message: str | None = None, dialect: str | None = None
 ) -> Document:
-    """The typed document of a text; every error of syntax and schema goes to the sink.
+    """The typed document of a text; all errors of syntax and schema are reported to the sink.
 
     The root has no type where the dialect that is asked for lacks the message.
     ``message`` is the type of the root, guessed from the names of its fields where None;
@@ -35,7 +35,7 @@ def read_text(
 
 
 def guess_message(root: Block) -> str:
-    """The root message that knows most of a block's fields."""
+    """The root message that knows the most fields of a block."""
     names = {field.name for field in root}
     for name in ("bvlc", UNION):
         known = {

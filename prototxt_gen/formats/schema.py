@@ -1,4 +1,4 @@
-"""Message types: what fields there are in a dialect, and of what type.
+"""Message types: the fields of a dialect, and their types.
 
 A :class:`Schema` is one dialect, or the *union* of all, which reads text that no single
 dialect explains. Messages are built when they are first asked for.
@@ -42,8 +42,8 @@ _CONVERTERS: dict[int, scalars.Converter] = {
 class FieldType:
     """One declaration of a field.
 
-    ``convert`` is None for a message field; ``dialects`` is the set of those that declare
-    it so, as a bit mask in the order of ``DIALECTS``.
+    ``convert`` is None for a message field; ``dialects`` is the set of dialects with this
+    declaration, as a bit mask in the order of ``DIALECTS``.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Message:
         self.name = name
         #: The declarations of each field: one in a single dialect, several in the union.
         self.fields = fields
-        #: Fields that every declaration of them requires.
+        #: Fields that all their declarations require.
         self.required = tuple(
             field for field, declared in fields.items() if all(d.required for d in declared)
         )
@@ -113,7 +113,7 @@ class Schema:
         return found
 
     def dialects(self, message: str) -> int:
-        """Those of the dialects that have a message, as a bit mask."""
+        """The dialects that have a message, as a bit mask."""
         mask = 0
         for bit, _ in self._declared.get(message, ()):
             mask |= bit
@@ -147,7 +147,7 @@ class Schema:
         return fields
 
     def _signature(self, bit: int, field: FieldDescriptorProto) -> Any:
-        """What makes two declarations of a field one; a default does not."""
+        """What makes two declarations of a field the same; the default does not count."""
         values: Any = None
         if field.type == _F.TYPE_ENUM:
             values = tuple(self._enums[bit, field.type_name.removeprefix(PACKAGE)].items())

@@ -1,1 +1,1 @@
-"""The typed net between every format: reading, writing, checks, shapes."""
+"""The typed net between all formats: reading, writing, checks, shapes."""

@@ -1,6 +1,6 @@
 """What Caffe refuses when it builds a net (net.cpp, Net::Init), each with a rule name.
 
-Each check takes time linear in the size of the net. Shapes are ``graph.infer``'s.
+Each check takes time linear in the size of the net. ``graph.infer`` infers shapes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def check(
     """Report everything that Caffe would refuse; return the shapes that are known.
 
     ``given`` are shapes of inputs, as in ``graph.infer.infer``; ``dialect`` is the one that
-    was asked for, and ``unknown_types`` what ``graph.type_check`` says of others.
+    was asked for, and ``unknown_types`` how ``graph.type_check`` reports unknown types.
     """
     check_rules(graph, sink)
     check_types(graph, sink, dialect, unknown_types)
@@ -43,7 +43,7 @@ def check(
 
 
 def checked(graph: Graph, given: Mapping[str, Shape] | None = None) -> Shapes:
-    """The shapes of a net; raises GraphError, with everything, where Caffe would refuse it."""
+    """The shapes of a net; raises GraphError with all problems where Caffe would refuse it."""
     sink = Sink(graph.source)
     shapes = check(graph, sink, given)
     sink.raise_errors(GraphError)
@@ -51,7 +51,7 @@ def checked(graph: Graph, given: Mapping[str, Shape] | None = None) -> Shapes:
 
 
 def need_inputs(graph: Graph, shapes: Shapes) -> None:
-    """Raise GraphError where the shape of an input is not known."""
+    """Raise GraphError where the shape of an input is unknown."""
     for ref in graph.inputs:
         shape = shapes.blobs.get(ref)
         if shape is None or None in shape:
@@ -62,7 +62,7 @@ def need_inputs(graph: Graph, shapes: Shapes) -> None:
 
 
 def check_rules(graph: Graph, sink: Sink) -> None:
-    """A layer has rules to include it or to exclude it, not both (FilterNet)."""
+    """A layer has rules either to include it or to exclude it (FilterNet)."""
     for node in graph.nodes:
         if node.source.has("include") and node.source.has("exclude"):
             sink.error(
@@ -74,10 +74,10 @@ def check_rules(graph: Graph, sink: Sink) -> None:
 
 
 def check_wiring(graph: Graph, sink: Sink) -> None:
-    """Every bottom has been written, and every blob has one source.
+    """Every bottom is the top of an earlier layer, and every blob has one source.
 
-    A layer may write over its own bottom, of the same index, if no other layer reads that
-    value: for two readers Caffe splits the blob, and the layer is then a second source
+    A layer may write over its own bottom, of the same index, if no other layer reads the
+    old value: for two readers Caffe splits the blob, and the layer is then a second source
     (AppendTop, insert_splits.cpp).
     """
     readers = _readers(graph)
@@ -100,7 +100,7 @@ def check_wiring(graph: Graph, sink: Sink) -> None:
 
 
 def check_counts(graph: Graph, sink: Sink) -> None:
-    """As many bottoms and tops as the type takes, and what must match their number."""
+    """Each layer has as many bottoms, tops and per-blob fields as its type takes."""
     for node in graph.nodes:
         arity = node.layer.arity()
         _check_count(node, "bottom", len(node.bottoms), arity.bottoms, sink)
@@ -109,7 +109,7 @@ def check_counts(graph: Graph, sink: Sink) -> None:
             sink.error(
                 "top-count",
                 f"has {len(node.bottoms)} bottoms and {len(node.tops)} tops; "
-                f"{node.type} takes as many of one as of the other",
+                f"{node.type} takes equally many of both",
                 span=node.span,
                 layer=node.name,
             )
@@ -124,13 +124,13 @@ def check_counts(graph: Graph, sink: Sink) -> None:
 
 
 def check_layers(graph: Graph, sink: Sink) -> None:
-    """What the set-up of each layer refuses, and names that two layers have."""
+    """What the set-up of each layer refuses, and names that several layers share."""
     seen: dict[str, Node] = {}
     for node in graph.nodes:
         if not node.layer.in_place and any(map(node.in_place, range(len(node.tops)))):
             sink.error(
                 "in-place-refused",
-                f"works in place on {node.tops[0].blob!r}, which {node.type} does not",
+                f"works in place on {node.tops[0].blob!r}, which {node.type} does not support",
                 span=field_span(node, "top"),
                 layer=node.name,
                 help="give the top a name of its own",
@@ -147,7 +147,7 @@ def check_layers(graph: Graph, sink: Sink) -> None:
         if node.name and seen.setdefault(node.name, node) is not node:
             sink.warning(
                 "duplicate-name",
-                f"another layer is called {node.name!r} too; weights are found by name, and "
+                f"another layer is also called {node.name!r}; weights are found by name, so "
                 "Caffe would give both the same",
                 span=field_span(node, "name"),
                 layer=node.name,
@@ -155,7 +155,7 @@ def check_layers(graph: Graph, sink: Sink) -> None:
 
 
 def _readers(graph: Graph) -> dict[Ref, list[str]]:
-    """Who reads each blob; a top with a loss_weight is read by its loss (insert_splits.cpp)."""
+    """The readers of each blob; the loss reads a top with a loss_weight (insert_splits.cpp)."""
     readers: defaultdict[Ref, list[str]] = defaultdict(list)
     for node in graph.nodes:
         for ref in node.bottoms:
@@ -169,7 +169,7 @@ def _readers(graph: Graph) -> dict[Ref, list[str]]:
 def _unknown_bottom(node: Node, index: int, ref: Ref, later: str | None, sink: Sink) -> None:
     sink.error(
         "unknown-bottom",
-        f"bottom {ref.blob!r} is the top of no layer in front of this one",
+        f"bottom {ref.blob!r} is not the top of an earlier layer",
         span=field_span(node, "bottom", index),
         layer=node.name,
         help=f"layer {later!r} makes it, but comes later" if later is not None else None,
@@ -180,7 +180,7 @@ def _duplicate_top(node: Node, index: int, first: str, sink: Sink) -> None:
     sink.error(
         "duplicate-top",
         f"top {node.tops[index].blob!r} is already the top of layer {first!r}; expected a new "
-        "name, or that of the bottom in the same place",
+        "name, or that of the bottom at the same index",
         span=field_span(node, "top", index),
         layer=node.name,
     )
@@ -191,7 +191,7 @@ def _shared_in_place(node: Node, index: int, readers: Sequence[str], sink: Sink)
     other = next((reader for reader in readers if reader != own), "it")
     sink.error(
         "in-place-shared",
-        f"works in place on {blob!r}, which {other} reads too: Caffe then finds two sources "
+        f"works in place on {blob!r}, which {other} also reads: Caffe then finds two sources "
         f"of {blob!r}",
         span=field_span(node, "top", index),
         layer=node.name,
@@ -216,7 +216,7 @@ def _check_count(node: Node, what: str, found: int, bounds: tuple[int, int], sin
 
 
 def _check_each(node: Node, field: str, what: str, number: int, sink: Sink) -> None:
-    """A field stands not at all, or once for each bottom or top."""
+    """A field is absent, or given once for each bottom or top."""
     found = len(node.source.all(field))
     if found and found != number:
         sink.error(
@@ -228,7 +228,7 @@ def _check_each(node: Node, field: str, what: str, number: int, sink: Sink) -> N
 
 
 def _loss_without_weights(node: Node, sink: Sink) -> None:
-    """A loss gives itself one loss_weight (loss_layer.cpp), too few for several tops."""
+    """A loss gives itself a single loss_weight (loss_layer.cpp), too few for several tops."""
     sink.error(
         "loss-weight-count",
         f"has {len(node.tops)} tops and no loss_weight; expected one for each top",

@@ -1,4 +1,4 @@
-"""Two values of a blob side by side, and what all of them together say."""
+"""Two values of a blob side by side, and the verdict on all of them."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from prototxt_gen._numpy import np
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
-#: Values agree within so much of the blob's greatest, and so much of their own.
+#: Values agree within this much of the blob's greatest value, and this much of their own.
 OF_GREATEST, OF_ITSELF = 2e-5, 1e-3
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One blob on both sides; the greatest differences are absolute and relative.
+    """One blob computed by both sides; the greatest absolute and relative differences.
 
-    Where the reference is ``uniform``, one number throughout, agreement proves little, and
-    where it is ``blank``, without a finite number, nothing: then the two do not agree.
+    Where the reference is ``uniform``, one number throughout, agreement proves little. Where
+    it is ``blank``, without a finite number, it proves nothing: then the two do not agree.
     """
 
     blob: str
@@ -35,7 +35,7 @@ class Comparison:
     blank: bool = False
 
     def to_dict(self) -> dict[str, object]:
-        """The comparison as JSON has it; null is a figure that is not finite."""
+        """The comparison as JSON; null stands for a figure that is not finite."""
         return {
             "blob": self.blob,
             "layer": self.layer,
@@ -62,7 +62,7 @@ class Verdict:
 
     @property
     def agrees(self) -> bool:
-        """Whether every blob agrees, of one at least."""
+        """Whether there is a blob and every blob agrees."""
         return bool(self.comparisons) and all(comparison.agrees for comparison in self.comparisons)
 
     @property
@@ -90,12 +90,12 @@ class Verdict:
 
     @property
     def first(self) -> Comparison | None:
-        """The first blob that does not."""
+        """The first blob that does not agree."""
         return next((c for c in self.comparisons if not c.agrees), None)
 
 
 def compare(blob: str, layer: str, ours: Array, theirs: Array) -> Comparison:
-    """Two values of one blob; ours is the reference."""
+    """Compare two values of one blob; ours is the reference."""
     if ours.shape != theirs.shape:
         nan = float("nan")
         return Comparison(blob, layer, ours.shape, theirs.shape, nan, nan, nan, False)

@@ -1,6 +1,6 @@
 """Fillers that Caffe refuses; a net without weights fills them as it is built.
 
-A caffemodel takes the place of what was filled, so that ``graph.check`` does not ask.
+A caffemodel replaces what was filled, so ``graph.check`` does not check fillers.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from prototxt_gen.layers.parts.shapes import Shape, show
 
 
 def check_fillers(graph: Graph, shapes: Shapes, sink: Sink) -> None:
-    """Report fillers that do not exist, and those that cannot fill their weights."""
+    """Report fillers of unknown types, and those that cannot fill their blobs."""
     for index, node in enumerate(graph.nodes):
         wanted = shapes.weights.get(index)
         if not wanted or node.source.has("blobs"):

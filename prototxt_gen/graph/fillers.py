@@ -1,6 +1,6 @@
-"""Weights that no file has: as Caffe's fillers make them (filler.hpp), zeros, or random ones.
+"""Initial weights: as Caffe's fillers make them (filler.hpp), zeros, or random ones.
 
-Numbers come from a seed and the layer's name, so that the same net gets the same weights.
+Numbers come from a seed and the layer's name, so that a net always gets the same weights.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def initial(graph: Graph, shapes: Shapes, init: Init, seed: int = 0) -> dict[str
 
 
 def _known(node: Node, shape: Shape) -> tuple[int, ...]:
-    """A shape without unknown axes; raises WeightsError where it has one."""
+    """A shape without unknown dimensions; raises WeightsError where it has one."""
     size = tuple(dim for dim in shape if dim is not None)
     if len(size) < len(shape):
         raise WeightsError(
@@ -62,7 +62,7 @@ def _one(node: Node, weight: Weight, size: tuple[int, ...], init: Init, random: 
         if weight.random is not None:
             return np.full(size, weight.random, np.float32)
         return _random(size, random)
-    # Caffe asks for presence: an empty block is a filler too, constant 0.
+    # Caffe checks for presence: an empty block is also a filler, constant 0.
     if weight.filler is None or not node.params.has(weight.filler):
         return np.full(size, weight.value, np.float32)
     filler = node.params.block(weight.filler)
@@ -75,14 +75,14 @@ def _one(node: Node, weight: Weight, size: tuple[int, ...], init: Init, random: 
 
 
 def _boundless(filler: Block) -> Iterator[str]:
-    """Numbers that Caffe would take, and that give no weights."""
+    """Numbers that Caffe accepts but that give no usable weights."""
     for name, usual in (("min", 0.0), ("max", 1.0), ("mean", 0.0), ("std", 1.0)):
         if not isfinite(value := filler.get(name, float, usual)):
             yield f"{name} is {value:g}; expected a finite number"
 
 
 def _random(size: tuple[int, ...], random: Random) -> Array:
-    """Matrices by their fan-in, factors near 1, and biases near 0."""
+    """Matrices scaled by their fan-in, factors near 1, and biases near 0."""
     if len(size) > 1:
         spread = sqrt(2 / max(1, int(np.prod(size[1:]))))
         return np.asarray(random.normal(0, spread, size), np.float32)
@@ -103,7 +103,7 @@ def _gaussian(filler: Block, size: tuple[int, ...], random: Random) -> Array:
     values = random.normal(mean, std, size)
     sparse = filler.get("sparse", int, -1)
     if sparse >= 0:
-        # So many inputs of each output are not 0, on average.
+        # The average number of inputs of each output that are not 0.
         values = values * (random.random(size) < sparse / max(1, size[0]))
     return np.asarray(values)
 

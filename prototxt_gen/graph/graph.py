@@ -1,8 +1,8 @@
 """A net as a list of nodes whose blobs have versions.
 
 Caffe lets a layer write into its bottom ("in place"), so that one name stands for several
-values in turn. A :class:`Ref` tells them apart: version 0 is the first value of a blob,
-and each layer that writes it again makes the next.
+values in turn. A :class:`Ref` distinguishes them: version 0 is the first value of a blob,
+and each layer that writes it again makes the next version.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from prototxt_gen.layers.parts.phase import own_phase
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array
 
-NEVER = -1  #: the version of a blob that nobody has written
+NEVER = -1  #: the version of a blob that no layer has written
 
 
 class Ref(NamedTuple):
-    """A blob, at one of its versions."""
+    """A blob, in one of its versions."""
 
     blob: str
     version: int
@@ -33,9 +33,9 @@ class Ref(NamedTuple):
 class Node:
     """One layer of a net.
 
-    ``source`` is its ``layer`` block as it was read. What the layer type does not model
-    (fillers, lr_mult, engine, unknown fields) is kept there alone; for a layer that was
-    made and not read it holds nothing else.
+    ``source`` is its ``layer`` block as it was read, and the only place of what the layer
+    type does not model (fillers, lr_mult, engine, unknown fields). For a layer that was
+    made and not read, it holds nothing else.
     """
 
     name: str
@@ -43,16 +43,16 @@ class Node:
     bottoms: tuple[Ref, ...]
     tops: tuple[Ref, ...]
     source: Block
-    field: Field | None = None  #: the field of the file whose value ``source`` is
+    field: Field | None = None  #: the field of the file whose value is ``source``
 
     @property
     def span(self) -> Span | None:
-        """Where the name of the layer's block stands; None where there is no text."""
+        """The place of the layer's name in the text; None where there is no text."""
         return self.field.name_span if self.field else None
 
     @property
     def type(self) -> str:
-        """The type as the file has it."""
+        """The type as written in the file."""
         return self.source.get("type", str, self.layer.type)
 
     @property
@@ -62,11 +62,11 @@ class Node:
 
     @property
     def phase(self) -> Literal["TRAIN", "TEST"] | None:
-        """The layer's own phase, which goes before that of the net; None where it has none."""
+        """The layer's own phase, which overrides the net's; None where it has none."""
         return own_phase(self.source)
 
     def in_place(self, top: int) -> bool:
-        """Whether a top is written over the bottom of the same index (net.cpp, AppendTop)."""
+        """Whether a top overwrites the bottom of the same index (net.cpp, AppendTop)."""
         return top < len(self.bottoms) and self.tops[top].blob == self.bottoms[top].blob
 
 
@@ -77,9 +77,9 @@ InputForm = Literal["layers", "input_shape", "input_dim"]
 class Graph:
     """A net in the order of its layers.
 
-    ``stored`` has the weights of a caffemodel by the names of their layers, where one was
-    read; ``graph.weights`` gives each node its own.
-    ``header`` holds the fields of the net that are no layers. Where ``input_form`` is not
+    ``stored`` holds the weights of a caffemodel by layer name, where one was read;
+    ``graph.weights`` assigns them to nodes.
+    ``header`` holds the fields of the net other than layers. Where ``input_form`` is not
     ``layers``, the first node stands for the ``input`` fields of the net.
     """
 
@@ -95,7 +95,7 @@ class Graph:
     ) -> None:
         self.name = name
         self.stored = dict(stored or {})
-        self.hidden: set[str] = set()  #: blobs that are no outputs though no layer reads them
+        self.hidden: set[str] = set()  #: blobs that are not outputs although no layer reads them
         self.header = list(header)
         self.input_form: InputForm = input_form
         self.source = source
@@ -112,9 +112,9 @@ class Graph:
         source: Block | None = None,
         field: Field | None = None,
     ) -> Node:
-        """Append a layer that reads the present values of its bottoms; return its node.
+        """Append a layer that reads the latest versions of its bottoms; return its node.
 
-        A bottom that nobody has written yet has the version ``NEVER``, which
+        A bottom that no layer has written yet has the version ``NEVER``, which
         ``graph.check`` reports.
         """
         versions = self._versions
@@ -129,19 +129,19 @@ class Graph:
 
     @property
     def inputs(self) -> tuple[Ref, ...]:
-        """What the user gives: the tops of the nodes whose role is INPUT."""
+        """The inputs of the net: the tops of the nodes with the role INPUT."""
         return tuple(
             top for node in self.nodes if node.layer.role is Role.INPUT for top in node.tops
         )
 
     @property
     def sources(self) -> frozenset[str]:
-        """The blobs of layers without bottoms, whose shapes may be given."""
+        """The tops of layers without bottoms, whose shapes may be given."""
         return frozenset(top.blob for node in self.nodes if not node.bottoms for top in node.tops)
 
     @property
     def outputs(self) -> tuple[Ref, ...]:
-        """What no layer reads or overwrites, in the order of the layers."""
+        """The blobs that no layer reads or overwrites, in the order of the layers."""
         read = {ref for node in self.nodes for ref in node.bottoms}
         return tuple(
             top

@@ -1,4 +1,4 @@
-"""The shapes of all blobs and weights of a net, and what they cost."""
+"""The shapes of all blobs and weights of a net, and the cost of its layers."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from prototxt_gen.layers.parts.shapes import MAX_AXES, MAX_COUNT, Shape, count, 
 
 @dataclass(slots=True)
 class Shapes:
-    """What is known of a net: the shape of each blob, and of each node's weights.
+    """What is known of a net: the shape of each blob, and the shapes of each node's weights.
 
     A blob or a node that is missing here has no known shape.
     """
 
     blobs: dict[Ref, Shape] = field(default_factory=dict)
-    weights: dict[int, tuple[Shape, ...]] = field(default_factory=dict)  #: by index of node
-    #: Why nothing is known from a node on, by index of node.
+    weights: dict[int, tuple[Shape, ...]] = field(default_factory=dict)  #: by node index
+    #: Why shapes are unknown from a node on, by node index.
     reasons: dict[int, str] = field(default_factory=dict)
 
     def of(self, refs: Iterable[Ref]) -> tuple[Shape, ...] | None:
-        """The shapes of several blobs; None where one of them is not known."""
+        """The shapes of several blobs; None where one of them is unknown."""
         found = [self.blobs.get(ref) for ref in refs]
         return None if None in found else tuple(shape for shape in found if shape is not None)
 
 
 def infer(graph: Graph, sink: Sink, given: Mapping[str, Shape] | None = None) -> Shapes:
-    """The shapes of a net; a layer that cannot take its bottoms goes to the sink.
+    """The shapes of a net; a layer that cannot take its bottoms is reported to the sink.
 
-    What comes after such a layer, or after one of an unknown type, is not known. ``given``
-    are shapes that take the place of those that layers without bottoms have. Raises
-    ShapeError where it names a blob that no such layer makes.
+    After such a layer, or one of an unknown type, shapes are unknown. ``given`` are shapes
+    that replace those of layers without bottoms. Raises ShapeError where it names a blob
+    that no such layer makes.
     """
     given = given or {}
     _need_inputs(graph, given)
@@ -68,7 +68,7 @@ def infer(graph: Graph, sink: Sink, given: Mapping[str, Shape] | None = None) ->
 
 
 def costs(graph: Graph, shapes: Shapes) -> Iterator[tuple[Node, Cost]]:
-    """Each node that has known shapes, with its cost; a shared weight counts once."""
+    """Each node with known shapes and its cost; a shared weight counts once."""
     seen: set[str] = set()
     for index, node in enumerate(graph.nodes):
         bottoms, tops = shapes.of(node.bottoms), shapes.of(node.tops)
@@ -78,7 +78,7 @@ def costs(graph: Graph, shapes: Shapes) -> Iterator[tuple[Node, Cost]]:
 
 
 def _repeated(node: Node, weights: tuple[Shape, ...], seen: set[str]) -> int:
-    """The elements of those weights of a node that an earlier node has as well."""
+    """The number of elements of a node's weights that an earlier node shares."""
     total = 0
     for param, shape in zip(node.source.blocks("param"), weights, strict=False):
         name = param.get("name", str, "")
@@ -96,7 +96,7 @@ def _less(cost: Cost, shared: int) -> Cost:
 
 
 def total_cost(graph: Graph, shapes: Shapes) -> Cost:
-    """The sum over all nodes that have known shapes."""
+    """The sum over all nodes with known shapes."""
     found = [cost for _, cost in costs(graph, shapes)]
     return Cost(*(sum(column) for column in zip(*found, strict=True))) if found else Cost()
 
@@ -108,7 +108,7 @@ def _tops(node: Node, bottoms: tuple[Shape, ...], given: Mapping[str, Shape]) ->
     if all(name in given for name in names):
         return tuple(given[name] for name in names)
     own = node.layer.shapes(bottoms, len(names))
-    # Tops of one layer have one batch: a label has as many rows as there are images.
+    # The tops of one layer share a batch: there are as many labels as images.
     batches = {s[0]: given[n][0] for n, s in zip(names, own, strict=True) if s and given.get(n)}
     return tuple(
         given.get(name, (batches.get(shape[0], shape[0]), *shape[1:]) if shape else shape)
@@ -125,7 +125,7 @@ def _need_inputs(graph: Graph, given: Mapping[str, Shape]) -> None:
 
 
 def _problem(node: Node) -> str | None:
-    """What is wrong with a node whatever its bottoms' shapes are; ``graph.check`` reports it."""
+    """What is wrong with a node for any shapes of its bottoms; ``graph.check`` reports it."""
     if not node.layer.arity().fits(len(node.bottoms), len(node.tops)):
         return "it has a wrong number of bottoms or tops"
     problem = next((found for found in node.layer.problems() if not found.warning), None)
@@ -149,7 +149,7 @@ def _check_sizes(
     tops: tuple[Shape, ...],
     sink: Sink,
 ) -> None:
-    # Behind a blob that is too large the layers after it would say the same again.
+    # After a blob that is too large, the layers after it would only repeat this.
     fresh = () if any((count(shape) or 0) > MAX_COUNT for shape in bottoms) else tops
     for what, found in (("weight", weights), ("top", fresh)):
         for index, shape in enumerate(found):
@@ -167,19 +167,19 @@ def _check_sizes(
                 sink.error(
                     "blob-too-large",
                     f"{what} {index} would be {show(shape)}, {elements} elements; "
-                    f"Caffe counts to {MAX_COUNT} (blob.cpp)",
+                    f"Caffe allows {MAX_COUNT} (blob.cpp)",
                     span=node.span,
                     layer=node.name,
                 )
 
 
 def param_span(node: Node, field: str | None) -> Span | None:
-    """Where a parameter of a node stands, else where the node does."""
+    """The place of a parameter of a node, else that of the node."""
     found = node.params.field(field) if field else None
     return (found and found.span) or (field_span(node, field) if field else None) or node.span
 
 
 def field_span(node: Node, name: str, index: int = 0) -> Span | None:
-    """Where the value of a field of the ``layer`` block stands, else where the node does."""
+    """The place of the value of a field in the ``layer`` block, else that of the node."""
     found = [f for f in node.source if f.name == name][index : index + 1]
     return found[0].value_span if found else node.span

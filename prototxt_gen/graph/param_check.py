@@ -1,4 +1,4 @@
-"""What Caffe refuses of the ``param`` fields of layers, which rate and share their weights."""
+"""What Caffe refuses in ``param`` fields, which set learning rates and share weights."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def check_params(graph: Graph, shapes: Shapes, sink: Sink) -> None:
                 span=field_span(node, "param", len(weights)),
                 layer=node.name,
             )
-        # NVIDIA's Caffe has another BatchNorm, which takes rates.
+        # NVIDIA's Caffe has another BatchNorm, which accepts learning rates.
         if graph.dialect != "nvcaffe":
             _check_statistics(node, params, weights, sink)
         for position, (param, shape) in enumerate(zip(params, weights or (), strict=False)):
@@ -60,7 +60,7 @@ def _check_shared(
     owned: Shape,
     sink: Sink,
 ) -> None:
-    """Weights that share a name have one shape, or one count where PERMISSIVE (AppendParam)."""
+    """Shared weights have the same shape, or with PERMISSIVE the same count (AppendParam)."""
     if param.get("share_mode", str, "STRICT") == "PERMISSIVE":
         equal = count(shape) == count(owned)
     else:
@@ -69,7 +69,7 @@ def _check_shared(
         sink.error(
             "shared-param-shape",
             f"shares {param.get('name', str, '')!r} with layer {owner.name!r}, but its weight "
-            f"is {show(shape)} and that of the other {show(owned)}",
+            f"is {show(shape)} and the other's {show(owned)}",
             span=field_span(node, "param", index),
             layer=node.name,
         )

@@ -1,4 +1,4 @@
-"""Which layers a net has in a phase (net.cpp, FilterNet and StateMeetsRule)."""
+"""Which layers are in a net in a phase (net.cpp, FilterNet and StateMeetsRule)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PHASES: tuple[Phase, Phase] = ("TEST", "TRAIN")
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a net's rules are held against; ``stages`` and ``level`` are the user's own."""
+    """The state that a net's rules are checked against; the user gives ``stages`` and ``level``."""
 
     phase: Phase = "TEST"
     stages: frozenset[str] = frozenset()
@@ -41,9 +41,9 @@ def included(layer: Block, state: State) -> bool:
 
 
 def phases_of(root: Block) -> tuple[Phase, ...]:
-    """The phases that a net is made for: one where no rule of any layer asks for the phase.
+    """The phases that a net is made for: a single one where no rule names a phase.
 
-    A net whose rules include layers in one phase alone, and exclude none, is made for that.
+    A net whose rules include layers in one phase only, and exclude none, is made for that.
     """
     includes = set(_phases(root, "include"))
     excludes = set(_phases(root, "exclude"))

@@ -11,28 +11,28 @@ from prototxt_gen.layers import read_layer
 
 
 def read(document: Document, sink: Sink, state: State | None = None) -> Graph:
-    """The graph of a net in a state; TEST without stages, where None.
+    """The graph of a net in a state; the phase TEST without stages, where None.
 
-    A V0 or V1 net is upgraded first. What makes no sense is reported to the sink, and the
-    graph holds what is left.
+    A V0 or V1 net is upgraded first. Problems are reported to the sink, and the
+    graph holds the rest.
     """
     return build(upgraded(document, sink), sink, state or State())
 
 
 def upgraded(document: Document, sink: Sink) -> Document:
-    """The net in its present form, but for ``input`` fields, which a graph keeps."""
+    """The net in its present form, except for ``input`` fields, which a graph keeps."""
     root = upgrade_net(document.root, sink, inputs=False)
     return Document(root, document.source, document.dialect)
 
 
 def need_layers(root: Block, sink: Sink) -> None:
-    """Report a net without anything in it, as an empty file is one; Caffe makes no use of it."""
+    """Report a net without layers, such as an empty file, which Caffe accepts."""
     if not any(root.has(name) for name in ("layer", "layers", "input")):
-        sink.error("empty-net", "there is no layer; expected a net of one or more")
+        sink.error("empty-net", "the net has no layer; expected at least one")
 
 
 def build(document: Document, sink: Sink, state: State) -> Graph:
-    """The graph, in a state, of a net that is upgraded."""
+    """The graph, in a state, of an upgraded net."""
     root = document.root
     state = state.within(root)
     header = [field for field in root if field.name not in ("layer", "layers")]

@@ -1,4 +1,4 @@
-"""A whole net computed by numpy, layer by layer: the reference for everything else."""
+"""A whole net computed by numpy, layer by layer: the reference for all other results."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def run(
     graph: Graph, weights: Weights, inputs: Mapping[str, Array], *, keep: bool = True
 ) -> dict[Ref, Array]:
-    """Every version of every blob, from the inputs by the names of their blobs.
+    """Every version of every blob, computed from the inputs by blob name.
 
     With ``keep=False`` a blob is forgotten after its last reader, but for outputs. Raises
     UnsupportedError where a layer has no reference, an empty blob or too large a one, and

@@ -1,4 +1,4 @@
-"""Values for the inputs of a net, where nobody gives any."""
+"""Values for the inputs of a net, where the user gives none."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Random = Any  #: numpy.random.Generator
 
 
 def seeded(graph: Graph, shapes: Mapping[str, Shape], seed: int = 0) -> dict[str, Array]:
-    """Values for the inputs of a net: normal ones, or such as the layers that read them take."""
+    """Values for the inputs of a net: normally distributed, or as their readers require."""
     random = np.random.default_rng(seed)
     wanted = _wanted(graph, shapes)
     return {
@@ -29,9 +29,9 @@ def seeded(graph: Graph, shapes: Mapping[str, Shape], seed: int = 0) -> dict[str
 
 
 def _wanted(graph: Graph, given: Mapping[str, Shape]) -> dict[Ref, Sample]:
-    """What the first layer that makes demands on a blob asks of it.
+    """The first requirement that a reading layer has for the values of a blob.
 
-    A layer that only moves values hands on what is asked of its tops.
+    A layer that only moves values passes on what its tops require.
     """
     known = graph.sources
     shapes = infer(graph, Sink(), {name: s for name, s in given.items() if name in known})

@@ -1,7 +1,7 @@
 """What Caffe refuses in a solver, when it is built or at its first step.
 
-A table of rules, each with the C++ source that it stands for. A rule that names no refusal
-of Caffe's is a warning: the solver runs, and hardly as it was meant to.
+A table of rules, each with the C++ source that it comes from. A rule without a refusal in
+Caffe is a warning: the solver runs, but hardly as intended.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ TRAIN_NETS = ("net", "net_param", "train_net", "train_net_param")
 
 
 class Rule(NamedTuple):
-    """One rule: its name, where it is from, what it is about, and what it finds wrong."""
+    """One rule: its name, source and field, and a check that describes the problem."""
 
     name: str
     source: str
     field: str
     find: Callable[[Block], str | None]
     severity: Severity = Severity.ERROR
-    #: Whether a fork may have more than BVLC: for a fork's solver it is a warning.
+    #: Whether a fork may have more values than BVLC: for a fork's solver it is a warning.
     open: bool = False
 
 
 def check_solver(root: Block, sink: Sink, dialect: str = "bvlc") -> None:
-    """Report what is wrong with a solver that has ``type`` for ``solver_type``."""
+    """Report the problems of a solver, once it has ``type`` in place of ``solver_type``."""
     for rule in RULES:
         message = rule.find(root)
         if message is None:
@@ -68,7 +68,7 @@ def _test_interval(solver: Block) -> str | None:
     interval = solver.get("test_interval", int, 0)
     if interval > 0 or not (solver.has("test_iter") or _own_test_nets(solver)):
         return None
-    return f"test_interval is {interval}, and there is a test net; expected at least 1"
+    return f"test_interval is {interval} with a test net; expected at least 1"
 
 
 def _type(solver: Block) -> str | None:
@@ -85,7 +85,7 @@ def _stepsize(solver: Block) -> str | None:
     size = solver.get("stepsize", int, 0)
     if solver.get("lr_policy", str, "") not in ("step", "sigmoid") or size > 0:
         return None
-    return f"stepsize is {size}; the lr_policy expects at least 1"
+    return f"stepsize is {size}; the lr_policy requires at least 1"
 
 
 def _gamma(solver: Block) -> str | None:
@@ -99,7 +99,7 @@ def _momentum(solver: Block) -> str | None:
     type, momentum = solver.get("type", str, "SGD"), solver.get("momentum", float, 0.0)
     if type not in ("AdaGrad", "RMSProp") or momentum == 0:
         return None
-    return f"momentum is {momentum:g}; {type} goes without"
+    return f"momentum is {momentum:g}; {type} has none"
 
 
 def _rms_decay(solver: Block) -> str | None:
@@ -127,21 +127,21 @@ def _iter_size(solver: Block) -> str | None:
 def _snapshot_prefix(solver: Block) -> str | None:
     if solver.get("snapshot", int, 0) == 0 or solver.has("snapshot_prefix"):
         return None
-    return "snapshot without snapshot_prefix: files are called as the solver's own"
+    return "snapshot without snapshot_prefix: snapshots take the name of the solver file"
 
 
 def _lacking(solver: Block) -> str | None:
     policy = solver.get("lr_policy", str, "")
     wanted = _WANTED.get(policy, ())
     lacking = [name for name in wanted if not solver.has(name)]
-    return f"lr_policy {policy!r} expects {' and '.join(lacking)}" if lacking else None
+    return f"lr_policy {policy!r} requires {' and '.join(lacking)}" if lacking else None
 
 
 def _stepvalue(solver: Block) -> str | None:
     values = solver.get_list("stepvalue", int)
     if solver.get("lr_policy", str, "") != "multistep" or list(values) == sorted(set(values)):
         return None
-    return f"stepvalue is {', '.join(map(str, values))}; expected rising numbers"
+    return f"stepvalue is {', '.join(map(str, values))}; expected ascending numbers"
 
 
 def _adam(solver: Block) -> str | None:
@@ -157,10 +157,10 @@ def _adam(solver: Block) -> str | None:
 def _clip_gradients(solver: Block) -> str | None:
     if solver.get("clip_gradients", float, -1.0) != 0:
         return None
-    return "clip_gradients is 0, so that nothing is learned; expected more, or -1 for no limit"
+    return "clip_gradients is 0, so nothing is learned; expected more than 0, or -1 for no limit"
 
 
-#: What the rate stays at, or falls to 0, without.
+#: The fields without which the learning rate stays constant, or falls to 0.
 _WANTED = {
     "step": ("gamma",),
     "exp": ("gamma",),

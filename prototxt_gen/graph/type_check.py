@@ -1,4 +1,4 @@
-"""Layer types that a Caffe does not have (LayerRegistry::CreateLayer, layer_factory.hpp)."""
+"""Layer types that Caffe does not have (LayerRegistry::CreateLayer, layer_factory.hpp)."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def check_types(
 ) -> None:
     """Report types that Caffe would not find.
 
-    For the dialect ``bvlc`` that is every type that BVLC lacks. Else an empty type is an
-    error, and one that is nearly a known one; ``unknown`` says what any other is that is not
-    known. An error is reported for each layer, a warning once for each type.
+    For the dialect ``bvlc`` that is every type that BVLC does not have. Otherwise an empty type
+    and a misspelt known one are errors; ``unknown`` is how to report other unknown types. An
+    error is reported for each layer, a warning once for each type.
     """
     warned: set[str] = set()
     for node in graph.nodes:
@@ -34,7 +34,7 @@ def check_types(
         if not name:
             _report(node, sink, "has no type", "write the layer's type")
         elif dialect == "bvlc":
-            _report(node, sink, f"type {name!r} is none of BVLC's Caffe", _help(name))
+            _report(node, sink, f"BVLC's Caffe has no type {name!r}", _help(name))
         elif name not in FORKS and name not in warned:
             near = () if name in ELSEWHERE else nearly(name)
             if near:
@@ -45,8 +45,8 @@ def check_types(
                 warned.add(name)
                 sink.warning(
                     "unknown-type",
-                    f"type {name!r} is not known: Caffe would need a layer of that name, and "
-                    "shapes behind it are not checked",
+                    f"type {name!r} is not known: Caffe would need such a layer, and "
+                    "shapes after it are not checked",
                     span=field_span(node, "type"),
                     layer=node.name,
                 )
@@ -74,7 +74,7 @@ def check_axes(graph: Graph, shapes: Shapes, sink: Sink, dialect: str | None = N
 
 
 def nearly(name: str) -> tuple[str, ...]:
-    """The types that a name is, but for case or a letter or two; the nearest first."""
+    """Known types that differ from a name only in case or by a letter or two; the nearest first."""
     known = sorted({*BVLC, *FORKS, *ELSEWHERE})
     same = [one for one in known if _plain(one) == _plain(name)]
     if same:
@@ -85,7 +85,7 @@ def nearly(name: str) -> tuple[str, ...]:
 
 
 def _slips(name: str, known: str) -> int:
-    """How many letters differ; a great number where a digit does, as in Pooling3D."""
+    """How many letters differ; many where a digit does, as in Pooling3D."""
     from difflib import SequenceMatcher
 
     if abs(len(name) - len(known)) > 2:
@@ -104,10 +104,10 @@ def _plain(name: str) -> str:
 
 
 def _help(name: str) -> str | None:
-    """Who has a type that BVLC lacks, else what is meant."""
+    """Which Caffe has a type that BVLC does not have, else what may be meant."""
     if name in FORKS or name in ELSEWHERE:
         dialects = FORKS.get(name, ())
-        return f"of the dialects {', '.join(dialects)}" if dialects else "it is a type of forks"
+        return f"known to {', '.join(dialects)}" if dialects else "known to other forks"
     near = nearly(name)
     return _did_you_mean(near) if near else None
 

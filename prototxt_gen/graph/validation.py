@@ -21,8 +21,8 @@ def validate(
 ) -> Sink:
     """What Caffe would refuse in a text: syntax, schema, and for a net its graph and shapes.
 
-    The graph is looked at only where text and schema are without an error. ``unknown_types``
-    says what a layer type is that no Caffe known here has. Raises KeyError where there is no
+    The graph is checked only where text and schema have no error. ``unknown_types`` is how
+    to report layer types that no known Caffe has. Raises KeyError where there is no
     such dialect.
     """
     sink = Sink(source)
@@ -44,7 +44,7 @@ def check_state(
     dialect: str | None = None,
     unknown_types: UnknownTypes = "warning",
 ) -> None:
-    """What Caffe would refuse in a state of a net that is upgraded, fillers included."""
+    """What Caffe would refuse in a state of an upgraded net, fillers included."""
     graph = build(net, sink, state)
     shapes = check(graph, sink, dialect=dialect, unknown_types=unknown_types)
     check_fillers(graph, shapes, sink)
@@ -66,7 +66,7 @@ def _check_stages(
 ) -> Iterator[Diagnostic]:
     """What is wrong without a stage, or in one of those that the net's rules name.
 
-    A net whose data come with a stage has no inputs without: a bottom is unknown only
+    A net whose data layers need a stage has no inputs without one: a bottom is unknown only
     where no stage makes it.
     """
     stages = [frozenset[str](), *(frozenset({name}) for name in stages_of(net.root))]

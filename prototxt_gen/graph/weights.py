@@ -22,23 +22,23 @@ _MOST_NAMED = 8  #: of the layers that only the file has
 
 @dataclass(slots=True)
 class Weights:
-    """The weights of each node by its index, in the shapes that the net has for them."""
+    """The weights of each node by its index, in the shapes that the net gives them."""
 
     of: dict[int, tuple[Array, ...]] = field(default_factory=dict)
-    extra: list[str] = field(default_factory=list)  #: layers of the file that the net has not
+    extra: list[str] = field(default_factory=list)  #: layers of the file that the net does not have
 
     def get(self, index: int) -> tuple[Array, ...]:
-        """Those of a node; empty where it has none."""
+        """The weights of a node; empty where it has none."""
         return self.of.get(index, ())
 
 
 def bind(
     graph: Graph, shapes: Shapes, stored: Mapping[str, Iterable[Array]], sink: Sink
 ) -> Weights:
-    """Give each node the weights of the layer of its name (net.cpp, CopyTrainedLayersFrom).
+    """Give each node the weights of the layer with its name (net.cpp, CopyTrainedLayersFrom).
 
-    Legacy shapes fit where the sizes agree but for axes of 1. A weight that layers share is
-    that of the last of them. What is missing or does not fit goes to the sink.
+    Legacy shapes fit where they differ only by axes of size 1. A weight that layers share is
+    that of the last of them. Missing or unfitting weights are reported to the sink.
     """
     weights = Weights()
     shared: dict[str, Array] = {}
@@ -90,7 +90,7 @@ def bind(
 def bound(
     graph: Graph, shapes: Shapes, stored: Mapping[str, Iterable[Array]] | None = None
 ) -> Weights:
-    """The same of what the graph has stored, or other weights; raises WeightsError."""
+    """The weights that the graph has stored, or others, bound to nodes; raises WeightsError."""
     sink = Sink(graph.source)
     weights = bind(graph, shapes, graph.stored if stored is None else stored, sink)
     sink.raise_errors(WeightsError)
@@ -100,14 +100,14 @@ def bound(
 def _is_foreign(
     graph: Graph, shapes: Shapes, stored: Mapping[str, Iterable[Array]], sink: Sink
 ) -> bool:
-    """Whether a file has weights, but none that the net asks for; said in one line."""
+    """Whether a file has weights, but none that the net needs; reported in one line."""
     wanted = [graph.nodes[index].name for index, found in shapes.weights.items() if found]
     if not stored or not wanted or any(name in stored for name in wanted):
         return False
     some = ", ".join(repr(name) for name in list(stored)[:3])
     sink.error(
         "weights-foreign",
-        f"the weights are of another net: they have layers such as {some}, and none of the "
+        f"the weights belong to another net: they have layers such as {some}, but none of the "
         f"{len(wanted)} with weights of this net, such as {wanted[0]!r}",
     )
     return True
@@ -132,7 +132,7 @@ def lacking(graph: Graph, shapes: Shapes, stored: Mapping[str, Iterable[Array]])
 
 
 def fit_blob(blob: Array, shape: Shape, *, permissive: bool) -> Array | None:
-    """A blob in the shape that a layer has for it; None where it does not fit."""
+    """A blob in the shape that its layer gives it; None where it does not fit."""
     wanted = tuple(blob.size if dim is None else dim for dim in shape)
     if blob.shape == wanted:
         return blob

@@ -18,7 +18,7 @@ _FIRST = ("name", "type", "bottom", "top")
 def write(graph: Graph) -> Document:
     """The document of a graph.
 
-    A layer that is as it was read gives back its own block, comments included.
+    A layer that is unchanged since it was read gives back its own block, with comments.
     """
     nodes = graph.nodes
     header = _header(graph)
@@ -67,7 +67,7 @@ def _header(graph: Graph) -> list[Field]:
 
 
 def _with_inputs(graph: Graph, header: Sequence[Field], node: Node) -> list[Field]:
-    """The header with the fields of the inputs, those that it has where they still hold."""
+    """The header with the fields of the inputs; its own fields stay where they still hold."""
     if _as_read(node):
         written = [field.value for field in header if field.name == "input"]
         if written == [top.blob for top in node.tops]:
@@ -97,7 +97,7 @@ def _field(node: Node) -> Field:
 
 
 def _as_read(node: Node) -> bool:
-    """Whether the parameters of a node are those that its source has."""
+    """Whether the parameters of a node equal those of its source."""
     return node.source.has("type") and read_layer(node.source) == node.layer
 
 

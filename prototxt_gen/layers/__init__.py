@@ -1,4 +1,4 @@
-"""Layer types: one module for each family, imported when one of its types is met."""
+"""Layer types: one module for each family, imported when one of its types is first needed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib import import_module
 from prototxt_gen.document import Block
 from prototxt_gen.layers.base import REGISTRY, Layer, Unknown
 
-#: Where each type's class is. A test compares this table with what the modules register.
+#: The module of each type. A test compares this table with what the modules register.
 MODULES = {
     "AbsVal": "elementwise",
     "Accuracy": "loss",
@@ -124,9 +124,9 @@ MODULES = {
 
 
 def layer_class(name: str) -> type[Layer] | None:
-    """The class of a layer type: ours, or one from outside; None where there is none.
+    """The class of a layer type, built in or from a plug-in; None for an unknown type.
 
-    Raises PluginError where an installed package has layer types and fails.
+    Raises PluginError where an installed package registers layer types and fails.
     """
     module = MODULES.get(name)
     if module is not None:

@@ -1,4 +1,4 @@
-"""Layers that bend each value and leave the shape alone."""
+"""Layers that change each value by itself and keep the shape."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 @layer("ReLU", param="relu_param")
 class ReLU(Base):
-    """Pass what is positive; scale what is negative (relu_layer.cpp)."""
+    """Pass positive values; scale negative ones (relu_layer.cpp)."""
 
     negative_slope: float = 0.0
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """max(x, 0), and the rest times the slope."""
+        """x where it is positive, else negative_slope * x."""
         (x,) = bottoms
         return (np.where(x > 0, x, x.dtype.type(self.negative_slope) * x),)
 
@@ -39,7 +39,7 @@ class ReLU(Base):
 
 @layer("PReLU", param="prelu_param")
 class PReLU(Base):
-    """Scale what is negative by a learned slope for each channel (prelu_layer.cpp)."""
+    """Scale negative values by a learned slope for each channel (prelu_layer.cpp)."""
 
     channel_shared: bool = False
 
@@ -55,7 +55,7 @@ class PReLU(Base):
         return (Weight("slope", "filler", 0.25),)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """The slope of each channel for what is negative."""
+        """x where it is positive, else the channel's slope * x."""
         (x,) = bottoms
         slope = blobs[0] if self.channel_shared else along(blobs[0], 1, x.ndim)
         return (np.where(x > 0, x, slope * x),)
@@ -69,12 +69,12 @@ class PReLU(Base):
 
 @layer("ELU", param="elu_param")
 class ELU(Base):
-    """Pass what is positive; the rest nears -alpha (elu_layer.cpp)."""
+    """Pass positive values; negative ones approach -alpha (elu_layer.cpp)."""
 
     alpha: float = 1.0
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """x, or alpha * (exp(x) - 1)."""
+        """x where it is positive, else alpha * (exp(x) - 1)."""
         (x,) = bottoms
         return (np.where(x > 0, x, self.alpha * np.expm1(np.minimum(x, 0))).astype(x.dtype),)
 
@@ -88,7 +88,7 @@ class Sigmoid(Base):
     """1 / (1 + exp(-x)) (sigmoid_layer.cpp)."""
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """The formula."""
+        """1 / (1 + exp(-x))."""
         return (sigmoid(bottoms[0]),)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
@@ -101,7 +101,7 @@ class TanH(Base):
     """The hyperbolic tangent (tanh_layer.cpp)."""
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """The formula."""
+        """tanh(x)."""
         return (np.tanh(bottoms[0]),)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
@@ -116,7 +116,7 @@ class Swish(Base):
     beta: float = 1.0
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """The formula."""
+        """x * sigmoid(beta * x)."""
         (x,) = bottoms
         return (x * sigmoid(x.dtype.type(self.beta) * x),)
 
@@ -132,7 +132,7 @@ class BNLL(Base):
     """log(1 + exp(x)) (bnll_layer.cpp)."""
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """The formula."""
+        """log(1 + exp(x))."""
         return (np.logaddexp(bottoms[0], bottoms[0].dtype.type(0)),)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
@@ -150,7 +150,7 @@ class Clip(Base):
     always = frozenset({"min", "max"})
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """The formula."""
+        """x between min and max."""
         return (np.clip(bottoms[0], np.float32(self.min), np.float32(self.max)),)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
@@ -160,7 +160,7 @@ class Clip(Base):
 
 @layer("Dropout", "SpatialDropout", "SeLuDropout", param="dropout_param")
 class Dropout(Base):
-    """Set values to 0 at random in training; nothing in the TEST phase (dropout_layer.cpp)."""
+    """Set values to 0 at random in training; no effect in the TEST phase (dropout_layer.cpp)."""
 
     dropout_ratio: float = 0.5
     live: bool = False  #: whether the layer's own phase is TRAIN
@@ -168,17 +168,17 @@ class Dropout(Base):
     rearranges = True
 
     def problems(self) -> Iterator[Problem]:
-        """A ratio of 1 would divide by 0; only a debug build asks (dropout_layer.cpp)."""
+        """A ratio of 1 would divide by 0; only a debug build checks it (dropout_layer.cpp)."""
         if not 0 <= self.dropout_ratio < 1:
             message = (
-                f"dropout_ratio is {self.dropout_ratio:g}; expected 0 or more and less than 1, or "
-                "training makes no sense (dropout_layer.cpp)"
+                f"dropout_ratio is {self.dropout_ratio:g}; expected 0 or more and below 1, since "
+                "training scales by 1 / (1 - dropout_ratio) (dropout_layer.cpp)"
             )
             yield Problem("dropout-ratio", message, "dropout_ratio", warning=True)
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
-        """Whether it is live stands in the layer, not in this message."""
+        """``live`` comes from the layer's own phase, not from this message."""
         return replace(super().read(params, layer), live=own_phase(layer) == "TRAIN")
 
     def write(self) -> Block:
@@ -193,36 +193,36 @@ class Dropout(Base):
         return frozenset({"dropout_ratio"})
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """What comes in."""
+        """The bottom, unchanged."""
         self._need_rest()
         return (bottoms[0],)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """Nothing."""
+        """No node: the bottom itself."""
         self._need_rest()
         return (bottoms[0],)
 
     def _need_rest(self) -> None:
         if self.live and self.dropout_ratio != 0:
             raise UnsupportedError(
-                "its own phase is TRAIN, in which it drops values at random; expected no phase, "
+                "its own phase is TRAIN, where it drops values at random; expected no phase, "
                 "or TEST"
             )
 
 
 @layer("Softmax", param="softmax_param")
 class Softmax(Base):
-    """Values that are positive and sum up to 1 along an axis (softmax_layer.cpp)."""
+    """Positive values that sum to 1 along an axis (softmax_layer.cpp)."""
 
     axis: int = 1
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """That of the bottom, which has the axis."""
+        """The shape of the bottom, which must have the axis."""
         axis_index(self.axis, len(bottoms[0]))
         return (bottoms[0],)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """The formula."""
+        """exp(x) / sum(exp(x)) along the axis."""
         return (softmax(bottoms[0], self.axis),)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Scale and Bias: factors along some axes, learned or from a second bottom."""
+"""Scale and Bias: factors or offsets along some axes, learned or from a second bottom."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ class Scale(Base):
     num_axes: int = 1
 
     def arity(self) -> Arity:
-        """The second bottom takes the place of the weight."""
+        """A second bottom replaces the weight."""
         return Arity((1, 2), (1, 1))
 
     def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
-        """The weight, unless a second bottom gives it, and the bias; of one shape."""
+        """The weight, unless a second bottom gives it, and the bias; both of the same shape."""
         factors = _factors(bottoms, self.axis, self.num_axes)
         weight = (factors,) if len(bottoms) == 1 else ()
         return (*weight, factors) if self.bias_term else weight
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """That of the first bottom."""
+        """The shape of the first bottom."""
         _need_factors(bottoms, self.axis, self.num_axes)
         return (bottoms[0],)
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
-        """The factors of a second bottom have the bottom's axes from ``axis`` on."""
+        """The factors of a second bottom have the first bottom's axes from ``axis`` on."""
         return _axes(bottoms, self.axis, self.num_axes, len(bottoms) == 1 or self.bias_term)
 
     def weights(self, shapes: Sequence[Shape]) -> tuple[Weight, ...]:
@@ -53,7 +53,7 @@ class Scale(Base):
         return both[-len(shapes) :] if self.bias_term else both[: len(shapes)]
 
     def affine(self, blobs: Sequence[Array]) -> Affine | None:
-        """Along the channels."""
+        """For each channel."""
         if (self.axis, self.num_axes) != (1, 1) or len(blobs) != 1 + self.bias_term:
             return None
         factor = blobs[0].astype(np.float64).reshape(-1)
@@ -61,7 +61,7 @@ class Scale(Base):
         return Affine(factor, shift)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """Times the factors, plus the bias."""
+        """The first bottom times the factors, plus the bias."""
         x = bottoms[0]
         factors, bias = self._split(bottoms, blobs)
         axis = _start(x.ndim, factors.ndim, self.axis)
@@ -80,20 +80,20 @@ class Scale(Base):
     def _split(
         self, bottoms: Sequence[Array], blobs: Sequence[Array]
     ) -> tuple[Array, Array | None]:
-        """The factors and the bias; with two bottoms the first weight is the bias."""
+        """The factors and the bias; with two bottoms the first blob is the bias."""
         factors = bottoms[1] if len(bottoms) == 2 else blobs[0]
         return factors, blobs[-1] if self.bias_term else None
 
 
 @layer("Bias", param="bias_param")
 class Bias(Base):
-    """Add a weight, or a second bottom, along some axes (bias_layer.cpp); as in Scale."""
+    """Add a weight, or a second bottom, along some axes, as in Scale (bias_layer.cpp)."""
 
     axis: int = 1
     num_axes: int = 1
 
     def arity(self) -> Arity:
-        """The second bottom takes the place of the weight."""
+        """A second bottom replaces the weight."""
         return Arity((1, 2), (1, 1))
 
     def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
@@ -101,7 +101,7 @@ class Bias(Base):
         return (_factors(bottoms, self.axis, self.num_axes),) if len(bottoms) == 1 else ()
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """That of the first bottom."""
+        """The shape of the first bottom."""
         _need_factors(bottoms, self.axis, self.num_axes)
         return (bottoms[0],)
 
@@ -114,14 +114,14 @@ class Bias(Base):
         return (Weight("bias", "filler"),)[: len(shapes)]
 
     def affine(self, blobs: Sequence[Array]) -> Affine | None:
-        """Along the channels."""
+        """For each channel."""
         if (self.axis, self.num_axes) != (1, 1) or len(blobs) != 1:
             return None
         shift = blobs[0].astype(np.float64).reshape(-1)
         return Affine(np.ones_like(shift), shift)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """Plus the bias."""
+        """The first bottom plus the bias."""
         x = bottoms[0]
         bias = bottoms[1] if len(bottoms) == 2 else blobs[0]
         return (x + along(bias, _start(x.ndim, bias.ndim, self.axis), x.ndim),)
@@ -135,15 +135,15 @@ class Bias(Base):
 class Axpy(Base):
     """a * x + y, with one a for each channel of each image (SENet's forks).
 
-    Bottoms: a of (N, C) or (N, C, 1, 1), x and y of one shape (N, C, H, W).
+    Bottoms: a of (N, C) or (N, C, 1, 1), x and y of the same shape (N, C, H, W).
     """
 
     def arity(self) -> Arity:
-        """The factor and both summands."""
+        """The factor, x and y."""
         return Arity((3, 3), (1, 1))
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """That of x."""
+        """The shape of x."""
         factor, x, y = bottoms
         need_rank(factor, 2, 4, "Axpy")
         need_rank(x, 2, 4, "Axpy")
@@ -152,7 +152,7 @@ class Axpy(Base):
         return (x,)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """The formula."""
+        """a * x + y."""
         factor, x, y = bottoms
         return (factor.reshape(factor.shape[:2] + (1,) * (x.ndim - 2)) * x + y,)
 
@@ -166,9 +166,9 @@ class Axpy(Base):
 
 
 def _axes(bottoms: Sequence[Shape], axis: int, num_axes: int, stored: bool) -> Axes:
-    """The factors have axes of the first bottom, which keep their size.
+    """The factors have the axes of the first bottom from ``axis`` on, which keep their size.
 
-    But for axis 0, where nothing is stored and a second bottom has factors for each image.
+    Axis 0 is free where nothing is stored: a second bottom then has factors for each image.
     """
     labels = list(map(str, range(len(bottoms[0]))))
     factors = len(_factors(bottoms, axis, num_axes))
@@ -186,7 +186,7 @@ def _factors(bottoms: Sequence[Shape], axis: int, num_axes: int) -> Shape:
         return bottoms[1]
     if num_axes < -1:
         raise ShapeError(
-            f"num_axes is {num_axes}; expected 0 or more, or -1 for all that follow",
+            f"num_axes is {num_axes}; expected 0 or more, or -1 for all from axis on",
             rule="num-axes",
             field="num_axes",
         )
@@ -195,8 +195,8 @@ def _factors(bottoms: Sequence[Shape], axis: int, num_axes: int) -> Shape:
         return bottoms[0][axis:]
     if axis + num_axes > len(bottoms[0]):
         raise ShapeError(
-            f"num_axes {num_axes} from axis {axis} on is more than the bottom, "
-            f"{show(bottoms[0])}, has",
+            f"num_axes {num_axes} from axis {axis} on exceeds the axes of the bottom, "
+            f"{show(bottoms[0])}",
             rule="axis-out-of-range",
             field="num_axes",
         )
@@ -208,19 +208,19 @@ def _need_factors(bottoms: Sequence[Shape], axis: int, num_axes: int) -> None:
     axis = axis_index(axis, len(bottoms[0])) if factors else 0
     if not same(bottoms[0][axis : axis + len(factors)], factors):
         raise ShapeError(
-            f"bottom 1 is {show(factors)}, which is not what bottom 0, {show(bottoms[0])}, "
-            f"has from axis {axis} on",
+            f"bottom 1 is {show(factors)}, which does not match bottom 0, {show(bottoms[0])}, "
+            f"from axis {axis} on",
             field="axis",
         )
 
 
 def _start(rank: int, factors: int, axis: int) -> int:
-    """The axis that factors begin at; a single factor fits anywhere."""
+    """The axis at which the factors begin; a single factor fits anywhere."""
     return axis_index(axis, rank) if factors else 0
 
 
 def _constant(b: Builder, factors: Array, rank: int, axis: int, name: str) -> str:
-    """Factors as an initializer that stands from an axis on."""
+    """Factors as an initializer, shaped to broadcast from an axis on."""
     behind = rank - _start(rank, factors.ndim, axis) - factors.ndim
     return b.const(factors.reshape(factors.shape + (1,) * behind), name)
 
@@ -228,7 +228,7 @@ def _constant(b: Builder, factors: Array, rank: int, axis: int, name: str) -> st
 def _broadcast(
     b: Builder, bottoms: Sequence[str], blobs: Sequence[Array], axis: int, name: str
 ) -> str:
-    """Factors from a weight or from a second bottom, so that they stand from an axis on."""
+    """Factors from a weight or a second bottom, shaped to broadcast from an axis on."""
     rank = len(b.bottom_shapes[0])
     if len(bottoms) == 1:
         return _constant(b, blobs[0], rank, axis, name)

@@ -1,4 +1,4 @@
-"""The same values in another order, cut or repeated."""
+"""The same values in another order, cut out or repeated."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 @layer("Permute", param="permute_param")
 class Permute(Base):
-    """The axes in another order; those that are not given come last, as they are (SSD)."""
+    """The axes in another order; axes that are not given follow in their order (SSD)."""
 
     order: tuple[int, ...] = ()
 
     rearranges = True
 
     def problems(self) -> Iterator[Problem]:
-        """No axis stands twice."""
+        """No axis occurs twice."""
         if len(set(self.order)) < len(self.order):
             message = f"order is {', '.join(map(str, self.order))}; expected each axis once"
             yield Problem("permute-order", message, "order")
@@ -34,7 +34,7 @@ class Permute(Base):
         return (_permuted(bottoms[0], self.order, "order"),)
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
-        """All of them, in the new order."""
+        """Every axis, in the new order."""
         return _moved(bottoms[0], self.order)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
@@ -55,7 +55,7 @@ class Transpose(Base):
     rearranges = True
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """The dimensions in the new order, which has all of them."""
+        """The dimensions in the new order; ``dim`` must name every axis."""
         if sorted(self.dim) != list(range(len(bottoms[0]))):
             raise ShapeError(
                 f"dim is {', '.join(map(str, self.dim)) or 'absent'}; expected each axis of the "
@@ -66,7 +66,7 @@ class Transpose(Base):
         return (_permuted(bottoms[0], self.dim, "dim"),)
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
-        """All of them, in the new order."""
+        """Every axis, in the new order."""
         return _moved(bottoms[0], self.dim)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
@@ -80,19 +80,19 @@ class Transpose(Base):
 
 @layer("Reverse", param="reverse_param")
 class Reverse(Base):
-    """An axis from its end to its start (CTPN's fork)."""
+    """An axis reversed (CTPN's fork)."""
 
     axis: int = 0
 
     rearranges = True
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """That of the bottom, which has the axis."""
+        """The shape of the bottom, which must have the axis."""
         axis_index(self.axis, len(bottoms[0]))
         return (bottoms[0],)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """From the end to the start."""
+        """The values along the axis in reverse."""
         return (np.flip(bottoms[0], self.axis),)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
@@ -111,11 +111,11 @@ class Crop(Base):
     rearranges = True
 
     def arity(self) -> Arity:
-        """What is cut, and what has the size."""
+        """The blob to cut, and the one that gives the size."""
         return Arity((2, 2), (1, 1))
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """The axes in front of the first bottom, the others of the second."""
+        """The axes of the first bottom before ``axis``, then those of the second."""
         large, small = bottoms
         axis = axis_index(self.axis, len(large))
         if len(small) < len(large):
@@ -126,7 +126,7 @@ class Crop(Base):
         cuts = len(large) - axis
         if len(self.offset) > 1 and len(self.offset) != cuts:
             raise ShapeError(
-                f"has {len(self.offset)} offset for {cuts} axes from axis {axis} on; expected "
+                f"{len(self.offset)} offset values for {cuts} axes from axis {axis} on; expected "
                 f"none, 1 or {cuts}",
                 rule="crop-offset",
                 field="offset",
@@ -135,7 +135,7 @@ class Crop(Base):
             whole, part = large[index], small[index]
             if whole is not None and part is not None and whole - offset < part:
                 raise ShapeError(
-                    f"axis {index} has {whole}, which from {offset} on is less than the {part} "
+                    f"axis {index} has {whole}, too few after offset {offset} for the {part} "
                     f"of bottom 1, {show(small)}",
                     rule="crop-size",
                     field="offset",
@@ -143,7 +143,7 @@ class Crop(Base):
         return ((*large[:axis], *small[axis : len(large)]),)
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
-        """Those in front of ``axis`` are the first bottom's, the others the second's."""
+        """Axes before ``axis`` are the first bottom's, the others the second's."""
         large, small = bottoms
         axis = axis_index(self.axis, len(large))
         kept = tuple(str(index) if index < axis else None for index in range(len(large)))
@@ -151,7 +151,7 @@ class Crop(Base):
         return Axes((kept, cut), (tuple(map(str, range(len(large)))),))
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """The part of the first bottom."""
+        """The part of the first bottom that is kept."""
         (top,) = self.shapes([x.shape for x in bottoms], 1)
         starts = self._offsets(bottoms[0].ndim)
         parts = tuple(slice(s, s + (d or 0)) for s, d in zip(starts, top, strict=True))
@@ -162,7 +162,7 @@ class Crop(Base):
         rank = len(b.bottom_shapes[0])
         axes = list(range(axis_index(self.axis, rank), rank))
         for axis in axes:
-            b.need_fixed_axis(axis, "Crop cuts along the batch")
+            b.need_fixed_axis(axis, "Crop cuts along the batch axis")
         starts = [self._offsets(rank)[axis] for axis in axes]
         ends = [s + (b.top_shapes[0][axis] or 0) for s, axis in zip(starts, axes, strict=True)]
         return (b.slice(bottoms[0], starts, ends, axes),)
@@ -185,7 +185,7 @@ class Tile(Base):
     rearranges = True
 
     def problems(self) -> Iterator[Problem]:
-        """There is a copy."""
+        """``tiles`` is at least 1."""
         if self.tiles < 1:
             yield Problem("tiles", f"tiles is {self.tiles}; expected at least 1", "tiles")
 
@@ -211,7 +211,7 @@ class Tile(Base):
 
 
 def _moved(bottom: Shape, order: Sequence[int]) -> Axes:
-    """Every axis stays, in another place."""
+    """Every axis stays, in another position."""
     whole = _whole(order, len(bottom))
     return Axes((tuple(map(str, range(len(bottom)))),), (tuple(map(str, whole)),))
 
@@ -228,5 +228,5 @@ def _permuted(bottom: Shape, order: Sequence[int], field: str) -> Shape:
 
 
 def _whole(order: Sequence[int], rank: int) -> tuple[int, ...]:
-    """The order of all axes: those that are not given come last, as they are."""
+    """The order of all axes: those that are not given follow in their order."""
     return (*order, *(axis for axis in range(rank) if axis not in order))

@@ -6,8 +6,8 @@ A layer type is a frozen dataclass whose fields are its resolved parameters:
     class ReLU(Layer):
         negative_slope: float = 0.0
 
-Each facet has an ordinary answer here, and a type overrides those where it differs. Facets
-are pure: they change no argument, print nothing and open no file. docs/layer.md has them in
+Each facet has a default here, and a type overrides those where it differs. Facets are
+pure: they change no argument, print nothing and open no file. docs/layer.md lists them in
 a table.
 """
 
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
-#: All that a layer type is written with.
+#: Everything that a layer type needs to be written.
 __all__ = [
     "BATCH",
     "CLASSES",
@@ -93,23 +93,23 @@ L = TypeVar("L", bound="Layer")
 
 
 class Layer:
-    """One layer's parameters; see the module for the facets."""
+    """One layer's parameters; the module docstring explains the facets."""
 
     type: ClassVar[str] = ""  #: the name in ``layer { type: ... }``
     param: ClassVar[str | None] = None  #: the parameter message's field in LayerParameter
-    #: Fields of the parameter message that ``read`` understands beyond those named after
+    #: Fields of the parameter message that ``read`` takes besides those named after
     #: a dataclass field; ``write`` replaces them all.
     spellings: ClassVar[frozenset[str]] = frozenset()
-    always: ClassVar[frozenset[str]] = frozenset()  #: what ``write`` never leaves out
+    always: ClassVar[frozenset[str]] = frozenset()  #: fields that ``write`` never leaves out
     in_place: ClassVar[bool] = True  #: whether a top may have the name of its bottom
     legacy: ClassVar[bool] = False  #: whether BVLC's takes at most four axes (blob.hpp)
     role: ClassVar[Role] = Role.PLAIN
-    rearranges: ClassVar[bool] = False  #: whether its tops have the bottoms' values, and no other
-    known: ClassVar[bool] = True  #: False where nothing is known of the type but its name
+    rearranges: ClassVar[bool] = False  #: whether its tops hold the bottoms' values and no others
+    known: ClassVar[bool] = True  #: False where only the name of the type is known
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
-        """The parameters of a ``layer`` block, whose parameter message is ``params``.
+        """The parameters of a ``layer`` block; ``params`` is its parameter message.
 
         ``params`` is an empty block where the message is absent. Values of a wrong type
         were reported when the file was typed; they are read as the default.
@@ -125,7 +125,7 @@ class Layer:
         return cls(**values)
 
     def write(self) -> Block:
-        """The parameter message; what equals its default is left out."""
+        """The parameter message; fields that equal their default are left out."""
         block = Block()
         for name, default, kind, _repeated, _optional in fields(type(self)):
             value = getattr(self, name)
@@ -140,7 +140,7 @@ class Layer:
 
     @classmethod
     def models(cls) -> frozenset[str]:
-        """The names in the parameter message that the dataclass stands for."""
+        """The fields of the parameter message that the dataclass stands for."""
         return cls.spellings | {name for name, *_ in fields(cls)}
 
     def arity(self) -> Arity:
@@ -148,7 +148,7 @@ class Layer:
         return Arity()
 
     def problems(self) -> Iterator[Problem]:
-        """What Caffe's set-up refuses whatever the shapes are."""
+        """What Caffe's set-up refuses for any shapes of the bottoms."""
         return iter(())
 
     def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
@@ -160,18 +160,18 @@ class Layer:
         return (bottoms[0],) * tops
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
-        """Which axes of bottoms and tops are one and the same, and what they mean."""
+        """Which axes of bottoms and tops are the same axis, and what they mean."""
         return alike(bottoms, tops)
 
     def unpinned(self, bottom: Shape, axis: int) -> Self:
-        """The same layer where it does not name the size of an axis that it keeps."""
+        """The same layer, without a literal size for an axis that it keeps."""
         return self
 
     def weights(self, shapes: Sequence[Shape]) -> tuple[Weight, ...]:
-        """What each of the blobs is, whose shapes are given.
+        """What each blob is, given the shapes of all.
 
-        Where nothing else is said, the first and all others of more than one axis are
-        weights, and what is left are biases.
+        By default the first blob and all others of more than one axis are weights, and the
+        rest are biases.
         """
         names = ("weight", "bias")
         return tuple(
@@ -183,7 +183,7 @@ class Layer:
         )
 
     def cost(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Cost:
-        """Parameters, statistics and multiply-adds; 0 for what shapes leave unknown."""
+        """Parameters, statistics and multiply-adds; 0 where a shape is unknown."""
         shapes = self.blob_shapes(bottoms)
         sizes = [count(shape) or 0 for shape in shapes]
         kept = sum(
@@ -194,36 +194,36 @@ class Layer:
         return Cost(parameters=sum(sizes) - kept, statistics=kept)
 
     def sample(self, index: int, bottoms: Sequence[Shape]) -> Sample:
-        """What values of a bottom must look like, so that the layer can be tried."""
+        """What values of a bottom must look like, so that the layer can be tested."""
         return None
 
     def labels(self, bottoms: int) -> frozenset[int]:
-        """Which of so many bottoms are labels, which nobody has at inference.
+        """Which of that many bottoms are labels, which are not available at inference.
 
-        Of a loss or a measure, where nothing else is said, all but the first.
+        By default, for a loss or a measure, all but the first.
         """
         compares = self.role in (Role.LOSS, Role.MEASURE)
         return frozenset(range(1, bottoms)) if compares else frozenset()
 
     def at_inference(self) -> Layer | Instead:
-        """What stands for the layer at inference.
+        """What replaces the layer at inference.
 
-        A layer takes its first bottom, as Softmax does for its loss.
+        A replacing layer takes the first bottom, as Softmax does for its loss.
         """
         return _AT_INFERENCE.get(self.role, Instead.NOTHING)
 
     def affine(self, blobs: Sequence[Array]) -> Affine | None:
-        """Factor and shift of each channel, where that is all the layer does."""
+        """Factor and shift of each channel, if the layer does nothing else."""
         return None
 
     def absorb(
         self, blobs: Sequence[Array], affine: Affine
     ) -> tuple[Self, tuple[Array, ...]] | None:
-        """The layer, with its blobs, that does the same and then ``affine``; None: it cannot."""
+        """The layer, with its blobs, that also applies ``affine``; None where there is none."""
         return None
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """So many tops, computed by numpy in the TEST phase."""
+        """That many tops, computed by numpy in the TEST phase."""
         raise UnsupportedError(f"{self.type} has no numpy reference yet")
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
@@ -232,11 +232,11 @@ class Layer:
 
     @classmethod
     def lift(cls, op: OnnxOp) -> Self | None:
-        """The layer that an ONNX node stands for; None where it is not of this type."""
+        """The layer that an ONNX node stands for; None for a node of another type."""
         return None
 
 
-#: The ordinary answer of ``at_inference``, by role.
+#: The default of ``at_inference``, by role.
 _AT_INFERENCE = {
     Role.PLAIN: Instead.ITSELF,
     Role.INPUT: Instead.ITSELF,
@@ -245,7 +245,7 @@ _AT_INFERENCE = {
 
 
 class Unknown(Layer):
-    """A layer type that nobody registered: kept as it was written, and nothing more."""
+    """A layer type that is not registered: its block is kept as it was written."""
 
     __slots__ = ("name",)
 
@@ -269,11 +269,11 @@ class Unknown(Layer):
         return f"Unknown({self.name!r})"
 
     def arity(self) -> Arity:
-        """Anything."""
+        """Any number."""
         return Arity((0, MANY), (0, MANY))
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """Not known."""
+        """Raises UnsupportedError: the shapes are unknown."""
         raise UnsupportedError(f"the shapes of type {self.name!r} are not known")
 
 
@@ -286,7 +286,7 @@ def layer(
 ) -> typing.Callable[[type[L]], type[L]]:
     """Make a class a frozen dataclass, and register it under its name and aliases.
 
-    Raises PluginError where one of them is taken.
+    Raises PluginError where a name is taken.
     """
 
     def register(cls: type[L]) -> type[L]:

@@ -1,4 +1,4 @@
-"""Layers that make one blob of several, or several of one."""
+"""Layers that make one blob out of several, or several out of one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SUM = Symbol("SUM")
 
 @layer("Eltwise", param="eltwise_param")
 class Eltwise(Base):
-    """Sum, product or maximum of blobs of one shape (eltwise_layer.cpp)."""
+    """Sum, product or maximum of blobs of the same shape (eltwise_layer.cpp)."""
 
     operation: Symbol = SUM
     coeff: tuple[float, ...] = ()
@@ -33,15 +33,15 @@ class Eltwise(Base):
         return Arity((2, MANY), (1, 1))
 
     def problems(self) -> Iterator[Problem]:
-        """Coefficients go with a sum; MAX ignores them."""
+        """coeff goes with SUM; MAX ignores it."""
         if self.operation == "PROD" and self.coeff:
             yield Problem("eltwise-coeff", "coeff goes with SUM only, found PROD", "coeff")
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """That which all bottoms have."""
+        """The shape that all bottoms share."""
         if self.coeff and len(self.coeff) != len(bottoms):
             raise ShapeError(
-                f"has {len(self.coeff)} coeff for {len(bottoms)} bottoms; expected none, or one "
+                f"{len(self.coeff)} coeff values for {len(bottoms)} bottoms; expected none, or one "
                 "for each",
                 rule="eltwise-coeff",
                 field="coeff",
@@ -49,7 +49,7 @@ class Eltwise(Base):
         return (need_equal(bottoms),)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """The formula."""
+        """The sum, the product or the maximum."""
         if self.operation == "PROD":
             return (reduce(np.multiply, bottoms),)
         if self.operation == "MAX":
@@ -78,7 +78,7 @@ class Concat(Base):
     """Blobs side by side along an axis (concat_layer.cpp)."""
 
     axis: int = 1
-    conflict: bool = False  #: both axis and concat_dim are given
+    conflict: bool = False  #: whether both axis and concat_dim are given
 
     spellings = frozenset({"concat_dim"})
     rearranges = True
@@ -89,7 +89,7 @@ class Concat(Base):
         return cls(*_read_axis(params, "concat_dim"))
 
     def write(self) -> Block:
-        """The axis by its present name."""
+        """The axis, under its present name."""
         return Block.of(axis=self.axis if self.axis != 1 else None)
 
     def arity(self) -> Arity:
@@ -97,13 +97,13 @@ class Concat(Base):
         return Arity((1, MANY), (1, 1))
 
     def problems(self) -> Iterator[Problem]:
-        """One name for the axis."""
+        """The axis is given under one name."""
         if self.conflict:
             message = "has both axis and concat_dim; expected one of them"
             yield Problem("concat-axis", message, "concat_dim")
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """The sum along the axis; all others are equal."""
+        """The bottoms' shape, with the sum along the axis; other axes must be equal."""
         axis = axis_index(self.axis, len(bottoms[0]))
         rest: Shape = (*bottoms[0][:axis], None, *bottoms[0][axis + 1 :])
         total = bottoms[0][axis]
@@ -113,14 +113,14 @@ class Concat(Base):
             ):
                 raise ShapeError(
                     f"bottom {index} is {show(bottom)} and bottom 0 {show(bottoms[0])}; expected "
-                    f"equal shapes but for axis {axis}"
+                    f"equal shapes except in axis {axis}"
                 )
             size = bottom[axis]
             total = None if total is None or size is None else total + size
         return ((*rest[:axis], total, *rest[axis + 1 :]),)
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
-        """All but the one that is put together."""
+        """Every axis but the one that is concatenated."""
         return all_but(alike(bottoms, tops), axis_index(self.axis, len(bottoms[0])))
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
@@ -140,7 +140,7 @@ class Slice(Base):
 
     slice_point: tuple[int, ...] = ()
     axis: int = 1
-    conflict: bool = False  #: both axis and slice_dim are given
+    conflict: bool = False  #: whether both axis and slice_dim are given
 
     spellings = frozenset({"slice_dim"})
     rearranges = True
@@ -152,25 +152,25 @@ class Slice(Base):
         return cls(params.get_list("slice_point", int), axis, conflict)
 
     def write(self) -> Block:
-        """The axis by its present name."""
+        """The axis, under its present name."""
         return Block.of(slice_point=self.slice_point, axis=self.axis if self.axis != 1 else None)
 
     def arity(self) -> Arity:
-        """One top or more; one more than there are cuts."""
+        """One top or more; one more than there are slice points."""
         tops = len(self.slice_point) + 1
         return Arity((1, 1), (tops, tops) if self.slice_point else (1, MANY))
 
     def problems(self) -> Iterator[Problem]:
-        """One name for the axis, and cuts in their order."""
+        """The axis is given under one name, and slice points rise."""
         if self.conflict:
             message = "has both axis and slice_dim; expected one of them"
             yield Problem("slice-axis", message, "slice_dim")
         if any(a >= b for a, b in pairwise((0, *self.slice_point))):
-            message = f"slice_point is {', '.join(map(str, self.slice_point))}; expected rising"
+            message = f"slice_point is {', '.join(map(str, self.slice_point))}; expected ascending"
             yield Problem("slice-point", f"{message} numbers from 1 on", "slice_point")
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """The parts; equal ones where no cut is given."""
+        """The parts; equal ones without slice_point."""
         axis = axis_index(self.axis, len(bottoms[0]))
         size = bottoms[0][axis]
         if size is None:
@@ -178,7 +178,7 @@ class Slice(Base):
         elif self.slice_point:
             if self.slice_point[-1] > size:
                 raise ShapeError(
-                    f"slice_point {self.slice_point[-1]} is behind the end of axis {axis}, which "
+                    f"slice_point {self.slice_point[-1]} is past the end of axis {axis}, which "
                     f"has {size} in the bottom {show(bottoms[0])}",
                     rule="slice-point",
                     field="slice_point",
@@ -186,7 +186,7 @@ class Slice(Base):
             parts = [b - a for a, b in pairwise((0, *self.slice_point, size))]
         elif size % tops:
             raise ShapeError(
-                f"{tops} tops are no equal parts of axis {axis}, which has {size} in the bottom "
+                f"{tops} tops do not divide axis {axis}, which has {size} in the bottom "
                 f"{show(bottoms[0])}",
                 rule="slice-equal",
             )
@@ -195,7 +195,7 @@ class Slice(Base):
         return tuple((*bottoms[0][:axis], part, *bottoms[0][axis + 1 :]) for part in parts)
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
-        """All but the one that is cut."""
+        """Every axis but the one that is cut."""
         return all_but(alike(bottoms, tops), axis_index(self.axis, len(bottoms[0])))
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
@@ -208,7 +208,7 @@ class Slice(Base):
         """Split."""
         axis = axis_index(self.axis, len(b.bottom_shapes[0]))
         sizes = [shape[axis] for shape in b.top_shapes]
-        b.need_fixed_axis(axis, "Slice cuts along the batch")
+        b.need_fixed_axis(axis, "Slice cuts along the batch axis")
         if len(sizes) == 1:
             return (bottoms[0],)
         return tuple(b.split(bottoms[0], [size or 0 for size in sizes], axis))
@@ -225,17 +225,17 @@ class Split(Base):
         return Arity((1, 1), (1, MANY))
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """What comes in, several times."""
+        """The bottom, once for each top."""
         return (bottoms[0],) * tops
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """Nothing."""
+        """No node: the bottom itself."""
         return (bottoms[0],) * len(b.top_shapes)
 
 
 @layer("Silence")
 class Silence(Base):
-    """Reads what nobody else does, so that it is not printed (silence_layer.cpp)."""
+    """Reads otherwise unread blobs, so that Caffe does not print them (silence_layer.cpp)."""
 
     role = Role.SINK
 
@@ -244,15 +244,15 @@ class Silence(Base):
         return Arity((1, MANY), (0, 0))
 
     def labels(self, bottoms: int) -> frozenset[int]:
-        """What nobody else reads may go."""
+        """Its bottoms may be left out."""
         return frozenset(range(bottoms))
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """Nothing."""
+        """No tops."""
         return ()
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """Nothing."""
+        """No node."""
         return ()
 
 

@@ -1,4 +1,4 @@
-"""Convolution in any number of spatial axes (base_conv_layer.cpp, conv_layer.cpp)."""
+"""Convolution over any number of spatial axes (base_conv_layer.cpp, conv_layer.cpp)."""
 
 from __future__ import annotations
 
@@ -46,17 +46,17 @@ class Convolution(Base):
     group: int = 1
     axis: int = 1
     bias_term: bool = True
-    relu: bool = False  #: whether a ReLU follows inside of the layer (intel/caffe)
+    relu: bool = False  #: whether the layer ends with a ReLU of its own (intel/caffe)
     negative_slope: float = 0.0
-    conflicts: tuple[str, ...] = ()  #: windows that are spelled in two ways
-    #: How windows were written; two layers that differ in that alone are the same.
+    conflicts: tuple[str, ...] = ()  #: windows given in both spellings
+    #: How windows were written; layers that differ only in that are equal.
     counts: Counts = dataclasses.field(default=(), compare=False, repr=False)
 
     spellings = ALL_SPELLINGS
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
-        """Both spellings of a window become one."""
+        """Both spellings of a window are read into one."""
         return cls(
             num_output=params.get("num_output", int, 0),
             kernel=read_window(params, "kernel_size"),
@@ -73,7 +73,7 @@ class Convolution(Base):
         )
 
     def write(self) -> Block:
-        """Pad and stride are always written, as everybody does."""
+        """Pad and stride are always written, as is customary."""
         block = Block.of(num_output=self.num_output)
         write_window(block, "kernel_size", self.kernel)
         write_window(block, "pad", self.pad)
@@ -119,7 +119,7 @@ class Convolution(Base):
         return (weight, (self.num_output,)) if self.bias_term else (weight,)
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """(batch..., num_output, spatial...); all bottoms have one shape."""
+        """(batch..., num_output, spatial...); all bottoms have the same shape."""
         need_equal(bottoms)
         axis = axis_index(self.axis, len(bottoms[0]))
         return tuple(
@@ -127,7 +127,7 @@ class Convolution(Base):
         )
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
-        """Those in front of the channels stay."""
+        """The axes before the channels stay."""
         return in_front(bottoms, tops, axis_index(self.axis, len(bottoms[0])))
 
     def cost(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Cost:
@@ -145,14 +145,14 @@ class Convolution(Base):
             return None
         extent = dilation * (kernel - 1) + 1
         room = size + 2 * pad - extent
-        # C++ cuts towards 0, so that -1 / 2 is 0.
+        # C++ truncates, so that -1 / 2 is 0.
         out = (room // stride if room >= 0 else -(-room // stride)) + 1
-        if out < min(size, 1):  # what is empty may stay so
+        if out < min(size, 1):  # an empty axis may stay empty
             raise too_large(size, extent, pad)
         return out
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """A sum of products at each place."""
+        """A sum of products at each position."""
         axis = axis_index(self.axis, bottoms[0].ndim)
         shapes = self.shapes([x.shape for x in bottoms], tops)
         found = []
@@ -167,13 +167,13 @@ class Convolution(Base):
         return tuple(found)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """Conv; what stands in front of the channels is one batch."""
+        """Conv; the axes before the channels become one batch axis."""
         return self._lower_all(b, "Conv", bottoms, blobs)
 
     def absorb(
         self, blobs: Sequence[Array], affine: Affine
     ) -> tuple[Self, tuple[Array, ...]] | None:
-        """Times the factor of each output; not where a ReLU is between."""
+        """Times the factor of each output; None where a ReLU comes between."""
         if self.axis != 1 or self.relu:
             return None
         weight = blobs[0] * self._along_outputs(affine.factor, blobs[0].shape)
@@ -184,7 +184,7 @@ class Convolution(Base):
         return replace(self, bias_term=True), made
 
     def _along_outputs(self, factor: Array, shape: Sequence[int]) -> Array:
-        """A factor for each output, in the place where the weight has its outputs."""
+        """A factor for each output, shaped to broadcast over the weights."""
         found: Array = factor.reshape(-1, *(1,) * (len(shape) - 1))
         return found
 
@@ -247,7 +247,7 @@ class Convolution(Base):
         return tuple(plain._lower_one(b, op, x, index, weights) for index, x in enumerate(bottoms))
 
     def _lower_one(self, b: Builder, op: str, x: str, index: int, weights: Sequence[str]) -> str:
-        """One bottom; another axis than 1 makes one batch of all that is in front of it."""
+        """One bottom; for an axis other than 1, the axes before it become one batch axis."""
         shape = b.bottom_shapes[index]
         axis = axis_index(self.axis, len(shape))
         spatial = shape[axis + 1 :] or (1,)
@@ -269,10 +269,10 @@ class Convolution(Base):
         return ReLU(self.negative_slope).lower(b, [y], ())[0] if self.relu else y
 
     def _end_pads(self, spatial: Shape) -> list[int]:
-        """The pads behind, with more where Caffe's only window is larger than the image.
+        """The pads at the end, larger where Caffe's only window exceeds the image.
 
-        Its division cuts towards 0, so that a window fits that is too large by less than a
-        stride; im2col.cpp reads zeros there.
+        Its division truncates, so that a window fits that is too large by less than a stride;
+        im2col.cpp reads zeros there.
         """
         kernel, _, pad, dilation = self._windows(len(spatial))
         return [
@@ -281,5 +281,5 @@ class Convolution(Base):
         ]
 
     def _activated(self, y: Array) -> Array:
-        """Intel's fork has a ReLU inside."""
+        """Apply the ReLU of intel/caffe's layer, if it has one."""
         return ReLU(self.negative_slope).run([y], (), 1)[0] if self.relu else y

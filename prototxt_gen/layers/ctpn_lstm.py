@@ -1,4 +1,4 @@
-"""The LSTM of CTPN's fork."""
+"""The LSTM layer of CTPN's fork."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ class CtpnLstm(Base):
     clipping_threshold: float = 0.0
 
     def arity(self) -> Arity:
-        """x, and cont or not."""
+        """x, and optionally cont."""
         return Arity((1, 2), (1, 1))
 
     def problems(self) -> Iterator[Problem]:
-        """There is an output."""
+        """num_output is at least 1."""
         if self.num_output == 0:
             yield Problem("num-output-zero", "num_output is 0, expected at least 1", "num_output")
 
     def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
-        """Weights of x, of the state before, and the bias."""
+        """Weights of x and of the previous state, and the bias."""
         need_rank(bottoms[0], 2, 32, "Lstm")
         wide = 4 * self.num_output
         return (wide, count(bottoms[0][2:])), (wide, self.num_output), (wide,)
@@ -57,7 +57,7 @@ class CtpnLstm(Base):
         return ((*bottoms[0][:2], self.num_output),)
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
-        """Time, then the batch."""
+        """Time, then batch."""
         whole = [(TIME, BATCH)]
         return Axes(filled(whole * len(bottoms), bottoms), filled(whole, tops))
 
@@ -66,7 +66,7 @@ class CtpnLstm(Base):
         return Below(2) if index == 1 else None
 
     def weights(self, shapes: Sequence[Shape]) -> tuple[Weight, ...]:
-        """By the names of ``blob_shapes``."""
+        """Named as in ``blob_shapes``."""
         return (
             Weight("weight_x", "weight_filler"),
             Weight("weight_h", "weight_filler"),
@@ -88,7 +88,7 @@ class CtpnLstm(Base):
         return (np.stack(lstm(inner, cont.reshape(x.shape[:2]), blobs[1], zero, zero)[0]),)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """Unrolled."""
+        """Unrolled over time."""
         x = bottoms[0]
         shape = b.bottom_shapes[0]
         if len(shape) != 3:

@@ -15,10 +15,10 @@ from prototxt_gen.layers.parts.shapes import Shape
 
 @layer("Data", param="data_param")
 class Data(Base):
-    """Images and labels out of a database (data_layer.cpp).
+    """Images and labels from a database (data_layer.cpp).
 
-    ``channels`` is known where the layer's ``transform_param`` says it: by the mean of each
-    channel, or by forcing colour or grey (data_transformer.cpp); else 0.
+    ``channels`` is known where the layer's ``transform_param`` tells: by the mean of each
+    channel, or by forced colour or grey (data_transformer.cpp); else 0.
     """
 
     source: str = ""
@@ -30,25 +30,25 @@ class Data(Base):
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
-        """``crop_size`` and what tells of channels stand in ``transform_param``."""
+        """``crop_size`` and the hints for channels come from ``transform_param``."""
         own = super().read(params, layer)
         return replace(own, crop_size=_crop(layer), channels=_channels(layer))
 
     def write(self) -> Block:
-        """The database and the batch; the rest is not part of this message."""
+        """The database and the batch size; the rest is not in this message."""
         return Block.of(source=self.source or None, batch_size=self.batch_size or None)
 
     @classmethod
     def models(cls) -> frozenset[str]:
-        """The database and the batch; ``crop_size`` has moved to ``transform_param``."""
+        """The database and the batch size; ``crop_size`` has moved to ``transform_param``."""
         return frozenset({"source", "batch_size"})
 
     def arity(self) -> Arity:
-        """No bottom; data, and labels if asked for."""
+        """No bottom; data, and optionally labels."""
         return Arity((0, 0), (1, 2))
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """Without a crop height and width, and often channels, are known to the database alone."""
+        """Without a crop, height, width and often channels are known from the database alone."""
         size = self.crop_size or None
         batch = self.batch_size
         return ((batch, self.channels or None, size, size), (batch,))[:tops]
@@ -56,7 +56,7 @@ class Data(Base):
 
 @layer("ImageData", param="image_data_param")
 class ImageData(Base):
-    """Images and labels out of files (image_data_layer.cpp)."""
+    """Images and labels from files (image_data_layer.cpp)."""
 
     source: str = ""
     batch_size: int = 1
@@ -70,11 +70,11 @@ class ImageData(Base):
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
-        """``crop_size`` stands in the layer's ``transform_param``."""
+        """``crop_size`` comes from the layer's ``transform_param``."""
         return replace(super().read(params, layer), crop_size=_crop(layer))
 
     def write(self) -> Block:
-        """The files and the batch; the crop is not part of this message."""
+        """The files and the batch size; the crop is not in this message."""
         block = super().write()
         block.remove("crop_size")
         return block
@@ -84,13 +84,13 @@ class ImageData(Base):
         return Arity((0, 0), (2, 2))
 
     def problems(self) -> Iterator[Problem]:
-        """A new size has both sides (image_data_layer.cpp)."""
+        """new_height and new_width are given together (image_data_layer.cpp)."""
         if (self.new_height > 0) != (self.new_width > 0):
             message = "expected both new_height and new_width, or neither"
             yield Problem("image-size", message, "new_height")
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """Without a crop and a new size, height and width are known to the files alone."""
+        """Without a crop or a new size, height and width are known from the files alone."""
         height = self.crop_size or self.new_height or None
         width = self.crop_size or self.new_width or None
         channels = 3 if self.is_color else 1
@@ -109,11 +109,11 @@ class WindowData(Base):
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
-        """``crop_size`` stands in the layer's ``transform_param``."""
+        """``crop_size`` comes from the layer's ``transform_param``."""
         return replace(super().read(params, layer), crop_size=_crop(layer))
 
     def write(self) -> Block:
-        """The file and the batch; the crop is not part of this message any more."""
+        """The file and the batch size; the crop has moved out of this message."""
         return Block.of(source=self.source or None, batch_size=self.batch_size or None)
 
     def arity(self) -> Arity:
@@ -121,19 +121,19 @@ class WindowData(Base):
         return Arity((0, 0), (2, 2))
 
     def problems(self) -> Iterator[Problem]:
-        """Windows are cropped."""
+        """There is a crop_size."""
         if self.crop_size == 0:
             yield Problem("crop-size", "transform_param has no crop_size; expected at least 1")
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """The channels are known to the file alone."""
+        """The channels are known from the files alone."""
         size = self.crop_size
         return ((self.batch_size, None, size, size), (self.batch_size,))[:tops]
 
 
 @layer("HDF5Data", param="hdf5_data_param")
 class HDF5Data(Base):
-    """Blobs out of HDF5 files, each named as a top (hdf5_data_layer.cpp)."""
+    """Blobs from HDF5 files, under the names of the tops (hdf5_data_layer.cpp)."""
 
     source: str = ""
     batch_size: int = 0
@@ -145,8 +145,8 @@ class HDF5Data(Base):
         return Arity((0, 0), (1, MANY))
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """Known to the files alone."""
-        raise UnsupportedError("the shapes are those in the HDF5 files")
+        """Raises UnsupportedError: the shapes are known from the files alone."""
+        raise UnsupportedError("the shapes depend on the HDF5 files")
 
 
 @layer("HDF5Output", param="hdf5_output_param")
@@ -164,7 +164,7 @@ class HDF5Output(Base):
 
 @layer("MemoryData", param="memory_data_param")
 class MemoryData(Base):
-    """Images and labels that a program hands over (memory_data_layer.cpp)."""
+    """Images and labels that a program provides (memory_data_layer.cpp)."""
 
     batch_size: int = 0
     channels: int = 0
@@ -178,7 +178,7 @@ class MemoryData(Base):
         return Arity((0, 0), (2, 2))
 
     def problems(self) -> Iterator[Problem]:
-        """All four are given."""
+        """All four sizes are given."""
         for name in ("batch_size", "channels", "height", "width"):
             if getattr(self, name) == 0:
                 yield Problem("memory-data-size", f"{name} is 0, expected at least 1", name)

@@ -1,4 +1,4 @@
-"""The kin of a convolution: its transpose, its windows, and one kernel for each channel."""
+"""Relatives of convolution: its transpose, its windows, and one kernel for each channel."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @layer("Deconvolution", param="convolution_param")
 class Deconvolution(Convolution):
-    """The transpose of a convolution: what it reads and writes changed (deconv_layer.cpp)."""
+    """The transpose of a convolution: input and output trade places (deconv_layer.cpp)."""
 
     def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
         """(channels, num_output / group, kernel...), and (num_output,) for the bias."""
@@ -28,7 +28,7 @@ class Deconvolution(Convolution):
         return ((channels, self.num_output // self.group, *weight[2:]), *bias)
 
     def cost(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Cost:
-        """One multiply-add for each weight that an input writes; the bias is not counted."""
+        """One multiply-add for each weight that an input reaches; the bias is not counted."""
         writes = count(self.blob_shapes(bottoms)[0][1:]) or 0
         adds = sum(writes * (count(bottom) or 0) for bottom in bottoms)
         return super().cost(bottoms, tops)._replace(multiply_adds=adds)
@@ -37,12 +37,12 @@ class Deconvolution(Convolution):
         if size is None:
             return None
         out = stride * (size - 1) + dilation * (kernel - 1) + 1 - 2 * pad
-        if out < min(size, 1):  # what is empty may stay so
+        if out < min(size, 1):  # an empty axis may stay empty
             raise too_large(size, kernel, pad)
         return out
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """ConvTranspose, whose weights are stored alike."""
+        """ConvTranspose, which stores its weights in the same order."""
         return self._lower_all(b, "ConvTranspose", bottoms, blobs)
 
     def _along_outputs(self, factor: Array, shape: Sequence[int]) -> Array:
@@ -51,11 +51,11 @@ class Deconvolution(Convolution):
         return each.reshape(*shape[:2], *(1,) * (len(shape) - 2))
 
     def _end_pads(self, spatial: Shape) -> list[int]:
-        """Those in front: what is cut away behind is as much."""
+        """The pads at the start: as much is cut off at the end."""
         return list(self._windows(len(spatial))[2])
 
     def _convolved(self, x: Array, weight: Array) -> Array:
-        """Each value times the kernel, added up where they overlap."""
+        """Each value times the kernel, summed where the kernels overlap."""
         axes = x.ndim - 2
         kernel, stride, pad, dilation = self._windows(axes)
         out = [d or 0 for d in self._spatial(x.shape[2:])]
@@ -80,11 +80,11 @@ class Im2col(Convolution):
     """Each window as a column (im2col_layer.cpp): (N, C * kernel, H', W')."""
 
     def arity(self) -> Arity:
-        """One of each."""
+        """One bottom and one top."""
         return Arity()
 
     def problems(self) -> Iterator[Problem]:
-        """The window makes sense; there are no outputs and no groups."""
+        """The window is sound; num_output and group do not matter."""
         yield from window_problems(self.kernel, self.stride, self.conflicts)
 
     def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
@@ -99,13 +99,13 @@ class Im2col(Convolution):
         return ((*top[:axis], count((bottoms[0][axis], *kernel)), *top[axis + 1 :]),)
 
     def cost(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Cost:
-        """Nothing is computed."""
+        """No multiply-adds."""
         return Cost()
 
     def absorb(
         self, blobs: Sequence[Array], affine: Affine
     ) -> tuple[Self, tuple[Array, ...]] | None:
-        """There are no weights."""
+        """None: there are no weights."""
         return None
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
@@ -124,7 +124,7 @@ class Im2col(Convolution):
         return (seen.transpose(order).reshape(top),)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """Conv with a weight for each place of the kernel."""
+        """Conv with one-hot weights, one for each position of the kernel."""
         shape = b.bottom_shapes[0]
         axis = axis_index(self.axis, len(shape))
         channels = shape[axis] or 0
@@ -138,7 +138,7 @@ class Im2col(Convolution):
         return (plain._lower_one(b, "Conv", bottoms[0], 0, [b.const(weight, "taps")]),)
 
     def as_convolution(self) -> Convolution:
-        """The convolution that has the same windows."""
+        """The convolution with the same windows."""
         return Convolution(
             kernel=self.kernel,
             pad=self.pad,
@@ -151,10 +151,10 @@ class Im2col(Convolution):
 
 @layer("ConvolutionDepthwise", "DepthwiseConv", param="convolution_param")
 class ConvolutionDepthwise(Convolution):
-    """A kernel for each channel, whatever num_output and group say (a fork's layer)."""
+    """One kernel for each channel, regardless of num_output and group (a fork's layer)."""
 
     def problems(self) -> Iterator[Problem]:
-        """The window makes sense."""
+        """The window is sound."""
         yield from window_problems(self.kernel, self.stride, self.conflicts)
 
     def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @layer("InnerProduct", param="inner_product_param")
 class InnerProduct(Base):
-    """Axes from ``axis`` on are one vector; weights (num_output, K), or (K, num_output)."""
+    """The axes from ``axis`` on form one vector; weights (num_output, K), or (K, num_output)."""
 
     num_output: int = 0
     bias_term: bool = True
@@ -26,7 +26,7 @@ class InnerProduct(Base):
     transpose: bool = False
 
     def problems(self) -> Iterator[Problem]:
-        """There is an output."""
+        """num_output is at least 1."""
         if self.num_output == 0:
             yield Problem("num-output-zero", "num_output is 0, expected at least 1", "num_output")
 
@@ -38,12 +38,12 @@ class InnerProduct(Base):
         return (weight, (self.num_output,)) if self.bias_term else (weight,)
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """The axes in front of ``axis``, then num_output."""
+        """The axes before ``axis``, then num_output."""
         axis = axis_index(self.axis, len(bottoms[0]))
         return ((*bottoms[0][:axis], self.num_output),)
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
-        """Those in front of ``axis`` stay."""
+        """The axes before ``axis`` stay."""
         return in_front(bottoms, tops, axis_index(self.axis, len(bottoms[0])))
 
     def cost(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Cost:
@@ -52,7 +52,7 @@ class InnerProduct(Base):
         return super().cost(bottoms, tops)._replace(multiply_adds=adds)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """The product with each row."""
+        """The product of each row and the weights, plus the bias."""
         (x,) = bottoms
         axis = axis_index(self.axis, x.ndim)
         flat = x.reshape(*x.shape[:axis], -1)
@@ -62,7 +62,7 @@ class InnerProduct(Base):
     def absorb(
         self, blobs: Sequence[Array], affine: Affine
     ) -> tuple[Self, tuple[Array, ...]] | None:
-        """Times the factor of each output, which are the channels where ``axis`` is 1."""
+        """Times the factor of each output; outputs are channels only where ``axis`` is 1."""
         if self.axis != 1:
             return None
         factor = affine.factor.reshape((1, -1) if self.transpose else (-1, 1))
@@ -73,7 +73,7 @@ class InnerProduct(Base):
         return replace(self, bias_term=True), made
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """Flatten and Gemm, or along other axes MatMul."""
+        """Flatten and Gemm; MatMul where ``axis`` is not 1."""
         shape = b.bottom_shapes[0]
         axis = axis_index(self.axis, len(shape))
         bias = [b.const(blobs[1].reshape(-1), "bias")] if self.bias_term else []
@@ -96,7 +96,7 @@ class Embed(Base):
     bias_term: bool = True
 
     def problems(self) -> Iterator[Problem]:
-        """The table has rows and columns."""
+        """num_output and input_dim are at least 1."""
         for name, value in (("num_output", self.num_output), ("input_dim", self.input_dim)):
             if value == 0:
                 rule = f"{name.replace('_', '-')}-zero"
@@ -108,15 +108,15 @@ class Embed(Base):
         return (table, (self.num_output,)) if self.bias_term else (table,)
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """That of the indices, and behind it the row."""
+        """The shape of the indices, then num_output."""
         return ((*bottoms[0], self.num_output),)
 
     def sample(self, index: int, bottoms: Sequence[Shape]) -> Sample:
-        """An index of a row."""
+        """The index of a row."""
         return Below(self.input_dim)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """The rows."""
+        """The rows of the table, plus the bias."""
         rows = blobs[0][bottoms[0].astype(np.int64)]
         return (rows + blobs[1] if self.bias_term else rows,)
 

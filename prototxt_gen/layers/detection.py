@@ -1,4 +1,4 @@
-"""Boxes of single-shot detectors (SSD): where they may be, and which of them are found."""
+"""Boxes of single-shot detectors (SSD): the candidates, and the ones that are detected."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _SAME_RATIO = 1e-6  #: ratios nearer than this are one (prior_box_layer.cpp)
 
 @layer("PriorBox", param="prior_box_param")
 class PriorBox(Base):
-    """Boxes of some sizes and ratios around each pixel (prior_box_layer.cpp).
+    """Boxes of several sizes and ratios around each pixel (prior_box_layer.cpp).
 
-    Bottoms: the map with the pixels, and the image. Sizes are in pixels of the image.
+    Bottoms: the feature map, and the image. Sizes are in pixels of the image.
     """
 
     min_size: tuple[float, ...] = ()
@@ -46,11 +46,11 @@ class PriorBox(Base):
     offset: float = 0.5
 
     def arity(self) -> Arity:
-        """The map and the image."""
+        """The feature map and the image."""
         return Arity((2, 2), (1, 1))
 
     def ratios(self) -> tuple[float, ...]:
-        """1 and each other ratio that is no repetition, with its inverse where ``flip``."""
+        """1 and each further ratio that is new, with its inverse where ``flip``."""
         found = [1.0]
         for ratio in self.aspect_ratio:
             if all(abs(ratio - other) >= _SAME_RATIO for other in found):
@@ -81,26 +81,26 @@ class PriorBox(Base):
                 # The C++ makes whole numbers of sizes, and divides by ratios.
                 yield Problem("prior-box-size", f"{name} has to be at most {most}", name)
         if self.max_size and len(self.max_size) != len(self.min_size):
-            message = f"has {len(self.max_size)} max_size for {len(self.min_size)} min_size"
+            message = f"{len(self.max_size)} max_size for {len(self.min_size)} min_size"
             yield Problem("prior-box-size", f"{message}; expected none, or as many", "max_size")
         elif any(b <= a for a, b in zip(self.min_size, self.max_size, strict=False)):
-            yield Problem("prior-box-size", "each max_size has to exceed its min_size", "max_size")
+            yield Problem("prior-box-size", "each max_size must exceed its min_size", "max_size")
         if len(self.variance) not in (0, 1, 4):
-            message = f"has {len(self.variance)} variance; expected none, 1 or 4"
+            message = f"has {len(self.variance)} variance values; expected none, 1 or 4"
             yield Problem("prior-box-variance", message, "variance")
         if any(not value > 0 for value in self.variance):
-            yield Problem("prior-box-variance", "variance has to be more than 0", "variance")
+            yield Problem("prior-box-variance", "variance must be more than 0", "variance")
         yield from _one_form("img_size", self.img_size, self.img_h, self.img_w, "img_h", "img_w")
         yield from _one_form("step", self.step, self.step_h, self.step_w, "step_h", "step_w")
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """(1, 2, H * W * boxes * 4): corners, and their variances."""
+        """(1, 2, H * W * boxes * 4): the corners and their variances."""
         need_rank(bottoms[0], 4, 4, "PriorBox")
         need_rank(bottoms[1], 4, 4, "PriorBox")
         return ((1, 2, count((*bottoms[0][2:], self.boxes(), 4))),)
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
-        """One image's boxes serve for all."""
+        """The boxes of one image serve every image."""
         return Axes(tuple((None,) * len(shape) for shape in bottoms), ((FIXED, None, None),))
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
@@ -108,9 +108,9 @@ class PriorBox(Base):
         return (self._values(bottoms[0].shape, bottoms[1].shape),)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """A constant: nothing of it depends on values."""
+        """A constant: it depends on shapes alone."""
         if None in b.bottom_shapes[0][2:] or None in b.bottom_shapes[1][2:]:
-            raise UnsupportedError("the sizes of the map and of the image have to be known")
+            raise UnsupportedError("the heights and widths of both bottoms must be known")
         return (b.const(self._values(b.bottom_shapes[0], b.bottom_shapes[1]), "boxes"),)
 
     def _values(self, pixels: Shape, image: Shape) -> Array:
@@ -139,7 +139,7 @@ class PriorBox(Base):
         return np.stack([boxes.reshape(-1), variances])[None]
 
     def _sides(self) -> list[tuple[float, float]]:
-        """Width and height of each box in pixels; sizes are cut to whole numbers first."""
+        """Width and height of each box in pixels; sizes are truncated to integers first."""
         found = []
         for index, size in enumerate(self.min_size):
             low = float(int(size))
@@ -153,9 +153,9 @@ class PriorBox(Base):
 
 @layer("DetectionOutput", param="detection_output_param")
 class DetectionOutput(Base):
-    """The boxes that are left of all, by score and overlap (detection_output_layer.cpp).
+    """The boxes that remain after a selection by score and overlap (detection_output_layer.cpp).
 
-    Bottoms: offsets (N, P * 4) for each or for all classes, scores (N, P * classes), and
+    Bottoms: offsets (N, P * 4) for each class or shared by all, scores (N, P * classes), and
     the prior boxes (1, 2, P * 4). A row of the top has image, class, score and corners.
     """
 
@@ -174,7 +174,7 @@ class DetectionOutput(Base):
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
-        """The parameters of the suppression stand in a message of their own."""
+        """The parameters of the non-maximum suppression have a message of their own."""
         nms = params.block("nms_param")
         return replace(
             super().read(params, layer),
@@ -184,7 +184,7 @@ class DetectionOutput(Base):
         )
 
     def write(self) -> Block:
-        """The parameters, those of the suppression in their message."""
+        """The parameters; those of the non-maximum suppression in their own message."""
         block = super().write()
         block.remove("nms_threshold", "nms_top_k", "nms_eta")
         nms = Block.of(nms_threshold=self.nms_threshold, top_k=self.nms_top_k)
@@ -193,7 +193,7 @@ class DetectionOutput(Base):
         return block
 
     def arity(self) -> Arity:
-        """Offsets, scores, priors; what a fork has as a fourth bottom is not read."""
+        """Offsets, scores and priors; a fourth bottom, which a fork has, is not read."""
         return Arity((3, 4), (1, 1))
 
     def problems(self) -> Iterator[Problem]:
@@ -208,7 +208,7 @@ class DetectionOutput(Base):
             yield Problem("nms", message, "nms_param")
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """(1, 1, found, 7); how many are found is up to the data."""
+        """(1, 1, found, 7); the data decide how many boxes are found."""
         offsets, scores, priors = bottoms[:3]
         need_rank(priors, 3, 4, "DetectionOutput's priors")
         need_rank(offsets, 2, 4, "DetectionOutput")
@@ -237,32 +237,32 @@ class DetectionOutput(Base):
 
 @layer("DetectionEvaluate", param="detection_evaluate_param")
 class DetectionEvaluate(Base):
-    """Found boxes against those of the label (SSD); a row has image, class, score, tp, fp."""
+    """Detected boxes compared with labels (SSD); a row has image, class, score, tp, fp."""
 
     num_classes: int = 0
 
     role = Role.TRAINING
 
     def arity(self) -> Arity:
-        """What was found, and the label."""
+        """The detections and the labels."""
         return Arity((2, 2), (1, 1))
 
     def labels(self, bottoms: int) -> frozenset[int]:
-        """The boxes that are there."""
+        """The labelled boxes."""
         return frozenset({1})
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """(1, 1, rows, 5); how many rows is up to the data."""
+        """(1, 1, rows, 5); the data decide the number of rows."""
         return ((1, 1, None, 5),)
 
 
 def _one_form(
     name: str, one: float | None, height: float | None, width: float | None, *names: str
 ) -> Iterator[Problem]:
-    """A size is given for both axes, or for each of them."""
+    """A size is given for both axes together, or for each of them."""
     pair = " and ".join(names)
     if one is not None and (height is not None or width is not None):
-        yield Problem("prior-box-form", f"{name} stands beside {pair}; expected one form", name)
+        yield Problem("prior-box-form", f"has both {name} and {pair}; expected one form", name)
     elif (height is None) != (width is None):
         missing = names[0] if height is None else names[1]
         yield Problem("prior-box-form", f"{missing} is missing; expected both {pair}", name)

@@ -1,4 +1,4 @@
-"""Losses of values against targets: of probability, distance and margin."""
+"""Losses that compare values with targets: probabilities, distances and margins."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ L1 = Symbol("L1")
 
 @layer("SigmoidCrossEntropyLoss", param="loss_param")
 class SigmoidCrossEntropyLoss(Base):
-    """The cross entropy of sigmoids with targets (sigmoid_cross_entropy_loss_layer.cpp)."""
+    """Cross entropy of sigmoids and targets (sigmoid_cross_entropy_loss_layer.cpp)."""
 
     ignore_label: Optional[int] = None
     normalization: Optional[Symbol] = None
@@ -60,12 +60,12 @@ class SigmoidCrossEntropyLoss(Base):
         return Sigmoid()
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
-        """As many targets as scores, in whatever shape."""
+        """As many targets as scores, in any shape."""
         scores, targets = regrouped(bottoms[0], bottoms[1])
         return Axes((*scores, *targets), ((),) * len(tops))
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """The formula; a target is cut to a whole number to be compared with what to ignore."""
+        """max(x, 0) - x * target + log(1 + exp(-|x|)); ignore_label is compared to int(target)."""
         x, target = bottoms
         target = target.reshape(x.shape)
         loss = np.maximum(x, 0) - x * target + np.log1p(np.exp(-np.abs(x)))
@@ -108,7 +108,7 @@ class SigmoidCrossEntropyLoss(Base):
 
 @layer("EuclideanLoss")
 class EuclideanLoss(Base):
-    """Half the mean of squared distances (euclidean_loss_layer.cpp)."""
+    """Half the mean squared distance (euclidean_loss_layer.cpp)."""
 
     in_place = False
     role = Role.LOSS
@@ -124,7 +124,7 @@ class EuclideanLoss(Base):
         return ((),) * tops
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """The formula."""
+        """sum((a - b)^2) / (2 * N)."""
         x, y = bottoms
         difference = x.reshape(len(x), -1) - y.reshape(len(y), -1)
         return (np.asarray((difference**2).sum() / len(x) / 2, x.dtype),)
@@ -138,7 +138,7 @@ class EuclideanLoss(Base):
 
 @layer("ContrastiveLoss", param="contrastive_loss_param")
 class ContrastiveLoss(Base):
-    """Pairs that are alike should be near, others apart (contrastive_loss_layer.cpp)."""
+    """Similar pairs should be close, others apart (contrastive_loss_layer.cpp)."""
 
     margin: float = 1.0
     legacy_version: bool = False
@@ -146,7 +146,7 @@ class ContrastiveLoss(Base):
     role = Role.LOSS
 
     def arity(self) -> Arity:
-        """Two blobs, and whether they are alike."""
+        """Two blobs, and whether they are similar."""
         return Arity((3, 3), (0, 1))
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
@@ -155,21 +155,21 @@ class ContrastiveLoss(Base):
         for index, bottom in enumerate(bottoms):
             need_rank(bottom, 1 if index == 2 else 2, 4, "ContrastiveLoss")
             if any(dim not in (1, None) for dim in bottom[1 if index == 2 else 2 :]):
-                raise ShapeError(f"bottom {index} is {show(bottom)}; expected one vector an item")
+                raise ShapeError(f"bottom {index} is {show(bottom)}; expected one vector per item")
         need_sizes(bottoms[1][1:2], bottoms[0][1:2], "the length of bottom 1")
         need_sizes(bottoms[2][:1], bottoms[0][:1], "the number of bottom 2")
         return ((),) * tops
 
     def labels(self, bottoms: int) -> frozenset[int]:
-        """Whether the two are alike."""
+        """Whether the two are similar."""
         return frozenset({2})
 
     def sample(self, index: int, bottoms: Sequence[Shape]) -> Sample:
-        """Whether two are alike is 0 or 1."""
+        """1 for a similar pair, else 0."""
         return Below(2) if index == 2 else None
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """The formula."""
+        """Half the mean of d^2 for similar pairs, of max(margin - d, 0)^2 for others."""
         x, y, alike = bottoms
         squared = ((x - y).reshape(len(x), -1) ** 2).sum(axis=1)
         if self.legacy_version:
@@ -196,7 +196,7 @@ class ContrastiveLoss(Base):
 
 @layer("HingeLoss", param="hinge_loss_param")
 class HingeLoss(Base):
-    """One against all, with a margin of 1 (hinge_loss_layer.cpp)."""
+    """One class against all others, with a margin of 1 (hinge_loss_layer.cpp)."""
 
     norm: Symbol = L1
 
@@ -216,7 +216,7 @@ class HingeLoss(Base):
         return Below(count(bottoms[0][1:]) or 1) if index == 1 else None
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """The formula."""
+        """max(0, 1 - x) at the label and max(0, 1 + x) elsewhere, summed up by the norm, over N."""
         x, labels = bottoms
         flat = x.reshape(len(x), -1)
         sign = np.ones_like(flat)
@@ -259,7 +259,7 @@ class MultinomialLogisticLoss(Base):
         return Below(count(bottoms[0][1:]) or 1) if index == 1 else None
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """The formula."""
+        """-log(max(p, LOG_THRESHOLD)) at the label, averaged over the batch."""
         p, labels = bottoms
         at = p.reshape(len(p), -1)[np.arange(len(p)), labels.reshape(-1).astype(int)]
         loss = -np.log(np.maximum(at, np.float32(LOG_THRESHOLD))).sum() / len(p)

@@ -1,4 +1,4 @@
-"""Formulas of one value."""
+"""Formulas of a single value."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class AbsVal(Base):
     in_place = False
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """The formula."""
+        """|x|."""
         return (np.abs(bottoms[0]),)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
@@ -38,7 +38,7 @@ class Power(Base):
     shift: float = 0.0
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """The formula; a power or a scale of 0 does not look at x."""
+        """(shift + scale * x) ^ power; with a power or a scale of 0, x is not read."""
         (x,) = bottoms
         kind = x.dtype.type
         if self.power == 0 or self.scale == 0:
@@ -47,28 +47,28 @@ class Power(Base):
         return (inner if self.power == 1 else inner ** kind(self.power),)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """Mul, Add and Pow, without those that do nothing."""
+        """Mul, Add and Pow, each only where needed."""
         if self.power == 0 or self.scale == 0:
             return (b.full_like(bottoms[0], self._constant()),)
         x = _linear(b, bottoms[0], self.scale, self.shift)
         return (x if self.power == 1 else b.op("Pow", [x, b.scalar(self.power)]),)
 
     def _constant(self) -> float:
-        """What comes out whatever x is; NaN for a power that has no value."""
+        """The result where it does not depend on x; NaN for a power without a value."""
         if self.power == 0:
             return 1.0
         return float(np.power(np.float32(self.shift), np.float32(self.power)))
 
 
 class _Based(Base):
-    """What Exp and Log share: a base, -1 for e, and a line of x."""
+    """The fields of Exp and Log: the base (-1 for e), scale and shift."""
 
     base: float
     scale: float
     shift: float
 
     def problems(self) -> Iterator[Problem]:
-        """The base has a logarithm."""
+        """The base is positive, or -1."""
         if self.base != -1 and self.base <= 0:
             message = f"base is {self.base:g}; expected more than 0, or -1 for e"
             yield Problem("base", message, "base")
@@ -87,12 +87,12 @@ class Exp(_Based):
     shift: float = 0.0
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """The formula."""
+        """base ^ (shift + scale * x)."""
         inner = self._line(bottoms[0])
         return (np.exp(inner.dtype.type(_log(self.base)) * inner),)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """Exp of a line."""
+        """Exp, after Mul and Add where needed."""
         factor = _log(self.base)
         return (b.op("Exp", [_linear(b, bottoms[0], factor * self.scale, factor * self.shift)]),)
 
@@ -106,12 +106,12 @@ class Log(_Based):
     shift: float = 0.0
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """The formula."""
+        """log(shift + scale * x) / log(base)."""
         inner = self._line(bottoms[0])
         return (np.log(inner) / inner.dtype.type(_log(self.base)),)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """Log of a line, and a factor."""
+        """Log, after Mul and Add where needed; Mul for the base."""
         natural = b.op("Log", [_linear(b, bottoms[0], self.scale, self.shift)])
         return (_linear(b, natural, 1 / _log(self.base), 0.0),)
 
@@ -123,7 +123,7 @@ class Threshold(Base):
     threshold: float = 0.0
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """The formula."""
+        """1 where x > threshold, else 0."""
         return ((bottoms[0] > np.float32(self.threshold)).astype(bottoms[0].dtype),)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
@@ -137,7 +137,7 @@ def _log(base: float) -> float:
 
 
 def _linear(b: Builder, x: str, scale: float, shift: float) -> str:
-    """scale * x + shift, without a node that does nothing."""
+    """scale * x + shift, without nodes that do nothing."""
     if scale != 1:
         x = b.op("Mul", [x, b.scalar(scale)])
     return b.op("Add", [x, b.scalar(shift)]) if shift else x

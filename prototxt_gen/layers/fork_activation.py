@@ -1,4 +1,4 @@
-"""Activations that forks have, and BVLC's Caffe has not."""
+"""Activations of forks that BVLC's Caffe does not have."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _SELU_SCALE = 1.0507009873554805
 
 @layer("ReLU6", param="relu6_param")
 class ReLU6(Base):
-    """Pass what is between 0 and a threshold (SSD and MobileNet forks)."""
+    """Clip to the range from 0 to a threshold (SSD and MobileNet forks)."""
 
     threshold: float = 6.0
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """The formula."""
+        """x between 0 and the threshold."""
         return (np.clip(bottoms[0], np.float32(0), np.float32(self.threshold)),)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
@@ -35,10 +35,10 @@ class ReLU6(Base):
 
 @layer("SELU", "SeLu")
 class SELU(Base):
-    """ELU with the scale and alpha that keep mean and variance (forks)."""
+    """ELU with the scale and alpha that preserve mean and variance (forks)."""
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """The formula."""
+        """scale * x where x is positive, else scale * alpha * (exp(x) - 1)."""
         (x,) = bottoms
         below = _SELU_ALPHA * np.expm1(np.minimum(x, 0))
         return ((_SELU_SCALE * np.where(x > 0, x, below)).astype(x.dtype),)
@@ -53,7 +53,7 @@ class HSwish(Base):
     """x * clip(x + 3, 0, 6) / 6 (forks)."""
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """The formula."""
+        """x * clip(x + 3, 0, 6) / 6."""
         return (bottoms[0] * _hard_sigmoid(bottoms[0]),)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
@@ -67,7 +67,7 @@ class HardSigmoid(Base):
     """clip(x + 3, 0, 6) / 6 (forks)."""
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """The formula."""
+        """clip(x + 3, 0, 6) / 6."""
         return (_hard_sigmoid(bottoms[0]),)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
@@ -80,7 +80,7 @@ class Mish(Base):
     """x * tanh(log(1 + exp(x))) (forks)."""
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """The formula."""
+        """x * tanh(log(1 + exp(x)))."""
         (x,) = bottoms
         return (x * np.tanh(np.logaddexp(x, x.dtype.type(0))),)
 
@@ -92,15 +92,15 @@ class Mish(Base):
 
 @layer("GELU")
 class GELU(Base):
-    """x times the normal distribution at x (forks)."""
+    """x times the normal distribution function at x (forks)."""
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """The formula."""
+        """x * (1 + erf(x / sqrt(2))) / 2."""
         (x,) = bottoms
         return ((0.5 * x * (1 + np.vectorize(erf, [x.dtype])(x / sqrt(2)))).astype(x.dtype),)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """Erf."""
+        """Erf, Mul and Add."""
         (x,) = bottoms
         curve = b.op("Erf", [b.op("Mul", [x, b.scalar(1 / sqrt(2))])])
         half = b.op("Mul", [x, b.scalar(0.5)])
@@ -109,7 +109,7 @@ class GELU(Base):
 
 @layer("CReLU")
 class CReLU(Base):
-    """ReLU of x and of -x, side by side (forks)."""
+    """ReLU of x and of -x, concatenated (forks)."""
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """Twice the channels."""
@@ -118,7 +118,7 @@ class CReLU(Base):
         return ((batch, None if channels is None else 2 * channels, *rest),)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """Both halves, and what is positive of them."""
+        """x and -x, concatenated, where they are positive."""
         return (np.maximum(np.concatenate([bottoms[0], -bottoms[0]], axis=1), 0),)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
@@ -129,14 +129,14 @@ class CReLU(Base):
 
 @layer("MnActivation")
 class MnActivation(Base):
-    """Moves activations between machines (intel/caffe); nothing on one."""
+    """Moves activations between machines (intel/caffe); no effect on one machine."""
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """What comes in."""
+        """The bottom, unchanged."""
         return (bottoms[0],)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """Nothing."""
+        """No node: the bottom itself."""
         return (bottoms[0],)
 
 

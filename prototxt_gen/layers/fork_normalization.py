@@ -1,4 +1,4 @@
-"""Batch normalisation of forks, which BVLC's Caffe has not."""
+"""Batch normalization layers of forks that BVLC's Caffe does not have."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ LEARN, INFERENCE = Symbol("LEARN"), Symbol("INFERENCE")
 
 @layer("BN", param="bn_param")
 class BN(Base):
-    """The batch normalisations of PSPNet's and of SegNet's fork, which share a name.
+    """The batch normalization of PSPNet's fork and that of SegNet's, which share a name.
 
-    SegNet's has ``bn_mode``, two weights, scale and shift, and takes statistics of the
-    batch even in the TEST phase where the mode is LEARN, its default: tops 2 and 3 are
-    they. PSPNet's, taken where nothing tells them apart, has slope, bias, mean, variance.
+    SegNet's has ``bn_mode`` and two weights, scale and shift. Where the mode is LEARN, its
+    default, it uses batch statistics even in the TEST phase; tops 2 and 3 hold them.
+    PSPNet's, assumed where nothing tells them apart, has slope, bias, mean, variance.
     """
 
     bn_mode: Optional[Symbol] = None  #: None for PSPNet's
@@ -34,7 +34,7 @@ class BN(Base):
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
-        """SegNet's is known by its own fields, or by its tops."""
+        """SegNet's is recognized by its own fields, or by its tops."""
         segnet = any(params.has(name) for name in ("bn_mode", "scale_filler", "shift_filler"))
         if segnet or len(layer.all("top")) > 1:
             return cls(bn_mode=params.get("bn_mode", Symbol, LEARN), eps=1e-9)
@@ -45,13 +45,13 @@ class BN(Base):
         )
 
     def write(self) -> Block:
-        """The fields of the fork that it is of."""
+        """The fields of its fork."""
         if self.bn_mode is not None:
             return Block.of(bn_mode=self.bn_mode)
         return super().write()
 
     def arity(self) -> Arity:
-        """SegNet's has its statistics as tops, if they are asked for."""
+        """SegNet's may have its statistics as further tops."""
         return Arity((1, 1), (1, 3 if self.bn_mode is not None else 1))
 
     def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
@@ -60,7 +60,7 @@ class BN(Base):
         return ((1, bottoms[0][1], 1, 1),) * (4 if self.bn_mode is None else 2)
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """That of the bottom, in SegNet's with four axes; the statistics (1, C, 1, 1)."""
+        """The shape of the bottom, with four axes for SegNet's; statistics (1, C, 1, 1)."""
         need_rank(bottoms[0], 2, 4, "BN")
         if self.bn_mode is None:
             return (bottoms[0],)
@@ -82,7 +82,7 @@ class BN(Base):
         )
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """By the fork that it is of."""
+        """As its fork does."""
         (x,) = bottoms
         first, second = (along(blob.reshape(-1), 1, x.ndim) for blob in blobs[:2])
         if self.bn_mode == INFERENCE:
@@ -101,7 +101,7 @@ class BN(Base):
         return tuple(found[:tops])
 
     def affine(self, blobs: Sequence[Array]) -> Affine | None:
-        """By stored statistics, or by none."""
+        """With stored statistics, or without any."""
         first, second, *statistics = (blob.reshape(-1).astype(np.float64) for blob in blobs)
         if self.bn_mode is not None:
             return Affine(first, second) if self.bn_mode == INFERENCE else None
@@ -110,7 +110,7 @@ class BN(Base):
         return Affine(factor, -mean * factor).then(Affine(first, second))
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """BatchNormalization; Mul and Add; or by the batch ReduceMean and arithmetic."""
+        """BatchNormalization, or Mul and Add; with batch statistics, ReduceMean and arithmetic."""
         (x,) = bottoms
         rank = len(b.bottom_shapes[0])
         flat = [blob.reshape(-1) for blob in blobs]

@@ -1,4 +1,4 @@
-"""Layers whose values the user or the net itself gives: no file, no database."""
+"""Layers whose values come from the user or the net itself: no file, no database."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @layer("Input", param="input_param")
 class Input(Base):
-    """What the user gives; one shape for each top, or one for all (input_layer.hpp)."""
+    """An input of the net; one shape for each top, or one for all (input_layer.hpp)."""
 
     shape: tuple[tuple[int, ...], ...] = ()
 
@@ -46,8 +46,8 @@ class Input(Base):
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """The shapes as given.
 
-        Raises UnsupportedError where there is none, which Caffe leaves to the user, and
-        ShapeError where there are neither one nor as many as tops.
+        Raises UnsupportedError where none is given (Caffe leaves it to the user), and
+        ShapeError where their number is neither one nor that of the tops.
         """
         if len(self.shape) == tops:
             return self.shape
@@ -59,7 +59,7 @@ class Input(Base):
                 rule="input-shapes",
                 field="shape",
             )
-        raise UnsupportedError("the shape of an input is not given")
+        raise UnsupportedError("the shape of the input is not given")
 
 
 @layer("DummyData", param="dummy_data_param")
@@ -90,12 +90,12 @@ class DummyData(Base):
         return cls(tuple(zip(*lists, strict=True)), fillers, False, faults)
 
     def write(self) -> Block:
-        """The shapes as BlobShape messages; fillers stay as they were read."""
+        """The shapes as BlobShape messages; fillers are kept as they were read."""
         return Block.of(shape=[Block.of(dim=dims) for dims in self.shape])
 
     @classmethod
     def models(cls) -> frozenset[str]:
-        """Every form of the shape."""
+        """Every spelling of the shape."""
         return cls.spellings | {"shape"}
 
     def arity(self) -> Arity:
@@ -103,16 +103,16 @@ class DummyData(Base):
         return Arity((0, 0), (1, MANY))
 
     def problems(self) -> Iterator[Problem]:
-        """There is one form of the shape."""
+        """The shape is given in one form."""
         if self.conflict:
-            message = "expected shape, or one or as many of num, channels, height and width"
+            message = "expected shape alone, or one or equally many num, channels, height and width"
             yield Problem("input-shapes", message, "shape")
         yield from _negative(self.shape)
         for fault in self.faults:
             yield Problem("filler-type", f"data_filler has {fault}", "data_filler")
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """The shapes as given; raises ShapeError where there are neither one nor as many."""
+        """The shapes as given; raises ShapeError where their number does not fit."""
         for what, found in (("shapes", len(self.shape)), ("data_filler", len(self.values))):
             least = 0 if what == "data_filler" else 1
             if found not in (least, 1, tops):
@@ -132,7 +132,7 @@ class DummyData(Base):
         return shapes
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
-        """What has several axes follows the batch; a single one is a list of factors."""
+        """A top of several axes follows the batch; one of a single axis is a list of factors."""
         labels = (
             named(f"{BATCH if len(top) > 1 else FIXED}:{index}", len(top))
             for index, top in enumerate(tops)
@@ -140,11 +140,11 @@ class DummyData(Base):
         return Axes((), tuple(labels))
 
     def at_inference(self) -> Base | Instead:
-        """Values drawn at random are for training: the user gives others."""
+        """Tops that are drawn at random are for training and become inputs."""
         return Instead.INPUT if None in self.values else Instead.ITSELF
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """The values of constant fillers, and 0 for others."""
+        """The values of constant fillers; 0 for others."""
         values = self.values * tops if len(self.values) == 1 else self.values or (0.0,) * tops
         shapes = self.shapes((), tops)
         return tuple(
@@ -155,7 +155,7 @@ class DummyData(Base):
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
         """Constants."""
         if None in self.values:
-            raise UnsupportedError("a filler that draws at random has no meaning at inference")
+            raise UnsupportedError("a filler that draws at random cannot be used at inference")
         found = self.run((), (), len(b.top_shapes))
         return tuple(
             b.const(value, f"top{index}")
@@ -167,13 +167,13 @@ class DummyData(Base):
 
 @layer("Parameter", param="parameter_param")
 class Parameter(Base):
-    """A weight as a top (parameter_layer.hpp)."""
+    """A learned blob as a top (parameter_layer.hpp)."""
 
     shape: tuple[int, ...] = ()
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
-        """The dimensions out of the BlobShape."""
+        """The dimensions from the BlobShape."""
         return cls(params.block("shape").get_list("dim", int))
 
     def write(self) -> Block:
@@ -189,19 +189,19 @@ class Parameter(Base):
         yield from _negative((self.shape,))
 
     def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
-        """The shape."""
+        """The shape of the blob."""
         return (self.shape,)
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """The shape."""
+        """The shape of the blob."""
         return (self.shape,)
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
-        """Of a size that is stored."""
+        """The sizes are fixed: they are stored."""
         return Axes((), (named(FIXED, len(self.shape)),))
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """The weight."""
+        """The blob."""
         return (blobs[0],)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Losses, and what is measured beside them."""
+"""Losses and accuracy."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ T = TypeVar("T")
 
 @layer("SoftmaxWithLoss", param="loss_param")
 class SoftmaxWithLoss(Base):
-    """The mean of -log p at the label (softmax_loss_layer.cpp); a second top is p itself.
+    """The mean of -log p at the label (softmax_loss_layer.cpp); a second top is p.
 
-    ``axis`` is that of the layer's ``softmax_param``.
+    ``axis`` comes from the layer's ``softmax_param``.
     """
 
     ignore_label: Optional[int] = None
@@ -55,12 +55,12 @@ class SoftmaxWithLoss(Base):
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
-        """``normalize`` is the old form of ``normalization``, and counts where that is absent."""
+        """``normalize``, the old form of ``normalization``, counts where the latter is absent."""
         axis = layer.block("softmax_param").get("axis", int, 1)
         return replace(super().read(params, layer), axis=axis)
 
     def write(self) -> Block:
-        """The loss's own parameters; the axis is not part of this message."""
+        """The loss's own parameters; the axis is not in this message."""
         return Block.of(
             ignore_label=self.ignore_label,
             normalization=self.normalization,
@@ -68,7 +68,7 @@ class SoftmaxWithLoss(Base):
         )
 
     def arity(self) -> Arity:
-        """Scores and labels; Caffe makes up a top for a loss that has none."""
+        """Scores and labels; Caffe makes a top for a loss that has none."""
         return Arity((2, 2), (0, 2))
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
@@ -106,21 +106,21 @@ class SoftmaxWithLoss(Base):
 class InfogainLoss(Base):
     """Cross entropy weighted by a matrix of classes (infogain_loss_layer.cpp).
 
-    The matrix is the third bottom, or in the file ``source``. A second top is the softmax.
+    The matrix is the third bottom, or it is in the file ``source``. A second top is the softmax.
     """
 
     source: str = ""
     axis: int = 1
     ignore_label: Optional[int] = None
     normalization: Optional[Symbol] = None
-    normalize: Optional[bool] = None  #: refused where it is there
+    normalize: Optional[bool] = None  #: refused where it is given
 
     in_place = False
     role = Role.LOSS
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
-        """What losses share stands in the layer's ``loss_param``."""
+        """The parameters that losses share come from the layer's ``loss_param``."""
         shared = layer.block("loss_param")
         return replace(
             super().read(params, layer),
@@ -132,7 +132,7 @@ class InfogainLoss(Base):
         )
 
     def write(self) -> Block:
-        """The layer's own parameters; what losses share is not part of this message."""
+        """The layer's own parameters; those that losses share are not in this message."""
         return Block.of(source=self.source or None, axis=self.axis if self.axis != 1 else None)
 
     @classmethod
@@ -145,7 +145,7 @@ class InfogainLoss(Base):
         return Arity((2 if self.source else 3, 3), (0, 2))
 
     def problems(self) -> Iterator[Problem]:
-        """``normalize`` is refused here (infogain_loss_layer.cpp)."""
+        """``normalize`` is refused (infogain_loss_layer.cpp)."""
         if self.normalize is not None:
             message = "has normalize, which InfogainLoss refuses; expected normalization"
             yield Problem("loss-normalize", message, "loss_param")
@@ -165,7 +165,7 @@ class InfogainLoss(Base):
         return _classes(bottoms, self.axis) if index == 1 else None
 
     def labels(self, bottoms: int) -> frozenset[int]:
-        """The second bottom; the matrix is none."""
+        """The second bottom; the matrix is not a label."""
         return frozenset({1})
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
@@ -201,15 +201,15 @@ class InfogainLoss(Base):
         return (loss, p)[: len(b.top_shapes)]
 
     def _matrix(self, bottoms: Sequence[T]) -> T:
-        """The third bottom; that of a file is not read."""
+        """The third bottom; raises UnsupportedError for the matrix in a file."""
         if len(bottoms) < 3:
-            raise UnsupportedError(f"the matrix in the file {self.source!r} is not read")
+            raise UnsupportedError(f"the matrix in the file {self.source!r} cannot be read")
         return bottoms[2]
 
 
 @layer("Accuracy", param="accuracy_param")
 class Accuracy(Base):
-    """How often the label is among the ``top_k`` best (accuracy_layer.cpp)."""
+    """How often the label is among the ``top_k`` best scores (accuracy_layer.cpp)."""
 
     top_k: int = 1
     axis: int = 1
@@ -222,7 +222,7 @@ class Accuracy(Base):
         return Arity((2, 2), (1, 2))
 
     def problems(self) -> Iterator[Problem]:
-        """There is a best."""
+        """``top_k`` is at least 1."""
         if self.top_k == 0:
             yield Problem("top-k", "top_k is 0, expected at least 1", "top_k")
 
@@ -244,12 +244,12 @@ class Accuracy(Base):
         return _classes(bottoms, self.axis) if index == 1 else None
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """How often fewer than top_k scores reach the label's, itself included."""
+        """How often at most top_k scores, the label's own included, reach that of the label."""
         scores, labels = bottoms
         axis = axis_index(self.axis, scores.ndim)
         at, counted = labels_of(scores, labels, axis, self.ignore_label)
         own = np.take_along_axis(scores, at, axis)
-        # What ties counts against the label.
+        # A tie counts against the label.
         right = ((scores >= own).sum(axis=axis, keepdims=True) <= self.top_k) & counted
         mean = np.asarray(right.sum() / max(1, counted.sum()), scores.dtype)
         classes = np.arange(scores.shape[axis])
@@ -258,7 +258,7 @@ class Accuracy(Base):
         return (mean, np.array(each, scores.dtype))[:tops]
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """GatherElements and counts; TopK would let ties pass."""
+        """GatherElements and comparisons; TopK would count ties as correct."""
         scores, labels = bottoms
         axis = axis_index(self.axis, len(b.bottom_shapes[0]))
         at, counted = lower_labels(b, labels, axis, self.ignore_label)

@@ -1,4 +1,4 @@
-"""Layers that take mean, variance or length out of a blob."""
+"""Layers that normalize by mean, variance or length."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ ACROSS_CHANNELS = Symbol("ACROSS_CHANNELS")
 class BatchNorm(Base):
     """Mean 0 and variance 1 for each channel, which is axis 1 (batch_norm_layer.cpp).
 
-    ``use_global_stats=None`` means those of the net in the TEST phase alone. With
-    ``scale_bias`` (NVIDIA's fork) it has the factors of a Scale as well.
+    ``use_global_stats=None`` means the stored statistics in the TEST phase only. With
+    ``scale_bias`` (NVIDIA's fork) it has the blobs of a Scale as well.
     """
 
     use_global_stats: Optional[bool] = None
     moving_average_fraction: float = 0.999
     eps: float = 1e-5
     scale_bias: bool = False
-    relu: bool = False  #: whether a ReLU follows inside of the layer (intel/caffe)
+    relu: bool = False  #: whether the layer ends with a ReLU of its own (intel/caffe)
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
-        """A layer whose own phase is TRAIN goes by the batch where nothing else is said."""
+        """A layer whose own phase is TRAIN uses batch statistics by default."""
         own = super().read(params, layer)
         if own.use_global_stats is None and own_phase(layer) == "TRAIN":
             return replace(own, use_global_stats=False)
@@ -53,12 +53,12 @@ class BatchNorm(Base):
         return ((channels,), (channels,), (1,), *learned)
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """That of the bottom."""
+        """The shape of the bottom."""
         self._channels(bottoms[0])
         return (bottoms[0],)
 
     def weights(self, shapes: Sequence[Shape]) -> tuple[Weight, ...]:
-        """Statistics, which begin as zeros and are not learned, then factors that are."""
+        """Statistics, which start as zeros and are not learned, then factors, which are."""
         return (
             Weight("mean", random=0.0, statistic=True, fixed=True),
             Weight("variance", random=1.0, statistic=True, fixed=True),
@@ -68,12 +68,12 @@ class BatchNorm(Base):
         )[: len(shapes)]
 
     def _channels(self, bottom: Shape) -> Dim:
-        # LayerSetUp provides for one axis, but Reshape then asks for the size of axis 1.
+        # LayerSetUp allows for a single axis, but Reshape then reads the size of axis 1.
         need_rank(bottom, 2, 32, "BatchNorm")
         return bottom[1]
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """By the stored statistics, or those of the batch."""
+        """With the stored statistics, or those of the batch."""
         (x,) = bottoms
         if self.use_global_stats is False:
             axes = tuple(i for i in range(x.ndim) if i != 1)
@@ -87,7 +87,7 @@ class BatchNorm(Base):
         return ((np.maximum(y, 0) if self.relu else y).astype(x.dtype),)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """BatchNormalization; by the batch ReduceMean and arithmetic."""
+        """BatchNormalization; with batch statistics, ReduceMean and arithmetic."""
         (x,) = bottoms
         learned = blobs[3:5] if self.scale_bias else None
         if self.use_global_stats is False:
@@ -102,7 +102,7 @@ class BatchNorm(Base):
         return (b.op("Relu", [y]) if self.relu else y,)
 
     def affine(self, blobs: Sequence[Array]) -> Affine | None:
-        """By the stored statistics; 1 / s and -m / s, s being sqrt(variance + eps)."""
+        """With the stored statistics: 1 / s and -m / s, where s = sqrt(variance + eps)."""
         if self.use_global_stats is False or self.relu:
             return None
         mean, variance = (value.astype(np.float64) for value in self.statistics(blobs))
@@ -119,7 +119,7 @@ class BatchNorm(Base):
 
 @layer("LRN", "CuDNNLRNCrossChannel", param="lrn_param")
 class LRN(Base):
-    """Divide by what neighbours have: channels, or pixels of one channel (lrn_layer.cpp)."""
+    """Divide by a norm of the neighbours: channels, or pixels of one channel (lrn_layer.cpp)."""
 
     local_size: int = 5
     alpha: float = 1.0
@@ -128,18 +128,18 @@ class LRN(Base):
     k: float = 1.0
 
     def problems(self) -> Iterator[Problem]:
-        """There is a middle."""
+        """``local_size`` is odd."""
         if self.local_size % 2 == 0:
             message = f"local_size is {self.local_size}; expected an odd number"
             yield Problem("lrn-even", message, "local_size")
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """That of the bottom, (N, C, H, W)."""
+        """The shape of the bottom, (N, C, H, W)."""
         need_rank(bottoms[0], 4, 4, "LRN")
         return (bottoms[0],)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """The formula; within a channel k counts as 1."""
+        """x / (k + alpha * mean of the squares) ^ beta; within a channel k is 1."""
         (x,) = bottoms
         square = x * x
         if self.norm_region == ACROSS_CHANNELS:
@@ -181,7 +181,7 @@ class LRN(Base):
         return b.op("Mul", [x, b.op("Pow", [scale, b.scalar(-self.beta)])])
 
     def _mean(self) -> Pooling:
-        """The mean of a square of pixels, those outside the image included."""
+        """The mean over a square of pixels, zeros outside the image included."""
         return Pooling(AVE, (self.local_size,), (1,), ((self.local_size - 1) // 2,))
 
 
@@ -194,12 +194,12 @@ class MVN(Base):
     eps: float = 1e-9
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """(N, C, H, W), with 1 for what the bottom does not have."""
+        """(N, C, H, W), with 1 for axes that the bottom does not have."""
         need_rank(bottoms[0], 0, 4, "MVN")
         return ((*bottoms[0], *(1,) * (4 - len(bottoms[0]))),)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """The formula; eps is added to the deviation, not to the variance."""
+        """(x - mean) / (deviation + eps): eps is not added to the variance."""
         (x,) = bottoms
         x = x.reshape(x.shape + (1,) * (4 - x.ndim))
         axes = (1, 2, 3) if self.across_channels else (2, 3)
@@ -209,7 +209,7 @@ class MVN(Base):
         return (y.astype(x.dtype),)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """ReduceMean and arithmetic; InstanceNormalization adds eps elsewhere."""
+        """ReduceMean and arithmetic; InstanceNormalization adds eps to the variance."""
         rank = len(b.bottom_shapes[0])
         x = bottoms[0] if rank == 4 else b.unsqueeze(bottoms[0], list(range(rank, 4)))
         axes = (1, 2, 3) if self.across_channels else (2, 3)
@@ -223,14 +223,14 @@ class MVN(Base):
 
 @layer("Normalize", param="norm_param")
 class Normalize(Base):
-    """Length 1 for each pixel's channels or for each image, then a factor (SSD)."""
+    """Length 1 over each pixel's channels or over each image, then a factor (SSD)."""
 
     across_spatial: bool = True
     channel_shared: bool = True
     eps: float = 1e-10
 
     def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
-        """The factors: (C,), or a scalar where one is shared."""
+        """The factors: (C,), or a scalar where it is shared."""
         need_rank(bottoms[0], 2, 4, "Normalize")
         return ((),) if self.channel_shared else ((bottoms[0][1],),)
 
@@ -239,7 +239,7 @@ class Normalize(Base):
         return (Weight("scale", "scale_filler", 1.0),)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """The formula; eps is inside of the root."""
+        """x / sqrt(sum of squares + eps) * factor."""
         (x,) = bottoms
         axes = tuple(range(1, x.ndim)) if self.across_spatial else (1,)
         length = np.sqrt((x * x).sum(axis=axes, keepdims=True) + np.float32(self.eps))
@@ -258,7 +258,7 @@ class Normalize(Base):
 
 
 def _by_batch(b: Builder, x: str, eps: float, learned: Sequence[Array] | None) -> str:
-    """Mean 0 and variance 1 by the statistics of the batch at hand."""
+    """Mean 0 and variance 1 by the statistics of the batch."""
     rank = len(b.bottom_shapes[0])
     axes = [0, *range(2, rank)]
     y = b.op("Sub", [x, b.reduce("ReduceMean", x, axes, keepdims=True)])

@@ -1,7 +1,7 @@
-"""Layer types that other people bring: in a file of theirs, or in an installed package.
+"""Layer types from outside the package: from a user's file, or from an installed package.
 
 Such a file imports what it needs from ``prototxt_gen.layers.base`` and registers its types
-with ``@layer``, as ours do; the facets are all that is asked of it. docs/layer.md is the how-to.
+with ``@layer``, as ours do; nothing but facets is asked of it. docs/layer.md is the how-to.
 A package names its module as an entry point of the group ``resnet_proto.layers``.
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 from prototxt_gen.errors import PluginError, PrototxtError
 from prototxt_gen.layers.base import REGISTRY, Layer
 
-GROUP = "resnet_proto.layers"  #: the entry points of packages that have layer types
+GROUP = "resnet_proto.layers"  #: the entry points of packages with layer types
 
 _loaded: dict[str, tuple[str, ...]] = {}  # the types of each file, by its real path
 
@@ -26,18 +26,18 @@ _loaded: dict[str, tuple[str, ...]] = {}  # the types of each file, by its real 
 def load_file(path: str | os.PathLike[str], own: frozenset[str]) -> tuple[str, ...]:
     """Run a Python file; return the names of the layer types that it registers.
 
-    ``own`` are the names that it cannot have, since we do. A file that was loaded before is
-    not run again. Raises PluginError for a file that fails or registers nothing, OSError for
-    one that cannot be read; none of its types is registered then.
+    ``own`` are the names of our own types, which it cannot use. A file that was loaded before
+    is not run again. Raises PluginError for a file that fails or registers nothing, OSError for
+    one that cannot be read; none of its types is then registered.
     """
     name = os.fspath(path)
     place = os.path.realpath(name)
     if place not in _loaded:
-        with open(place, "rb"):  # for a message that is not about importing
+        with open(place, "rb"):  # for a message about the file, not about an import
             pass
         spec = spec_from_file_location(f"_resnet_proto_plugin_{len(_loaded)}", place)
         if spec is None or spec.loader is None:
-            raise PluginError(f"{name}: is no Python file; expected a name that ends in .py")
+            raise PluginError(f"{name}: not a Python file; expected a name that ends in .py")
         module = module_from_spec(spec)
         run = spec.loader.exec_module
         with _registering(name, own) as types:
@@ -59,7 +59,7 @@ def load_installed(own: frozenset[str]) -> None:
 
 @contextmanager
 def _registering(plugin: str, own: frozenset[str]) -> Iterator[list[str]]:
-    """Take what the block registers; all of it or, where it fails, nothing."""
+    """Collect what the block registers; if it fails, register nothing."""
     before = set(REGISTRY)
     types: list[str] = []
     try:
@@ -79,14 +79,14 @@ def _registering(plugin: str, own: frozenset[str]) -> Iterator[list[str]]:
 
 
 def _from_outside(before: set[str]) -> list[str]:
-    """The types that were registered since, but for ours that were imported meanwhile."""
+    """The types registered since then, without our own that were imported meanwhile."""
     house = __name__.rpartition(".")[0] + "."
     new = (name for name in REGISTRY if name not in before)
     return [name for name in new if not REGISTRY[name].__module__.startswith(house)]
 
 
 def _guard(cls: type[Layer], plugin: str) -> None:
-    """Say of an exception that leaves a facet whose it is."""
+    """Name the plug-in in any exception that leaves one of its facets."""
     for name, value in list(vars(cls).items()):
         facet = getattr(Layer, name, None)
         if name.startswith("_") or not callable(facet):
@@ -115,14 +115,14 @@ def _guarded(facet: Callable[..., Any], name: str, type: str, plugin: str) -> Ca
     def call(*args: Any, **kwargs: Any) -> Any:
         with guard():
             found = facet(*args, **kwargs)
-            # What a generator raises comes out when it is asked for its values.
+            # A generator raises only while its values are taken.
             return iter(list(found)) if isgenerator(found) else found
 
     return call
 
 
 def _line(error: BaseException, plugin: str) -> str:
-    """The line of the plug-in's file that an exception comes from, as ``:12``; or nothing."""
+    """The line of the plug-in's file that raised an exception, as ``:12``; else empty."""
     found = ""
     if isinstance(error, SyntaxError) and error.lineno:
         return f":{error.lineno}"

@@ -33,7 +33,7 @@ CEIL, FLOOR = Symbol("CEIL"), Symbol("FLOOR")
 
 @layer("Pooling", param="pooling_param")
 class Pooling(Base):
-    """The greatest or the mean of each window; a second top of MAX is its mask."""
+    """The maximum or the mean of each window; a second top of MAX is its mask."""
 
     pool: Symbol = MAX
     kernel: Window = ()
@@ -41,15 +41,15 @@ class Pooling(Base):
     pad: Window = (0,)
     global_pooling: bool = False
     round_mode: Symbol = CEIL
-    conflicts: tuple[str, ...] = ()  #: windows that are spelled in two ways
-    halves: tuple[str, ...] = ()  #: windows with a height or a width alone
-    ceil_mode: bool = False  #: whether the rounding is spelled so, as forks do
+    conflicts: tuple[str, ...] = ()  #: windows given in both spellings
+    halves: tuple[str, ...] = ()  #: windows given only a height or only a width
+    ceil_mode: bool = False  #: whether the rounding is given by ``ceil_mode``, as in forks
 
     spellings = ALL_SPELLINGS | {"ceil_mode"}
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
-        """Both spellings of a window become one, and a fork's ``ceil_mode`` round_mode."""
+        """Both spellings of a window become one; a fork's ``ceil_mode`` becomes round_mode."""
         mode = CEIL if params.get("ceil_mode", bool, True) else FLOOR
         return cls(
             pool=params.get("pool", Symbol, MAX),
@@ -64,7 +64,7 @@ class Pooling(Base):
         )
 
     def write(self) -> Block:
-        """A global pooling has no window; the pad is written where there is one."""
+        """Global pooling has no window; the pad is written where there is one."""
         block = Block.of(pool=self.pool)
         if self.global_pooling:
             block.add("global_pooling", True)
@@ -95,12 +95,12 @@ class Pooling(Base):
                 message = "has global_pooling and a kernel; expected one of them"
                 yield Problem("global-pooling", message, "kernel_size")
             if self.pad != (0,) or self.stride != (1,):
-                message = "global_pooling goes with pad 0 and stride 1 only"
+                message = "global_pooling requires pad 0 and stride 1"
                 yield Problem("global-pooling", message, "global_pooling")
             return
         yield from window_problems(self.kernel, self.stride, self.conflicts)
         if self.pad != (0,) and self.pool not in (MAX, AVE):
-            message = f"pad goes with MAX and AVE only, found {self.pool}"
+            message = f"pad goes with MAX and AVE only; found {self.pool}"
             yield Problem("pooling-pad", message, "pad")
         if len(self.kernel) in (1, 2) and len(self.pad) in (1, 2):
             for pad, kernel in zip(_pair(self.pad), _pair(self.kernel), strict=True):
@@ -123,7 +123,7 @@ class Pooling(Base):
         return tuple(_out(*axis, clip=clip, ceil=ceil) for axis in zip(sizes, *window, strict=True))
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """The greatest, the mean, or in the TEST phase of STOCHASTIC the mean by weight."""
+        """The maximum, the mean, or for STOCHASTIC in the TEST phase the weighted mean."""
         (x,) = bottoms
         if self.global_pooling:
             return replace(self, global_pooling=False, kernel=x.shape[2:]).run(bottoms, blobs, tops)
@@ -140,7 +140,7 @@ class Pooling(Base):
             return (np.where(total > 0, squares / total, 0).astype(x.dtype),)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """MaxPool or AveragePool with the pads that give the same windows, never ceil_mode."""
+        """MaxPool or AveragePool, with pads that give the same windows; never ceil_mode."""
         sizes = [size or 0 for size in b.bottom_shapes[0][2:]]
         if self.global_pooling:
             if len(b.top_shapes) == 1 and self.pool in (MAX, AVE):
@@ -178,7 +178,7 @@ class Pooling(Base):
         )
 
     def _sizes(self, sizes: Sequence[int], out: Sequence[int]) -> Array:
-        """What AVE divides each window by: a pad counts, but not what is beyond it."""
+        """What AVE divides each window by: the pad counts, but not what lies beyond it."""
         kernel, stride, pad = self._window()
         lengths = []
         for size, o, k, s, p in zip(sizes, out, kernel, stride, pad, strict=True):
@@ -189,7 +189,7 @@ class Pooling(Base):
     def _greatest(
         self, x: Array, kernel: Window, stride: Window, pad: Window, out: Sequence[int]
     ) -> tuple[Array, Array]:
-        """The greatest of each window, and its index in the plane; -1 where there is none."""
+        """The maximum of each window, and its index in the plane; -1 for an empty window."""
         seen = windows(x, kernel, stride, (1, 1), out, pad, -np.inf)
         flat = seen.reshape(*seen.shape[:4], -1)
         best = flat.argmax(axis=-1)
@@ -212,7 +212,7 @@ class Pooling(Base):
         ends: Sequence[int],
         gap: bool,
     ) -> str:
-        """AveragePool, whose divisor counts the pads of an attribute or not at all."""
+        """AveragePool, whose divisor counts either all pads of the attribute or none."""
         kernel, stride, pad = self._window()
         window = {"kernel_shape": list(kernel), "strides": list(stride)}
         if all(end <= p for end, p in zip(ends, pad, strict=True)):
@@ -236,20 +236,20 @@ def _out(size: Dim, kernel: int, stride: int, pad: int, *, clip: bool, ceil: boo
     out = (-(-room // stride) if ceil else room // stride) + 1
     if clip and (out - 1) * stride >= size + pad:
         out -= 1
-    if out < min(size, 1):  # what is empty may stay so
+    if out < min(size, 1):  # an empty axis may stay empty
         raise too_large(size, kernel, pad)
     return out
 
 
 def _kernel(params: Block) -> Window:
-    """A kernel_size counts where not both of kernel_h and kernel_w are there."""
+    """A kernel_size counts unless both kernel_h and kernel_w are given."""
     if params.has("kernel_size") and not _both(params, "kernel_size"):
         return params.get_list("kernel_size", int)
     return read_window(params, "kernel_size")
 
 
 def _conflicts(params: Block) -> tuple[str, ...]:
-    """Caffe takes a kernel_size beside one of kernel_h and kernel_w; pad and stride not so."""
+    """Windows in both spellings; kernel_size with only one of kernel_h and kernel_w is legal."""
     found = both_spellings(params)
     return tuple(name for name in found if name != "kernel_size" or _both(params, name))
 
@@ -259,7 +259,7 @@ def _both(params: Block, name: str) -> bool:
 
 
 def _halves(params: Block) -> tuple[str, ...]:
-    """Windows with a height or a width alone, which a pooling does not take."""
+    """Windows with only a height or only a width, which Pooling does not accept."""
     return tuple(
         name
         for name, (height, width) in SPELLINGS.items()
@@ -283,7 +283,7 @@ def _lower_max(
     ends: Sequence[int],
     gap: bool,
 ) -> tuple[str, ...]:
-    """MaxPool; with a mask its indices, of which Caffe's are those in the plane."""
+    """MaxPool, with indices for a mask; Caffe's are indices in the plane."""
     window: dict[str, list[int]] = {"kernel_shape": list(kernel), "strides": list(stride)}
     width = sizes[1]
     if gap:

@@ -1,4 +1,4 @@
-"""Layers of forks that put channels and pixels into another order."""
+"""Layers of forks that reorder channels and pixels."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 @layer("ShuffleChannel", param="shuffle_channel_param")
 class ShuffleChannel(Base):
-    """Channels of groups in turn: (group, C / group) transposed (ShuffleNet's forks)."""
+    """The channels of all groups in turn: (group, C / group) transposed (ShuffleNet's forks)."""
 
     group: int = 1
 
     rearranges = True
 
     def problems(self) -> Iterator[Problem]:
-        """There is a group."""
+        """``group`` is at least 1."""
         if self.group < 1:
             yield Problem("group-zero", f"group is {self.group}, expected at least 1", "group")
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """(N, C, H, W), with 1 for what the bottom does not have."""
+        """(N, C, H, W), with 1 for axes that the bottom does not have."""
         need_rank(bottoms[0], 2, 4, "ShuffleChannel")
         channels = bottoms[0][1]
         if channels is not None and channels % self.group:
@@ -59,27 +59,27 @@ class ShuffleChannel(Base):
 
 @layer("Reorg", param="reorg_param")
 class Reorg(Base):
-    """Squares of ``stride`` pixels a side as channels (YOLOv2), or ``reverse`` of that."""
+    """Squares of ``stride`` by ``stride`` pixels as channels (YOLOv2), or the ``reverse``."""
 
     stride: int = 0
     reverse: bool = False
 
     def problems(self) -> Iterator[Problem]:
-        """The stride is given."""
+        """``stride`` is given."""
         if self.stride < 1:
             yield Problem("window-zero", f"stride is {self.stride}, expected at least 1", "stride")
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """(N, C * s^2, H / s, W / s), or the reverse of it.
 
-        Channels are a multiple of s^2 in both directions: darknet's layer divides them.
+        Channels must be a multiple of s^2 in both directions: darknet's layer divides them.
         """
         need_rank(bottoms[0], 4, 4, "Reorg")
         batch, channels, height, width = bottoms[0]
         square = self.stride * self.stride
         if channels is not None and channels % square:
             raise ShapeError(
-                f"the bottom {show(bottoms[0])} has {channels} channels, no multiple of stride "
+                f"the bottom {show(bottoms[0])} has {channels} channels, not a multiple of stride "
                 f"{self.stride} squared",
                 rule="reorg-stride",
                 field="stride",
@@ -90,8 +90,8 @@ class Reorg(Base):
         for side in (height, width):
             if side is not None and side % self.stride:
                 raise ShapeError(
-                    f"the bottom {show(bottoms[0])} is no multiple of stride {self.stride} high "
-                    "and wide",
+                    f"the bottom {show(bottoms[0])} is not a multiple of stride {self.stride} in "
+                    "height and width",
                     rule="reorg-stride",
                     field="stride",
                 )
@@ -99,20 +99,20 @@ class Reorg(Base):
         return ((batch, count((channels, square)), *small),)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """In darknet's order."""
+        """Reshape, transpose, reshape, in darknet's order."""
         (x,) = bottoms
         (top,) = self.shapes([x.shape], 1)
         dims, perm = self._moves(x.shape)
         return (x.reshape(-1, *dims).transpose(perm).reshape(top),)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """Reshape, Transpose, Reshape; SpaceToDepth has another order."""
+        """Reshape, Transpose, Reshape; SpaceToDepth orders channels differently."""
         dims, perm = self._moves(b.bottom_shapes[0])
         x = b.transpose(b.reshape(bottoms[0], [-1, *dims]), perm)
         return (b.reshape(x, [-1, *(dim or 0 for dim in b.top_shapes[0][1:])]),)
 
     def _moves(self, shape: Shape) -> tuple[list[int], list[int]]:
-        """The axes behind the batch to split into, and their new order."""
+        """The axes after the batch to split into, and their new order."""
         _, channels, height, width = (dim or 0 for dim in shape)
         s = self.stride
         few = channels // (s * s)

@@ -1,4 +1,4 @@
-"""Layers that go through time, which is axis 0 (recurrent_layer.cpp)."""
+"""Layers that iterate over time, which is axis 0 (recurrent_layer.cpp)."""
 
 from __future__ import annotations
 
@@ -30,29 +30,29 @@ if TYPE_CHECKING:
 class _Recurrent(Base):
     """What RNN and LSTM share; a subclass is a layer type with these fields.
 
-    Bottoms: x of (T, N, ...), cont of (T, N), then a static input of (N, ...), and with
-    ``expose_hidden`` the first state, (1, N, D) each; tops: (T, N, D), and the last state.
+    Bottoms: x (T, N, ...), cont (T, N), optionally a static input (N, ...), and with
+    ``expose_hidden`` the first state, (1, N, D) each. Tops: (T, N, D), and the last state.
     """
 
     num_output: int
     expose_hidden: bool
 
-    gates: ClassVar[int]  #: how many times D the hidden weights are
-    states: ClassVar[int]  #: how many blobs a state has
-    least_weights: ClassVar[int]  #: how many weights there are without a static input
+    gates: ClassVar[int]  #: height of the hidden weights, in units of D
+    states: ClassVar[int]  #: how many blobs make up a state
+    least_weights: ClassVar[int]  #: how many blobs there are without a static input
 
     def arity(self) -> Arity:
-        """x and cont, a static input or none, and the state where it is exposed."""
+        """x and cont, optionally a static input, and the state where it is exposed."""
         state = self.states if self.expose_hidden else 0
         return Arity((2 + state, 3 + state), (1 + state, 1 + state))
 
     def problems(self) -> Iterator[Problem]:
-        """There is an output."""
+        """num_output is at least 1."""
         if self.num_output == 0:
             yield Problem("num-output-zero", "num_output is 0, expected at least 1", "num_output")
 
     def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
-        """Weights and bias of x, weights of a static input, weights of the state before."""
+        """Weights and bias of x, weights of a static input, weights of the previous state."""
         need_rank(bottoms[0], 3, 32, self.type)
         wide = self.gates * self.num_output
         found: list[Shape] = [(wide, count(bottoms[0][2:])), (wide,)]
@@ -73,7 +73,7 @@ class _Recurrent(Base):
         return ((steps, batch, self.num_output), *(state,) * (tops - 1))
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
-        """Time, then the batch; a static input has the batch alone, a state 1 in its place."""
+        """Time, then batch; a static input has the batch alone, a state a first axis of 1."""
         static = int(self._static(bottoms))
         first: list[Labels] = [(TIME, BATCH), (TIME, BATCH), *[(BATCH,)] * static]
         first += [(None, BATCH)] * (len(bottoms) - len(first))
@@ -85,7 +85,7 @@ class _Recurrent(Base):
         return Below(2) if index == 1 else None
 
     def weights(self, shapes: Sequence[Shape]) -> tuple[Weight, ...]:
-        """By the names of ``blob_shapes``."""
+        """Named as in ``blob_shapes``."""
         static = ("weight_static",) if len(shapes) > self.least_weights else ()
         names = ("weight_x", "bias", *static, "weight_h", "weight_o", "bias_o")
         return tuple(
@@ -130,7 +130,7 @@ class _Recurrent(Base):
         return inner
 
     def _recurrent_index(self, shapes: Sequence[Shape]) -> int:
-        """Which weight is that of the state before."""
+        """The index of the blob for the previous state."""
         return 3 if self._static(shapes) else 2
 
 
@@ -157,7 +157,7 @@ class LSTM(_Recurrent):
         return (np.stack(hidden), hidden[-1][None], cells[None])[:tops]
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """Unrolled: ONNX's LSTM has no cont."""
+        """Unrolled over time: ONNX's LSTM has no cont."""
         inner = self._lower_inputs(b, bottoms, blobs)
         weight = blobs[self._recurrent_index(b.bottom_shapes)]
         state = bottoms[-2:] if self.expose_hidden else None
@@ -166,7 +166,7 @@ class LSTM(_Recurrent):
 
 @layer("RNN", param="recurrent_param")
 class RNN(_Recurrent):
-    """h = tanh(W x + W h + b), and tanh of another such for the top (rnn_layer.cpp)."""
+    """h = tanh(W x + W h + b), and another such tanh for the top (rnn_layer.cpp)."""
 
     num_output: int = 0
     expose_hidden: bool = False
@@ -176,7 +176,7 @@ class RNN(_Recurrent):
     least_weights = 5
 
     def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
-        """Then the weights and the bias of the output."""
+        """Those of both, then the weights and the bias of the output."""
         square = (self.num_output, self.num_output)
         return (*super().blob_shapes(bottoms), square, (self.num_output,))
 
@@ -195,7 +195,7 @@ class RNN(_Recurrent):
         return (np.stack(found), h[None])[:tops]
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """Unrolled."""
+        """Unrolled over time."""
         inner = self._lower_inputs(b, bottoms, blobs)
         index = self._recurrent_index(b.bottom_shapes)
         weight, out = (
@@ -219,14 +219,14 @@ class RNN(_Recurrent):
 
 @layer("LSTMUnit")
 class LSTMUnit(Base):
-    """One step of an LSTM, which Caffe makes inside (lstm_unit_layer.cpp)."""
+    """One step of an LSTM, which Caffe creates inside that layer (lstm_unit_layer.cpp)."""
 
     def arity(self) -> Arity:
-        """c before, the gates, cont; c and h after."""
+        """The previous c, the gates, cont; the next c and h."""
         return Arity((3, 3), (2, 2))
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """Those of c."""
+        """The shape of c, twice."""
         before, gates, cont = bottoms
         need_rank(before, 3, 3, "LSTMUnit")
         wide = None if before[2] is None else 4 * before[2]

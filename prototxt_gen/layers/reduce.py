@@ -1,4 +1,4 @@
-"""Many values to few: sums, greatest values, chosen rows."""
+"""From many values to few: sums, maxima, selected rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SUM = Symbol("SUM")
 
-_LAST_INDEX = 12  #: the opset that gave ArgMax its ``select_last_index``
+_LAST_INDEX = 12  #: the opset that introduced ArgMax's ``select_last_index``
 
 
 @layer("Reduction", param="reduction_param")
@@ -29,11 +29,11 @@ class Reduction(Base):
     coeff: float = 1.0
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """The axes in front; a scalar where there are none."""
+        """The axes before ``axis``; a scalar where there are none."""
         return (bottoms[0][: axis_index(self.axis, len(bottoms[0]))],)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """The formula."""
+        """coeff times the sum, the sum of magnitudes or squares, or the mean."""
         (x,) = bottoms
         axes = tuple(range(axis_index(self.axis, x.ndim), x.ndim))
         values = {"ASUM": np.abs, "SUMSQ": np.square}.get(self.operation, np.asarray)(x)
@@ -51,10 +51,10 @@ class Reduction(Base):
 
 @layer("ArgMax", param="argmax_param")
 class ArgMax(Base):
-    """Where the ``top_k`` greatest values are (argmax_layer.cpp).
+    """The positions of the ``top_k`` greatest values (argmax_layer.cpp).
 
-    Along ``axis``; without one over all of each image, and then with ``out_max_val`` the
-    values beside the indices. With both, the values alone.
+    Along ``axis``; without it over the whole of each image, and then ``out_max_val`` adds
+    the values to the indices. With both, the top holds the values only.
     """
 
     out_max_val: bool = False
@@ -62,12 +62,12 @@ class ArgMax(Base):
     axis: Optional[int] = None
 
     def problems(self) -> Iterator[Problem]:
-        """There is a greatest."""
+        """``top_k`` is at least 1."""
         if self.top_k == 0:
             yield Problem("top-k", "top_k is 0, expected at least 1", "top_k")
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """The axis becomes ``top_k``; without one (N, 1 or 2, top_k, 1...)."""
+        """The axis becomes ``top_k``; without an axis (N, 1 or 2, top_k, 1...)."""
         bottom = bottoms[0]
         if self.axis is not None:
             axis = axis_index(self.axis, len(bottom))
@@ -92,7 +92,7 @@ class ArgMax(Base):
         (x,) = bottoms
         axis = 1 if self.axis is None else axis_index(self.axis, x.ndim)
         flat = x.reshape(x.shape[0], -1) if self.axis is None else x
-        # Of equal values the one with the greater index comes first.
+        # Of equal values, the one with the greater index comes first.
         order = np.flip(np.argsort(flat, axis=axis, kind="stable"), axis)
         best = np.take(order, range(self.top_k), axis)
         values = np.take_along_axis(flat, best, axis)
@@ -102,7 +102,7 @@ class ArgMax(Base):
         return (np.stack(rows, 1).reshape(self.shapes([x.shape], 1)[0]),)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """ArgMax, or TopK from the end, since of equal values Caffe takes the last."""
+        """ArgMax, or TopK on the reversed axis, since of equal values Caffe takes the last."""
         rank = len(b.bottom_shapes[0])
         x, axis = bottoms[0], 1
         if self.axis is None:
@@ -110,7 +110,7 @@ class ArgMax(Base):
             size = count(b.bottom_shapes[0][1:])
         else:
             axis = axis_index(self.axis, rank)
-            b.need_fixed_axis(axis, "ArgMax works along the batch")
+            b.need_fixed_axis(axis, "ArgMax works along the batch axis")
             size = b.bottom_shapes[0][axis]
         values, best = self._best(b, x, axis, size or 0)
         if self.axis is not None:
@@ -133,7 +133,7 @@ class ArgMax(Base):
 
 @layer("BatchReindex")
 class BatchReindex(Base):
-    """Rows by their index: bottoms are the rows and a list of indices (batch_reindex_layer.cpp)."""
+    """Rows selected by index: bottoms are the rows and the indices (batch_reindex_layer.cpp)."""
 
     in_place = False
 
@@ -152,7 +152,7 @@ class BatchReindex(Base):
         return Axes(((None, *rest), (ROWS,)), ((ROWS, *rest),))
 
     def sample(self, index: int, bottoms: Sequence[Shape]) -> Sample:
-        """An index of a row."""
+        """The index of a row."""
         return Below(bottoms[0][0] or 1) if index == 1 else None
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
@@ -169,11 +169,11 @@ class Filter(Base):
     """The rows whose selector, the last bottom, is not 0 (filter_layer.cpp)."""
 
     def arity(self) -> Arity:
-        """One top for each bottom but the selector."""
+        """One top for each bottom except the selector."""
         return Arity((2, MANY), (1, MANY))
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """As many rows as the data select, which is not known."""
+        """As many rows as the data select: an unknown number."""
         *data, selector = bottoms
         if tops != len(data):
             raise ShapeError(
@@ -185,22 +185,22 @@ class Filter(Base):
         for index, bottom in enumerate(data):
             if not same(bottom[:1], selector[:1]):
                 raise ShapeError(
-                    f"bottom {index} is {show(bottom)}; expected a row for each of the selector, "
+                    f"bottom {index} is {show(bottom)}; expected a row per value of the selector, "
                     f"{show(selector)}"
                 )
         return tuple((None, *bottom[1:]) for bottom in data)
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
-        """All bottoms have the same rows, and the tops some of them."""
+        """All bottoms have the same rows; the tops have some of them."""
         rows = tuple(("0", *(None,) * (len(shape) - 1)) for shape in bottoms)
         return Axes(rows, tuple((None,) * len(shape) for shape in tops))
 
     def sample(self, index: int, bottoms: Sequence[Shape]) -> Sample:
-        """A selector is 0 or 1."""
+        """A selector is 0 or 1 for each row."""
         return Below(2) if index == len(bottoms) - 1 else None
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """The rows."""
+        """The selected rows."""
         *data, selector = bottoms
         chosen = selector.reshape(-1) != 0
         return tuple(x[chosen] for x in data)

@@ -1,4 +1,4 @@
-"""The same values in another shape, order or part."""
+"""The same values in another shape."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @layer("Reshape", param="reshape_param")
 class Reshape(Base):
-    """Other axes in place of ``num_axes`` axes from ``axis`` on (reshape_layer.cpp).
+    """New dimensions in place of ``num_axes`` axes from ``axis`` on (reshape_layer.cpp).
 
-    In ``dims``, 0 keeps the bottom's axis of that place and one -1 is what is left over.
-    A negative ``axis`` counts from behind the last one; ``num_axes=-1`` means all.
+    In ``dims``, 0 copies the bottom's axis at that position, and one -1 is inferred.
+    A negative ``axis`` counts from after the last axis; ``num_axes=-1`` means all.
     """
 
     dims: tuple[int, ...] = ()
@@ -35,7 +35,7 @@ class Reshape(Base):
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
-        """The dimensions out of the BlobShape."""
+        """The dimensions from the BlobShape."""
         read = super().read(params, layer)
         return replace(read, dims=params.block("shape").get_list("dim", int))
 
@@ -47,9 +47,9 @@ class Reshape(Base):
         return block
 
     def problems(self) -> Iterator[Problem]:
-        """At most one dimension is left over, and none is below -1."""
+        """At most one dimension is inferred, and none is below -1."""
         if self.dims.count(-1) > 1:
-            message = f"shape is {', '.join(map(str, self.dims))}; expected -1 once at most"
+            message = f"shape is {', '.join(map(str, self.dims))}; expected -1 at most once"
             yield Problem("reshape-dim", message, "shape")
         if any(dim < -1 for dim in self.dims):
             message = f"shape is {', '.join(map(str, self.dims))}; expected -1 or more"
@@ -58,7 +58,7 @@ class Reshape(Base):
             yield Problem("reshape-axes", f"num_axes is {self.num_axes}; expected -1 or more")
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """The axes in front, the new ones, and those behind."""
+        """The axes before, the new ones, and those after."""
         bottom = bottoms[0]
         start, end = self._range(bottom)
         made: list[Dim] = []
@@ -103,7 +103,7 @@ class Reshape(Base):
             return None
         if known == 0 or total % known:
             raise ShapeError(
-                f"{total} elements of the bottom {show(bottom)} are no multiple of the {known} "
+                f"{total} elements of the bottom {show(bottom)} are not a multiple of the {known} "
                 "that shape gives",
                 rule="reshape-count",
                 field="shape",
@@ -111,11 +111,11 @@ class Reshape(Base):
         return total // known
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
-        """What no reshaping touches."""
+        """The axes that the reshape keeps."""
         return regrouped(bottoms[0], tops[0])
 
     def unpinned(self, bottom: Shape, axis: int) -> Self:
-        """With 0 for a dimension that names the size of the bottom's axis in its place."""
+        """The same layer with 0 in place of a literal size of the bottom's axis."""
         kept = all(d in (0, size) for d, size in zip(self.dims, bottom[: axis + 1], strict=False))
         if self.axis != 0 or axis >= len(self.dims) or not kept:
             return self
@@ -132,7 +132,7 @@ class Reshape(Base):
 
 @layer("Flatten", param="flatten_param")
 class Flatten(Base):
-    """The axes from ``axis`` to ``end_axis``, that one included, as one (flatten_layer.cpp)."""
+    """The axes from ``axis`` through ``end_axis`` as one (flatten_layer.cpp)."""
 
     axis: int = 1
     end_axis: int = -1
@@ -141,7 +141,7 @@ class Flatten(Base):
     rearranges = True
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """The axes in front, their product, and those behind."""
+        """The axes before, the product of the flattened ones, and the axes after."""
         start = axis_index(self.axis, len(bottoms[0]))
         end = axis_index(self.end_axis, len(bottoms[0]), "end_axis") + 1
         if end < start:
@@ -153,7 +153,7 @@ class Flatten(Base):
         return ((*bottoms[0][:start], count(bottoms[0][start:end]), *bottoms[0][end:]),)
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
-        """What no reshaping touches."""
+        """The axes that the reshape keeps."""
         return regrouped(bottoms[0], tops[0])
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
@@ -161,7 +161,7 @@ class Flatten(Base):
         return (bottoms[0].reshape(self.shapes([bottoms[0].shape], 1)[0]),)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """Flatten where it gives two axes, else Reshape."""
+        """Flatten where the result has two axes, else Reshape."""
         rank = len(b.bottom_shapes[0])
         if axis_index(self.axis, rank) == 1 and axis_index(self.end_axis, rank) == rank - 1:
             return (b.op("Flatten", bottoms, axis=1),)

@@ -1,4 +1,4 @@
-"""Layers of forks that make a map larger or smaller."""
+"""Layers of forks that enlarge or shrink a feature map."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from prototxt_gen.layers.parts.shapes import Dim, Shape, count, need_rank, need_
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder
 
-_RESIZE_HAS_AXES = 18  #: the opset that gave Resize its ``axes``
+_RESIZE_HAS_AXES = 18  #: the opset that introduced Resize's ``axes``
 
 
 @layer("Interp", param="interp_param")
 class Interp(Base):
-    """Bilinear, with corners on corners (DeepLab's and PSPNet's forks).
+    """Bilinear interpolation with aligned corners (DeepLab's and PSPNet's forks).
 
-    First ``pad_beg`` and ``pad_end``, which are negative, cut rows and columns. The size
-    then comes from what is given: one factor alone; else height and width; else both
-    factors, shrink before zoom. None stands for a field that is absent.
+    First ``pad_beg`` and ``pad_end``, which are 0 or less, cut rows and columns. The size
+    then comes from one factor, if only one is given; else from height and width; else from both
+    factors, shrink before zoom. None stands for an absent field.
     """
 
     height: Optional[int] = None
@@ -33,10 +33,10 @@ class Interp(Base):
     shrink_factor: Optional[int] = None
     pad_beg: int = 0
     pad_end: int = 0
-    use_blob_size: bool = False  #: that of a second bottom (soeaver's fork)
+    use_blob_size: bool = False  #: whether a second bottom gives the size (soeaver's fork)
 
     def arity(self) -> Arity:
-        """One bottom, and a second one where that gives the size."""
+        """One bottom, and a second one where it gives the size."""
         return Arity((2, 2) if self.use_blob_size else (1, 1), (1, 1))
 
     def problems(self) -> Iterator[Problem]:
@@ -82,7 +82,7 @@ class Interp(Base):
         return found
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """Corners on corners."""
+        """Linear interpolation along each axis, with aligned corners."""
         x = bottoms[0]
         (top,) = self.shapes([y.shape for y in bottoms], 1)
         x = x[
@@ -96,7 +96,7 @@ class Interp(Base):
         return (x,)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """Slice, and Resize by sizes with align_corners."""
+        """Slice, and Resize to sizes with align_corners."""
         shape = b.bottom_shapes[0]
         x, sizes = bottoms[0], [size or 0 for size in shape[2:]]
         if self.pad_beg or self.pad_end:
@@ -112,7 +112,7 @@ class Interp(Base):
             return (b.op("Resize", [x, "", "", b.ints(*wanted)], axes=[2, 3], **mode),)
         front = b.slice(b.op("Shape", [x]), [0], [2], [0])
         whole = b.op("Concat", [front, b.ints(*wanted)], axis=0)
-        # Before opset 13 the second input is not optional.
+        # Before opset 13 the second input is required.
         roi = b.const(np.zeros(0, np.float32)) if b.opset < 13 else ""
         scales = b.const(np.zeros(0, np.float32)) if b.opset < 13 else ""
         return (b.op("Resize", [x, roi, scales, whole], **mode),)
@@ -120,11 +120,11 @@ class Interp(Base):
 
 @layer("Upsample", param="upsample_param")
 class Upsample(Base):
-    """Values put where a pooling found them: bottoms are the data and its mask (SegNet).
+    """Values put back where a pooling found them: bottoms are the data and its mask (SegNet).
 
-    The size is ``upsample_h`` and ``upsample_w``, or ``scale_h`` and ``scale_w``, or
-    ``scale`` times that of the bottom, one less where ``pad_out`` says so. With one bottom
-    it repeats each value (other forks).
+    The size is ``upsample_h`` and ``upsample_w``, or ``scale_h`` and ``scale_w`` or
+    ``scale`` times that of the bottom, less one where ``pad_out`` is set. With a single
+    bottom it repeats each value (other forks).
     """
 
     scale: int = 2
@@ -135,10 +135,10 @@ class Upsample(Base):
     upsample_h: Optional[int] = None
     upsample_w: Optional[int] = None
 
-    always = frozenset({"scale"})  # of which forks have other defaults
+    always = frozenset({"scale"})  # forks have different defaults
 
     def arity(self) -> Arity:
-        """The data, and a mask or none."""
+        """The data, and optionally a mask."""
         return Arity((1, 2), (1, 1))
 
     def problems(self) -> Iterator[Problem]:
@@ -155,7 +155,7 @@ class Upsample(Base):
         )
         for pad, scale, name in pads:
             if pad and (self.scale if scale is None else scale) != 2:
-                yield Problem("upsample-pad", f"{name} goes with a scale of 2 only", name)
+                yield Problem("upsample-pad", f"{name} requires a scale of 2", name)
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """(N, C, H', W')."""
@@ -174,11 +174,11 @@ class Upsample(Base):
         )
 
     def sample(self, index: int, bottoms: Sequence[Shape]) -> Sample:
-        """A mask has a place of its own for each value of a plane."""
+        """A mask has a different position for each value of a plane."""
         return Places(count(bottoms[1][2:]) or 1) if index == 1 else None
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """Values at the places of the mask; the last of two with the same place stays."""
+        """Values at the positions of the mask; of two with the same position the last remains."""
         x = bottoms[0]
         (top,) = self.shapes([y.shape for y in bottoms], 1)
         if len(bottoms) == 1:
@@ -189,12 +189,12 @@ class Upsample(Base):
         values = x.reshape(len(found), -1)
         index = bottoms[1].reshape(len(found), -1).astype(np.int64)
         plane = np.arange(len(found))
-        for place in range(values.shape[1]):  # the last of two with the same index stays
+        for place in range(values.shape[1]):  # of two with the same index the last remains
             found[plane, index[:, place]] = values[:, place]
         return (found.reshape([size or 0 for size in top]),)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """ScatterElements in each plane."""
+        """ScatterElements in each plane; Resize where there is no mask."""
         shape, top = b.bottom_shapes[0], b.top_shapes[0]
         if len(bottoms) == 1:
             factors = [1.0, 1.0, *(o / (i or 1) for o, i in zip(top[2:], shape[2:], strict=True))]  # type: ignore[operator]
@@ -221,7 +221,7 @@ def _scaled(size: Dim, scale: int, pad_out: bool) -> Dim:
 
 
 def _stretched(x: Array, axis: int, size: int) -> Array:
-    """Linear along an axis, with corners on corners."""
+    """Linear interpolation along an axis, with aligned corners."""
     old = x.shape[axis]
     if old == size:
         return x

@@ -1,6 +1,6 @@
-"""Layers of two-stage detectors: regions of interest, and what is in them.
+"""Layers of two-stage detectors: regions of interest and their contents.
 
-A region is a row of five: the index of its image, and the corners x1, y1, x2, y2 in
+A region is a row of five values: the index of its image, and the corners x1, y1, x2, y2 in
 pixels of the image.
 """
 
@@ -30,11 +30,11 @@ from prototxt_gen.layers.parts.shapes import Dim, Shape, need_rank, show
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder
 
-_LAST_ROI_OPSET = 21  #: onnxruntime has no kernel for later forms
+_LAST_ROI_OPSET = 21  #: onnxruntime has no kernel for later opsets
 
 
 class _OfRegions(Base):
-    """What all layers share that look at a map, bottom 0, where the regions of bottom 1 are."""
+    """What layers share that pool the regions of bottom 1 from the feature map, bottom 0."""
 
     spatial_scale: float
 
@@ -45,7 +45,7 @@ class _OfRegions(Base):
         return Axes((image, (ROWS, *rest)), ((ROWS, None, None, None),))
 
     def sample(self, index: int, bottoms: Sequence[Shape]) -> Sample:
-        """Regions inside of the images."""
+        """Regions inside the images."""
         if index != 1:
             return None
         images, _, height, width = (size or 1 for size in bottoms[0])
@@ -54,17 +54,17 @@ class _OfRegions(Base):
 
 
 class _Cells(_OfRegions):
-    """What ROIPooling and ROIAlign share: a subclass is a layer type with these fields."""
+    """What ROIPooling and ROIAlign share; a subclass is a layer type with these fields."""
 
     pooled_h: int
     pooled_w: int
 
     def arity(self) -> Arity:
-        """The map and the regions."""
+        """The feature map and the regions."""
         return Arity((2, 2), (1, 1))
 
     def problems(self) -> Iterator[Problem]:
-        """There are cells."""
+        """pooled_h and pooled_w are at least 1."""
         for name, value in (("pooled_h", self.pooled_h), ("pooled_w", self.pooled_w)):
             if value == 0:
                 yield Problem("window-zero", f"{name} is 0, expected at least 1", name)
@@ -76,7 +76,7 @@ class _Cells(_OfRegions):
 
 
 class _Grouped(_OfRegions):
-    """What PSROIPooling and PSROIAlign share: channels of its own for each cell."""
+    """What PSROIPooling and PSROIAlign share: separate channels for each cell."""
 
     output_dim: int
     group_size: int
@@ -84,11 +84,11 @@ class _Grouped(_OfRegions):
     always = frozenset({"spatial_scale", "output_dim", "group_size"})
 
     def arity(self) -> Arity:
-        """The map and the regions."""
+        """The feature map and the regions."""
         return Arity((2, 2), (1, 1))
 
     def problems(self) -> Iterator[Problem]:
-        """There are cells and outputs."""
+        """output_dim and group_size are at least 1."""
         for name, value in (("output_dim", self.output_dim), ("group_size", self.group_size)):
             if value < 1:
                 yield Problem("window-zero", f"{name} is {value}, expected at least 1", name)
@@ -110,14 +110,14 @@ class _Grouped(_OfRegions):
 
 @layer("ROIPooling", param="roi_pooling_param")
 class ROIPooling(_Cells):
-    """The greatest value of each cell of a region (Fast R-CNN)."""
+    """The maximum of each cell of a region (Fast R-CNN)."""
 
     pooled_h: int = 0
     pooled_w: int = 0
     spatial_scale: float = 1.0
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """The greatest value of each cell; 0 where there is none."""
+        """The maximum of each cell; 0 for an empty cell."""
         x, rois = bottoms
         scale = np.float32(self.spatial_scale)
         found = np.zeros((len(rois), x.shape[1], self.pooled_h, self.pooled_w), x.dtype)
@@ -133,7 +133,7 @@ class ROIPooling(_Cells):
         return (found,)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """MaxRoiPool; from opset 22 on, which has no kernel for it, a table of MaxPools."""
+        """MaxRoiPool; from opset 22 on, for which no kernel exists, a table of MaxPools."""
         rois = _rows(b, bottoms[1])
         shape = [self.pooled_h, self.pooled_w]
         scale = self.spatial_scale
@@ -144,10 +144,10 @@ class ROIPooling(_Cells):
 
 @layer("ROIAlign", param="roi_align_param")
 class ROIAlign(_Cells):
-    """Samples of each cell of a region, not rounded to pixels (forks).
+    """Samples of each cell of a region, without rounding to pixels (forks).
 
-    The parameters stand in ``roi_pooling_param`` in the frcnn fork, whose layer has a pad
-    and a kind of interpolation, else in ``roi_align_param``.
+    The frcnn fork, whose layer has a pad and a kind of interpolation, has the parameters in
+    ``roi_pooling_param``; other forks have them in ``roi_align_param``.
     """
 
     pooled_h: int = 0
@@ -155,11 +155,11 @@ class ROIAlign(_Cells):
     spatial_scale: float = 1.0
     pad_ratio: float = 0.0
     bi_type: int = 1
-    frcnn: bool = False  #: whether it is the frcnn fork's
+    frcnn: bool = False  #: whether the layer is that of the frcnn fork
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
-        """Either message."""
+        """The parameters from either message."""
         frcnn = layer.has("roi_pooling_param")
         if frcnn:
             params = layer.block("roi_pooling_param")
@@ -174,7 +174,7 @@ class ROIAlign(_Cells):
         return block
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """RoiAlign in the form that does not shift by half a pixel."""
+        """RoiAlign without the shift by half a pixel."""
         if b.opset > _LAST_ROI_OPSET:
             raise UnsupportedError(
                 f"onnxruntime has no RoiAlign from opset 22 on; use --opset {_LAST_ROI_OPSET}"
@@ -200,7 +200,7 @@ class ROIAlign(_Cells):
 
 @layer("PSROIPooling", param="psroi_pooling_param")
 class PSROIPooling(_Grouped):
-    """The mean of each cell of a region, each cell from channels of its own (R-FCN)."""
+    """The mean of each cell of a region; each cell has its own channels (R-FCN)."""
 
     spatial_scale: float = 1.0
     output_dim: int = 0
@@ -209,7 +209,7 @@ class PSROIPooling(_Grouped):
 
 @layer("PSROIAlign", param="psroi_align_param")
 class PSROIAlign(_Grouped):
-    """PSROIPooling by samples, not rounded to pixels (the frcnn fork)."""
+    """PSROIPooling by samples, without rounding to pixels (the frcnn fork)."""
 
     spatial_scale: float = 1.0
     output_dim: int = 0
@@ -219,7 +219,7 @@ class PSROIAlign(_Grouped):
 
 @layer("DecodeBBox", param="bbox_reg_param")
 class DecodeBBox(Base):
-    """Regions moved by what was predicted for their class (Cascade R-CNN)."""
+    """Regions moved by the offsets predicted for their class (Cascade R-CNN)."""
 
     bbox_mean: tuple[float, ...] = ()
     bbox_std: tuple[float, ...] = ()
@@ -229,7 +229,7 @@ class DecodeBBox(Base):
         return Arity((3, 3), (1, 1))
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
-        """A row for each region."""
+        """One row for each region."""
         rows = tuple((ROWS, *(None,) * (len(shape) - 1)) for shape in bottoms)
         return Axes(rows, ((ROWS, None, None, None),))
 
@@ -240,7 +240,7 @@ class DecodeBBox(Base):
 
 @layer("Python", param="python_param")
 class Python(Base):
-    """A layer that a Python class computes; only py-faster-rcnn's proposals are known."""
+    """A layer computed by a Python class; only py-faster-rcnn's proposals are known."""
 
     module: str = ""
     layer: str = ""
@@ -251,17 +251,17 @@ class Python(Base):
         return Arity((0, MANY), (0, MANY))
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """Proposals: (R, 5) and their scores (R, 1), R being up to the data.
+        """Proposals: (R, 5) and their scores (R, 1); the data decide R.
 
         Raises UnsupportedError for any other class.
         """
         if (self.module, self.layer) == ("rpn.proposal_layer", "ProposalLayer") and tops <= 2:
             return ((None, 5), (None, 1))[:tops]
-        raise UnsupportedError(f"what Python's {self.module}.{self.layer} makes is not known")
+        raise UnsupportedError(f"the tops of Python's {self.module}.{self.layer} are not known")
 
 
 def _regions(bottom: Shape) -> Dim:
-    """How many rows of five there are; (R, 5, 1, 1) and (1, 1, R, 5) have been seen."""
+    """How many rows of five there are; (R, 5, 1, 1) and (1, 1, R, 5) occur too."""
     need_rank(bottom, 2, 4, "a list of regions")
     if bottom[1] not in (5, None) and bottom[-1] not in (5, None):
         raise ShapeError(f"the regions are {show(bottom)}; expected rows of 5", rule="rois")
@@ -274,7 +274,7 @@ def _rows(b: Builder, rois: str) -> str:
 
 
 def _round(value: Array) -> Array:
-    """To the nearest whole number, halves away from 0, as C's round."""
+    """Round to the nearest integer, halves away from 0, as C's round."""
     return np.floor(np.abs(value) + np.float32(0.5)) * np.sign(value)
 
 

@@ -17,12 +17,12 @@ from prototxt_gen.layers.pooling import AVE, MAX, Pooling
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder
 
-_HIGHEST_PYRAMID = 16  #: a grid of 32768 cells a side; no image has so many pixels
+_HIGHEST_PYRAMID = 16  #: a grid of 32768 cells a side; no image has that many pixels
 
 
 @layer("SPP", param="spp_param")
 class SPP(Base):
-    """Pooling over grids of 1, 2, 4... cells a side, as one vector (spp_layer.cpp)."""
+    """Pooling over grids of 1, 2, 4... cells a side, joined into one vector (spp_layer.cpp)."""
 
     pyramid_height: int = 0
     pool: Symbol = MAX
@@ -30,13 +30,13 @@ class SPP(Base):
     in_place = False
 
     def problems(self) -> Iterator[Problem]:
-        """There is a grid; the side of the finest is still a number."""
+        """There is a grid, and the finest one is of a sensible size."""
         if not 0 < self.pyramid_height <= _HIGHEST_PYRAMID:
             message = f"pyramid_height is {self.pyramid_height}; expected 1 to {_HIGHEST_PYRAMID}"
             yield Problem("pyramid-height", message, "pyramid_height")
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """(N, C * cells); a grid of one cell alone stays (N, C, 1, 1)."""
+        """(N, C * cells); (N, C, 1, 1) for the grid of a single cell."""
         need_rank(bottoms[0], 4, 4, "SPP")
         if 0 in bottoms[0][2:]:
             raise ShapeError(
@@ -52,7 +52,7 @@ class SPP(Base):
         return ((bottoms[0][0], cells),)
 
     def level(self, level: int, bottom: Shape) -> Pooling:
-        """The pooling of one grid; raises ShapeError where Caffe refuses its pad."""
+        """The pooling of one grid; raises ShapeError where Caffe refuses the pad that it needs."""
         bins = 1 << level
         kernel, pad = [], []
         for size in bottom[2:]:
@@ -62,7 +62,7 @@ class SPP(Base):
             if pad[-1] >= window:
                 raise ShapeError(
                     f"{bins} bins over {size} need a pad of {pad[-1]} for a window of {window}; "
-                    "Caffe refuses a pad that is not less",
+                    "Caffe requires a smaller pad",
                     rule="pooling-pad",
                     field="pyramid_height",
                 )
@@ -77,7 +77,7 @@ class SPP(Base):
         return Pooling(self.pool, windows, windows, collapse(tuple(pad)))
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """Each grid, as one vector."""
+        """The grids, joined into one vector."""
         (x,) = bottoms
         found = [
             self.level(level, x.shape).run(bottoms, blobs, 1)[0]
@@ -88,7 +88,7 @@ class SPP(Base):
         return (np.concatenate([y.reshape(y.shape[0], -1) for y in found], 1),)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """Each grid, flattened, and Concat."""
+        """The poolings of all grids, flattened, and Concat."""
         found = [
             self.level(level, b.bottom_shapes[0]).lower(b, bottoms, blobs)[0]
             for level in range(self.pyramid_height)

@@ -1,4 +1,4 @@
-"""Layers of forks for training, and others whose wiring is known, and little else."""
+"""Layers of forks that serve training, and others of which little but the wiring is known."""
 
 from __future__ import annotations
 
@@ -11,48 +11,48 @@ from prototxt_gen.layers.parts.shapes import Shape
 
 
 class _Loss(Base):
-    """A scalar, whatever it is the loss of."""
+    """A loss: its first top is a scalar."""
 
     role = Role.LOSS
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """A scalar; what stands beside it is not known."""
+        """A scalar; further tops are unknown."""
         if tops > 1:
             raise UnsupportedError(f"the further tops of {self.type} are not known")
         return ((),) * tops
 
 
 class _Opaque(Base):
-    """Something whose tops only its own code knows."""
+    """A layer whose tops only its own code knows."""
 
     def arity(self) -> Arity:
-        """Anything."""
+        """Any number."""
         return Arity((0, MANY), (0, MANY))
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """Not known."""
+        """Raises UnsupportedError: the shapes are unknown."""
         raise UnsupportedError(f"the shapes of {self.type} are not known")
 
 
 @layer("MultiBoxLoss")
 class MultiBoxLoss(_Loss):
-    """Offsets, scores, priors and label to a loss (SSD)."""
+    """A loss from offsets, scores, priors and labels (SSD)."""
 
     def arity(self) -> Arity:
         """Four bottoms."""
         return Arity((4, 4), (0, 1))
 
     def labels(self, bottoms: int) -> frozenset[int]:
-        """The boxes that are there."""
+        """The labelled boxes."""
         return frozenset({3})
 
 
 @layer("SmoothL1Loss")
 class SmoothL1Loss(_Loss):
-    """Square near 0 and linear beyond (Fast R-CNN); bottoms 2 and 3 are weights."""
+    """Quadratic near 0 and linear beyond (Fast R-CNN); bottoms 2 and 3 are weights."""
 
     def arity(self) -> Arity:
-        """Prediction, target, and weights or none."""
+        """Prediction, target, and optionally weights."""
         return Arity((2, 4), (0, 1))
 
 
@@ -61,22 +61,22 @@ class SmoothL1LossOHEM(_Loss):
     """The same, with the loss of each region as a second top (R-FCN)."""
 
     def arity(self) -> Arity:
-        """Prediction, target, and weights or none."""
+        """Prediction, target, and optionally weights."""
         return Arity((2, 4), (0, 2))
 
 
 @layer("SoftmaxWithLossOHEM")
 class SoftmaxWithLossOHEM(_Loss):
-    """Softmax and loss, with that of each region as a further top (R-FCN)."""
+    """Softmax and loss, with the loss of each region as a further top (R-FCN)."""
 
     def arity(self) -> Arity:
-        """Scores and labels, with weights or without."""
+        """Scores and labels, and optionally weights."""
         return Arity((2, 3), (0, 3))
 
 
 @layer("L1Loss")
 class L1Loss(_Loss):
-    """The sum of differences (NVIDIA's fork)."""
+    """The sum of absolute differences (NVIDIA's fork)."""
 
     def arity(self) -> Arity:
         """Prediction and target."""
@@ -106,7 +106,7 @@ class AnnotatedData(_Opaque):
 
 @layer("VideoData")
 class VideoData(_Opaque):
-    """Frames of a camera or a film (SSD)."""
+    """Frames from a camera or a video file (SSD)."""
 
     role = Role.SOURCE
 
@@ -120,20 +120,20 @@ class BoxData(_Opaque):
 
 @layer("BoxAnnotatorOHEM")
 class BoxAnnotatorOHEM(_Opaque):
-    """The regions with the greatest loss (R-FCN)."""
+    """Selects the regions with the greatest loss (R-FCN)."""
 
     role = Role.TRAINING
 
 
 @layer("EvalDetection")
 class EvalDetection(_Opaque):
-    """How good found boxes are (intel/caffe)."""
+    """The quality of detected boxes (intel/caffe)."""
 
     role = Role.TRAINING
 
 
 @layer("DetectNetTransformation")
 class DetectNetTransformation(_Opaque):
-    """Images and boxes changed at random (NVIDIA's fork)."""
+    """Random changes to images and boxes (NVIDIA's fork)."""
 
     role = Role.TRAINING

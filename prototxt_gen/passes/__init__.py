@@ -1,1 +1,1 @@
-"""From a net to another net that computes the same."""
+"""From one net to another that computes the same."""

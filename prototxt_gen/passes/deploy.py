@@ -1,8 +1,8 @@
-"""From a net for training to one for inference.
+"""From a net for training to a net for inference.
 
-Data layers become inputs, and their labels go. A loss whose label comes from a data layer
-becomes its head (Softmax, Sigmoid), or goes; one whose label the user gives is computed.
-Accuracy likewise; Silence and what exists for training alone goes.
+Data layers become inputs, and their labels are left out. A loss whose labels come from a
+data layer becomes its head (Softmax, Sigmoid), or is left out; one whose labels are an
+input is computed. So is Accuracy; Silence and layers for training alone are left out.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Losses = Literal["auto", "keep", "head", "drop"]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What became of a layer, in words for a person."""
+    """What happened to a layer, in words for the user."""
 
     layer: str
     type: str
@@ -32,11 +32,11 @@ class Change:
 
 
 def deploy(graph: Graph, shapes: Shapes, losses: Losses = "auto") -> tuple[Graph, list[Change]]:
-    """The net for inference, and what was changed; ``shapes`` are those of the net."""
+    """The net for inference, and the changes; ``shapes`` are those of the net."""
     made = empty_like(graph)
     made.input_form = "layers" if graph.input_form == "layers" else graph.input_form
     changes: list[Change] = []
-    gone: set[Ref] = set()  # what no layer makes any more
+    gone: set[Ref] = set()  # blobs that no layer makes any more
     labels = _labels(graph)
     for node in graph.nodes:
         instead = node.layer.at_inference()
@@ -46,7 +46,7 @@ def deploy(graph: Graph, shapes: Shapes, losses: Losses = "auto") -> tuple[Graph
             _loss(made, node, graph, losses, gone, changes)
         elif instead is Instead.NOTHING or any(ref in gone for ref in node.bottoms):
             own = instead is Instead.NOTHING
-            why = "is for training" if own else "reads what is for training"
+            why = "serves training" if own else "reads a blob that serves training"
             changes.append(Change(node.name, node.type, f"left out: it {why}"))
             if node.layer.role is Role.SINK:
                 silent = node.layer.labels(len(node.bottoms))
@@ -58,7 +58,7 @@ def deploy(graph: Graph, shapes: Shapes, losses: Losses = "auto") -> tuple[Graph
 
 
 def _without_unread(graph: Graph, made: Graph, changes: list[Change]) -> Graph:
-    """The net without the inputs that only layers read which are gone."""
+    """The net without the inputs whose readers are all gone."""
     read = {ref.blob for node in graph.nodes for ref in node.bottoms}
     unread = read - {ref.blob for node in made.nodes for ref in node.bottoms}
     rest = empty_like(made)
@@ -83,7 +83,7 @@ def _without_unread(graph: Graph, made: Graph, changes: list[Change]) -> Graph:
 
 
 def _labels(graph: Graph) -> set[Ref]:
-    """The tops of data layers that are read as labels, and as nothing else."""
+    """The tops of data layers that are read as labels only."""
     readers: dict[Ref, list[bool]] = {}
     for node in graph.nodes:
         for index, ref in enumerate(node.bottoms):
@@ -132,11 +132,11 @@ def _loss(
     head = node.layer.at_inference()
     scores = node.bottoms[0]
     if isinstance(head, Instead) or losses == "drop" or scores in gone:
-        changes.append(Change(node.name, node.type, "left out: it is for training"))
+        changes.append(Change(node.name, node.type, "left out: it serves training"))
         return
     same = (other for other in graph.nodes if scores in other.bottoms)
     if any(other.type == head.type for other in same):
-        changes.append(Change(node.name, node.type, f"left out: there is a {head.type} already"))
+        changes.append(Change(node.name, node.type, f"left out: the net already has a {head.type}"))
         return
     nodes = (*graph.nodes, *made.nodes)
     taken = {top.blob for n in nodes for top in n.tops} | {n.name for n in nodes}

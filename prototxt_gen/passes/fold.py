@@ -1,13 +1,13 @@
-"""Layers that only multiply and add, folded into the weights in front of them.
+"""Layers that only multiply and add, folded into the weights of the layer before them.
 
-A convolution, deconvolution or inner product gives y = W x + b for each channel. A layer
-behind it that is affine, as BatchNorm by its statistics and Scale are, makes f y + s of that.
+A convolution, deconvolution or inner product gives y = W x + b for each channel. An affine
+layer after it, such as BatchNorm with stored statistics or Scale, makes f y + s of that.
 Together that is
 
     y = (f W) x + f b + s
 
-which is the same layer with other weights. It holds where nobody else reads what is in
-between. Factors and shifts are multiplied and added in double precision.
+which is the same layer with other weights. It holds where no other layer reads the blobs
+between. Factors and shifts are computed in double precision.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from prototxt_gen.passes.rebuild import append, empty_like
 def fold(
     graph: Graph, weights: Weights, kept: Collection[str] = ()
 ) -> tuple[Graph, Weights, list[Change]]:
-    """The net with fewer layers, its weights, and what was folded into what.
+    """The net with fewer layers, its weights, and which layer was folded into which.
 
-    The blobs of ``kept`` stay, even where only the next layer reads them.
+    The blobs in ``kept`` stay, even where only the next layer reads them.
     """
     readers = _readers(graph)
     made, bound = empty_like(graph), Weights(extra=list(weights.extra))
@@ -62,12 +62,12 @@ def _readers(graph: Graph) -> dict[Ref, list[int]]:
 
 
 def _takes(node: Node, blobs: Collection[object]) -> bool:
-    """Whether a node has weights that are its own alone, for a single top."""
+    """Whether a node has a single top and weights that it does not share."""
     return bool(blobs) and len(node.tops) == 1 and not _shares(node)
 
 
 def _shares(node: Node) -> bool:
-    """Whether another layer may have the weights of a node too."""
+    """Whether another layer may also have the weights of a node."""
     return any(param.has("name") for param in node.source.blocks("param"))
 
 
@@ -78,7 +78,7 @@ def _chain(
     readers: dict[Ref, list[int]],
     kept: Collection[str],
 ) -> dict[int, Affine]:
-    """The nodes behind one that are affine, one behind the other."""
+    """The affine nodes that follow a node, one after the other."""
     found: dict[int, Affine] = {}
     top = graph.nodes[index].tops[0]
     while len(behind := readers.get(top, [])) == 1:

@@ -1,4 +1,4 @@
-"""A graph again, node by node, so that the versions of its blobs are right."""
+"""A graph rebuilt node by node, so that the versions of its blobs are right."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def empty_like(graph: Graph) -> Graph:
 
 
 def append(graph: Graph, node: Node) -> Node:
-    """Append a node as it is."""
+    """Append a node unchanged."""
     return graph.add(
         node.name,
         node.layer,
@@ -35,7 +35,7 @@ def append(graph: Graph, node: Node) -> Node:
 
 
 def needed(graph: Graph, outputs: Iterable[str]) -> list[int]:
-    """The nodes that some blobs, at their last versions, are made from; in their order."""
+    """The nodes that some blobs, in their last versions, are computed from; in their order."""
     wanted = {max(ref for n in graph.nodes for ref in n.tops if ref.blob == b) for b in outputs}
     found = []
     for index in range(len(graph.nodes) - 1, -1, -1):
@@ -47,7 +47,7 @@ def needed(graph: Graph, outputs: Iterable[str]) -> list[int]:
 
 
 def input_shapes(node: Node) -> tuple[tuple[int, ...] | None, ...]:
-    """The shape that an input node has for each top; None where the user is to say it."""
+    """The shape that an input node has for each top; None where the user must give it."""
     try:
         shapes = node.layer.shapes((), len(node.tops))
     except UnsupportedError:

@@ -1,4 +1,4 @@
-"""What a net has for training alone, taken out of its layers: fillers, rates, rules."""
+"""Remove what serves training alone from a net's layers: fillers, learning rates, rules."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from prototxt_gen.document import Block, Field
 from prototxt_gen.graph.graph import Graph, Node
 from prototxt_gen.passes.rebuild import append, empty_like
 
-#: Fields of a layer and of a net that nothing at inference reads.
+#: Fields of a layer and of a net that are not read at inference.
 LAYER_FIELDS = frozenset({"include", "exclude", "loss_weight", "propagate_down", "transform_param"})
 NET_FIELDS = frozenset({"force_backward", "state", "debug_info"})
 
 
 def strip(graph: Graph) -> Graph:
-    """The same net at inference, with nothing that only training needs.
+    """The same net at inference, without anything that only training needs.
 
-    A ``param`` stays where its name shares a weight, without its rates.
+    A ``param`` whose name shares a weight stays, without its learning rate.
     """
     made = empty_like(graph)
     made.header = [field for field in graph.header if field.name not in NET_FIELDS]
@@ -44,7 +44,7 @@ def _stripped(node: Node) -> Node:
 
 def _without_fillers(node: Node, field: Field) -> Field:
     value = field.value
-    # A layer without blobs has fillers for what it makes.
+    # A layer without blobs uses its fillers for its tops.
     weightless = node.layer.parameter_free()
     if field.name != node.layer.param or not isinstance(value, Block) or weightless:
         return field

@@ -1,4 +1,4 @@
-"""What the axes of a net's blobs mean, as the layers say that they go through."""
+"""What the axes of a net's blobs mean, as told by the layers that they pass through."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Axis = tuple[Ref, int]
 
 
 class Meanings:
-    """The axes of all blobs in classes: those of one class are one and the same axis."""
+    """The axes of all blobs in classes: those of one class are the same axis."""
 
     def __init__(self, graph: Graph, shapes: Shapes) -> None:
         self._above: dict[Axis, Axis] = {}
@@ -29,14 +29,14 @@ class Meanings:
             self._meanings.setdefault(self.root(*place), set()).add(meaning)
 
     def root(self, ref: Ref, axis: int) -> Axis:
-        """The axis that stands for the class of another."""
+        """The axis that represents the class of another."""
         place = (ref, axis)
         while (above := self._above.get(place, place)) != place:
             place = above
         return place
 
     def of(self, ref: Ref, axis: int) -> set[str]:
-        """Everything that an axis means; nothing where no layer says it."""
+        """All meanings of an axis; none where no layer tells."""
         return self._meanings.get(self.root(ref, axis), set())
 
     def _join(self, one: Axis, other: Axis) -> None:
@@ -44,7 +44,7 @@ class Meanings:
 
 
 def labelled(node: Node, shapes: Shapes) -> Iterator[tuple[Ref, int, str]]:
-    """The axes of a node's bottoms and tops that have a label; none where shapes lack."""
+    """The labelled axes of a node's bottoms and tops; none where shapes are missing."""
     bottoms, tops = shapes.of(node.bottoms), shapes.of(node.tops)
     if bottoms is None or tops is None:
         return
@@ -55,6 +55,6 @@ def labelled(node: Node, shapes: Shapes) -> Iterator[tuple[Ref, int, str]]:
 
 
 def meaning_of(label: str) -> str | None:
-    """What a label of ``Layer.axes`` says beside which axes are one."""
+    """What a label of ``Layer.axes`` means, besides which axes are the same."""
     meaning = label.partition(":")[0]
     return meaning if meaning in MEANINGS else None

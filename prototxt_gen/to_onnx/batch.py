@@ -1,8 +1,8 @@
-"""Batches: another size, or one that is free.
+"""Batches: a different size, or a free one.
 
 A free dimension has a symbol in the model. Which axis of an input is the batch, and which
-must keep its size, comes from the layers that it goes through (``to_onnx.axes``). To know
-what depends on the batch, shapes are inferred once more for another one: what differs is
+must keep its size, is told by the layers that it passes through (``to_onnx.axes``). To find
+what depends on the batch, shapes are inferred again for another one: what differs is
 free.
 """
 
@@ -23,9 +23,9 @@ from prototxt_gen.passes.deploy import Change
 from prototxt_gen.passes.rebuild import append, empty_like, input_shapes
 from prototxt_gen.to_onnx.axes import Meanings, labelled, meaning_of
 
-_OTHER = 13  #: how much larger the other batch is; no net counts in it
+_OTHER = 13  #: how much larger the other batch is; unlikely to be a size in a net
 _ADVICE = "give a batch with --batch N"
-#: What cannot follow the batch, and what a layer needs it for.
+#: The axes that cannot follow the batch, and how a layer needs them.
 _NEEDED = {TIME: "for time", CLASSES: "for classes", FIXED: "at its size"}
 
 
@@ -42,7 +42,7 @@ class Batch:
         return tuple(self.others.get(ref, shape) for ref, shape in zip(refs, shapes, strict=True))
 
     def dims(self, ref: Ref) -> list[int | str]:
-        """The shape of a blob as a model declares it."""
+        """The shape of a blob as the model declares it."""
         shape = self.shapes.blobs[ref]
         other = self.others.get(ref, shape)
         return [
@@ -51,7 +51,7 @@ class Batch:
         ]
 
     def _symbol(self, ref: Ref, axis: int, sizes: tuple[Dim, Dim]) -> str:
-        """That of the input which has the same size at both batches."""
+        """The symbol of the input that has the same size at both batches."""
         for name, (own, symbol) in self.symbols.items():
             first = Ref(name, 0)
             if sizes == (self.shapes.blobs[first][own], self.others[first][own]):
@@ -60,7 +60,7 @@ class Batch:
 
 
 def set_batch(graph: Graph, batch: int, given: Mapping[str, Shape] | None) -> Graph:
-    """The net with another size of its batch."""
+    """The net with another batch size."""
     given = given or {}
     axes = _batch_axes(graph, infer(graph, Sink(), given))
     made = empty_like(graph)
@@ -79,7 +79,7 @@ def set_batch(graph: Graph, batch: int, given: Mapping[str, Shape] | None) -> Gr
 
 
 def free_batch(graph: Graph, shapes: Shapes) -> tuple[Graph, Batch, list[Change]]:
-    """The net with a batch that is free; raises GraphError where it cannot have one."""
+    """The net with a free batch; raises GraphError where that is impossible."""
     symbols = _batch_axes(graph, shapes)
     if graph.inputs and not symbols:
         raise GraphError(
@@ -112,7 +112,7 @@ def free_batch(graph: Graph, shapes: Shapes) -> tuple[Graph, Batch, list[Change]
 
 
 def _need_fixed(graph: Graph, shapes: Shapes, other: Shapes) -> None:
-    """Raise GraphError where an axis follows the batch that a layer needs at its size."""
+    """Raise GraphError where an axis that a layer needs at its size follows the batch."""
     for node in graph.nodes:
         for ref, axis, label in labelled(node, shapes):
             meaning = meaning_of(label)
@@ -126,7 +126,7 @@ def _need_fixed(graph: Graph, shapes: Shapes, other: Shapes) -> None:
 
 
 def _constants(graph: Graph, shapes: Shapes, given: Mapping[str, Shape]) -> dict[str, Shape]:
-    """The shapes of constants that have the batch of the inputs, and so follow it."""
+    """The shapes of constants that have the inputs' batch, and so follow it."""
     sizes = {
         (shapes.blobs[ref][0], given[ref.blob][0])
         for ref in graph.inputs
@@ -145,10 +145,10 @@ def _constants(graph: Graph, shapes: Shapes, given: Mapping[str, Shape]) -> dict
 
 
 def _batch_axes(graph: Graph, shapes: Shapes) -> dict[str, tuple[int, str]]:
-    """For each input that has one the axis that is free, and its symbol.
+    """For each input with a free axis, that axis and its symbol.
 
-    Where no layer says which it is, it is axis 0. Inputs of one batch have one symbol, and
-    one with another size, or with regions or indices, has its own.
+    Where no layer tells which it is, it is axis 0. Inputs of one batch share a symbol; one
+    with another size, or with regions or indices, has its own.
     """
     meanings = Meanings(graph, shapes)
     found: dict[str, tuple[int, str]] = {}
@@ -168,14 +168,14 @@ def _batch_axes(graph: Graph, shapes: Shapes) -> dict[str, tuple[int, str]]:
 
 
 def _axes_of(meanings: Meanings, ref: Ref, rank: int, meaning: str) -> Iterator[int]:
-    """The axes of a blob that have one meaning, and no other."""
+    """The axes of a blob that have a certain meaning and no other."""
     return (axis for axis in range(rank) if meanings.of(ref, axis) == {meaning})
 
 
 def _without_literal_batch(
     graph: Graph, shapes: Shapes, symbols: Mapping[str, tuple[int, str]]
 ) -> tuple[Graph, list[Change]]:
-    """Layers that name the size of the batch keep that of their bottom instead."""
+    """Layers that name the size of the batch are changed to keep that of their bottom."""
     meanings = Meanings(graph, shapes)
     free = {meanings.root(Ref(name, 0), axis) for name, (axis, _) in symbols.items()}
     made, changes = empty_like(graph), []
@@ -186,7 +186,7 @@ def _without_literal_batch(
             if meanings.root(node.bottoms[0], axis) in free:
                 before, layer = layer, layer.unpinned(bottom, axis)
                 if layer != before:
-                    what = f"its literal batch {size} became that of its bottom"
+                    what = f"its literal batch size {size} became that of its bottom"
                     changes.append(Change(node.name, node.type, what))
         append(made, replace(node, layer=layer))
     return made, changes

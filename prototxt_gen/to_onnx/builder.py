@@ -1,7 +1,7 @@
 """What a layer's ``lower`` writes through: nodes and initializers of an ONNX graph.
 
-Operators changed their form between opsets; the methods that have names of their own write
-the form that the opset asks for, so that layers need not know.
+Operators changed their form between opsets; the named methods write the form that the
+opset asks for, so that layers need not know.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _TYPES = {
 
 
 class Builder:
-    """Nodes and initializers, in order; see ``layers.base.Builder`` for how layers use it."""
+    """Nodes and initializers, in order; ``layers.base.Builder`` tells how layers use it."""
 
     def __init__(self, opset: int) -> None:
         self.opset = opset
@@ -50,7 +50,7 @@ class Builder:
         bottoms: tuple[tuple[Shape, ...], tuple[Shape, ...]],
         tops: tuple[tuple[Shape, ...], tuple[Shape, ...]],
     ) -> None:
-        """Start a layer; each pair has the shapes at the batch asked for, and at another."""
+        """Start a layer; each pair has the shapes at the requested batch, and at another."""
         self.layer = layer
         self.bottom_shapes, self.other_bottom_shapes = bottoms
         self.top_shapes, self.other_top_shapes = tops
@@ -67,7 +67,7 @@ class Builder:
         return outputs
 
     def const(self, value: Any, name: str = "") -> str:
-        """Add an initializer; return its name. Equal ones without a name are one."""
+        """Add an initializer; return its name. Equal ones without a name become one."""
         array = np.asarray(value)
         if name:
             label = self._fresh(f"{self.layer}/{name}")
@@ -80,27 +80,27 @@ class Builder:
         return self._constants[key]
 
     def ints(self, *values: int) -> str:
-        """A list of int64."""
+        """A constant list of int64."""
         return self.const(np.array(values, np.int64))
 
     def scalar(self, value: float) -> str:
-        """A float without axes."""
+        """A constant float without axes."""
         return self.const(np.array(value, np.float32))
 
     def cast(self, x: str, to: str) -> str:
-        """As another type: float, int64, bool or double."""
+        """Convert to another type: float, int64, bool or double."""
         return self.op("Cast", [x], to=_TYPES[to])
 
     def transpose(self, x: str, perm: Sequence[int]) -> str:
-        """The axes in another order."""
+        """Put the axes into another order."""
         return self.op("Transpose", [x], perm=list(perm))
 
     def reshape(self, x: str, dims: Sequence[int]) -> str:
-        """Another shape; 0 keeps the axis of that place, one -1 is what is left over."""
+        """Give another shape; 0 keeps the axis at that position, one -1 is inferred."""
         return self.op("Reshape", [x, self.ints(*dims)])
 
     def reshape_to_top(self, x: str, index: int = 0, bottom: int = 0) -> str:
-        """The shape that a top has, from that of a bottom, whatever the batch is.
+        """Give a bottom's values the shape of a top, for any batch.
 
         Raises UnsupportedError where two dimensions depend on the batch.
         """
@@ -113,19 +113,19 @@ class Builder:
         )
 
     def reshape_like(self, x: str, index: int) -> str:
-        """A top's shape for what has its elements in another shape, in the same order."""
+        """Give a value the shape of a top; its elements are the top's, in the same order."""
         return self.reshape(
             x, _free_dims(((), ()), (self.top_shapes[index], self.other_top_shapes[index]))
         )
 
     def unsqueeze(self, x: str, axes: Sequence[int]) -> str:
-        """Insert axes of 1."""
+        """Insert axes of size 1."""
         if self.opset < _AXES_ARE_INPUTS:
             return self.op("Unsqueeze", [x], axes=list(axes))
         return self.op("Unsqueeze", [x, self.ints(*axes)])
 
     def squeeze(self, x: str, axes: Sequence[int]) -> str:
-        """Take away axes of 1."""
+        """Remove axes of size 1."""
         if self.opset < _AXES_ARE_INPUTS:
             return self.op("Squeeze", [x], axes=list(axes))
         return self.op("Squeeze", [x, self.ints(*axes)])
@@ -137,7 +137,7 @@ class Builder:
         return self.ops("Split", [x, self.ints(*sizes)], len(sizes), axis=axis)
 
     def reduce(self, kind: str, x: str, axes: Sequence[int], *, keepdims: bool) -> str:
-        """ReduceSum, ReduceMean and their like."""
+        """ReduceSum, ReduceMean and the like."""
         since = _AXES_ARE_INPUTS if kind == "ReduceSum" else _REDUCE_AXES_ARE_INPUTS
         keep = int(keepdims)
         if self.opset < since:
@@ -149,7 +149,7 @@ class Builder:
         axis %= rank
         if self.opset >= _SOFTMAX_HAS_AN_AXIS or axis == rank - 1:
             return self.op("Softmax", [x], axis=axis)
-        # It then flattened what is behind the axis.
+        # Older opsets normalize over all axes from axis on.
         perm = [i for i in range(rank) if i != axis] + [axis]
         back = [perm.index(i) for i in range(rank)]
         last = self.op("Softmax", [self.transpose(x, perm)], axis=rank - 1)
@@ -168,34 +168,34 @@ class Builder:
         return self.op("Slice", [*inputs, self.ints(*steps)] if steps else inputs)
 
     def pad(self, x: str, begin: Sequence[int], end: Sequence[int], value: float) -> str:
-        """A border of one value."""
+        """Add a border of one value."""
         return self.op("Pad", [x, self.ints(*begin, *end), self.scalar(value)], mode="constant")
 
     def clip(self, x: str, low: float, high: float) -> str:
-        """Values between two bounds."""
+        """Limit values to two bounds."""
         return self.op("Clip", [x, self.scalar(low), self.scalar(high)])
 
     @property
     def batch_is_dynamic(self) -> bool:
-        """Whether a bottom of the layer has a dimension that is free."""
+        """Whether a bottom of the layer has a free dimension."""
         return self.bottom_shapes != self.other_bottom_shapes
 
     def need_fixed(self, what: str) -> None:
-        """Refuse where the layer's bottoms depend on the batch."""
+        """Raise UnsupportedError where the layer's bottoms depend on the batch."""
         if self.batch_is_dynamic:
             raise UnsupportedError(f"{what}; give a batch with --batch N")
 
     def need_fixed_axis(self, axis: int, what: str) -> None:
-        """Refuse where an axis of the first bottom is the batch."""
+        """Raise UnsupportedError where an axis of the first bottom is the batch."""
         if self.bottom_shapes[0][axis] != self.other_bottom_shapes[0][axis]:
             raise UnsupportedError(f"{what}; give a batch with --batch N")
 
     def top_is_fixed(self, index: int) -> bool:
-        """Whether a top has no dimension that is free."""
+        """Whether a top has no free dimension."""
         return self.top_shapes[index] == self.other_top_shapes[index]
 
     def full_by_batch(self, value: float, rest: Sequence[int]) -> str:
-        """A blob of one value whose first dimension is that of the net's inputs."""
+        """A blob of one value whose first dimension is the batch of the net's inputs."""
         batch = self.slice(self.op("Shape", [self.batch_input]), [0], [1], [0])
         shape = self.op("Concat", [batch, self.ints(*rest)], axis=0)
         tensor = helper.make_tensor("value", TensorProto.FLOAT, [1], [value])
@@ -207,7 +207,7 @@ class Builder:
         return self.op("ConstantOfShape", [self.op("Shape", [x])], value=tensor)
 
     def reserve(self, names: set[str]) -> None:
-        """Keep names for blobs."""
+        """Reserve names for blobs."""
         self._used |= names
 
     def identity(self, value: str, name: str) -> None:
@@ -215,7 +215,7 @@ class Builder:
         self.nodes.append(helper.make_node("Identity", [value], [name], f"{name}/Identity"))
 
     def rename(self, names: dict[str, str]) -> None:
-        """Give values other names, wherever they stand."""
+        """Give values other names, wherever they occur."""
         for node in self.nodes:
             for places in (node.input, node.output):
                 places[:] = [names.get(value, value) for value in places]

@@ -23,7 +23,7 @@ from prototxt_gen.to_onnx.write import check_form
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """What is asked for beside the form of the model."""
+    """The options besides the form of the model."""
 
     options: Options = field(default_factory=Options)
     input_shapes: Mapping[str, Shape] = field(default_factory=dict)
@@ -67,7 +67,7 @@ def newest_opset() -> int:
         import onnxruntime
     except ImportError:
         return newest
-    # onnxruntime says what it knows only by refusing; each release knows what onnx had then.
+    # onnxruntime does not tell its newest opset; each release supports that of its onnx.
     known = {"1.17": 20, "1.18": 21, "1.19": 21, "1.20": 21, "1.21": 22, "1.22": 23, "1.23": 24}
     release = ".".join(onnxruntime.__version__.split(".")[:2])
     return min(newest, known.get(release, _NEWEST_TRIED))
@@ -91,7 +91,7 @@ def _weights(graph: Graph, asked: Conversion) -> tuple[Weights, list[Change]]:
         if asked.weights_init is None:
             raise WeightsError(
                 "the net has weights, but no caffemodel is given; --weights-init fillers, zeros "
-                "or random makes some"
+                "or random creates some"
             )
         stored = dict(initial(graph, shapes, asked.weights_init, asked.seed))
     elif asked.weights_init is not None:

@@ -2,7 +2,7 @@
 
 Inputs and outputs keep the names of Caffe's blobs, and the last version of a blob that is
 written in place owns its name; weights are called ``<layer>/weight``, ``<layer>/bias``.
-All refusals of a net come out at once, and a model that is returned has passed the checker.
+All refusals of a net come out at once, and a returned model has passed the checker.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ OLDEST_OPSET, USUAL_OPSET = 11, 17
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a net is exported; ``batch`` None keeps that of the net."""
+    """How a net is exported; ``batch=None`` keeps the net's own."""
 
     opset: int = USUAL_OPSET
     batch: int | Literal["dynamic"] | None = None
@@ -45,11 +45,11 @@ class Options:
 
 @dataclass
 class Exported:
-    """A model, the net that it is of, and what became of each layer.
+    """A model, the net it was made from, and what happened to each layer.
 
-    ``before`` is the net that ``graph`` was folded from, if it was. ``skeleton`` is the model
-    whose initializers have no values: those are ``values``, by name and in the same order,
-    which may lie in a file and be larger than memory.
+    ``before`` is the net that ``graph`` was folded from, if any. ``skeleton`` is the model
+    with initializers without values; ``values`` holds these by name, in the same order, and
+    they may lie in a file and be larger than memory.
     """
 
     skeleton: onnx.ModelProto
@@ -61,7 +61,7 @@ class Exported:
 
     @property
     def source(self) -> tuple[Graph, Weights]:
-        """The net and its weights before anything was folded."""
+        """The net and its weights before folding."""
         return self.before or (self.graph, self.weights)
 
     @cached_property
@@ -137,7 +137,7 @@ def pruned(graph: Graph, outputs: Sequence[str]) -> Graph:
     known = {top.blob for node in graph.nodes for top in node.tops}
     for name in outputs:
         if name not in known:
-            raise GraphError(f"the net has no blob {name!r} to be an output")
+            raise GraphError(f"the net has no blob {name!r} to use as an output")
     made = empty_like(graph)
     for index in needed(graph, outputs):
         append(made, graph.nodes[index])
@@ -145,7 +145,7 @@ def pruned(graph: Graph, outputs: Sequence[str]) -> Graph:
 
 
 def for_inputs(graph: Graph, given: Mapping[str, Shape]) -> dict[str, Shape]:
-    """Those of some shapes that are for inputs which the net has."""
+    """The shapes that are given for inputs of the net."""
     names = {ref.blob for ref in graph.inputs}
     return {name: shape for name, shape in given.items() if name in names}
 
@@ -264,7 +264,7 @@ def _model(
 
 
 def _tensor(name: str, array: Array) -> onnx.TensorProto:
-    """An initializer that has no values yet."""
+    """An initializer without its values."""
     kind = helper.np_dtype_to_tensor_dtype(array.dtype)
     return onnx.TensorProto(name=name, dims=array.shape, data_type=kind)
 
@@ -272,13 +272,13 @@ def _tensor(name: str, array: Array) -> onnx.TensorProto:
 def name_of(ref: Ref, inputs: Collection[str]) -> str:
     """The name of a blob's last version.
 
-    An input that is overwritten keeps its own, and what comes of it has another.
+    An overwritten input keeps its own name, and the new value has another.
     """
     return f"{ref.blob}@{ref.version}" if ref.blob in inputs else ref.blob
 
 
 def _outputs(graph: Graph, asked: Sequence[str]) -> list[Ref]:
-    """The outputs, and never an input that no layer reads."""
+    """The outputs, without inputs that no layer reads."""
     if asked:
         tops = [ref for node in graph.nodes for ref in node.tops]
         return [max(ref for ref in tops if ref.blob == name) for name in asked]
@@ -289,7 +289,7 @@ def _outputs(graph: Graph, asked: Sequence[str]) -> list[Ref]:
 def _final_names(
     graph: Graph, builder: Builder, values: dict[Ref, str], outputs: Sequence[Ref]
 ) -> dict[Ref, str]:
-    """Give the last version of each blob its name; the names of the outputs."""
+    """Give the last version of each blob its name; return the names of the outputs."""
     inputs = {ref.blob for ref in graph.inputs}
     last = {top.blob: top for node in graph.nodes for top in node.tops}
     renamed: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""A model into a file, after it has passed the checker and loads."""
+"""Write a model to a file once it has passed the checker and loads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from prototxt_gen._files import need_place, whole_file
 from prototxt_gen.errors import VerificationError
 from prototxt_gen.to_onnx.export import Exported
 
-#: protobuf has no message of more bytes than this.
+#: The most bytes that a protobuf message may have.
 LARGEST_MODEL = 2**31 - 1 - (1 << 20)
 _SMALL = 1024  #: an initializer of so many elements may be a shape, which the checker reads
 
@@ -25,12 +25,12 @@ _SMALL = 1024  #: an initializer of so many elements may be a shape, which the c
 def write_model(
     made: Exported, path: str | os.PathLike[str], *, external_data: bool = False
 ) -> list[str]:
-    """Check a model and write it; the names of the files.
+    """Check a model and write it; return the names of the files.
 
-    Weights go into ``<path>.data`` beside it where they are asked for there, or are more
-    than a file of protobuf may have. Raises VerificationError where the model does not pass
+    Weights go into ``<path>.data`` beside it where that is requested, or where they exceed
+    what a protobuf file may have. Raises VerificationError where the model does not pass
     the checker or onnxruntime, and OSError; nothing is written then. A link is followed,
-    and the weights are beside the link: that is where a reader of ``path`` looks.
+    and the weights are beside the link, where a reader of ``path`` looks.
     """
     target = Path(path)
     need_place(target)
@@ -51,14 +51,14 @@ def write_model(
         with whole_file(target) as file:
             file.write(data)
             file.flush()
-            # A link is replaced: onnx refuses weights behind one.
+            # A link is replaced: onnx refuses weights behind a link.
             os.replace(data_file, beside)
     return [str(target), str(beside)]
 
 
 @contextmanager
 def _half(target: Path) -> Iterator[str]:
-    """A folder for what is not done yet; an OSError names the target instead."""
+    """A folder for unfinished files; an OSError names the target instead."""
     try:
         with tempfile.TemporaryDirectory(prefix=".convert-", dir=target.parent) as folder:
             yield folder
@@ -68,7 +68,7 @@ def _half(target: Path) -> Iterator[str]:
 
 
 def _with_places(made: Exported, path: Path) -> onnx.ModelProto:
-    """Write the values one behind the other; the model that says where each of them is."""
+    """Write the values one after the other; return the model that gives the place of each."""
     model = onnx.ModelProto()
     model.CopyFrom(made.skeleton)
     with path.open("wb") as file:
@@ -128,7 +128,7 @@ def check_file(path: Path) -> None:
 
 
 def _load(model: Any) -> None:
-    """Load a model by onnxruntime, where that is installed."""
+    """Load a model with onnxruntime, where it is installed."""
     try:
         import onnxruntime
     except ImportError:

@@ -60,7 +60,7 @@ def test_a_net_without_a_layer_is_refused(
         ["weights", "init", net, "-o", out],
     ):
         assert run(command) == 2, command
-        assert "there is no layer" in capsys.readouterr().err
+        assert "the net has no layer" in capsys.readouterr().err
         assert not Path(out).exists()
 
 

@@ -63,9 +63,9 @@ def test_a_forks_type_is_an_error_for_bvlc_alone() -> None:
     assert found("Permute") == found("Permute", "ssd") == found("Mish") == []
     (one,) = found("Permute", "bvlc")
     assert one.severity is Severity.ERROR
-    assert one.help == f"of the dialects {', '.join(FORKS['Permute'])}"
+    assert one.help == f"known to {', '.join(FORKS['Permute'])}"
     (one,) = found("Mish", "bvlc")
-    assert one.help == "it is a type of forks"
+    assert one.help == "known to other forks"
 
 
 def test_a_warning_is_given_once_and_an_error_for_each_layer() -> None:

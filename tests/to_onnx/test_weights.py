@@ -102,7 +102,7 @@ def test_a_file_that_is_cut_off_is_refused_with_the_offset(tmp_path: Path, size:
     ("data", "words"),
     [
         (b"", "is empty"),
-        (b"\x7fELF\x02\x01\x01\0\0\0", "no caffemodel"),
+        (b"\x7fELF\x02\x01\x01\0\0\0", "not a caffemodel"),
         (b"name: 'x'\n", "is a text"),
         (b"\x0a\x01\x00", "there is no layer"),
         (b"\x00\x01\x02\x03", "number 0"),

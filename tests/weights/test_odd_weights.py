@@ -277,9 +277,9 @@ def test_a_text_is_no_caffemodel(tmp_path: Path, encoding: str, start: str) -> N
     [
         (b"\x08\x08" + field(2, b"pytorch") + field(7, b"\0" * 200), "is an ONNX model, not a"),
         (b"\x89PNG\r\n\x1a\n" + b"\0" * 50, "is a PNG picture, not a caffemodel"),
-        (b"\xff\xff\0\x01" * 50, "no caffemodel"),
+        (b"\xff\xff\0\x01" * 50, "not a caffemodel"),
         (layer("c", blob((1,) * 33, b"abcd")), "33 axes"),
-        (layer("c", blob((0, 2**62), b"")), "no caffemodel"),
+        (layer("c", blob((0, 2**62), b"")), "not a caffemodel"),
     ],
 )
 def test_what_is_no_caffemodel_is_named(tmp_path: Path, content: bytes, words: str) -> None:

@@ -1,4 +1,4 @@
-"""Arrays by their names in one file: npz and safetensors."""
+"""Arrays by name in one file: npz and safetensors."""
 
 from __future__ import annotations
 

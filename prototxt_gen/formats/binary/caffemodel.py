@@ -1,6 +1,6 @@
-"""The weights of a caffemodel: numpy arrays that lie in the file itself.
+"""The weights of a caffemodel: numpy arrays mapped from the file itself.
 
-All forms that Caffe has written are read: V2 layers, V1 and V0 ones, shapes as a list or
+All forms that Caffe has ever written are read: V2, V1 and V0 layers, shapes as a list or
 as num, channels, height and width, numbers as float, double or, by NVIDIA's fork, raw.
 """
 
@@ -46,13 +46,13 @@ _V0_NAME, _V0_BLOBS = 1, 50
 _LEGACY, _DATA, _SHAPE, _DOUBLE = (1, 2, 3, 4), 5, 7, 8
 _RAW_TYPE, _RAW = 10, 12
 _RAW_TYPES = {0: "<f8", 1: "<f4", 2: "<f2"}
-# The wire types of what NetParameter has in front of its layers; forks add others behind.
+# The wire types of NetParameter's fields before its layers; forks add others after them.
 _HEAD: dict[int, tuple[int, ...]] = {
     **dict.fromkeys((1, 3, 6, 8), (BYTES,)),
     **dict.fromkeys((5, 7), (VARINT,)),
     4: (VARINT, BYTES),
 }
-_TAGS = (b"\x12", b"\xa2\x06")  #: of a layer, V1 and V2; neither is ever in a text
+_TAGS = (b"\x12", b"\xa2\x06")  #: of a layer field, V1 and V2; neither ever occurs in text
 _MOST_AXES = 32  #: as in Caffe (blob.hpp, kMaxBlobAxes)
 _MOST = 2**31 - 1
 _LOOK_AT = 4096
@@ -60,7 +60,7 @@ _LOOK_AT = 4096
 
 @dataclass(frozen=True)
 class StoredLayer:
-    """A layer of a file: its name, and its weights as float32."""
+    """A layer of a file: its name, and its weights as float32 arrays."""
 
     name: str
     blobs: tuple[Array, ...]
@@ -68,14 +68,14 @@ class StoredLayer:
 
 @dataclass(frozen=True)
 class Caffemodel:
-    """What a file holds: layers in their order, and the net without its weights."""
+    """The contents of a file: the layers in their order, and the net without its weights."""
 
     path: str
     layers: tuple[StoredLayer, ...]
-    net: bytes  #: a binary NetParameter, all blobs left out
+    net: bytes  #: a binary NetParameter without any blobs
 
     def weights(self) -> dict[str, tuple[Array, ...]]:
-        """The weights by the name of the layer; of two of one name, the last that has any."""
+        """The weights by layer name; where layers share a name, those of the last that has any."""
         return {layer.name: layer.blobs for layer in self.layers if layer.blobs}
 
 
@@ -100,7 +100,7 @@ def read_caffemodel(path: str | os.PathLike[str]) -> Caffemodel:
 
 
 def is_caffemodel(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is binary and not a prototxt, by its first bytes."""
+    """Whether a file is binary rather than a prototxt, by its first bytes."""
     with open(path, "rb") as file:
         return _is_binary(file.read(_LOOK_AT))
 
@@ -120,19 +120,19 @@ def _starts_as_net(start: bytes) -> bool:
                 return False
             at = field.end
     except WeightsError:
-        pass  # the layer goes on behind the first bytes
+        pass  # the layer continues after the first bytes
     return start.startswith(_TAGS, at)
 
 
 def _need_net(name: str, start: bytes) -> None:
-    """Raise WeightsError that names what was given in place of a caffemodel."""
+    """Raise a WeightsError that names what was given instead of a caffemodel."""
     if _starts_as_net(start):
         return
     what = name_of(start)
     if what is not None and not what[0].startswith(("a binary", "a web page", "JSON")):
         raise WeightsError(f"{name}: is {what[0]}, not a caffemodel")
     if not _is_binary(start):
-        raise WeightsError(f"{name}: this is a text, expected a caffemodel")
+        raise WeightsError(f"{name}: this is a text file; expected a caffemodel")
 
 
 def _read(path: str, data: Buffer) -> Caffemodel:
@@ -170,7 +170,7 @@ def _layer(data: Buffer, inside: list[WireField], *, v2: bool) -> StoredLayer:
 
 
 def _without_blobs(data: Buffer, number: int, inside: list[WireField]) -> bytes:
-    """The layer's field again, without its weights."""
+    """The layer's field once more, without its weights."""
     blobs = _BLOBS if number == _LAYER else _V1_BLOBS
     kept = b"".join(data[f.start : f.end] for f in inside if f.number != blobs)
     return encoded(number << 3 | BYTES) + encoded(len(kept)) + kept
@@ -199,20 +199,20 @@ def _blob(data: Buffer, place: WireField) -> Array:
             raw_type = field.value
         elif field.number == _RAW and field.kind == BYTES:
             if raw_type not in _RAW_TYPES:
-                raise broken(field.start, f"raw numbers of the type {raw_type} are no floats")
+                raise broken(field.start, f"raw numbers of type {raw_type} are not floats")
             parts.append(_numbers(data, field, _RAW_TYPES[raw_type]))
     values = parts[0] if len(parts) == 1 else np.concatenate(parts or [np.zeros(0, np.float32)])
     if shape is None:
         shape = [legacy.get(number, 0) for number in _LEGACY] if legacy else []
     if len(shape) > _MOST_AXES:
-        raise broken(place.start, f"a blob has {len(shape)} axes; Caffe has {_MOST_AXES} at most")
+        raise broken(place.start, f"a blob has {len(shape)} axes; Caffe allows {_MOST_AXES}")
     if int(np.prod(shape, dtype=object)) != values.size or max(shape, default=0) > _MOST:
-        raise broken(place.start, f"a blob of the shape {shape} has {values.size} numbers")
+        raise broken(place.start, f"a blob of shape {shape} has {values.size} numbers")
     return values.astype(np.float32, copy=False).reshape(shape)
 
 
 def _folded(data: Buffer, place: WireField) -> Iterator[WireField]:
-    """The fields of a blob; floats that were not packed, in the old form, as one field."""
+    """The fields of a blob; floats that are not packed, in the old form, become one field."""
     run: WireField | None = None
     for field in fields(data, place.value, place.end):
         single = field.number in (_DATA, _DOUBLE) and field.kind in (FIXED32, FIXED64)
@@ -234,9 +234,9 @@ def _numbers(data: Buffer, field: WireField, kind: str) -> Array:
     size = np.dtype(kind).itemsize
     if field.kind == BYTES:
         if field.size % size:
-            raise broken(field.start, f"{field.size} bytes are no whole number of {size}")
+            raise broken(field.start, f"{field.size} bytes are not a multiple of {size}")
         return np.frombuffer(data, kind, field.size // size, field.value)
-    # Each number has a tag of one byte in front.
+    # Each number is preceded by a tag of one byte.
     records = np.dtype([("tag", "u1"), ("value", kind)])
     count = (field.end - field.start) // records.itemsize
     return np.frombuffer(data, records, count, field.start)["value"]
@@ -258,16 +258,16 @@ def _read_hdf5(path: Path) -> Caffemodel:
         with h5py.File(path, "r") as file:
             if "data" not in file:
                 raise WeightsError(
-                    f"{path}: this HDF5 file has no group `data`; it is no caffemodel"
+                    f"{path}: this HDF5 file has no group `data`; it is not a caffemodel"
                 )
             layers = tuple(_hdf5_layer(name, group) for name, group in file["data"].items())
     except (AttributeError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
-        raise WeightsError(f"{path}: this HDF5 file is not as Caffe writes it: {error}") from error
+        raise WeightsError(f"{path}: this HDF5 file is not in Caffe's form: {error}") from error
     return Caffemodel(str(path), layers, b"")
 
 
 def _hdf5_layer(name: str, group: Any) -> StoredLayer:
-    """A layer of an HDF5 file: a group whose weights have the names 0, 1, 2."""
+    """A layer of an HDF5 file: a group with its weights, named 0, 1, 2."""
     blobs = (np.asarray(group[key], np.float32) for key in sorted(group, key=int))
     return StoredLayer(name.replace("\\", "/"), tuple(blobs))
 
@@ -275,11 +275,11 @@ def _hdf5_layer(name: str, group: Any) -> StoredLayer:
 def write_caffemodel(
     path: str | os.PathLike[str], document: Document, weights: Mapping[str, Sequence[Array]]
 ) -> None:
-    """Write a net with weights, by the names of its layers, as Caffe does.
+    """Write a net with weights, given by layer name, as Caffe does.
 
-    Numbers go from their arrays into the file, so that no message of the whole is built.
+    Numbers go straight from their arrays into the file: no message of the whole is built.
     The file is written whole or not at all. Raises ParseError where the document's dialect
-    lacks a field of the net, and OSError.
+    has no such field, and OSError.
     """
     root = Block(f for f in document.root if f.name not in ("layer", "layers"))
     head = serialize(Document(root, dialect=document.dialect), "NetParameter")
@@ -311,5 +311,5 @@ def _shape_field(array: Array) -> bytes:
 
 
 def _length(number: int, size: int) -> int:
-    """The bytes of a field whose content has so many."""
+    """The size in bytes of a field with content of a given size."""
     return len(encoded(number << 3 | BYTES)) + len(encoded(size)) + size

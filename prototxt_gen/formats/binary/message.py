@@ -1,7 +1,7 @@
-"""Binary Protobuf to Blocks and back; the only place where messages are built.
+"""Binary protobuf to Blocks and back; the only place where messages are built.
 
-Each dialect has a private ``DescriptorPool``, so that no other ``caffe_pb2`` in the same
-process is disturbed.
+Each dialect has a private ``DescriptorPool``, so that another ``caffe_pb2`` in the same
+process is not disturbed.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _SKIPPED = frozenset({"data", "diff", "double_data", "double_diff", "raw_data", 
 
 
 def message_class(message: str, dialect: str = "bvlc") -> type[ProtobufMessage]:
-    """The Protobuf class of a message; raises KeyError where the dialect has none."""
+    """The protobuf class of a message; raises KeyError where the dialect has none."""
     descriptor = _pool(dialect).FindMessageTypeByName(PACKAGE[1:] + message)
     return message_factory.GetMessageClass(descriptor)
 
 
 def to_message(root: Block, message: str, dialect: str = "bvlc") -> ProtobufMessage:
-    """A typed block as a Protobuf message.
+    """A typed block as a protobuf message.
 
     Raises ParseError where the dialect does not have a field or a value of the block.
     """
@@ -45,14 +45,14 @@ def to_message(root: Block, message: str, dialect: str = "bvlc") -> ProtobufMess
 
 
 def serialize(document: Document, message: str) -> bytes:
-    """The binary form of a document, by its dialect.
+    """The binary form of a document, in its dialect.
 
     Raises ParseError as to_message does, and where a required field is missing.
     """
     built: Any = to_message(document.root, message, document.dialect)
     missing = built.FindInitializationErrors()
     if missing:
-        raise ParseError(f"the {message} lacks required fields: {', '.join(missing)}")
+        raise ParseError(f"the {message} is missing required fields: {', '.join(missing)}")
     data: bytes = built.SerializeToString()
     return data
 
@@ -64,10 +64,10 @@ def from_message(
     skip_weights: bool = False,
     drop_unknown: bool = False,
 ) -> Block:
-    """A typed block from a Protobuf message, its fields in the order of their numbers.
+    """A typed block from a protobuf message, its fields in the order of their numbers.
 
     ``skip_weights`` leaves out the numbers of every BlobProto, ``drop_unknown`` the fields
-    that the dialect does not know; without it they raise ParseError.
+    that the dialect does not know; otherwise they raise ParseError.
     """
     type = schema(dialect).message(built.DESCRIPTOR.full_name.removeprefix(PACKAGE[1:]))
     return _block(built, type, skip_weights, drop_unknown)
@@ -163,7 +163,7 @@ def _parsed(
         raise ParseError(f"this is not a binary {message}, or it is cut off") from None
     missing = built.FindInitializationErrors()
     if missing:
-        raise ParseError(f"the binary {message} lacks required fields: {', '.join(missing)}")
+        raise ParseError(f"the binary {message} is missing required fields: {', '.join(missing)}")
     return from_message(built, dialect, skip_weights=skip_weights, drop_unknown=drop_unknown)
 
 
@@ -198,7 +198,7 @@ def _set(built: Any, type: Message, field: Field) -> None:
         try:
             native = data.decode("utf-8")
         except UnicodeDecodeError:
-            # Legal in Caffe's binaries, but Python sets no string that is not UTF-8.
+            # Legal in Caffe's binaries, but Python's protobuf only accepts UTF-8 strings.
             built.MergeFromString(encoded(known.number << 3 | 2) + encoded(len(data)) + data)
             return
     if declared.repeated:
@@ -237,7 +237,7 @@ def _value(known: Any, value: Any) -> Value:
 
 
 def _difference(a: Block, b: Block, path: str = "") -> str | None:
-    """Where two readings of one message differ; None where they are equal."""
+    """Where two readings of a message differ; None where they are equal."""
     for left, right in zip(a, b, strict=False):
         here = f"{path}{left.name}"
         if isinstance(left.value, Block) and isinstance(right.value, Block):
@@ -248,4 +248,4 @@ def _difference(a: Block, b: Block, path: str = "") -> str | None:
             return f"`{here}` is `{path}{right.name}` in the other"
         if left.value != right.value:
             return f"`{here}` is {left.value!r} in one and {right.value!r} in the other"
-    return None if len(a) == len(b) else f"`{path or 'the file'}` has fields of only one"
+    return None if len(a) == len(b) else f"`{path or 'the file'}` has fields in only one"

@@ -1,6 +1,6 @@
-"""Protobuf's wire format, read in place: what the fields of a message are, and where.
+"""Protobuf's wire format, read in place: the fields of a message, and where they are.
 
-No message is built, so that a file of any size costs nothing but its pages.
+No message is built, so that a file of any size costs only the pages that are read.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ Buffer = bytes | memoryview
 
 
 class WireField(NamedTuple):
-    """A field: its number and wire type, its value, and the bytes from ``start`` to ``end``.
+    """A field: its number and wire type, its value, and its bytes from ``start`` to ``end``.
 
-    ``value`` is the number of a varint, else the offset of the content, which is as long as
+    ``value`` is the number of a varint, else the offset of the content, whose length is
     ``size``.
     """
 
@@ -32,9 +32,9 @@ class WireField(NamedTuple):
 
 
 def fields(data: Buffer, start: int, end: int) -> Iterator[WireField]:
-    """The fields of a message that stands from ``start`` to ``end``.
+    """The fields of a message between ``start`` and ``end``.
 
-    Raises WeightsError, with the offset, where the bytes are no message.
+    Raises WeightsError, with the offset, where the bytes are not a message.
     """
     at = start
     while at < end:
@@ -52,7 +52,7 @@ def fields(data: Buffer, start: int, end: int) -> Iterator[WireField]:
         elif kind in (FIXED32, FIXED64):
             size = 4 if kind == FIXED32 else 8
         else:
-            raise broken(begin, f"a field has the wire type {kind}")
+            raise broken(begin, f"a field has the unknown wire type {kind}")
         if size > end - at:
             raise broken(begin, f"a field has {size} bytes, but only {end - at} are left")
         yield WireField(number, kind, at, size, begin, at + size)
@@ -60,7 +60,7 @@ def fields(data: Buffer, start: int, end: int) -> Iterator[WireField]:
 
 
 def varints(data: Buffer, field: WireField) -> Iterator[int]:
-    """The numbers of a packed field, or the one of a field that is not packed."""
+    """The numbers of a packed field, or the number of one that is not packed."""
     if field.kind == VARINT:
         yield field.value
         return
@@ -71,7 +71,7 @@ def varints(data: Buffer, field: WireField) -> Iterator[int]:
 
 
 def encoded(number: int) -> bytes:
-    """A number as the wire format has it: seven bits a byte, the lowest first."""
+    """A number in wire format: seven bits a byte, the lowest first."""
     out = bytearray()
     while number > 0x7F:
         out.append(number & 0x7F | 0x80)
@@ -80,8 +80,8 @@ def encoded(number: int) -> bytes:
 
 
 def broken(offset: int, why: str) -> WeightsError:
-    """What to say of bytes that are no message, or are cut off."""
-    return WeightsError(f"at byte {offset}: {why}; the file is cut off or no caffemodel")
+    """The error for bytes that are not a message, or are cut off."""
+    return WeightsError(f"at byte {offset}: {why}; the file is cut off or not a caffemodel")
 
 
 def _varint(data: Buffer, at: int, end: int) -> tuple[int, int]:

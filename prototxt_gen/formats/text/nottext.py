@@ -1,6 +1,6 @@
-"""Name what was given in place of a prototxt: a picture, an archive, a web page.
+"""Name what was given instead of a prototxt: a picture, an archive, a web page.
 
-It is asked only about files that are not a legal prototxt, so a guess costs nothing.
+It is asked only about files that are not a valid prototxt, so a guess does no harm.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _MAGIC: tuple[tuple[bytes, str, str], ...] = (
     (
         b"\x89HDF\r\n\x1a\n",
         "an HDF5 file",
-        "weights (.h5) have a prototxt of their own beside them",
+        "weights (.h5) come with a separate prototxt",
     ),
     (b"\x89PNG\r\n\x1a\n", "a PNG picture", ""),
     (b"\xff\xd8\xff", "a JPEG picture", ""),
@@ -41,14 +41,14 @@ _LOOK_AT = 4096
 
 
 def name_of(data: bytes) -> tuple[str, str | None] | None:
-    """What the bytes are, and what to do; None where they are most likely text."""
+    """What the bytes are, and what to do; None where they are probably text."""
     for magic, name, help in _MAGIC:
         if data.startswith(magic):
             return name, help or None
     head = data[:_LOOK_AT]
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if start[:9].lower().startswith(_PAGES):
-        return "a web page (HTML)", "download the file itself, on GitHub with the button Raw"
+        return "a web page (HTML)", "download the file itself, on GitHub with the Raw button"
     if start.startswith(b"{") and start[1:].lstrip()[:1] in (b'"', b"}"):
         return "JSON", None
     if _is_utf16(head):
@@ -96,7 +96,7 @@ def _wire_fields(data: bytes) -> list[int]:
 
 
 def _varint(data: bytes, pos: int) -> tuple[int, int]:
-    """A varint and the offset behind it; offset -1 where there is none."""
+    """A varint and the offset after it; offset -1 where there is none."""
     value = 0
     for index in range(10):
         if pos + index >= len(data):

@@ -1,8 +1,8 @@
-"""The grammar of protobuf's text format, as C++'s ``TextFormat`` takes it.
+"""The grammar of protobuf's text format, as C++'s ``TextFormat`` accepts it.
 
-The parser has no recursion: open blocks stand on a stack. Nearly all of a real file is
+The parser is not recursive: open blocks are kept on a stack. Nearly all of a real file is
 read by one regular expression that matches a whole statement (``Tree.ordinary``);
-whatever it does not match goes through the exact tokens. Both give the same fields.
+whatever it does not match goes through the exact tokenizer. Both give the same fields.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LIST_END = re.compile(r"[^\]\n]{0,1000}\]")
 
 
 class Parser(Tree):
-    """Reads one text into ``root``; every ``_method`` gives the offset to go on from."""
+    """Reads one text into ``root``; every ``_method`` returns the offset to continue at."""
 
     def __init__(self, data: bytes, text: str, reporter: Reporter, *, fast: bool) -> None:
         super().__init__(data, text, reporter)
@@ -52,7 +52,7 @@ class Parser(Tree):
         return next_token(self.text, pos)
 
     def _char(self, token: Token) -> str:
-        """The character of a symbol; nothing for every other token."""
+        """The character of a symbol; empty for any other token."""
         return self.text[token.start : token.end] if token.kind == "symbol" else ""
 
     def _statement(self, token: Token) -> int:
@@ -74,14 +74,14 @@ class Parser(Tree):
     def _no_name(self, token: Token) -> int:
         help = None
         if token.kind == "string":
-            help = "a value needs a name in front of it: `name: value`"
+            help = "a value needs a name before it: `name: value`"
         elif self.text.startswith(("//", "/*"), token.start):
             help = "a comment starts with `#`"
         self.report.unexpected("the name of a field", token, help=help)
         return token.end if self._char(token) in (",", ";") else self._go_on(token)
 
     def _go_on(self, token: Token) -> int:
-        """Pass what is wrong, up to what reads like a field; a brace still opens a block."""
+        """Skip what is wrong, up to what looks like a field; a brace still opens a block."""
         pos = token.start
         if token.kind != "end" and self._char(token) not in ("{", "}", "<", ">"):
             pos = token.end
@@ -94,13 +94,13 @@ class Parser(Tree):
         match = _EXTENSION.match(self.text, token.start)
         end = match.end() if match else token.end
         name = self.text[token.start : end]
-        message = f"`{name}` names an extension, and Caffe's messages have none"
+        message = f"`{name}` names an extension; Caffe's messages have none"
         help = "write the plain name of the field; a list of values needs one too: `dim: [1, 3]`"
         self.report.error(message, token.start, end, help=help, rule="extension")
         return self._field(Target(name, token.start, []), Token("name", token.start, end))
 
     def _field(self, target: Target, name: Token) -> int:
-        """Read what stands behind a name."""
+        """Read what follows a name."""
         self.last, self.may_separate = None, False
         token = self._token(self.skip(name.end, inside=True))
         char = self._char(token)
@@ -111,11 +111,11 @@ class Parser(Tree):
         if char == "[":
             return self._list(target, token.end, colon=False)
         if token.kind == "end" and self.stack:
-            return token.end  # what is reported is the block that is not closed
+            return token.end  # the error to report is the block that is not closed
         return self._no_colon(target, name, token)
 
     def _no_colon(self, target: Target, name: Token, token: Token) -> int:
-        wanted = f"`:` or `{{` behind `{target.name}`"
+        wanted = f"`:` or `{{` after `{target.name}`"
         same_line = "\n" not in self.text[name.end : token.start]
         is_name = token.kind == "name"
         if self._char(token) == "=":
@@ -129,19 +129,19 @@ class Parser(Tree):
             self.report.unexpected(wanted, token, help=help)
             return self._open(target, Token("symbol", token.start, token.start))
         if token.kind == "symbol" and token.start == name.end and self._char(token) in "-./":
-            self.report.unexpected(wanted, token, help="a name has letters, digits and `_` only")
+            self.report.unexpected(wanted, token, help="a name consists of letters, digits and `_`")
             return self._go_on(token)
         is_value = is_name or token.kind in ("number", "string") or self._char(token) == "-"
         if is_value and same_line:
             shown = self.report.describe(token).strip("`")
             help = f"a colon is missing: `{target.name}: {shown}`"
-            self.report.unexpected(f"`:` behind `{target.name}`", token, help=help)
+            self.report.unexpected(f"`:` after `{target.name}`", token, help=help)
             return self._value(target, token.start)
         self.report.unexpected(wanted, token)
         return token.start if is_name else self._go_on(token)
 
     def _deeper(self, name: int, other: int) -> bool:
-        """Whether what stands at ``other`` is indented further than the name."""
+        """Whether the text at ``other`` is indented further than the name."""
         text = self.text
         return other - text.rfind("\n", 0, other) > name - text.rfind("\n", 0, name)
 
@@ -167,7 +167,7 @@ class Parser(Tree):
         return token.end if cut else self._go_on(token)
 
     def _no_value(self, target: Target, token: Token) -> Token:
-        """Report what stands in place of a value; the token to go on from."""
+        """Report what is in place of a value; return the token to continue at."""
         if self._char(token) == "-":
             number = self._token(skip_space(self.text, token.end))
             token = number if number.kind == "bad" else token
@@ -175,17 +175,17 @@ class Parser(Tree):
         if token.kind == "name":
             help = f"`{target.name}` has no value, or a line break is missing"
         cut_off = token.kind == "bad" and token.end >= len(self.text) and self.stack
-        if not cut_off:  # else what is reported is the block that is not closed
-            self.report.unexpected(f"a value behind `{target.name}:`", token, help=help)
+        if not cut_off:  # else the error to report is the block that is not closed
+            self.report.unexpected(f"a value after `{target.name}:`", token, help=help)
         return token
 
     def _scalar(self, target: Target, token: Token) -> int:
-        """Read a scalar value; the offset behind it, -1 where there is none."""
+        """Read a scalar value; the offset after it, -1 where there is none."""
         text, start = self.text, token.start
         if token.kind == "string":
             return self._string(target, token)
         sign = ""
-        if self._char(token) == "-":  # C++ takes space and comments behind it
+        if self._char(token) == "-":  # C++ allows space and comments after it
             sign, token = "-", self._token(skip_space(text, token.end))
             if token.kind in ("name", "number"):
                 self.skip(start + 1, inside=True)
@@ -195,13 +195,13 @@ class Parser(Tree):
         if token.kind != "number":
             return -1
         if len(word) > LONGEST_NUMBER:
-            message = f"a number of {len(word)} characters; the most are {LONGEST_NUMBER}"
+            message = f"a number has {len(word)} characters; expected at most {LONGEST_NUMBER}"
             self.report.error(message, start, token.end, rule="number-too-long")
             word = "0"
         return self.add(target, Number(sign + word), start, token.end)
 
     def _string(self, target: Target, token: Token) -> int:
-        """Read a string and those that follow it, which C++ joins."""
+        """Read a string and those that follow it, which C++ concatenates."""
         start, parts = token.start, list[bytes]()
         while True:
             raw = self.data[token.start + 1 : token.end - 1]
@@ -226,7 +226,7 @@ class Parser(Tree):
         self.report.error(message, pos, pos + len(word), help=help)
 
     def _list(self, target: Target, pos: int, *, colon: bool = True, first: bool = True) -> int:
-        """Read ``[1, 2]`` from behind its bracket or behind one of its commas."""
+        """Read ``[1, 2]`` after its bracket or after one of its commas."""
         target = target._replace(in_list=True)
         while True:
             token = self._token(self.skip(pos, inside=True))
@@ -235,7 +235,7 @@ class Parser(Tree):
                 value = EMPTY_LIST if colon else EMPTY_BLOCK_LIST
                 return self.add(target._replace(in_list=False), value, token.start, token.end)
             if char in ("{", "<"):
-                return self._open(target, token)  # _close goes on with the list
+                return self._open(target, token)  # _close continues with the list
             if not colon and token.kind != "end":
                 help = f"a colon is missing: `{target.name}: [`"
                 self.report.unexpected(f"`{{` in the list of `{target.name}`", token, help=help)
@@ -243,7 +243,7 @@ class Parser(Tree):
             pos = self._scalar(target, token)
             if pos < 0:
                 wanted = f"a value in the list of `{target.name}`"
-                comma = "no comma may stand behind the last value" if char == "]" else None
+                comma = "no comma may follow the last value" if char == "]" else None
                 return self._broken_list(wanted, token, comma)
             goes_on, pos = self._after_item(target, pos)
             if not goes_on:
@@ -251,7 +251,7 @@ class Parser(Tree):
             first, target = False, target._replace(comments=())
 
     def _after_item(self, target: Target, pos: int) -> tuple[bool, int]:
-        """Whether the list goes on with another item, and from where to read."""
+        """Whether the list continues with another item, and where to read on."""
         token = self._token(self.skip(pos, inside=True))
         if self._char(token) in (",", "]"):
             self.may_separate = self._char(token) == "]"
@@ -259,7 +259,7 @@ class Parser(Tree):
         return False, self._broken_list(f"`,` or `]` in the list of `{target.name}`", token, None)
 
     def _broken_list(self, wanted: str, token: Token, help: str | None) -> int:
-        """Report an error in a list; the list ends with its line, if not before."""
+        """Report an error in a list; the list ends at the end of its line, if not before."""
         if token.kind == "end" and self.stack:
             return token.end
         self.report.unexpected(wanted, token, help=help)
@@ -278,7 +278,7 @@ class Parser(Tree):
         found = self._char(token)
         if not self.stack:
             message = f"`{found}` closes nothing: no block is open here"
-            help = f"remove it, or a block above has one `{found}` too many"
+            help = f"remove it, or an extra `{found}` in a block above"
             self.report.error(message, token.start, token.end, help=help, rule="unexpected-close")
             return token.end
         closer, target = self.odd.get(len(self.stack), ("}", None))

@@ -1,8 +1,8 @@
-"""The one printer of prototxt: scalars, quoting, the form of floats, nested blocks.
+"""The printer of prototxt: scalars, quoting, the form of floats, nested blocks.
 
-What it writes reads like a file written by hand: two spaces of indentation, one field
+What it prints reads like a file written by hand: indentation by two spaces, one field
 on a line, strings in double quotes, ``0.1`` and not ``0.10000000149011612``. A shape, a
-block of nothing but ``dim``, stands on one line, as everybody writes it. Comments and
+block with ``dim`` only, is on one line, as is customary. Comments and
 single blank lines stay where they were; nothing else adds a blank line.
 """
 
@@ -17,7 +17,7 @@ from prototxt_gen.document import Block, Document, Field, Number, Scalar, Symbol
 _INDENT = "  "
 _WIDEST = 100  #: the widest line that a shape may take
 
-# Control characters, and those that cannot be seen or reverse what is around them.
+# Control characters, and those that are invisible or reverse the text around them.
 _ESCAPED = re.compile(
     '["\\\\\0-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]'
 )
@@ -25,7 +25,7 @@ _SIMPLE = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def print_document(document: Document) -> bytes:
-    """The whole file, in UTF-8; comments that are in another encoding stay as they are."""
+    """The whole file, in UTF-8; comments in another encoding stay as they are."""
     return print_block(document.root).encode("utf-8", "surrogateescape")
 
 
@@ -44,18 +44,18 @@ def format_field(field: Field, indent: int = 0) -> str:
 
 
 def format_scalar(value: Scalar) -> str:
-    """A scalar as a prototxt has it: quoted, if it is a string and not a word."""
+    """A scalar in prototxt form: quoted if it is a string and not a word."""
     printer = _PRINTERS.get(type(value))
     if printer is not None:
         return printer(value)
     for kind, printer in _PRINTERS.items():  # a subclass: an IntEnum, numpy's float64
         if isinstance(value, kind):
             return printer(value)
-    raise TypeError(f"{value!r} is no scalar of a prototxt")
+    raise TypeError(f"{value!r} is not a prototxt scalar")
 
 
 def _write_block(block: Block, indent: str, out: list[str]) -> None:
-    """Write what stands between the braces, with no blank line first or last."""
+    """Write the contents of a block, without a blank line first or last."""
     first = len(out)
     for field in block.fields:
         if field.comments:
@@ -115,7 +115,7 @@ def _write_comments(
 
 
 def _clean(comment: str) -> str:
-    """A comment that ends where its line does."""
+    """A comment without line breaks, which would end it."""
     return comment.replace("\n", " ").replace("\0", "").rstrip(" \t\r\v\f")
 
 

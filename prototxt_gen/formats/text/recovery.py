@@ -1,7 +1,7 @@
-"""What the text reader does about mistakes: report each once, and find where to go on.
+"""How the text reader handles mistakes: report each once, and find where to continue.
 
-A mistake often makes what follows it on its line look wrong as well. So behind an
-error nothing more is reported on the same line until one field has been read properly.
+A mistake often makes the rest of its line look wrong as well. So after an error nothing
+more is reported on the same line until one field has been read properly.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _RESUME = re.compile(r"""["'\n#{}<>]|\b[A-Za-z_][A-Za-z0-9_]*[ \t]*[:{<]""", re.
 
 
 class Stop(Exception):
-    """Nothing further in this file is worth reading."""
+    """Nothing more in this file is worth reading."""
 
 
 class Reporter:
-    """Passes errors on to a sink, without those that only follow from another one."""
+    """Passes errors to a sink, without those that only follow from another one."""
 
     def __init__(self, text: str, data: bytes, sink: Sink) -> None:
         self._text = text
@@ -40,13 +40,13 @@ class Reporter:
         return self._count > 0
 
     def good(self) -> None:
-        """A field was read properly: the next mistake is one of its own."""
+        """A field was read properly: the next mistake is independent."""
         self._clean = True
 
     def error(
         self, message: str, start: int, end: int, *, help: str | None = None, rule: str = "syntax"
     ) -> None:
-        """Report an error, unless it is the echo of the one before."""
+        """Report an error, unless it follows from the one before."""
         if self._count == 0 and self.refuse_binary():
             raise Stop
         if not self._clean and start <= self._line_end:
@@ -59,7 +59,7 @@ class Reporter:
             line_end = self._text.find("\n", start)
             self._line_end = line_end if line_end >= 0 else len(self._text)
         if self._count >= MOST_ERRORS:
-            note = f"too many errors: the file is not read further than the first {MOST_ERRORS}"
+            note = f"too many errors: reading stops after the first {MOST_ERRORS}"
             place = Span(start, start)
             self._sink.diagnostics.append(Diagnostic("syntax", Severity.NOTE, note, place))
             raise Stop
@@ -67,12 +67,12 @@ class Reporter:
         self._sink.error(rule, message, span=Span(start, end), help=help)
 
     def fatal(self, rule: str, message: str, start: int, end: int, help: str | None = None) -> None:
-        """Report an error behind which nothing is worth reading, and stop."""
+        """Report an error after which nothing is worth reading, and stop."""
         self.error(message, start, end, help=help, rule=rule)
         raise Stop
 
     def unexpected(self, expected: str, found: Token, *, help: str | None = None) -> None:
-        """Report a token that is not what was expected; a bad one speaks for itself."""
+        """Report a token that was not expected; a bad token has its own message."""
         if found.kind == "bad":
             self.error(found.problem, found.start, found.end, help=found.help)
         else:
@@ -86,7 +86,7 @@ class Reporter:
         return f"`{shorten(self._text[token.start : token.end])}`"
 
     def resume(self, pos: int) -> int:
-        """Where reading goes on: a brace, what looks like a field, or the line's end."""
+        """Where to continue: at a brace, at what looks like a field, or at the line's end."""
         while True:
             match = _RESUME.search(self._text, pos)
             if match is None:
@@ -99,7 +99,7 @@ class Reporter:
                 return line_end if line_end >= 0 else len(self._text)
 
     def refuse_binary(self) -> bool:
-        """Say what this file is, if it is no text at all."""
+        """Report what this file is, if it is not text at all."""
         named = name_of(self._data)
         if named is not None:
             self._count += 1
@@ -109,10 +109,10 @@ class Reporter:
 
 
 def report_unclosed(reporter: Reporter, text: str, stack: list[Field], blocks: list[Block]) -> None:
-    """Say which of the open blocks lacks its brace, as far as that can be told.
+    """Report which of the open blocks is not closed, as far as that can be told.
 
-    Where a block holds one of its own name, the brace is missing in front of that one
-    (no message of Caffe's does that): the blocks behind it are moved to where they belong.
+    Where a block holds one of its own name, which no message of Caffe's does, the brace is
+    missing before that one: the blocks after it are moved to where they belong.
     """
     for depth, field in enumerate(stack):
         inner = next(
@@ -135,7 +135,7 @@ def report_unclosed(reporter: Reporter, text: str, stack: list[Field], blocks: l
     for open_field in stack:
         open_field.end = len(text)
     if reporter.found and not all(field.name for field in stack):
-        return  # a brace of no field opened a block: that has been reported
+        return  # a brace without a field opened a block: that has been reported
     end = field.start + len(field.name)
     reporter.good()
     reporter.error(message, field.start, end, help=help, rule="unclosed-block")

@@ -1,7 +1,7 @@
-"""Give the values of a text their types, and find the dialect that explains them.
+"""Type the values of a text, and find the dialect that explains them.
 
-:func:`resolve` does it in place. BVLC's schema comes first; what it cannot explain is
-read by the union of all dialects, which says what dialects have every field of the file.
+:func:`resolve` does this in place. BVLC's schema comes first; what it cannot explain is
+read by the union of all dialects, which tells which dialects have every field of the file.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ __all__ = ["resolve"]
 
 
 def resolve(root: Block, message: str, sink: Sink, dialect: str | None = None) -> str:
-    """Type a block in place as a message of Caffe's; return the dialect it is read by.
+    """Type a block in place as a message of Caffe's; return the dialect it was read by.
 
-    ``dialect=None`` takes the first one that has every field, and ``union`` where none
-    has, which is an error. What does not fit stays untyped and goes to the sink. Raises
+    ``dialect=None`` takes the first one that has every field, or ``union`` where none does,
+    which is an error. What does not fit stays untyped and is reported to the sink. Raises
     KeyError where the dialect does not exist or has no such message.
     """
     if dialect is None:
@@ -112,10 +112,10 @@ class _Typing:
         first = next(f for f in block.fields if f.name == field.name)
         place = ""
         if self.sink.source and first.span:
-            place = f"; the first is in line {self.sink.source.position(first.start)[0]}"
+            place = f"; the first is on line {self.sink.source.position(first.start)[0]}"
         self.sink.error(
             "duplicate-field",
-            f"`{field.name}` may stand only once in a block{place}",
+            f"`{field.name}` may be given only once in a block{place}",
             span=field.name_span,
         )
 
@@ -135,13 +135,13 @@ class _Typing:
 
 
 class _Explanation:
-    """Finds the dialects that have every field, and what narrows their number."""
+    """Finds the dialects that have every field, and the fields that narrow them down."""
 
     def __init__(self) -> None:
         self.narrowing: list[tuple[int, Field]] = []
 
     def block(self, block: Block, message: Message) -> int:
-        """The dialects that explain a block; what none explains does not count."""
+        """The dialects that explain a block; a field that none explains is skipped."""
         mask = ALL
         several = {f.name for f in block.fields if type(f) is ListItem}
         seen: set[str] = set()
@@ -153,7 +153,7 @@ class _Explanation:
             fitting = [d for d in fitting or declared if _fits(d, field)]
             found = _join(d.dialects for d in fitting)
             if not found:
-                continue  # no dialect explains it: an error of the file
+                continue  # no dialect explains it: an error in the file
             if found != ALL:
                 self.narrowing.append((found, field))
             value = field.value
@@ -179,7 +179,7 @@ def _explain(root: Block, message: str, sink: Sink) -> str:
                 f"no dialect of Caffe has `{field.name}` (known to {_listed(found)}) and the "
                 f"fields before it (known to {_listed(left)})",
                 span=field.name_span,
-                help="choose one with --dialect to see what it lacks",
+                help="choose one with --dialect to see which fields it does not have",
             )
             break
         left &= found
@@ -187,7 +187,7 @@ def _explain(root: Block, message: str, sink: Sink) -> str:
 
 
 def _first_fit(declared: Iterable[FieldType], value: Value) -> Scalar:
-    """The value by the first declaration that it fits; raises Mismatch by the first."""
+    """The value by the first declaration that it fits; raises the Mismatch of the first."""
     first = None
     for one in declared:
         if one.convert is not None:
@@ -220,7 +220,7 @@ def _is_empty_list(field: Field, declared: Iterable[FieldType]) -> bool:
 
 
 def _take_out(block: Block, field: Field) -> None:
-    """Remove a field without a value; its comments go to what stands behind it."""
+    """Remove a field without a value; its comments go to what follows it."""
     at = next(i for i, f in enumerate(block.fields) if f is field)
     del block.fields[at]
     comments = field.comments if field.trailing is None else (*field.comments, field.trailing)
@@ -231,12 +231,12 @@ def _take_out(block: Block, field: Field) -> None:
 
 
 def _where_it_is(name: str, message: Message) -> str | None:
-    """Where a field could be that a message does not have."""
+    """Where a field that a message does not have could belong."""
     elsewhere = schema(UNION)
     if message.name in elsewhere:
         declared = elsewhere.message(message.name).fields.get(name)
         if declared:
-            return f"{_listed(_join(d.dialects for d in declared))} have it: see --dialect"
+            return f"known to {_listed(_join(d.dialects for d in declared))}: see --dialect"
     close = get_close_matches(name, message.fields, 1, 0.75)
     if close:
         return f"did you mean `{close[0]}`?"

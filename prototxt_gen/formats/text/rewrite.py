@@ -1,8 +1,8 @@
-"""A new block from the fields of an old one: what moves keeps its place and comments.
+"""A new block from the fields of an old one: moved fields keep their place and comments.
 
-The upgrade renames fields, wraps them and takes wrappers away. A :class:`Rewriter` does
-these three so that a later error still points at the user's own line, and no comment is
-lost: those of a field that goes away pass to the next field that is written.
+The upgrade renames fields, wraps them and unwraps them. A :class:`Rewriter` does all
+three so that a later error still points at the user's own line, and no comment is
+lost: those of a field that is removed pass to the next field that is written.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ class Rewriter:
     ) -> None:
         """Write a field into the sub-message ``parent[index]``.
 
-        A sub-message that does not exist yet is made here, where its first field stands;
-        a blank line in front of that field goes in front of the sub-message.
+        A sub-message that does not exist yet is created here, where its first field is;
+        a blank line before that field goes before the sub-message.
         """
         children = self._children.setdefault(parent, [])
         inner = moved(field, name, value)
@@ -91,17 +91,17 @@ class Rewriter:
         children[index].fields.append(inner)
 
     def unwrap(self, field: Field, block: Block) -> Iterator[Field]:
-        """Yield the fields of a sub-message that itself goes away."""
+        """Yield the fields of a sub-message that itself is removed."""
         self._wait(field.comments)
         yield from block
         self._wait((*block.comments, field.trailing))
 
     def drop(self, field: Field) -> None:
-        """Leave a field out, but not what its comments say."""
+        """Leave a field out, but keep its comments."""
         self._wait(_comments(field))
 
     def finish(self, comments: Comments = ()) -> Block:
-        """The block; ``comments`` are those behind the last field."""
+        """The block; ``comments`` are those after the last field."""
         return Block(self._fields, self._type, self._waiting + comments)
 
     def _append(self, field: Field) -> None:

@@ -1,4 +1,4 @@
-"""From what is written to what is meant: the rules of C++'s text format for scalars.
+"""From what is written to what is meant: C++'s text format rules for scalars.
 
 Each converter takes an untyped value and gives a typed one, or raises :class:`Mismatch`.
 They follow ``TextFormat::Parser`` (text_format.cc): an integer may be hexadecimal or
@@ -23,7 +23,7 @@ _TRUE = ("true", "True", "t")
 _FALSE = ("false", "False", "f")
 _OCTAL_OR_HEX = re.compile(r"-?0(?:[xX]|[0-9]+\Z)")
 _INT32 = (-(2**31), 2**31 - 1)
-_SAFE_DIGITS = 6  #: decimals of so many digits name different float32 (FLT_DIG)
+_SAFE_DIGITS = 6  #: decimals with this many digits name distinct float32 values (FLT_DIG)
 
 
 class Mismatch(Exception):
@@ -101,7 +101,7 @@ def boolean(value: Value) -> bool:
 
 
 def string(value: Value) -> str:
-    """Text; bytes that are no UTF-8 stay as surrogates."""
+    """Text; bytes that are not UTF-8 become surrogates."""
     if type(value) is bytes:
         return value.decode("utf-8", "surrogateescape")
     raise wrong_type("a string in quotes", value)
@@ -148,7 +148,7 @@ def describe(value: Value) -> str:
 
 
 def wrong_type(expected: str, value: Value) -> Mismatch:
-    """What to say where a value is of another type than its field."""
+    """The error for a value of another type than its field."""
     return Mismatch("wrong-type", f"expected {expected}, found {describe(value)}")
 
 
@@ -172,7 +172,7 @@ def _unknown_value(enum: str, value: str, numbers: Mapping[str, int]) -> Mismatc
     if close:
         help = f"did you mean {close[0]}?"
     elif len(numbers) <= 12:
-        help = f"it has {', '.join(numbers)}"
+        help = f"expected one of {', '.join(numbers)}"
     else:
         help = None
     return Mismatch("unknown-enum-value", f"{enum} has no value {cut(value)}", help)

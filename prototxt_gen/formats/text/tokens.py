@@ -1,7 +1,7 @@
-"""The words of protobuf's text format, cut as C++'s ``io::Tokenizer`` cuts them.
+"""The tokens of protobuf's text format, split as C++'s ``io::Tokenizer`` splits them.
 
 The text is the file decoded as latin-1: one character is one byte, so that an index is
-a byte offset. Every pattern takes linear time, whatever it is given.
+a byte offset. Every pattern takes linear time on any input.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _PIECE = {  # repeated in bounded steps: a repeated group costs memory for each 
     "'": re.compile(r"(?:[^'\\\n\0]+|\\[^\n\0]){0,1000}"),
 }
 
-#: One statement of the ordinary kind, and at most one line end in front of it. Where no
-#: group matches, something stands there that needs the exact reader: a comment, a list,
+#: One statement of the ordinary kind, and at most one line end before it. Where no
+#: group matches, something needs the exact tokenizer: a comment, a list,
 #: an escape, an error. Group: 1 name, 2 string, 3 number, 4 word, 5 opening brace,
 #: 6 closing brace, 7 blank lines.
 STATEMENT = re.compile(
@@ -59,7 +59,7 @@ _SIMPLE = dict(zip(b"abfnrtv\\?'\"", (bytes([c]) for c in b"\a\b\f\n\r\t\v\\?'\"
 
 
 class Token(NamedTuple):
-    """One word: its kind, where it stands, and for a bad one what is wrong with it."""
+    """One token: its kind, its place, and for a bad one what is wrong with it."""
 
     kind: Kind
     start: int
@@ -69,7 +69,7 @@ class Token(NamedTuple):
 
 
 def next_token(text: str, pos: int) -> Token:
-    """The token that starts at ``pos``, where neither space nor comment stands."""
+    """The token that starts at ``pos``, where there is neither space nor comment."""
     if pos >= len(text):
         return Token("end", pos, pos)
     if match := _NAME.match(text, pos):
@@ -80,15 +80,15 @@ def next_token(text: str, pos: int) -> Token:
     if char in "\"'":
         return _string(text, pos)
     if match := _CONTROL.match(text, pos):
-        problem = f"the control character 0x{ord(char):02x} may not stand here"
-        return Token("bad", pos, match.end(), problem, "remove it; an editor may not show it")
+        problem = f"the control character 0x{ord(char):02x} is not allowed here"
+        return Token("bad", pos, match.end(), problem, "remove it; your editor may not show it")
     if char >= "\x80":
         return _foreign(text, pos)
     return Token("symbol", pos, pos + 1)
 
 
 def skip_space(text: str, pos: int) -> int:
-    """Where the next token starts: behind space and comments."""
+    """Where the next token starts: after space and comments."""
     while True:
         match = SPACE.match(text, pos)
         pos = match.end() if match else pos
@@ -99,7 +99,7 @@ def skip_space(text: str, pos: int) -> int:
 
 
 def string_end(text: str, pos: int) -> int:
-    """The offset behind the string that starts at ``pos``; -1 where its line ends first."""
+    """The offset after the string that starts at ``pos``; -1 where its line ends first."""
     quote = text[pos]
     piece = _PIECE[quote]
     pos += 1
@@ -112,7 +112,7 @@ def string_end(text: str, pos: int) -> int:
 
 
 def bad_escape(raw: bytes) -> int:
-    """The offset of the first escape that C++ does not know; -1 where there is none."""
+    """The offset of the first escape unknown to C++; -1 where there is none."""
     for match in _ESCAPE.finditer(raw):
         if match.lastindex is None:
             return match.start()
@@ -162,9 +162,9 @@ def _why_no_number(word: str) -> tuple[str, str | None]:
     if re.match(r"0[0-9]", word):
         return problem, "remove the leading zero"
     if re.match(r"0[xX]", word):
-        return problem, "a number that starts with 0x goes on with the digits 0-9 and a-f only"
+        return problem, "a number that starts with 0x has only the digits 0-9 and a-f"
     if re.fullmatch(r"[0-9.]+[eE][-+]?", word):
-        return problem, "an exponent is missing behind the `e`"
+        return problem, "an exponent is missing after the `e`"
     if re.fullmatch(r"[0-9.]+", word):
         return problem, "a number has at most one decimal point"
     return problem, "put it in double quotes if it is a name; numbers have no unit and no `_`"
@@ -178,7 +178,7 @@ def _string(text: str, pos: int) -> Token:
     end = line_end if line_end >= 0 else len(text)
     nul = text.find("\0", pos, end)
     end = nul if nul >= 0 else end
-    # Braces at the end of the line most likely close blocks; the quote is missing before.
+    # Braces at the end of the line most likely close blocks; the quote is missing before them.
     end = pos + 1 + len(text[pos + 1 : end].rstrip(" \t\r}"))
     where = "file" if line_end < 0 else "line"
     problem = f"the string that starts here is not closed before the end of the {where}"
@@ -193,10 +193,10 @@ _LOOKALIKES = {
     "\u2019": "a typographic quote; use '",
     "\uff1a": "a full-width colon; use :",
     "\uff0c": "a full-width comma; use ,",
-    "\u00a0": "a no-break space, as web pages have them; use an ordinary space",
+    "\u00a0": "a no-break space, as found on web pages; use an ordinary space",
     "\u3000": "a full-width space; use an ordinary space",
-    "\u200b": "a zero-width space, which cannot be seen; remove it",
-    "\ufeff": "a byte order mark, which cannot be seen; remove it",
+    "\u200b": "a zero-width space, which is invisible; remove it",
+    "\ufeff": "a byte order mark, which is invisible; remove it",
     "\u2013": "a dash; use the minus sign -",
     "\u2212": "a typographic minus; use -",
 }
@@ -209,18 +209,18 @@ def _foreign(text: str, pos: int) -> Token:
         except UnicodeDecodeError:
             continue
         shown = f"`{char}` (U+{ord(char):04X})" if char.isprintable() else f"U+{ord(char):04X}"
-        problem = f"the character {shown} may stand only in strings and comments"
+        problem = f"the character {shown} is allowed only in strings and comments"
         known = _LOOKALIKES.get(char)
         return Token("bad", pos, pos + size, problem, known and f"this is {known}")
-    problem = f"the byte 0x{ord(text[pos]):02x} may stand only in strings and comments"
+    problem = f"the byte 0x{ord(text[pos]):02x} is allowed only in strings and comments"
     return Token("bad", pos, pos + 1, problem)
 
 
 def shorten(word: str) -> str:
-    """The word as a message shows it: not more than a line of it."""
+    """The token as a message shows it: not more than a line of it."""
     return cut(word.encode("latin-1").decode("utf-8", "replace"))
 
 
 def cut(text: str) -> str:
-    """Not more of a text than a message has room for."""
+    """As much of a text as a message has room for."""
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

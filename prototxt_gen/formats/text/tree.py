@@ -1,10 +1,10 @@
 """The tree that the text reader builds: open blocks, their fields, their comments.
 
-Where a comment goes: behind a field, on the line where that ends, it is the field's
-``trailing`` one. Any other belongs to the field that follows, one inside a field to
-that field, and those behind a block's last field to the block. A run of blank lines
-becomes one ``None`` in front of what follows it; at the start and at the end of a
-block there is none, since nobody means anything by it.
+Where a comment goes: after a field, on the line where it ends, it is the field's
+``trailing`` comment. Any other belongs to the field that follows, one inside a field to
+that field, and those after a block's last field to the block. A run of blank lines
+becomes one ``None`` before what follows it; at the start and at the end of a
+block it is dropped, since it means nothing there.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class ListItem(Field):
 
 
 class Target(NamedTuple):
-    """The field that a value is being read for."""
+    """The field whose value is being read."""
 
     name: str
     start: int
-    fields: list[Field]  #: where it goes; a list of no block where it is thrown away
+    fields: list[Field]  #: where the field goes; a list outside any block if it is discarded
     comments: tuple[str | None, ...] = ()
     in_list: bool = False
 
@@ -51,13 +51,13 @@ class Tree:
         self.blocks = [self.root]  #: the root, and their blocks
         #: Depth of each open block that ``<`` opened or that is in a list: how it closes.
         self.odd: dict[int, tuple[str, Target]] = {}
-        self.pending: list[str | None] = []  #: comments in front of the next field
-        self.last: Field | None = None  #: the field that a comment on this line is about
-        self.may_separate = False  #: whether a comma may stand here
+        self.pending: list[str | None] = []  #: comments before the next field
+        self.last: Field | None = None  #: the field that a comment on this line belongs to
+        self.may_separate = False  #: whether a comma is allowed here
 
     def ordinary(self, pos: int) -> int:
-        """Read as many ordinary statements as stand here; the offset behind them."""
-        # Most of the reader's time goes by here: locals, and no calls that can be saved.
+        """Read ordinary statements as long as they match; return the offset after them."""
+        # The reader spends most of its time here, hence locals and few calls.
         data, stack, blocks = self.data, self.stack, self.blocks
         append = blocks[-1].fields.append
         odd, comments, last = self.odd, tuple(self.pending), self.last
@@ -92,7 +92,7 @@ class Tree:
                     comments += (None,)
                 continue
             else:
-                pos = match.start()  # each match starts where the one before it ends
+                pos = match.start()  # each match starts where the previous one ends
                 break
             comments = ()
         self.pending[:] = comments
@@ -102,7 +102,7 @@ class Tree:
         return pos
 
     def skip(self, pos: int, *, inside: bool = False) -> int:
-        """Pass space and comments, and keep the comments; ``inside``: of a field."""
+        """Skip space and comments, and keep the comments; ``inside``: of a field."""
         text, pending = self.text, self.pending
         while True:
             match = SPACE.match(text, pos)
@@ -134,13 +134,13 @@ class Tree:
         return comments
 
     def end_comments(self, comments: tuple[str | None, ...]) -> None:
-        """Give the comments behind a block's last field to the block."""
+        """Give the comments after a block's last field to the block."""
         while comments and comments[-1] is None:
             comments = comments[:-1]
         self.blocks[-1].comments += comments
 
     def add(self, target: Target, value: Value, start: int, end: int) -> int:
-        """Add a field with a scalar value; the offset behind it."""
+        """Add a field with a scalar value; return the offset after it."""
         comments = target.comments + self.take_comments()
         kind = ListItem if target.in_list else Field
         self.last = kind(target.name, value, target.start, start, end, comments)
@@ -170,7 +170,7 @@ class Tree:
 
 
 def _readable(comment: str) -> str:
-    """A comment as text; what is not UTF-8 stays as surrogates."""
+    """A comment as text; bytes that are not UTF-8 become surrogates."""
     comment = comment.rstrip(" \t\r\v\f")
     if comment.isascii():
         return comment

@@ -1,1 +1,1 @@
-"""What Caffe makes of the older forms of a file when it reads one."""
+"""What Caffe makes of older forms of a file when it reads one."""

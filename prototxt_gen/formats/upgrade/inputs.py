@@ -1,4 +1,4 @@
-"""``input`` with ``input_shape`` or ``input_dim`` becomes an Input layer in front."""
+"""``input`` with ``input_shape`` or ``input_dim`` becomes an Input layer before the others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def needs_input_upgrade(root: Block) -> bool:
 def upgrade_input(root: Block, sink: Sink) -> Block:
     """Input fields as one Input layer named "input" (UpgradeNetInput).
 
-    Caffe drops an ``input`` without any shape: legacy weight files have that. Where
+    Caffe drops an ``input`` without any shape: legacy weight files have such. Where
     shapes are missing it reads past the end of the list; here that is an error, and the
     net keeps its input fields.
     """
@@ -48,7 +48,7 @@ def _shapes(root: Block, sink: Sink) -> list[list[Field]] | None:
     dims = [f for f in root if f.name == "input_dim"]
     if shapes:
         if dims:
-            _warn(sink, dims[0], "input_dim beside input_shape is ignored")
+            _warn(sink, dims[0], "input_dim is ignored, since there is input_shape")
         fits = _fits(sink, shapes, len(inputs), "input_shape", len(inputs))
         return [[f] for f in shapes[: len(inputs)]] if fits else None
     if dims:
@@ -59,7 +59,7 @@ def _shapes(root: Block, sink: Sink) -> list[list[Field]] | None:
 
 
 def _fits(sink: Sink, fields: list[Field], expected: int, name: str, inputs: int) -> bool:
-    """Whether there are enough; Caffe passes over what is too many."""
+    """Whether there are enough; Caffe ignores those that are too many."""
     found = len(fields)
     if found == expected:
         return True
@@ -77,7 +77,7 @@ def _warn(sink: Sink, field: Field, message: str) -> None:
 
 
 def _input_layer(root: Block, groups: list[list[Field]]) -> Field:
-    """The layer, spanning the inputs; what stands in front of them stands in front of it."""
+    """The layer in place of the inputs; what comes before them comes before it."""
     type = child_type(root.type, "layer")
     param_type = child_type(type, "input_param")
     shape_type = child_type(param_type, "shape")
@@ -100,7 +100,7 @@ def _input_layer(root: Block, groups: list[list[Field]]) -> Field:
 
 
 def _inside(field: Field, name: str) -> Field:
-    """The field one level down, where the blank lines of the top level have no place."""
+    """The field one level deeper, without the blank lines of the top level."""
     return moved(field, name, comments=tuple(c for c in field.comments if c is not None))
 
 

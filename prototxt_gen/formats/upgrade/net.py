@@ -1,8 +1,8 @@
 """What Caffe does to an old file when it reads it (upgrade_proto.cpp).
 
 :func:`upgrade_net` does all of it in Caffe's order: V0 to V1, transformation fields of
-data layers, V1 to V2, input fields, BatchNorm. Each step is also here alone, and none
-changes the block it is given; what a step leaves alone is shared with that block.
+data layers, V1 to V2, input fields, BatchNorm. Each step can also be called alone, and none
+changes the block it is given; parts that a step leaves unchanged are shared with that block.
 """
 
 from __future__ import annotations
@@ -67,10 +67,10 @@ def needs_upgrade(root: Block, inputs: bool = True) -> bool:
 
 
 def upgrade_net(root: Block, sink: Sink, inputs: bool = True) -> Block:
-    """The net as Caffe sees it once it has read it (UpgradeNetAsNeeded).
+    """The net as Caffe sees it after reading it (UpgradeNetAsNeeded).
 
-    ``inputs=False`` leaves the input fields for the caller. What cannot be upgraded is
-    reported, and the rest is upgraded all the same.
+    ``inputs=False`` leaves the input fields to the caller. What cannot be upgraded is
+    reported, and the rest is upgraded anyway.
     """
     check_layer_and_layers(root, sink)
     net = Block(root, root.type, root.comments)
@@ -86,9 +86,9 @@ def upgrade_net(root: Block, sink: Sink, inputs: bool = True) -> Block:
 
 
 def needs_data_upgrade(root: Block) -> bool:
-    """Whether a V1 data layer says how to transform outside of transform_param.
+    """Whether a V1 data layer has transformation fields outside transform_param.
 
-    Only V1: Caffe neither moves nor reads these fields in a ``layer`` of today
+    Only V1: Caffe neither moves nor reads these fields in a present-day ``layer``
     (NetNeedsDataUpgrade).
     """
     return any(_deprecated_fields(layers) for layers in root.blocks("layers"))
@@ -140,7 +140,7 @@ def _with_fields(layers: Block, old: Block, fields: dict[str, Field], sink: Sink
         if winner.value != field.value:
             sink.warning(
                 "transform-overridden",
-                f"{field.name} {field.value!r} in transform_param gives way to "
+                f"{field.name} {field.value!r} in transform_param is overridden by "
                 f"{winner.value!r} in {DATA_PARAMETERS[layers.get('type', str, '')]}",
                 span=field.span,
                 layer=layers.get("name", str, "") or None,
@@ -151,9 +151,9 @@ def _with_fields(layers: Block, old: Block, fields: dict[str, Field], sink: Sink
 
 
 def needs_batch_norm_upgrade(root: Block) -> bool:
-    """Whether a BatchNorm with three ``param`` would learn (NetNeedsBatchNormUpgrade).
+    """Whether a BatchNorm with three ``param`` would learn its statistics.
 
-    Caffe asks for the three ``param`` only, and so upgrades again what it has upgraded.
+    Caffe (NetNeedsBatchNormUpgrade) only checks for three ``param``, and upgrades again.
     """
     return any(_would_learn(layer) for layer in root.blocks("layer"))
 
@@ -187,7 +187,7 @@ def _freeze(param: Block) -> Block:
 
 
 def needs_solver_upgrade(root: Block) -> bool:
-    """Whether :func:`upgrade_solver` would change this solver, its path left aside."""
+    """Whether :func:`upgrade_solver` would change this solver, apart from its path."""
     return root.has("solver_type") or any(
         needs_upgrade(net) for name in SOLVER_NETS for net in root.blocks(name)
     )
@@ -196,8 +196,8 @@ def needs_solver_upgrade(root: Block) -> bool:
 def upgrade_solver(root: Block, sink: Sink, path: str | None = None) -> Block:
     """The solver with ``type`` for ``solver_type`` (UpgradeSolverType), its nets upgraded.
 
-    Caffe also gives a solver without snapshot_prefix its file's name, less the suffix;
-    so does this function where it is told the ``path``. (Caffe's other rule, for a prefix
+    Caffe also gives a solver without snapshot_prefix its file's name without the suffix;
+    so does this function where ``path`` is given. (Caffe's other rule, for a prefix
     that is a directory, depends on the machine that trains and is not applied.)
     """
     out = Rewriter(root.type)
@@ -218,7 +218,7 @@ def _upgrade_solver_type(field: Field, root: Block, out: Rewriter, sink: Sink) -
     new = root.field("type")
     if new is not None:
         message = (
-            f"solver_type {shown(field.value)} beside type {new.value!r}; expected one of the two"
+            f"solver_type {shown(field.value)} and type {new.value!r} are both set; expected one"
         )
         sink.error("solver-type-twice", message, span=field.span)
         out.drop(field)
@@ -231,11 +231,11 @@ def _upgrade_solver_type(field: Field, root: Block, out: Rewriter, sink: Sink) -
 
 
 def _upgrade_solver_net(field: Field, net: Block, sink: Sink) -> Block:
-    """Caffe upgrades nets in files of their own only, and finds no layers in an old one."""
+    """Caffe upgrades only nets in separate files, and finds no layers in an old one."""
     if needs_v1_upgrade(net):
         sink.warning(
             "solver-old-net",
-            f"{field.name} has layers, which Caffe does not upgrade inside of a solver: it "
+            f"{field.name} has layers, which Caffe does not upgrade inside a solver: it "
             "trains a net without layers; expected layer",
             span=field.name_span,
         )

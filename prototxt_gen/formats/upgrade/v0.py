@@ -2,7 +2,7 @@
 
 The tables say what ``UpgradeV0LayerParameter`` (upgrade_proto.cpp) does: where each field
 of a V0 layer goes, and which types have it. Padding layers are merged first, as
-``UpgradeV0PaddingLayers`` does. What Caffe logs as not fully compatible and goes on is a
+``UpgradeV0PaddingLayers`` does. What Caffe only logs as not fully compatible is a
 warning here; what it stops at is an error.
 """
 
@@ -85,7 +85,7 @@ MOVES: dict[str, tuple[str, tuple[str, ...]]] = {
     "det_crop_mode": ("crop_mode", ("window_data",)),
 }
 
-#: V0 field -> its name in transform_param. Caffe moves these whatever the type is.
+#: V0 field -> its name in transform_param. Caffe moves these for any type.
 TRANSFORM = {
     "scale": "scale",
     "meanfile": "mean_file",
@@ -94,7 +94,7 @@ TRANSFORM = {
 }
 
 REPEATED = ("blobs", "blobs_lr", "weight_decay")
-#: What Caffe carries over of the net; it forgets the rest (input_shape, state, debug_info).
+#: The fields of the net that Caffe keeps; it drops the rest (input_shape, state, debug_info).
 NET_FIELDS = ("name", "input", "input_dim", "force_backward")
 PADDED = ("conv", "pool")
 
@@ -124,7 +124,7 @@ def upgrade_v0(root: Block, sink: Sink) -> Block:
 
 
 class _Paddings:
-    """The padding layers to leave out, and the layers behind them as they become."""
+    """The padding layers to leave out, and the changed layers after them."""
 
     def __init__(self) -> None:
         self.gone: set[int] = set()
@@ -134,8 +134,8 @@ class _Paddings:
 def _merge_paddings(root: Block, sink: Sink) -> _Paddings:
     """Find what each padding layer pads (UpgradeV0PaddingLayers).
 
-    A bottom that nothing produces stops Caffe here. The graph check reports it with the
-    same words for every kind of net, so it is passed over here.
+    A bottom that nothing produces stops Caffe here. The graph check reports it in the same
+    words for every kind of net, so it is passed over here.
     """
     result = _Paddings()
     producers: dict[str, Block] = {}
@@ -157,7 +157,7 @@ def _merge_paddings(root: Block, sink: Sink) -> _Paddings:
 
 
 def _merge_padding(field: Field, layers: Block, padding: Block, sink: Sink) -> Block | None:
-    """The layer with the pad and the bottom of the padding layer in front of it."""
+    """The layer with the pad and the bottom of the padding layer before it."""
     inner, source = layers.block("layer"), padding.block("layer")
     name, source_name = inner.get("name", str, ""), source.get("name", str, "")
     problems = (
@@ -185,7 +185,7 @@ def _merge_padding(field: Field, layers: Block, padding: Block, sink: Sink) -> B
     if own is not None and own.value != pad:
         sink.warning(
             "v0-padding",
-            f"pad {shown(own.value)} gives way to pad {pad} of padding layer {source_name!r}",
+            f"pad {shown(own.value)} is overridden by pad {pad} of padding layer {source_name!r}",
             span=own.span,
             layer=name or None,
         )
@@ -226,13 +226,13 @@ def _upgrade_connection(layers: Block, place: Field, sink: Sink) -> Block:
         elif field.name in ("bottom", "top"):
             out.keep(field)
         else:
-            _ignored(field, "a V0 layer, outside of layer { ... }", name, sink)
+            _ignored(field, "a V0 layer, outside layer { ... }", name, sink)
             out.drop(field)
     return out.finish(layers.comments)
 
 
 def _move(field: Field, layer: Block, name: str | None, out: Rewriter, sink: Sink) -> None:
-    """Put one field of a V0 layer where it goes."""
+    """Put one field of a V0 layer where it belongs."""
     type = layer.get("type", str, "")
     if field.name in REPEATED:
         out.keep(field)

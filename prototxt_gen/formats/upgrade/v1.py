@@ -1,6 +1,6 @@
-"""V1 nets (``layers { type: CONVOLUTION blobs_lr: 1 }``) become today's ``layer { }``.
+"""V1 nets (``layers { type: CONVOLUTION blobs_lr: 1 }``) become present-day ``layer { }``.
 
-``UpgradeV1LayerParameter`` (upgrade_proto.cpp) copies every field by name but those in
+``UpgradeV1LayerParameter`` (upgrade_proto.cpp) copies every field by name except those in
 the tables here.
 """
 
@@ -72,7 +72,7 @@ def needs_v1_upgrade(root: Block) -> bool:
 
 
 def upgrade_v1(root: Block, sink: Sink) -> Block:
-    """A V1 net as a net of today (UpgradeV1Net): each ``layers`` becomes a ``layer``."""
+    """A V1 net in the present form (UpgradeV1Net): each ``layers`` becomes a ``layer``."""
     type = child_type(root.type, "layer")
     out = Rewriter(root.type)
     for field in root:
@@ -91,7 +91,7 @@ def check_layer_and_layers(root: Block, sink: Sink) -> None:
     if first is not None and root.has("layers"):
         sink.error(
             "layer-and-layers",
-            f"{len(root.all('layer'))} layer beside {len(root.all('layers'))} layers; expected "
+            f"{len(root.all('layer'))} layer and {len(root.all('layers'))} layers; expected "
             "one kind, since Caffe upgrades layers and drops every layer",
             span=first.name_span,
             help="turn the old layers entries into layer, or the other way round",
@@ -113,7 +113,7 @@ def _upgrade_layer(layers: Block, type: MessageType | None, sink: Sink) -> Block
         elif field.name == "layer":
             sink.warning(
                 "v0-ignored-field",
-                "a V0 layer inside of a V1 layer, which Caffe ignores",
+                "a V0 layer inside a V1 layer, which Caffe ignores",
                 span=field.name_span,
                 layer=name,
             )
@@ -124,7 +124,7 @@ def _upgrade_layer(layers: Block, type: MessageType | None, sink: Sink) -> Block
 
 
 def _upgrade_type(field: Field, name: str | None, sink: Sink) -> Value:
-    """The type's string; what is no enum value has been reported, and stays."""
+    """The type's name; an unknown enum value has been reported, and stays."""
     found = field.value
     if not isinstance(found, Symbol) and (not isinstance(found, int) or isinstance(found, bool)):
         return found

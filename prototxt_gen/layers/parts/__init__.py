@@ -1,1 +1,1 @@
-"""What is no layer type, and what several of them share."""
+"""What several layer types share, and no layer type itself."""

@@ -1,4 +1,4 @@
-"""What the axes of a layer's blobs mean, and which of them are one and the same."""
+"""What the axes of a layer's blobs mean, and which of them are the same axis."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Final, NamedTuple
 
 from prototxt_gen.layers.parts.shapes import Shape
 
-#: What an axis means, in the answers of ``Layer.axes``. An axis whose meaning is not BATCH
-#: or ROWS keeps its size when the batch is free. ``f"{FIXED}:1"`` tells two of them apart.
+#: What an axis means, in the answers of ``Layer.axes``. An axis that is neither BATCH
+#: nor ROWS keeps its size when the batch is free. A suffix, as in ``fixed:1``, tells two apart.
 BATCH: Final = "batch"
 TIME: Final = "time"
-ROWS: Final = "rows"  #: regions or indices, as many as there happen to be
+ROWS: Final = "rows"  #: regions or indices, in any number
 CLASSES: Final = "classes"
 FIXED: Final = "fixed"
 MEANINGS = frozenset({BATCH, TIME, ROWS, CLASSES, FIXED})
@@ -20,10 +20,10 @@ Labels = tuple[str | None, ...]
 
 
 class Axes(NamedTuple):
-    """A label for each axis of each bottom and top; None for an axis that stands alone.
+    """A label for each axis of each bottom and top; None for an axis that is on its own.
 
-    Axes with one label are one and the same: they have the same size, whatever it is. A
-    label of ``MEANINGS`` says besides what the axis is.
+    Axes with the same label are the same axis: they have the same size, whatever it is. A
+    label of ``MEANINGS`` also says what the axis is.
     """
 
     bottoms: tuple[Labels, ...]
@@ -31,9 +31,9 @@ class Axes(NamedTuple):
 
 
 def alike(bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
-    """The ordinary answer: an axis is that of the first bottom with the same place and size.
+    """The default: an axis is the first bottom's if it has the same position and size there.
 
-    Of blobs with another number of axes only those count that stand in front of the first
+    In a blob with another number of axes, only those before the first difference count.
     difference.
     """
     first = bottoms[0] if bottoms else ()
@@ -51,7 +51,7 @@ def alike(bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
 
 
 def in_front(bottoms: Sequence[Shape], tops: Sequence[Shape], axis: int) -> Axes:
-    """The axes in front of one stay, and nothing is said of the others."""
+    """The axes before ``axis`` stay, and nothing is said of the others."""
 
     def labels(shape: Shape) -> Labels:
         return tuple(str(index) if index < axis else None for index in range(len(shape)))
@@ -60,7 +60,7 @@ def in_front(bottoms: Sequence[Shape], tops: Sequence[Shape], axis: int) -> Axes
 
 
 def regrouped(bottom: Shape, top: Shape) -> Axes:
-    """The axes of one sequence of values in two shapes: those that no reshaping touches."""
+    """The axes that a reshape from one shape to another keeps."""
     pairs = dict(_kept(bottom, top))
     labels = {axis: str(other) for axis, other in pairs.items()}
     tops = {other: str(other) for other in pairs.values()}
@@ -71,7 +71,7 @@ def regrouped(bottom: Shape, top: Shape) -> Axes:
 
 
 def all_but(axes: Axes, index: int) -> Axes:
-    """The same, but that one axis stands alone in every blob."""
+    """The same labels, but one axis is on its own in every blob."""
 
     def labels(own: Labels) -> Labels:
         return (*own[:index], *(None,) * len(own[index : index + 1]), *own[index + 1 :])
@@ -80,7 +80,7 @@ def all_but(axes: Axes, index: int) -> Axes:
 
 
 def filled(labels: Sequence[Labels], shapes: Sequence[Shape]) -> tuple[Labels, ...]:
-    """Labels of the first axes of some blobs, and None for the others."""
+    """Labels of the first axes of each blob, and None for the others."""
     return tuple(
         (*found, *(None,) * len(shape))[: len(shape)]
         for found, shape in zip(labels, shapes, strict=True)
@@ -88,15 +88,15 @@ def filled(labels: Sequence[Labels], shapes: Sequence[Shape]) -> tuple[Labels, .
 
 
 def named(first: str, rank: int) -> Labels:
-    """The first axis by its meaning, and nothing of the others."""
+    """A label for the first axis, and None for the others."""
     return (first, *(None,) * (rank - 1)) if rank else ()
 
 
 def _kept(bottom: Shape, top: Shape) -> list[tuple[int, int]]:
-    """Pairs of axes that have the same size, and as many values in front of them."""
+    """Pairs of axes of equal size, with equally many values before them."""
     found = []
     i = j = 0
-    before, above = 1, 1  # what has been passed on either side, less what both have
+    before, above = 1, 1  # what was passed in each shape, without what both have passed
     while i < len(bottom) and j < len(top):
         x, y = bottom[i], top[j]
         if before == above and x == y:

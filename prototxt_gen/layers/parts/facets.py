@@ -12,19 +12,19 @@ if TYPE_CHECKING:
 
 
 class Role(enum.Enum):
-    """What a layer is in a net."""
+    """The role of a layer in a net."""
 
     PLAIN = "plain"  #: computes its tops from its bottoms and weights
-    INPUT = "input"  #: its tops are what the user gives
+    INPUT = "input"  #: its tops are inputs of the net
     SOURCE = "source"  #: its tops come from a file, a database or a camera
-    LOSS = "loss"  #: what training makes small
-    MEASURE = "measure"  #: tells a person how good the net is
-    TRAINING = "training"  #: exists for training alone
+    LOSS = "loss"  #: computes what training minimizes
+    MEASURE = "measure"  #: measures how good the net is
+    TRAINING = "training"  #: serves training alone
     SINK = "sink"  #: reads blobs and has no top
 
 
 class Instead(enum.Enum):
-    """What stands for a layer at inference, where it is not another layer."""
+    """What replaces a layer at inference, where it is not another layer."""
 
     ITSELF = "itself"
     INPUT = "input"  #: each top becomes an input of the net
@@ -32,7 +32,7 @@ class Instead(enum.Enum):
 
 
 class Arity(NamedTuple):
-    """How many bottoms and tops a layer takes: the least and the most of each.
+    """How many bottoms and tops a layer takes: the minimum and the maximum of each.
 
     ``equal`` asks for as many tops as bottoms (EqualNumBottomTopBlobs in layer.hpp).
     """
@@ -42,7 +42,7 @@ class Arity(NamedTuple):
     equal: bool = False
 
     def fits(self, bottoms: int, tops: int) -> bool:
-        """Whether a layer may have so many bottoms and tops."""
+        """Whether a layer may have that many bottoms and tops."""
         return (
             self.bottoms[0] <= bottoms <= self.bottoms[1]
             and self.tops[0] <= tops <= self.tops[1]
@@ -62,9 +62,9 @@ class Cost(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """Something that Caffe's LayerSetUp refuses, with the parameter to point at.
+    """Something that Caffe's LayerSetUp refuses, and the parameter to point at.
 
-    A ``warning`` is what Caffe takes, and a person should know.
+    A ``warning`` is something that Caffe accepts but the user should know.
     """
 
     rule: str
@@ -75,12 +75,12 @@ class Problem(NamedTuple):
 
 
 class Weight(NamedTuple):
-    """What one of a layer's blobs is: its name, and how it begins.
+    """What one of a layer's blobs is: its name, and its initial value.
 
     ``filler`` is the field of the parameter message that says how Caffe fills it, and
     ``value`` what it is full of where that field is absent. ``random`` makes a value, from
-    the shape and a generator of numpy's, with which a net can be compared before it is
-    trained; None draws one by the shape. Caffe does not learn a ``statistic``; where it is
+    the shape and a numpy generator, for comparing a net before it is
+    trained; None draws one that suits the shape. Caffe does not learn a ``statistic``; where it is
     ``fixed`` too, Caffe refuses a learning rate for it.
     """
 
@@ -93,7 +93,7 @@ class Weight(NamedTuple):
 
 
 class Below(NamedTuple):
-    """A sample of whole numbers from 0 to a limit, that one excluded."""
+    """A sample of integers from 0 up to, but not including, a limit."""
 
     limit: int
 
@@ -107,7 +107,7 @@ class Regions(NamedTuple):
 
 
 class Places(NamedTuple):
-    """A sample of the places in a plane of so many pixels, each once in each plane."""
+    """A sample of positions in a plane of that many pixels, each once in each plane."""
 
     pixels: int
 
@@ -123,5 +123,5 @@ class Affine(NamedTuple):
     shift: Array
 
     def then(self, other: Affine) -> Affine:
-        """Both, one behind the other."""
+        """Both, one after the other."""
         return Affine(self.factor * other.factor, self.shift * other.factor + other.shift)

@@ -1,4 +1,4 @@
-"""The fields of a layer's dataclass, as they stand in its parameter message."""
+"""The fields of a layer's dataclass, as they appear in its parameter message."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from prototxt_gen.document import Symbol, Value
 
 
 class ParamField(NamedTuple):
-    """A field of a dataclass that stands for one of a parameter message."""
+    """A field of the dataclass that stands for a field of the parameter message."""
 
     name: str
     default: Any
@@ -21,10 +21,10 @@ class ParamField(NamedTuple):
 
 
 def fields(cls: type) -> tuple[ParamField, ...]:
-    """The fields of a dataclass with the Python type of their values.
+    """The fields of a dataclass and the Python types of their values.
 
-    ``tuple[int, ...]`` is a repeated field, ``bool | None`` one whose absence means
-    something of its own, and any other annotation is the type itself.
+    ``tuple[int, ...]`` is a repeated field, ``bool | None`` a field whose absence has a
+    meaning of its own, and any other annotation is the type itself.
     """
     return _read(cls)
 

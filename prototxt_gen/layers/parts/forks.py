@@ -1,7 +1,7 @@
-"""Whose Caffe has which layer types.
+"""Which Caffe has which layer types.
 
-A file is read by the schema of a dialect, but many types need no parameter message of their
-own, so that the schema does not tell whose they are; these tables do.
+A file is read by the schema of a dialect, but many types have no parameter message, so
+that the schema does not tell which Caffe has them; these tables do.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ BVLC = frozenset(_BVLC.split())
 _SSD = ("ssd", "mobilenet_ssd", "x2paddle", "intel", "nvcaffe")
 _SSD_TRAINING = ("mobilenet_ssd", "x2paddle", "intel", "nvcaffe", "frcnn")
 
-#: Types that BVLC lacks, and the dialects that have each; without any, forks that have no
-#: schema of their own.
+#: Types that BVLC does not have, with the dialects that do; an empty tuple means forks
+#: without a schema of their own.
 FORKS: dict[str, tuple[str, ...]] = {
     "AnnotatedData": _SSD_TRAINING,
     "Axpy": ("x2paddle", "intel"),
@@ -83,5 +83,5 @@ Proposal RPROI RReLU RegionYolo Resample Resize ResizeBilinear ResizeNearest Seg
 SimplerNMS SpatialTransformer Unpooling YoloDetectionOutput Yolov3DetectionOutput
 """
 
-#: Types of forks of which nothing is known here but their names: no slips of the pen.
+#: Types of forks that are known here by name only; they are not typing errors.
 ELSEWHERE = frozenset(_ELSEWHERE.split())

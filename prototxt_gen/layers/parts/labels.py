@@ -1,4 +1,4 @@
-"""What losses and accuracy do with labels: the values at them, and what to divide by."""
+"""How losses and accuracy use labels: the values at them, and the divisor."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Labelled(Protocol):
 
     @property
     def ignore_label(self) -> int | None:
-        """The label whose rows have no loss."""
+        """The label whose rows do not count."""
 
     @property
     def normalization(self) -> Symbol | None:
@@ -25,7 +25,7 @@ class Labelled(Protocol):
 
 
 def normalization(loss: Labelled, usual: str = "VALID") -> str:
-    """The usual one where nothing is said; ``normalize`` counts where that is absent."""
+    """The normalization, ``usual`` by default; ``normalize`` counts where it is absent."""
     old = getattr(loss, "normalize", None)
     if loss.normalization is not None or old is None:
         return loss.normalization or usual
@@ -33,7 +33,7 @@ def normalization(loss: Labelled, usual: str = "VALID") -> str:
 
 
 def mean_at_label(values: Array, labels: Array, axis: int, loss: Labelled) -> Array:
-    """The values at the labels, added up and divided as the loss says (loss_layer.cpp)."""
+    """The values at the labels, summed and divided as the loss says (loss_layer.cpp)."""
     axis = axis_index(axis, values.ndim)
     at, counted = labels_of(values, labels, axis, loss.ignore_label)
     found = np.take_along_axis(values, at, axis)
@@ -47,9 +47,9 @@ def mean_at_label(values: Array, labels: Array, axis: int, loss: Labelled) -> Ar
 
 
 def labels_of(scores: Array, labels: Array, axis: int, ignored: int | None) -> tuple[Array, Array]:
-    """The labels in the shape of the scores, 1 for the axis of classes, and which of them count.
+    """The labels in the shape of the scores, 1 along the class axis, and which of them count.
 
-    One that is ignored is 0.
+    An ignored label becomes 0.
     """
     shape = (*scores.shape[:axis], 1, *scores.shape[axis + 1 :])
     at = labels.reshape(shape).astype(np.int64)
@@ -58,7 +58,7 @@ def labels_of(scores: Array, labels: Array, axis: int, ignored: int | None) -> t
 
 
 def lower_labels(b: Builder, labels: str, axis: int, ignored: int | None) -> tuple[str, str | None]:
-    """The same as ONNX; None where all count, else 1 for those that do."""
+    """The same as ONNX; None where all count, else 1 for the labels that count."""
     at = _labels_along(b, labels, axis)
     if ignored is None:
         return at, None
@@ -68,9 +68,9 @@ def lower_labels(b: Builder, labels: str, axis: int, ignored: int | None) -> tup
 
 
 def _labels_along(b: Builder, labels: str, axis: int) -> str:
-    """The labels as int64, in the shape of the scores with 1 for the axis of classes."""
+    """The labels as int64, in the shape of the scores with 1 along the class axis."""
     if axis == 0:
-        b.need_fixed("the classes stand along the batch")
+        b.need_fixed("the classes are along the batch axis")
     dims = [dim or 0 for dim in b.bottom_shapes[0]]
     dims[axis] = 1
     if axis != 0:
@@ -102,7 +102,7 @@ def lower_mean_at_label(b: Builder, values: str, labels: str, axis: int, loss: L
 
 
 def each_class(b: Builder, at: str, right: str, counted: str, axis: int) -> str:
-    """The accuracy of each class; 0 for one that does not occur."""
+    """The accuracy of each class; 0 for a class that does not occur."""
     classes = b.bottom_shapes[0][axis] or 1
     flat = b.reshape(at, [-1])
     one_hot = b.op(

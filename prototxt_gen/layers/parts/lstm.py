@@ -17,7 +17,7 @@ def lstm(
 ) -> tuple[list[Array], Array]:
     """The hidden states of all steps, (N, D) each, and the last cells.
 
-    ``inner`` is (T, N, 4D) without the state's part, gates in the order i, f, o, g.
+    ``inner`` is (T, N, 4D) before the state is added, with the gates in the order i, f, o, g.
     """
     found = []
     for step, cont in zip(inner, conts, strict=True):
@@ -32,7 +32,7 @@ def lstm(
 def lower_lstm(
     b: Builder, inner: str, conts: str | None, weight: Array, state: Sequence[str] | None
 ) -> tuple[str, str, str]:
-    """The same as ONNX, step by step; all blobs keep an axis of 1 for the time."""
+    """The same as ONNX, step by step; all blobs keep a time axis of size 1."""
     matrix = b.const(np.ascontiguousarray(weight.T), "weight_h")
     steps = b.top_shapes[0][0] or 1
     size = weight.shape[1]
@@ -57,5 +57,5 @@ def lower_lstm(
 
 
 def each_step(b: Builder, x: str, steps: int) -> list[str]:
-    """The parts of a blob at each time, which keep an axis of 1 for it."""
+    """The parts of a blob at each time, which keep a time axis of size 1."""
     return [x] if steps == 1 else b.split(x, [1] * steps, 0)

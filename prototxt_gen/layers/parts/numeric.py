@@ -1,4 +1,4 @@
-"""Arithmetic of numpy that several layers' references share."""
+"""Arithmetic that the numpy references of several layers share."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def windows(
     begin: Sequence[int],
     fill: float,
 ) -> Array:
-    """The windows over the axes of a blob behind the second, as (N, C, out..., kernel...).
+    """The windows over the spatial axes of a blob, as (N, C, out..., kernel...).
 
-    ``begin`` is the pad in front of each axis; what lies outside is ``fill``.
+    ``begin`` is the pad before each axis; values outside the blob are ``fill``.
     """
     pads = [(0, 0), (0, 0)]
     for size, k, s, d, o, b in zip(x.shape[2:], kernel, stride, dilation, out, begin, strict=True):
@@ -44,7 +44,7 @@ def windows(
 
 
 def along(values: Array, axis: int, rank: int) -> Array:
-    """A blob of factors, with axes of 1 so that it stands from ``axis`` on in a rank."""
+    """A blob of factors, reshaped to broadcast over ``rank`` axes from ``axis`` on."""
     found: Array = values.reshape((1,) * axis + values.shape + (1,) * (rank - axis - values.ndim))
     return found
 
@@ -56,7 +56,7 @@ def sigmoid(x: Array) -> Array:
 
 
 def softmax(x: Array, axis: int) -> Array:
-    """Values that are positive and sum up to 1 along an axis."""
+    """Positive values that sum to 1 along an axis."""
     e = np.exp(x - x.max(axis=axis, keepdims=True))
     found: Array = e / e.sum(axis=axis, keepdims=True)
     return found

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Builder(Protocol):
-    """What ``lower`` writes ONNX through; ``to_onnx.builder`` implements it and says more."""
+    """What ``lower`` writes ONNX through; ``to_onnx.builder`` implements and explains it."""
 
     opset: int
     bottom_shapes: tuple[Shape, ...]
@@ -22,19 +22,19 @@ class Builder(Protocol):
 
     @property
     def batch_is_dynamic(self) -> bool:
-        """Whether a bottom of the layer has a dimension that is free."""
+        """Whether a bottom of the layer has a free dimension."""
 
     def need_fixed(self, what: str) -> None:
-        """Refuse where the layer's bottoms depend on the batch."""
+        """Raise UnsupportedError where the layer's bottoms depend on the batch."""
 
     def need_fixed_axis(self, axis: int, what: str) -> None:
-        """Refuse where an axis of the first bottom is the batch."""
+        """Raise UnsupportedError where an axis of the first bottom is the batch."""
 
     def top_is_fixed(self, index: int) -> bool:
-        """Whether a top has no dimension that is free."""
+        """Whether a top has no free dimension."""
 
     def full_by_batch(self, value: float, rest: Sequence[int]) -> str:
-        """A blob of one value whose first dimension is that of the net's inputs."""
+        """A blob of one value whose first dimension is the batch of the net's inputs."""
 
     def full_like(self, x: str, value: float) -> str:
         """A blob of the same shape with one value everywhere."""
@@ -49,37 +49,37 @@ class Builder(Protocol):
         """Add an initializer; return its name."""
 
     def ints(self, *values: int) -> str:
-        """A list of int64."""
+        """A constant list of int64."""
 
     def scalar(self, value: float) -> str:
-        """A float without axes."""
+        """A constant float without axes."""
 
     def cast(self, x: str, to: str) -> str:
-        """As another type: float, int64, bool or double."""
+        """Convert to another type: float, int64, bool or double."""
 
     def transpose(self, x: str, perm: Sequence[int]) -> str:
-        """The axes in another order."""
+        """Put the axes into another order."""
 
     def reshape(self, x: str, dims: Sequence[int]) -> str:
-        """Another shape; 0 keeps the axis of that place, one -1 is what is left over."""
+        """Give another shape; 0 keeps the axis at that position, one -1 is inferred."""
 
     def reshape_to_top(self, x: str, index: int = 0, bottom: int = 0) -> str:
-        """The shape that a top has, from that of a bottom, whatever the batch is."""
+        """Give a bottom's values the shape of a top, for any batch."""
 
     def reshape_like(self, x: str, index: int) -> str:
-        """A top's shape for what has its elements in another shape, in the same order."""
+        """Give a value the shape of a top; its elements are the top's, in the same order."""
 
     def unsqueeze(self, x: str, axes: Sequence[int]) -> str:
-        """Insert axes of 1."""
+        """Insert axes of size 1."""
 
     def squeeze(self, x: str, axes: Sequence[int]) -> str:
-        """Take away axes of 1."""
+        """Remove axes of size 1."""
 
     def split(self, x: str, sizes: Sequence[int], axis: int) -> list[str]:
         """Cut along an axis."""
 
     def reduce(self, kind: str, x: str, axes: Sequence[int], *, keepdims: bool) -> str:
-        """ReduceSum, ReduceMean and their like."""
+        """ReduceSum, ReduceMean and the like."""
 
     def softmax(self, x: str, axis: int, rank: int) -> str:
         """Softmax along one axis."""
@@ -95,10 +95,10 @@ class Builder(Protocol):
         """A part of a blob."""
 
     def pad(self, x: str, begin: Sequence[int], end: Sequence[int], value: float) -> str:
-        """A border of one value."""
+        """Add a border of one value."""
 
     def clip(self, x: str, low: float, high: float) -> str:
-        """Values between two bounds."""
+        """Limit values to two bounds."""
 
 
 class OnnxOp(Protocol):

@@ -1,7 +1,7 @@
-"""ROIPooling out of ordinary operators.
+"""ROIPooling from ordinary operators.
 
-The greatest value of any rectangle is the greatest of four squares-by-powers-of-two that
-cover it. A table has, for each pair of powers (2^a, 2^b), the greatest value of the
+The maximum of any rectangle is the maximum of four rectangles that cover it and whose
+sides are powers of 2. A table has, for each pair of powers (2^a, 2^b), the maximum of the
 rectangle of that size at each pixel: one MaxPool each. A cell of a region is then four
 look-ups, at its corners, in the table of the largest powers that fit into it.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def lower_roi_pooling(b: Builder, x: str, rois: str, pooled: Sequence[int], scale: float) -> str:
-    """(R, C, pooled_h, pooled_w) from a map (N, C, H, W) and regions (R, 5)."""
+    """(R, C, pooled_h, pooled_w) from a feature map (N, C, H, W) and regions (R, 5)."""
     _, _, height, width = (dim or 0 for dim in b.bottom_shapes[0])
     index, corners = b.split(rois, [1, 4], 1)
     corners = _rounded(b, b.op("Mul", [corners, b.scalar(scale)]))
@@ -49,13 +49,13 @@ def lower_roi_pooling(b: Builder, x: str, rois: str, pooled: Sequence[int], scal
 
 
 def _rounded(b: Builder, x: str) -> str:
-    """To the nearest whole number, halves away from 0, as C's round."""
+    """Round to the nearest integer, halves away from 0, as C's round."""
     size = b.op("Floor", [b.op("Add", [b.op("Abs", [x]), b.scalar(0.5)])])
     return b.op("Mul", [size, b.op("Sign", [x])])
 
 
 def _edges(b: Builder, start: str, end: str, cells: int, size: int) -> tuple[str, str]:
-    """The first pixel of each cell along an axis, and the one behind its last."""
+    """The first pixel of each cell along an axis, and the one after its last."""
     length = b.op("Max", [b.op("Add", [b.op("Sub", [end, start]), b.scalar(1.0)]), b.scalar(1.0)])
     step = b.op("Div", [length, b.scalar(float(cells))])
     numbers = np.arange(cells, dtype=np.float32)[None]
@@ -74,7 +74,7 @@ def _powers(size: int) -> list[int]:
 
 
 def _level(b: Builder, edges: tuple[str, str], powers: Sequence[int]) -> tuple[str, str]:
-    """The largest power that fits into each cell, and where its second square begins."""
+    """The largest power that fits into each cell, and where its second rectangle begins."""
     largest = powers[-1] * 2
     fits = [max(0, length.bit_length() - 1) for length in range(largest)]
     length = b.op("Max", [b.op("Sub", [edges[1], edges[0]]), b.ints(1)])
@@ -84,8 +84,8 @@ def _level(b: Builder, edges: tuple[str, str], powers: Sequence[int]) -> tuple[s
 
 
 def _table(b: Builder, x: str, powers: tuple[list[int], list[int]]) -> str:
-    """(levels, N, H + 1, W + 1, C): the greatest values of each size at each pixel."""
-    # One row and column more, since the start of an empty cell may be behind the last.
+    """(levels, N, H + 1, W + 1, C): the maximum of each rectangle at each pixel."""
+    # One more row and column, since an empty cell may start after the last.
     wide = b.pad(x, [0, 0, 0, 0], [0, 0, powers[0][-1], powers[1][-1]], -FLT_MAX)
     _, _, height, width = (dim or 0 for dim in b.bottom_shapes[0])
     found = []

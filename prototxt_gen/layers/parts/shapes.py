@@ -1,7 +1,7 @@
 """Shapes of blobs, and the arithmetic that Caffe does with them (blob.hpp).
 
-A shape is a tuple of dimensions, outermost first. A dimension that only the data
-decide (how many boxes a detector finds) is ``None``; so is what follows from it.
+A shape is a tuple of dimensions, outermost first. A dimension that depends on the data
+(how many boxes a detector finds) is ``None``; so is what follows from it.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ def show(shape: Sequence[Dim] | None) -> str:
 
 
 def same(a: Sequence[Dim], b: Sequence[Dim]) -> bool:
-    """Whether two shapes can be equal; an unknown dimension equals any."""
+    """Whether two shapes may be equal; an unknown dimension equals any other."""
     return len(a) == len(b) and all(
         x == y or x is None or y is None for x, y in zip(a, b, strict=True)
     )
 
 
 def merge(a: Shape, b: Shape) -> Shape:
-    """Two shapes that are the same, each filling in what the other does not know."""
+    """Two shapes that may be equal, each filling in what the other does not know."""
     return tuple(y if x is None else x for x, y in zip(a, b, strict=True))
 
 
@@ -64,7 +64,7 @@ def axis_index(axis: int, rank: int, field: str = "axis") -> int:
 
 
 def need_equal(bottoms: Sequence[Shape]) -> Shape:
-    """The shape that all bottoms have; raises ShapeError where they differ."""
+    """The shape that all bottoms share; raises ShapeError where they differ."""
     shape = bottoms[0]
     for index, bottom in enumerate(bottoms[1:], 1):
         if not same(shape, bottom):
@@ -86,7 +86,7 @@ def need_rank(shape: Shape, least: int, most: int, what: str) -> None:
 
 
 def need_sizes(found: Shape, wanted: Shape, what: str, field: str | None = None) -> None:
-    """Refuse a bottom that has not the shape that the others ask for."""
+    """Refuse a bottom that does not have the shape that other blobs require."""
     if not same(found, wanted):
         raise ShapeError(f"{what} is {show(found)}; expected {show(wanted)}", field=field)
 
@@ -100,7 +100,7 @@ def need_rows(bottoms: Sequence[Shape]) -> None:
 
 
 def need_count(found: Shape, wanted: Dim, what: str) -> None:
-    """Refuse a bottom that has not as many elements as the others ask for."""
+    """Refuse a bottom that does not have as many elements as other blobs require."""
     number = count(found)
     if number is not None and wanted is not None and number != wanted:
         raise ShapeError(f"{what} is {show(found)}, {number} elements; expected {wanted}")

@@ -1,6 +1,6 @@
 """Kernel, stride, pad and dilation, in the spellings that Caffe has for them.
 
-Resolved, each is a tuple: one value for all spatial axes, or one for each.
+Once read, each is a tuple: one value for all spatial axes, or one for each.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from prototxt_gen.layers.parts.shapes import Dim
 Window = tuple[int, ...]
 Counts = tuple[tuple[str, int], ...]  #: a field, and how many values were given
 
-#: The spelling for all axes -> those for height and for width.
+#: The spelling for all axes, and those for height and width.
 SPELLINGS: dict[str, tuple[str, ...]] = {
     "kernel_size": ("kernel_h", "kernel_w"),
     "stride": ("stride_h", "stride_w"),
@@ -25,7 +25,7 @@ ALL_SPELLINGS = frozenset(SPELLINGS) | {name for pair in SPELLINGS.values() for 
 
 
 def read_window(params: Block, name: str, default: Window = ()) -> Window:
-    """The values of a window; where both spellings are given, height and width."""
+    """The values of a window; where both spellings are given, those of height and width."""
     pair = SPELLINGS.get(name, ())
     if any(params.has(one) for one in pair):
         return collapse(tuple(params.get(one, int, 0) for one in pair))
@@ -53,14 +53,14 @@ def counted(params: Block) -> Counts:
 
 
 def need_counts(counts: Counts, axes: int) -> None:
-    """Refuse a window that was written with another number of values than there are axes.
+    """Refuse a window that was given another number of values than there are axes.
 
-    Values that are alike count too, and a height and a width are two (base_conv_layer.cpp).
+    Equal values count too, and a height and a width are two values (base_conv_layer.cpp).
     """
     for name, number in counts:
         if number != axes:
             pair = next((f"{' and '.join(p)}" for p in SPELLINGS.values() if name in p), None)
-            found = f"{pair} stand" if pair else f"{name} has {number} values"
+            found = f"{pair} are given" if pair else f"{name} has {number} values"
             wanted = "2 spatial axes only" if pair else f"1 or {axes}"
             raise ShapeError(
                 f"{found} for {axes} spatial axes; expected {wanted}",
@@ -79,12 +79,12 @@ def write_window(block: Block, name: str, values: Window) -> None:
 
 
 def collapse(values: Window) -> Window:
-    """One value where all are the same."""
+    """One value where all are equal."""
     return values[:1] if len(set(values)) == 1 else values
 
 
 def expand(values: Window, axes: int, name: str) -> Window:
-    """One value for each of the spatial axes; raises ShapeError for another number."""
+    """One value for each spatial axis; raises ShapeError for any other number of values."""
     if len(values) == 1:
         return values * axes
     if len(values) != axes:
@@ -99,19 +99,19 @@ def expand(values: Window, axes: int, name: str) -> Window:
 def window_problems(
     kernel: Window, stride: Window, conflicts: tuple[str, ...]
 ) -> Iterator[Problem]:
-    """What is wrong with a window whatever it slides over."""
+    """What is wrong with a window for any size of the bottom."""
     for name in conflicts:
         pair = " and ".join(SPELLINGS[name])
-        yield Problem("window-spelling", f"{name} stands beside {pair}; expected one form", name)
+        yield Problem("window-spelling", f"has both {name} and {pair}; expected one form", name)
     if not kernel:
-        yield Problem("kernel-missing", "no kernel_size; expected it, or kernel_h and kernel_w")
+        yield Problem("kernel-missing", "has no kernel_size; expected it, or kernel_h and kernel_w")
     for name, values in (("kernel_size", kernel), ("stride", stride)):
         if 0 in values and name not in conflicts:
             yield Problem("window-zero", f"{name} is 0, expected at least 1", name)
 
 
 def too_large(size: Dim, kernel: int, pad: int) -> ShapeError:
-    """What to say where not even one window fits."""
+    """The error for a bottom that not even one window fits into."""
     return ShapeError(
         f"a window of {kernel} does not fit into {size} with a pad of {pad} on both sides",
         rule="window-too-large",
