@@ -23,7 +23,9 @@ def seeded(graph: Graph, shapes: Mapping[str, Shape], seed: int = 0) -> dict[str
     random = np.random.default_rng(seed)
     wanted = _wanted(graph, shapes)
     return {
-        name: _drawn(wanted.get(Ref(name, 0)), tuple(dim or 1 for dim in shape), random)
+        name: _drawn(
+            wanted.get(Ref(name, 0)), tuple(1 if dim is None else dim for dim in shape), random
+        )
         for name, shape in shapes.items()
     }
 

@@ -75,7 +75,7 @@ class SigmoidCrossEntropyLoss(Base):
         normalizer = {"FULL": x.size, "VALID": counted.sum(), "BATCH_SIZE": x.shape[0], "NONE": 1}[
             normalization(self, "BATCH_SIZE")
         ]
-        return (np.asarray(loss[counted].sum() / max(1, normalizer), x.dtype),)
+        return (np.asarray(loss[counted].sum() / max(1, normalizer), x.dtype),)[:tops]
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
         """Softplus and sums."""
@@ -98,12 +98,12 @@ class SigmoidCrossEntropyLoss(Base):
             number = b.reduce("ReduceSum", ones, axes, keepdims=False)
             number = b.op("Max", [number, b.scalar(1.0)])
         elif kind == "NONE":
-            return (total,)
+            return (total,)[: len(b.top_shapes)]
         elif kind == "FULL":
             number = b.cast(b.op("Size", [x]), "float")
         else:
             number = rows(b, x)
-        return (b.op("Div", [total, number]),)
+        return (b.op("Div", [total, number]),)[: len(b.top_shapes)]
 
 
 @layer("EuclideanLoss")
@@ -127,13 +127,14 @@ class EuclideanLoss(Base):
         """sum((a - b)^2) / (2 * N)."""
         x, y = bottoms
         difference = x.reshape(len(x), -1) - y.reshape(len(y), -1)
-        return (np.asarray((difference**2).sum() / len(x) / 2, x.dtype),)
+        return (np.asarray((difference**2).sum() / len(x) / 2, x.dtype),)[:tops]
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
         """ReduceSumSquare."""
         x, y = (b.op("Flatten", [blob], axis=1) for blob in bottoms)
         total = b.reduce("ReduceSumSquare", b.op("Sub", [x, y]), [0, 1], keepdims=False)
-        return (b.op("Div", [b.op("Mul", [total, b.scalar(0.5)]), rows(b, bottoms[0])]),)
+        loss = b.op("Div", [b.op("Mul", [total, b.scalar(0.5)]), rows(b, bottoms[0])])
+        return (loss,)[: len(b.top_shapes)]
 
 
 @layer("ContrastiveLoss", param="contrastive_loss_param")
@@ -177,7 +178,7 @@ class ContrastiveLoss(Base):
         else:
             apart = np.maximum(np.float32(self.margin) - np.sqrt(squared), 0) ** 2
         loss = np.where(alike.reshape(-1).astype(int) != 0, squared, apart)
-        return (np.asarray(loss.sum() / len(x) / 2, x.dtype),)
+        return (np.asarray(loss.sum() / len(x) / 2, x.dtype),)[:tops]
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
         """Sums and Where."""
@@ -191,7 +192,8 @@ class ContrastiveLoss(Base):
             apart = b.op("Mul", [apart, apart])
         same = b.cast(b.cast(b.reshape(alike, [-1]), "int64"), "bool")
         total = b.reduce("ReduceSum", b.op("Where", [same, squared, apart]), [0], keepdims=False)
-        return (b.op("Div", [b.op("Mul", [total, b.scalar(0.5)]), rows(b, x)]),)
+        loss = b.op("Div", [b.op("Mul", [total, b.scalar(0.5)]), rows(b, x)])
+        return (loss,)[: len(b.top_shapes)]
 
 
 @layer("HingeLoss", param="hinge_loss_param")
@@ -223,7 +225,7 @@ class HingeLoss(Base):
         sign[np.arange(len(x)), labels.reshape(-1).astype(int)] = -1
         over = np.maximum(0, 1 + sign * flat)
         total = over.sum() if self.norm == L1 else (over * over).sum()
-        return (np.asarray(total / len(x), x.dtype),)
+        return (np.asarray(total / len(x), x.dtype),)[:tops]
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
         """OneHot and sums."""
@@ -235,7 +237,8 @@ class HingeLoss(Base):
         sign = b.op("OneHot", [at, b.ints(classes), values], axis=-1)
         over = b.op("Relu", [b.op("Add", [b.op("Mul", [sign, flat]), b.scalar(1.0)])])
         kind = "ReduceSum" if self.norm == L1 else "ReduceSumSquare"
-        return (b.op("Div", [b.reduce(kind, over, [0, 1], keepdims=False), rows(b, x)]),)
+        loss = b.op("Div", [b.reduce(kind, over, [0, 1], keepdims=False), rows(b, x)])
+        return (loss,)[: len(b.top_shapes)]
 
 
 @layer("MultinomialLogisticLoss")
@@ -263,7 +266,7 @@ class MultinomialLogisticLoss(Base):
         p, labels = bottoms
         at = p.reshape(len(p), -1)[np.arange(len(p)), labels.reshape(-1).astype(int)]
         loss = -np.log(np.maximum(at, np.float32(LOG_THRESHOLD))).sum() / len(p)
-        return (np.asarray(loss, p.dtype),)
+        return (np.asarray(loss, p.dtype),)[:tops]
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
         """GatherElements and Log."""
@@ -272,4 +275,4 @@ class MultinomialLogisticLoss(Base):
         at = b.op("GatherElements", [flat, b.reshape(b.cast(labels, "int64"), [-1, 1])], axis=1)
         surprise = b.op("Log", [b.op("Max", [at, b.scalar(LOG_THRESHOLD)])])
         total = b.op("Neg", [b.reduce("ReduceSum", surprise, [0, 1], keepdims=False)])
-        return (b.op("Div", [total, rows(b, p)]),)
+        return (b.op("Div", [total, rows(b, p)]),)[: len(b.top_shapes)]
