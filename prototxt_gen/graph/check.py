@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.document import Block
 from prototxt_gen.errors import GraphError
+from prototxt_gen.formats.upgrade.net import is_frozen
 from prototxt_gen.graph.graph import NEVER, Graph, Node, Ref
 from prototxt_gen.graph.infer import Shapes, field_span, infer, param_span
 from prototxt_gen.layers.base import MANY
@@ -247,7 +248,7 @@ def _loss_without_weights(node: Node, sink: Sink) -> None:
 
 def _check_statistics(node: Node, params: Sequence[Block], sink: Sink) -> None:
     for index, param in enumerate(params):
-        if param.get("lr_mult", float, 1.0) != 0:
+        if not is_frozen(param):
             sink.error(
                 "batch-norm-lr",
                 "lr_mult of BatchNorm's statistics must be 0, since they are not learned "

@@ -150,7 +150,7 @@ def test_every_rule_has_a_test() -> None:
     known = {
         name
         for room in rooms
-        for file in room.glob("*.py")
+        for file in room.rglob("*.py")
         for name in pattern.findall(file.read_text("utf-8"))
     }
     assert len(known) > 80
