@@ -1,15 +1,11 @@
-.PHONY: test lint types docs proto bench
+.PHONY: check test lint types wheel docs proto bench
 
-test:
-	python -m pytest
+# All that CI runs, in the environment at hand.
+check:
+	.ci/steps test nets lint types wheel
 
-lint:
-	ruff check .
-	ruff format --check .
-	lint-imports
-
-types:
-	mypy
+test lint types wheel:
+	.ci/steps $@
 
 docs:
 	python docs/reference.py

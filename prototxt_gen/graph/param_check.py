@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.document import Block
+from prototxt_gen.formats.upgrade.net import is_frozen
 from prototxt_gen.graph.graph import Graph, Node
 from prototxt_gen.graph.infer import Shapes, field_span
 from prototxt_gen.layers.parts.shapes import Shape, count, show
@@ -40,7 +41,7 @@ def _check_statistics(
 ) -> None:
     weights = node.layer.weights(((),) * len(params) if shapes is None else shapes)
     for index, (param, weight) in enumerate(zip(params, weights, strict=False)):
-        if weight.fixed and param.get("lr_mult", float, 1.0) != 0:
+        if weight.fixed and not is_frozen(param):
             sink.error(
                 "batch-norm-lr",
                 f"lr_mult of {node.type}'s {weight.name} must be 0, since it is not learned "

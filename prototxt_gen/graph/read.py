@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.document import Block, Document, Field
+from prototxt_gen.formats.upgrade.inputs import needs_input_upgrade, shape_field
 from prototxt_gen.formats.upgrade.net import upgrade_input, upgrade_net
 from prototxt_gen.graph.graph import Graph, InputForm
 from prototxt_gen.graph.phase import State, included
@@ -72,6 +73,4 @@ def add_layer(graph: Graph, field: Field) -> None:
 
 
 def _input_form(root: Block) -> InputForm:
-    if not root.has("input"):
-        return "layers"
-    return "input_dim" if root.has("input_dim") and not root.has("input_shape") else "input_shape"
+    return shape_field(root) if needs_input_upgrade(root) else "layers"

@@ -12,6 +12,7 @@ from prototxt_gen.cli import run
 from prototxt_gen.cli.spec_options import FLAGS, OPTIONS
 from prototxt_gen.errors import SpecError
 from prototxt_gen.generate.checks import shown
+from prototxt_gen.generate.sense import CONTRADICTIONS, Contradiction
 from prototxt_gen.generate.spec import Spec
 from prototxt_gen.generate.specfile import read_spec
 
@@ -181,3 +182,38 @@ def test_a_json_number_may_be_any(tmp_path: Path, capsys: pytest.CaptureFixture[
         path.write_text(f'{{"depth": 18, "width": {value}}}')
         assert run(["gen", "--spec", str(path)]) == 2
         assert "width: is " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", [8.0, 0.0, True, False, "8"])
+@pytest.mark.parametrize("key", ["output_stride", "width", "se", "classes"])
+def test_a_number_of_another_type_is_no_whole_number(key: str, value: object) -> None:
+    with pytest.raises(SpecError) as caught:
+        Spec.of({"depth": 50, key: value})
+    assert caught.value.path == key
+
+
+#: A spec for each row of the table, in its order.
+SENSELESS: list[dict[str, object]] = [
+    {"depth": 50, "input_shape": [3, 224, 224]},
+    {"depth": 50, "phase": "train_val", "input_shape": [1, 3, 224, 192]},
+    {"stages": [99_999, 2]},
+    {"stages": [1] * 33},
+    {"depth": 18, "cardinality": 32},
+    {"depth": 18, "base_width": 4},
+    {"depth": 50, "base_width": 3, "width": 20},
+    {"depth": 50, "cardinality": 5},
+    {"depth": 50, "coeff": [1, 1], "eltwise": "MAX"},
+    {"depth": 20, "stem": "cifar", "output_stride": 8},
+    {"depth": 50, "stem": "3x3", "stem_width": 33},
+    {"stages": [1], "block": "preact-basic", "folded": True},
+    {"depth": 50, "dialect": "bvlc-1.0", "shortcut": "A"},
+]
+
+
+@pytest.mark.parametrize(("row", "keys"), list(zip(CONTRADICTIONS, SENSELESS, strict=True)))
+def test_every_contradiction_is_found(row: Contradiction, keys: dict[str, object]) -> None:
+    with pytest.raises(SpecError) as caught:
+        Spec.of(keys)
+    assert caught.value.path == row.path
+    # The words of the row that are not filled in.
+    assert row.message.rpartition("}")[2].strip()[:40] in caught.value.message

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.document import Block, Field
 from prototxt_gen.formats.text.rewrite import Rewriter, child_type, moved
@@ -41,21 +43,26 @@ def upgrade_input(root: Block, sink: Sink) -> Block:
     return out.finish(root.comments)
 
 
+def shape_field(root: Block) -> Literal["input_shape", "input_dim"]:
+    """The field that gives inputs their shapes; of both, Caffe reads input_shape."""
+    return "input_dim" if root.has("input_dim") and not root.has("input_shape") else "input_shape"
+
+
 def _shapes(root: Block, sink: Sink) -> list[list[Field]] | None:
     """The fields that give each input its shape; empty without any, None for too few."""
     inputs = [f for f in root if f.name == "input"]
-    shapes = [f for f in root if f.name == "input_shape"]
-    dims = [f for f in root if f.name == "input_dim"]
-    if shapes:
-        if dims:
-            _warn(sink, dims[0], "input_dim is ignored, since there is input_shape")
-        fits = _fits(sink, shapes, len(inputs), "input_shape", len(inputs))
-        return [[f] for f in shapes[: len(inputs)]] if fits else None
-    if dims:
-        fits = _fits(sink, dims, AXES * len(inputs), "input_dim", len(inputs))
-        return [dims[AXES * i : AXES * (i + 1)] for i in range(len(inputs))] if fits else None
-    _warn(sink, inputs[0], "input without input_shape or input_dim is dropped")
-    return []
+    name = shape_field(root)
+    given = [f for f in root if f.name == name]
+    if not given:
+        _warn(sink, inputs[0], "input without input_shape or input_dim is dropped")
+        return []
+    if name == "input_shape":
+        for field in [f for f in root if f.name == "input_dim"][:1]:
+            _warn(sink, field, "input_dim beside input_shape is ignored")
+    each = AXES if name == "input_dim" else 1
+    if not _fits(sink, given, each * len(inputs), name, len(inputs)):
+        return None
+    return [given[each * i : each * (i + 1)] for i in range(len(inputs))]
 
 
 def _fits(sink: Sink, fields: list[Field], expected: int, name: str, inputs: int) -> bool:

@@ -7,13 +7,14 @@ changes the block it is given; parts that a step leaves unchanged are shared wit
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import PurePath
 
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.document import Block, Field, Symbol
 from prototxt_gen.formats.text.rewrite import Rewriter, changed, child_type, moved, shown
 from prototxt_gen.formats.upgrade.inputs import needs_input_upgrade, upgrade_input
-from prototxt_gen.formats.upgrade.v0 import needs_v0_upgrade, upgrade_v0
+from prototxt_gen.formats.upgrade.v0 import TRANSFORM, needs_v0_upgrade, upgrade_v0
 from prototxt_gen.formats.upgrade.v1 import (
     check_layer_and_layers,
     needs_v1_upgrade,
@@ -21,6 +22,7 @@ from prototxt_gen.formats.upgrade.v1 import (
 )
 
 __all__ = [
+    "is_frozen",
     "needs_batch_norm_upgrade",
     "needs_data_upgrade",
     "needs_input_upgrade",
@@ -43,7 +45,7 @@ DATA_PARAMETERS = {
     "IMAGE_DATA": "image_data_param",
     "WINDOW_DATA": "window_data_param",
 }
-TRANSFORM_FIELDS = ("scale", "mean_file", "crop_size", "mirror")
+TRANSFORM_FIELDS = tuple(TRANSFORM.values())
 BATCH_NORM_PARAMS = 3
 BATCH_NORM_ZEROS = ("lr_mult", "decay_mult")
 SOLVER_TYPES = {
@@ -162,7 +164,12 @@ def _would_learn(layer: Block) -> bool:
     params = layer.blocks("param")
     if layer.get("type", str, "") != "BatchNorm" or len(params) != BATCH_NORM_PARAMS:
         return False
-    return any(p.all(name)[-1:] != [0] for p in params for name in BATCH_NORM_ZEROS)
+    return not all(is_frozen(param, BATCH_NORM_ZEROS) for param in params)
+
+
+def is_frozen(param: Block, names: Sequence[str] = ("lr_mult",)) -> bool:
+    """Whether some factors of a ``param`` are 0; one that is not given is 1 (caffe.proto)."""
+    return all(param.get(name, float, 1.0) == 0 for name in names)
 
 
 def upgrade_batch_norm(root: Block) -> Block:
