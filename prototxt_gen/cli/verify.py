@@ -149,10 +149,15 @@ def _against(
 ) -> Verdict:
     from prototxt_gen import api, engines
     from prototxt_gen import verify as proof
+    from prototxt_gen.graph.comparison import fitted
 
-    summary = api.summarize(graph)
-    shapes = {row.tops[0]: row.shapes[0] for row in summary.rows if row.type == "Input"}
-    known = {name: shape for name, shape in shapes.items() if shape is not None}
+    names = {ref.blob for ref in graph.inputs}
+    known = {
+        top: shape
+        for row in api.summarize(graph).rows
+        for top, shape in zip(row.tops, row.shapes, strict=False)
+        if row.type == "Input" and top in names and shape is not None
+    }
     given = inputs or proof.seeded(graph, known, seed)
     compute = engines.against_opencv if what == "opencv" else engines.against_caffe
     theirs = compute(net, weights, graph, given)
@@ -160,9 +165,7 @@ def _against(
     makers = {top.blob: node.name for node in graph.nodes for top in node.tops}
     found = []
     for name, value in theirs.items():
-        # OpenCV keeps axes of 1 that Caffe does not have.
-        fits = value.size == ours[name].size
-        same = value.reshape(ours[name].shape) if fits else value
+        same = fitted(value, ours[name].shape)
         found.append(proof.compare(name, makers[name], ours[name], same))
     return proof.Verdict(tuple(found))
 
