@@ -123,6 +123,8 @@ def test_a_net_without_an_output_cannot_be_compared(
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("case", cases(), ids=lambda case: f"{case.parent.name}/{case.name}")
 def test_what_opencv_reads_agrees_with_what_caffe_gave(cv2: Any, case: Path) -> None:
+    if case.name.startswith("conv_axis"):
+        pytest.skip("OpenCV does not know the option, and may divide by 0 and die")
     given, wanted = blobs(case)
     weights = case / "net.caffemodel"
     try:
