@@ -50,7 +50,13 @@ READ = (
     *("layers/flatten*", "layers/ip", "layers/ip_axis", "layers/lrn", "layers/pool[0-5]_*"),
     *("layers/pool_mask", "layers/pool_mask_ties*", "layers/power*", "layers/prelu*"),
     *("layers/relu*", "layers/scale", "layers/silence", "layers/slice", "layers/slice_axis*"),
-    *("layers/softmax*", "layers/split", "layers/shared_weight_own_bias", "layers/tanh"),
+    *(
+        "layers/softmax",
+        "layers/softmax_*",
+        "layers/split",
+        "layers/shared_weight_own_bias",
+        "layers/tanh",
+    ),
 )
 KNOWN = [case for case in cases() if any(case.match(pattern) for pattern in READ)]
 
