@@ -150,6 +150,8 @@ def read_caffe(
     from prototxt_gen.formats.binary.caffemodel import is_caffemodel, read_caffemodel
     from prototxt_gen.formats.binary.message import read_binary
     from prototxt_gen.graph.read import read
+    from prototxt_gen.layers.nvidia import DIALECT as nvidia
+    from prototxt_gen.layers.nvidia import as_stored
 
     model = None
     if weights is not None:
@@ -171,6 +173,11 @@ def read_caffe(
     else:
         graph = load(net, state, dialect)
     graph.stored = dict(model.weights()) if model else {}
+    for index, node in enumerate(graph.nodes):
+        shown = as_stored(node.layer, graph.stored.get(node.name, ()))
+        if shown is not node.layer:
+            graph.nodes[index] = replace(node, layer=shown)
+            graph.dialect = nvidia
     return graph
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Optional
 
 from prototxt_gen._numpy import np
-from prototxt_gen.document import Symbol
+from prototxt_gen.document import Block, Symbol
 from prototxt_gen.layers.base import Cost, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.numeric import along
@@ -14,6 +15,8 @@ from prototxt_gen.layers.parts.shapes import Dim, Shape, count, need_rank
 from prototxt_gen.layers.pooling import AVE, Pooling
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from prototxt_gen.layers.base import Array, Builder
 
 ACROSS_CHANNELS = Symbol("ACROSS_CHANNELS")
@@ -24,7 +27,7 @@ class BatchNorm(Base):
     """Mean 0 and variance 1 for each channel, which is axis 1 (batch_norm_layer.cpp).
 
     ``use_global_stats=None`` means those of the net in the TEST phase alone. With
-    ``scale_bias`` (NVIDIA's fork) it has the factors of a Scale as well.
+    ``scale_bias`` (NVIDIA's fork) it has the factors of a Scale as well; ``layers.nvidia``.
     """
 
     use_global_stats: Optional[bool] = None
@@ -32,6 +35,14 @@ class BatchNorm(Base):
     eps: float = 1e-5
     scale_bias: bool = False
     relu: bool = False  #: whether a ReLU follows inside of the layer (intel/caffe)
+
+    @classmethod
+    def read(cls, params: Block, layer: Block) -> Self:
+        """NVIDIA's fillers imply ``scale_bias``; ``bias_filler`` alone may be Intel's."""
+        found = super().read(params, layer)
+        nvidia = params.type is not None and params.type.message("scale_filler") is not None
+        implied = params.has("scale_filler") or (nvidia and params.has("bias_filler"))
+        return replace(found, scale_bias=True) if implied else found
 
     def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
         """Mean and variance, (C,) each, and (1,): the factor that both are divided by.
@@ -87,7 +98,12 @@ class BatchNorm(Base):
         return (b.op("Relu", [y]) if self.relu else y,)
 
     def statistics(self, blobs: Sequence[Array]) -> tuple[Array, Array]:
-        """Mean and variance; a factor of 0 makes both 0 (batch_norm_layer.cpp)."""
+        """Mean and variance; a factor of 0 makes both 0 (batch_norm_layer.cpp).
+
+        NVIDIA's layer, known by ``scale_bias``, has a factor too and does not look at it.
+        """
+        if self.scale_bias:
+            return blobs[0], blobs[1]
         stored = blobs[2].reshape(-1)[0]
         factor = np.float32(0) if stored == 0 else np.float32(1) / stored
         return blobs[0] * factor, blobs[1] * factor

@@ -13,6 +13,7 @@ from prototxt_gen.graph.fillers import Init, initial
 from prototxt_gen.graph.graph import Graph, Ref
 from prototxt_gen.graph.infer import Shapes
 from prototxt_gen.graph.weights import Weights, bound, lacking
+from prototxt_gen.layers.nvidia import remarks
 from prototxt_gen.layers.parts.shapes import Shape
 from prototxt_gen.passes.deploy import Change, Losses, deploy
 from prototxt_gen.passes.fold import fold
@@ -44,7 +45,7 @@ def convert(graph: Graph, asked: Conversion) -> Exported:
         changes = _with_lost_losses(graph, whole, changes)
     net = pruned(whole, asked.options.outputs)
     weights, more = _weights(net, asked)
-    changes += [*more, *_unused(graph, whole, weights.extra)]
+    changes += [*more, *_remarks(net, weights), *_unused(graph, whole, weights.extra)]
     before = net, weights
     if asked.fold:
         net, weights, folded = fold(net, weights, asked.options.outputs)
@@ -105,6 +106,15 @@ def _completed(graph: Graph, shapes: Shapes, init: Init, seed: int) -> tuple[Wei
         bound(graph, shapes, {**graph.stored, **made}),
         [Change(node.name, node.type, what) for node in nodes],
     )
+
+
+def _remarks(graph: Graph, weights: Weights) -> list[Change]:
+    """What a person should know of how layers with their weights are read."""
+    return [
+        Change(node.name, node.type, what)
+        for index, node in enumerate(graph.nodes)
+        for what in remarks(node.layer, node.source, weights.get(index), graph.dialect)
+    ]
 
 
 def _unused(graph: Graph, whole: Graph, extra: list[str]) -> list[Change]:
