@@ -196,6 +196,11 @@ def read_caffe(
     else:
         graph = load(net, state, dialect)
     graph.stored = dict(model.weights()) if model else {}
+    for index, node in enumerate(graph.nodes):
+        shown = node.layer.as_stored(graph.stored.get(node.name, ()))
+        if shown is not None:
+            graph.nodes[index] = replace(node, layer=shown[0])
+            graph.dialect = shown[1]
     return graph
 
 

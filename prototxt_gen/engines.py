@@ -10,7 +10,7 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from prototxt_gen.errors import VerificationError
-from prototxt_gen.graph.graph import Graph
+from prototxt_gen.graph.graph import Graph, Node
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -61,33 +61,73 @@ def onnx_values(
 def against_opencv(
     net: str, weights: str, graph: Graph, inputs: Mapping[str, Array]
 ) -> dict[str, Array]:
-    """The outputs that OpenCV's dnn computes for a net, by name."""
+    """The outputs that OpenCV's dnn computes for a net, by name.
+
+    OpenCV knows layers and no blobs: an output is a top of the last layer that writes it.
+    """
     try:
         import cv2
     except ImportError:
         raise VerificationError(
             "OpenCV is not installed: pip install 'opencv-python-headless<5'"
         ) from None
+    places = {blob: _in_opencv(blob, node, index) for blob, node, index in made_outputs(graph)}
+    read = {ref.blob for node in graph.nodes for ref in node.bottoms}
+    layers = list(dict.fromkeys(layer for layer, _ in places.values()))
     try:
         loaded = cv2.dnn.readNetFromCaffe(net, weights)
         for name, value in inputs.items():
-            loaded.setInput(value, name)
-        return {ref.blob: np.asarray(loaded.forward(ref.blob)) for ref in graph.outputs}
+            if name in read:  # it takes no other
+                loaded.setInput(value, name)
+        tops = dict(zip(layers, loaded.forwardAndRetrieve(layers), strict=True))
     except cv2.error as error:
         raise VerificationError(f"OpenCV cannot run the net: {error}") from error
+    for blob, (layer, index) in places.items():
+        if index >= len(tops[layer]):
+            raise VerificationError(f"OpenCV gives the tops of layer {layer!r} without {blob!r}")
+    return {blob: np.asarray(tops[layer][index]) for blob, (layer, index) in places.items()}
+
+
+def _in_opencv(blob: str, node: Node, index: int) -> tuple[str, int]:
+    """What OpenCV calls the layer that makes a blob, and which of its tops that is.
+
+    A Convolution is a layer for each top, of the top's name, and a Split has one top
+    (caffe_importer.cpp, populateNet).
+    """
+    if node.type == "Convolution":
+        return blob, 0
+    return node.name, 0 if node.type == "Split" else index
+
+
+def made_outputs(graph: Graph) -> list[tuple[str, Node, int]]:
+    """The outputs that a layer makes: the blob, its layer, and which top it is.
+
+    An input that nobody reads is none. Raises VerificationError where there is no output.
+    """
+    wanted, inputs = set(graph.outputs), set(graph.inputs)
+    found = [
+        (top.blob, node, index)
+        for node in graph.nodes
+        for index, top in enumerate(node.tops)
+        if top in wanted and top not in inputs
+    ]
+    if not found:
+        raise VerificationError("the net has no output that a layer makes, so nothing to compare")
+    return found
 
 
 def against_caffe(
     net: str, weights: str, graph: Graph, inputs: Mapping[str, Array]
 ) -> dict[str, Array]:
-    """The outputs that pycaffe computes for a net, by name."""
+    """The outputs that pycaffe computes for a net, by name, each with its last value."""
     try:
         import caffe
     except ImportError:
         raise VerificationError("pycaffe is not installed") from None
+    outputs = made_outputs(graph)
     loaded = caffe.Net(net, weights, caffe.TEST)
     for name, value in inputs.items():
         loaded.blobs[name].reshape(*value.shape)
         loaded.blobs[name].data[...] = value
     loaded.forward()
-    return {ref.blob: np.array(loaded.blobs[ref.blob].data) for ref in graph.outputs}
+    return {blob: np.array(loaded.blobs[blob].data) for blob, _, _ in outputs}

@@ -152,6 +152,7 @@ def _against(
     from prototxt_gen import verify as proof
     from prototxt_gen.diagnostics import Sink
     from prototxt_gen.graph.check import check
+    from prototxt_gen.graph.comparison import fitted
 
     shapes = check(graph, Sink(graph.source)).blobs
     known = {ref.blob: shapes[ref] for ref in graph.inputs if ref in shapes}
@@ -162,9 +163,7 @@ def _against(
     makers = {top.blob: node.name for node in graph.nodes for top in node.tops}
     found = []
     for name, value in theirs.items():
-        # OpenCV keeps axes of 1 that Caffe does not have.
-        fits = value.size == ours[name].size
-        same = value.reshape(ours[name].shape) if fits else value
+        same = fitted(value, ours[name].shape)
         found.append(proof.compare(name, makers[name], ours[name], same))
     return proof.Verdict(tuple(found))
 

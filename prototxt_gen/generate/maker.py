@@ -13,8 +13,8 @@ from prototxt_gen.graph.graph import Graph
 from prototxt_gen.layers.activation import ReLU
 from prototxt_gen.layers.affine import Scale
 from prototxt_gen.layers.base import Layer, Weight
+from prototxt_gen.layers.batch_norm import BatchNorm
 from prototxt_gen.layers.convolution import Convolution
-from prototxt_gen.layers.normalization import BatchNorm
 from prototxt_gen.layers.parts.shapes import Shape
 
 

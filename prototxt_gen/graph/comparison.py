@@ -125,5 +125,14 @@ def compare(blob: str, layer: str, ours: Array, theirs: Array) -> Comparison:
     )
 
 
+def fitted(value: Array, shape: tuple[int, ...]) -> Array:
+    """A value in a shape that differs by axes of 1 alone, else as it is.
+
+    OpenCV keeps such axes where Caffe does not have them.
+    """
+    same = [dim for dim in value.shape if dim != 1] == [dim for dim in shape if dim != 1]
+    return value.reshape(shape) if same else value
+
+
 def _finite(value: float) -> float | None:
     return value if isfinite(value) else None

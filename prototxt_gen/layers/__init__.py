@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from importlib import import_module
 
 from prototxt_gen.document import Block
-from prototxt_gen.layers.base import REGISTRY, Layer, Unknown
+from prototxt_gen.errors import UnsupportedError
+from prototxt_gen.layers.base import MANY, REGISTRY, Arity, Layer
+from prototxt_gen.layers.parts.shapes import Shape
 
 #: The module of each type. A test compares this table with what the modules register.
 MODULES = {
@@ -17,7 +20,7 @@ MODULES = {
     "Axpy": "affine",
     "BN": "fork_normalization",
     "BNLL": "activation",
-    "BatchNorm": "normalization",
+    "BatchNorm": "batch_norm",
     "BatchReindex": "reduce",
     "Bias": "affine",
     "BoxAnnotatorOHEM": "training",
@@ -29,7 +32,7 @@ MODULES = {
     "Convolution": "convolution",
     "ConvolutionDepthwise": "deconvolution",
     "Crop": "arrange",
-    "CuDNNBatchNorm": "normalization",
+    "CuDNNBatchNorm": "batch_norm",
     "CuDNNLRNCrossChannel": "normalization",
     "Data": "data",
     "DecodeBBox": "rois",
@@ -67,7 +70,7 @@ MODULES = {
     "LSTMUnit": "recurrent",
     "Log": "elementwise",
     "Lstm": "ctpn_lstm",
-    "MKLBatchNorm": "normalization",
+    "MKLBatchNorm": "batch_norm",
     "MVN": "normalization",
     "MemoryData": "data",
     "Mish": "fork_activation",
@@ -155,3 +158,36 @@ def read_layer(block: Block) -> Layer:
     if cls is None:
         return Unknown(name)
     return cls.read(block.block(cls.param) if cls.param else Block(), block)
+
+
+class Unknown(Layer):
+    """A layer type that is not registered: its block is kept as it was written."""
+
+    __slots__ = ("name",)
+
+    known = False
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @property
+    def type(self) -> str:  # type: ignore[override]
+        """The type's name, as the file has it."""
+        return self.name
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Unknown) and self.name == other.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __repr__(self) -> str:
+        return f"Unknown({self.name!r})"
+
+    def arity(self) -> Arity:
+        """Any number."""
+        return Arity((0, MANY), (0, MANY))
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """Raises UnsupportedError: the shapes are unknown."""
+        raise UnsupportedError(f"the shapes of type {self.name!r} are not known")

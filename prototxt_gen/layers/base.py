@@ -84,7 +84,6 @@ __all__ = [
     "Regions",
     "Role",
     "Sample",
-    "Unknown",
     "Weight",
     "layer",
 ]
@@ -182,6 +181,20 @@ class Layer:
             for index, shape in enumerate(shapes)
         )
 
+    def as_stored(self, blobs: Sequence[Array]) -> tuple[Self, str] | None:
+        """The layer that the blobs of a file show it to be, and the dialect of that Caffe.
+
+        None where they show nothing beyond what the prototxt says.
+        """
+        return None
+
+    def remarks(self, source: Block, blobs: Sequence[Array], dialect: str) -> Iterator[str]:
+        """What a person should know of how the layer is read with its blobs.
+
+        ``source`` is the ``layer`` block, ``dialect`` that of the net.
+        """
+        return iter(())
+
     def cost(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Cost:
         """Parameters, statistics and multiply-adds; 0 where a shape is unknown."""
         shapes = self.blob_shapes(bottoms)
@@ -242,39 +255,6 @@ _AT_INFERENCE = {
     Role.INPUT: Instead.ITSELF,
     Role.SOURCE: Instead.INPUT,
 }
-
-
-class Unknown(Layer):
-    """A layer type that is not registered: its block is kept as it was written."""
-
-    __slots__ = ("name",)
-
-    known = False
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    @property
-    def type(self) -> str:  # type: ignore[override]
-        """The type's name, as the file has it."""
-        return self.name
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Unknown) and self.name == other.name
-
-    def __hash__(self) -> int:
-        return hash(self.name)
-
-    def __repr__(self) -> str:
-        return f"Unknown({self.name!r})"
-
-    def arity(self) -> Arity:
-        """Any number."""
-        return Arity((0, MANY), (0, MANY))
-
-    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """Raises UnsupportedError: the shapes are unknown."""
-        raise UnsupportedError(f"the shapes of type {self.name!r} are not known")
 
 
 REGISTRY: dict[str, type[Layer]] = {}

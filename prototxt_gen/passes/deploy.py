@@ -18,6 +18,7 @@ from prototxt_gen.graph.infer import Shapes
 from prototxt_gen.layers.base import Instead, Role
 from prototxt_gen.layers.inputs import Input
 from prototxt_gen.passes.rebuild import append, empty_like, input_shapes
+from prototxt_gen.passes.transform import left_to_you
 
 Losses = Literal["auto", "keep", "head", "drop"]
 
@@ -114,7 +115,8 @@ def _inputs(
         known = shape is not None and None not in shape
         layer = Input((tuple(dim or 0 for dim in shape or ()),)) if known else Input()
         made.add(node.name, layer, (), (top.blob,), Block(), node.field)
-        changes.append(Change(node.name, node.type, f"{top.blob!r} became an input"))
+        what = f"{top.blob!r} became an input{left_to_you(node.source)}"
+        changes.append(Change(node.name, node.type, what))
 
 
 def _loss(

@@ -47,7 +47,7 @@ def convert(graph: Graph, asked: Conversion) -> Exported:
         changes = _with_lost_losses(graph, whole, changes)
     net = pruned(whole, asked.options.outputs)
     weights, more = _weights(net, asked)
-    changes += [*more, *_unused(graph, whole, weights.extra)]
+    changes += [*more, *_remarks(net, weights), *_unused(graph, whole, weights.extra)]
     before = net, weights
     if asked.fold:
         net, weights, folded = fold(net, weights, asked.options.outputs)
@@ -110,6 +110,15 @@ def _completed(graph: Graph, shapes: Shapes, init: Init, seed: int) -> tuple[Wei
         bound(graph, shapes, {**graph.stored, **made}),
         [Change(node.name, node.type, what) for node in nodes],
     )
+
+
+def _remarks(graph: Graph, weights: Weights) -> list[Change]:
+    """What a person should know of how layers with their weights are read."""
+    return [
+        Change(node.name, node.type, what)
+        for index, node in enumerate(graph.nodes)
+        for what in node.layer.remarks(node.source, weights.get(index), graph.dialect)
+    ]
 
 
 def _unused(graph: Graph, whole: Graph, extra: list[str]) -> list[Change]:

@@ -18,7 +18,7 @@ from prototxt_gen.generate.spec import Spec
 from prototxt_gen.generate.zoo import PRESETS, preset
 from prototxt_gen.graph.graph import Graph
 from prototxt_gen.graph.phase import State
-from prototxt_gen.layers.normalization import BatchNorm
+from prototxt_gen.layers.batch_norm import BatchNorm
 from prototxt_gen.summary import Summary
 
 SOEAVER = "soeaver+caffe-model/cls"

@@ -21,7 +21,7 @@ from prototxt_gen.graph.comparison import Verdict
 from prototxt_gen.graph.fillers import initial
 from prototxt_gen.graph.graph import Graph
 from prototxt_gen.layers.base import Affine
-from prototxt_gen.layers.normalization import BatchNorm
+from prototxt_gen.layers.batch_norm import BatchNorm
 from prototxt_gen.to_onnx.convert import Conversion, convert
 from prototxt_gen.to_onnx.export import Options
 from prototxt_gen.verify import compare, verify, verify_export
