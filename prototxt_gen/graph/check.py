@@ -1,6 +1,6 @@
 """What Caffe refuses when it builds a net (net.cpp, Net::Init), each with a rule name.
 
-Each check takes time linear in the size of the net. ``graph.infer`` infers shapes.
+Each check takes time linear in the size of the net. Shapes are inferred in ``graph.infer``.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class Node:
 
     ``source`` is its ``layer`` block as it was read, and the only place of what the layer
     type does not model (fillers, lr_mult, engine, unknown fields). For a layer that was
-    made and not read, it holds nothing else.
+    made rather than read, it holds only these.
     """
 
     name: str

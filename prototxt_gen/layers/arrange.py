@@ -177,7 +177,7 @@ class Crop(Base):
 
 @layer("Tile", param="tile_param")
 class Tile(Base):
-    """Copies side by side along an axis (tile_layer.cpp)."""
+    """Repeats a blob along an axis (tile_layer.cpp)."""
 
     axis: int = 1
     tiles: int = 0

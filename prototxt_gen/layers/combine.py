@@ -75,7 +75,7 @@ class Eltwise(Base):
 
 @layer("Concat", param="concat_param")
 class Concat(Base):
-    """Blobs side by side along an axis (concat_layer.cpp)."""
+    """Joins blobs along an axis (concat_layer.cpp)."""
 
     axis: int = 1
     conflict: bool = False  #: whether both axis and concat_dim are given
@@ -124,7 +124,7 @@ class Concat(Base):
         return all_but(alike(bottoms, tops), axis_index(self.axis, len(bottoms[0])))
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """Side by side."""
+        """The bottoms, joined along the axis."""
         return (np.concatenate(bottoms, axis=self.axis),)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
@@ -136,7 +136,7 @@ class Concat(Base):
 
 @layer("Slice", param="slice_param")
 class Slice(Base):
-    """One blob as several, cut along an axis (slice_layer.cpp)."""
+    """Cuts a blob into several along an axis (slice_layer.cpp)."""
 
     slice_point: tuple[int, ...] = ()
     axis: int = 1

@@ -218,7 +218,7 @@ class HingeLoss(Base):
         return Below(count(bottoms[0][1:]) or 1) if index == 1 else None
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """max(0, 1 - x) at the label and max(0, 1 + x) elsewhere, summed up by the norm, over N."""
+        """max(0, 1 - x) at the label and max(0, 1 + x) elsewhere, summed by the norm, over N."""
         x, labels = bottoms
         flat = x.reshape(len(x), -1)
         sign = np.ones_like(flat)

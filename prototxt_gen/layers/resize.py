@@ -122,8 +122,8 @@ class Interp(Base):
 class Upsample(Base):
     """Values put back where a pooling found them: bottoms are the data and its mask (SegNet).
 
-    The size is ``upsample_h`` and ``upsample_w``, or ``scale_h`` and ``scale_w`` or
-    ``scale`` times that of the bottom, less one where ``pad_out`` is set. With a single
+    The size is ``upsample_h`` and ``upsample_w``, or ``scale_h`` and ``scale_w``, or
+    ``scale``, times that of the bottom, less one where ``pad_out`` is set. With a single
     bottom it repeats each value (other forks).
     """
 

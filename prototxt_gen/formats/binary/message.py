@@ -67,7 +67,7 @@ def from_message(
     """A typed block from a protobuf message, its fields in the order of their numbers.
 
     ``skip_weights`` leaves out the numbers of every BlobProto, ``drop_unknown`` the fields
-    that the dialect does not know; otherwise they raise ParseError.
+    that the dialect does not know, which otherwise raise ParseError.
     """
     type = schema(dialect).message(built.DESCRIPTOR.full_name.removeprefix(PACKAGE[1:]))
     return _block(built, type, skip_weights, drop_unknown)

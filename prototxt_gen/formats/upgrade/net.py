@@ -155,7 +155,7 @@ def _with_fields(layers: Block, old: Block, fields: dict[str, Field], sink: Sink
 def needs_batch_norm_upgrade(root: Block) -> bool:
     """Whether a BatchNorm with three ``param`` would learn its statistics.
 
-    Caffe (NetNeedsBatchNormUpgrade) only checks for three ``param``, and upgrades again.
+    Caffe (NetNeedsBatchNormUpgrade) only looks for three ``param``, so it upgrades a net again.
     """
     return any(_would_learn(layer) for layer in root.blocks("layer"))
 

@@ -33,8 +33,8 @@ class Axes(NamedTuple):
 def alike(bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
     """The default: an axis is the first bottom's if it has the same position and size there.
 
-    In a blob with another number of axes, only those before the first difference count.
-    difference.
+    In a blob with another number of axes than the first bottom, only those before the first
+    difference count.
     """
     first = bottoms[0] if bottoms else ()
 

@@ -78,10 +78,10 @@ class Weight(NamedTuple):
     """What one of a layer's blobs is: its name, and its initial value.
 
     ``filler`` is the field of the parameter message that says how Caffe fills it, and
-    ``value`` what it is full of where that field is absent. ``random`` makes a value, from
-    the shape and a numpy generator, for comparing a net before it is
-    trained; None draws one that suits the shape. Caffe does not learn a ``statistic``; where it is
-    ``fixed`` too, Caffe refuses a learning rate for it.
+    ``value`` the number that fills it where that field is absent. ``random`` is the
+    number that fills it among random weights, with which a net is compared before it is
+    trained; None draws numbers that suit the shape. Caffe does not learn a ``statistic``;
+    where it is also ``fixed``, Caffe refuses a learning rate for it.
     """
 
     name: str
