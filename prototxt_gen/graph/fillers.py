@@ -45,9 +45,13 @@ def initial(graph: Graph, shapes: Shapes, init: Init, seed: int = 0) -> dict[str
             np.random.PCG64([seed, zlib.crc32(node.name.encode("utf-8", "surrogateescape"))])
         )
         sizes = [_known(node, shape) for shape in wanted]
-        found[node.name] = [
-            _one(node, position, size, init, random) for position, size in enumerate(sizes)
-        ]
+        try:
+            found[node.name] = [
+                _one(node, position, size, init, random) for position, size in enumerate(sizes)
+            ]
+        except MemoryError:
+            reason = "its weights need more memory than there is"
+            raise WeightsError(f"layer {node.name!r}: {reason}") from None
     return found
 
 

@@ -196,6 +196,8 @@ def _lower_one(
             made = node.layer.lower(builder, [values[ref] for ref in node.bottoms], list(blobs))  # type: ignore[arg-type]
     except OverflowError as error:
         raise UnsupportedError(f"one of its numbers is too large for ONNX: {error}") from error
+    except MemoryError as error:
+        raise UnsupportedError("its constants need more memory than there is") from error
     return dict(zip(node.tops, made, strict=True))
 
 

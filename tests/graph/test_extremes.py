@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from to_onnx.recorded import assert_close, run_onnx
 
 from prototxt_gen import api
 from prototxt_gen.diagnostics import Source
@@ -115,3 +116,23 @@ def test_what_is_returned_has_passed_the_checker(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(ReLU, "lower", lambda self, b, bottoms, blobs: (b.op("Nope", bottoms),))
     with pytest.raises(VerificationError, match="Nope"):
         api.convert(graph)
+
+
+@pytest.mark.parametrize("scale", [0, -0.5])
+def test_regions_that_are_mirrored(scale: float) -> None:
+    net = shaped(
+        [2, 2, 8, 8],
+        'input: "r" input_shape { dim: [3, 5] }\n'
+        'layer { name: "l" type: "ROIPooling" bottom: "x" bottom: "r" top: "y" '
+        f"roi_pooling_param {{ pooled_h: 2 pooled_w: 2 spatial_scale: {scale} }} }}",
+    )
+    random = np.random.default_rng(0)
+    given = {
+        "x": random.normal(size=(2, 2, 8, 8)).astype(np.float32),
+        "r": np.array([[0, 1, 1, 6, 6], [1, -8, -8, -2, -2], [0, 6, 6, 1, 1]], np.float32),
+    }
+    made = api.convert(api.load(net))
+    wanted = api.run(api.load(net), given)
+    assert_close(run_onnx(made.model.SerializeToString(), given), {"y": wanted["y"]})
+    with pytest.raises(UnsupportedError, match="--opset 12"):
+        api.convert(api.load(net), opset=11)
