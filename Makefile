@@ -1,7 +1,11 @@
-.PHONY: test lint types docs proto bench
+.PHONY: test fuzz lint types docs proto bench
 
 test:
 	python -m pytest
+
+# Each target for FUZZ_SECONDS with random seeds; `make test` runs a few examples of each.
+fuzz:
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-180} python -m pytest -n 0 tests/fuzz
 
 lint:
 	ruff check .

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 
 import onnx
 
-from prototxt_gen.errors import UnsupportedError, VerificationError, WeightsError
+from prototxt_gen.errors import UnsupportedError, WeightsError
 from prototxt_gen.graph.check import checked
 from prototxt_gen.graph.fillers import Init, initial
 from prototxt_gen.graph.graph import Graph
-from prototxt_gen.graph.infer import Shapes
 from prototxt_gen.graph.weights import Weights, bound
-from prototxt_gen.layers.parts.shapes import Shape, show
+from prototxt_gen.layers.parts.shapes import Shape
 from prototxt_gen.passes.deploy import Change, Losses, deploy
 from prototxt_gen.passes.fold import fold
 from prototxt_gen.to_onnx.export import OLDEST_OPSET, Exported, Options, export, for_inputs, pruned
@@ -53,19 +52,8 @@ def convert(graph: Graph, asked: Conversion) -> Exported:
     if len(net.nodes) != len(before[0].nodes):
         exported.before = before
     exported.changes[:0] = changes
-    try:
-        check_form(exported)
-    except VerificationError:
-        _need_values(shapes)
-        raise
+    check_form(exported)
     return exported
-
-
-def _need_values(shapes: Shapes) -> None:
-    """Some operators cannot take a blob without a value; raises UnsupportedError for one."""
-    for ref, shape in shapes.blobs.items():
-        if 0 in shape:
-            raise UnsupportedError(f"the blob {ref.blob!r} is empty, {show(shape)}")
 
 
 def newest_opset() -> int:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import pytest
 from to_onnx.recorded import assert_close, run_onnx
 
 from prototxt_gen import api
 from prototxt_gen.diagnostics import Source
-from prototxt_gen.errors import GraphError, PrototxtError, UnsupportedError
+from prototxt_gen.errors import GraphError, PrototxtError, UnsupportedError, VerificationError
+from prototxt_gen.graph.graph import Graph
 from prototxt_gen.graph.validation import validate
+from prototxt_gen.graph.weights import Weights
+from prototxt_gen.layers.activation import ReLU
+from prototxt_gen.to_onnx.export import Exported
+from prototxt_gen.to_onnx.write import check_form
 
 
 def shaped(dims: object, rest: str = "") -> Source:
@@ -108,10 +114,43 @@ def test_a_name_of_a_net_that_is_no_utf8() -> None:
     assert api.convert(graph).model.graph.name == "caf\ufffd"
 
 
-def test_what_is_returned_has_passed_the_checker(monkeypatch: pytest.MonkeyPatch) -> None:
-    from prototxt_gen.errors import VerificationError
-    from prototxt_gen.layers.activation import ReLU
+def test_an_empty_blob_is_not_exported() -> None:
+    net = shaped([2, 6, 0, 7], layer("Reorg", "reorg_param { stride: 1 }"))
+    with pytest.raises(UnsupportedError, match="empty blob, 2x6x0x7"):
+        api.convert(api.load(net))
 
+
+def test_a_batch_of_none_may_be_free() -> None:
+    net = shaped([0, 6, 5, 7], layer("ReLU"))
+    assert api.convert(api.load(net), batch="dynamic").model.graph.output[0].name == "y"
+    assert api.convert(api.load(net), batch=2).model.graph.output[0].name == "y"
+
+
+def test_the_checker_takes_a_model_of_any_size() -> None:
+    weights = {
+        "w": np.broadcast_to(np.float32(0), (2**15, 2**15)),
+        "shape": np.array([1, 2**15], np.int64),
+    }
+    x, y = (onnx.helper.make_tensor_value_info(n, 1, [1, 2**15]) for n in "xy")
+    nodes = [
+        onnx.helper.make_node("Reshape", ["x", "shape"], ["r"]),
+        onnx.helper.make_node("MatMul", ["r", "w"], ["y"]),
+    ]
+    held = [
+        onnx.TensorProto(name=name, dims=value.shape, data_type=kind)
+        for (name, value), kind in zip(weights.items(), (1, 7), strict=True)
+    ]
+    opset = [onnx.helper.make_opsetid("", 17)]
+    made = onnx.helper.make_model(
+        onnx.helper.make_graph(nodes, "g", [x], [y], held), opset_imports=opset, ir_version=8
+    )
+    check_form(Exported(made, weights, Graph(), Weights()))
+    weights["shape"] = np.array([2, 2**15], np.int64)
+    with pytest.raises(VerificationError, match="MatMul"):
+        check_form(Exported(made, weights, Graph(), Weights()))
+
+
+def test_what_is_returned_has_passed_the_checker(monkeypatch: pytest.MonkeyPatch) -> None:
     graph = api.load(shaped([1, 3], layer("ReLU")))
     monkeypatch.setattr(ReLU, "lower", lambda self, b, bottoms, blobs: (b.op("Nope", bottoms),))
     with pytest.raises(VerificationError, match="Nope"):
