@@ -14,6 +14,7 @@ from prototxt_gen.graph.graph import Graph
 from prototxt_gen.graph.validation import validate
 from prototxt_gen.graph.weights import Weights
 from prototxt_gen.layers.activation import ReLU
+from prototxt_gen.layers.parts import numeric
 from prototxt_gen.to_onnx.export import Exported
 from prototxt_gen.to_onnx.write import check_form
 
@@ -72,10 +73,36 @@ def test_values_that_cannot_be_computed(net: Source, inputs: dict[str, object], 
         api.run(graph, inputs)  # type: ignore[arg-type]
 
 
-def test_what_memory_cannot_hold_is_refused() -> None:
-    net = shaped([1, 6, 5, 7], layer("Pooling", "pooling_param { kernel_size: 2 stride: 1000000 }"))
-    with pytest.raises(UnsupportedError, match="memory"):
-        api.run(api.load(net), {"x": np.zeros((1, 6, 5, 7), np.float32)})
+def test_what_memory_cannot_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(*_: object) -> None:
+        np.empty(2**62, np.uint8)
+
+    monkeypatch.setattr(ReLU, "run", run)
+    with pytest.raises(UnsupportedError, match=r"layer 'l': .*memory"):
+        api.run(api.load(shaped([1, 3], layer("ReLU"))), {"x": np.zeros((1, 3))})
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_windows_far_outside_are_the_same(axes: int) -> None:
+    x = np.random.default_rng(0).normal(size=(2, 3, *range(4, 4 + axes))).astype(np.float32)
+    window = [(3, 1, 2)[:axes], (2, 3, 1)[:axes], (4, 2, 0)[:axes], (3, 2, 4)[:axes]]
+    asked = (x, *window, (1, 5, 2)[:axes], -1.0)
+    wanted = numeric.windows(*asked)
+    gathered = numeric._gathered(*asked)
+    assert gathered.shape == wanted.shape and np.array_equal(gathered, wanted)
+
+
+def test_a_stride_of_millions_and_taps_far_away_need_no_memory() -> None:
+    given = {"x": np.arange(24, dtype=np.float32).reshape(1, 1, 4, 6)}
+    net = shaped([1, 1, 4, 6], layer("Pooling", "pooling_param { kernel_size: 2 stride: 1000000 }"))
+    found = api.run(api.load(net), given)["y"]
+    assert found.shape == (1, 1, 2, 2) and found[0, 0, 0, 0] == 7
+    params = "num_output: 1 kernel_size: 3 pad: 9000000 dilation: 9000000 bias_term: false"
+    graph = api.load(
+        shaped([1, 1, 4, 6], layer("Convolution", f"convolution_param {{ {params} }}"))
+    )
+    graph.stored = {"l": [np.arange(9, dtype=np.float32).reshape(1, 1, 3, 3)]}
+    assert np.array_equal(api.run(graph, given)["y"], 4 * given["x"])  # the middle tap alone
 
 
 def test_a_weight_of_the_size_of_the_batch_refuses_another_batch() -> None:
