@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import io
 import json
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -35,7 +37,8 @@ OLD_NETS = [file.read_bytes() for file in sorted(UPGRADE.glob("*.before.prototxt
 LABELS = b'item { name: "a" label: 1 display_name: "b" }\nitem { name: "c" label: 2 }\n'
 SOLVER = b'net: "n.prototxt"\nbase_lr: 0.1 lr_policy: "step" stepsize: 10 type: "SGD"\n'
 CAFFEMODELS = [file.read_bytes() for file in sorted(GOLDEN.glob("*/*/net.caffemodel"))]
-FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-"))
+FOLDER = Path(tempfile.mkdtemp(prefix="prototxt-fuzz-"))
+atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 VALUES = {
     "c/weight": np.arange(12, dtype=np.float32).reshape(4, 3),
     "c/bias": np.zeros(4, np.float32),
