@@ -1,4 +1,4 @@
-.PHONY: check test lint types wheel docs proto bench
+.PHONY: check test fuzz lint types wheel docs proto bench
 
 # All that CI runs, in the environment at hand.
 check:
@@ -6,6 +6,10 @@ check:
 
 test lint types wheel:
 	.ci/steps $@
+
+# Each target for FUZZ_SECONDS with random seeds; `make test` runs a few examples of each.
+fuzz:
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-180} python -m pytest -n 0 tests/fuzz
 
 docs:
 	python docs/reference.py

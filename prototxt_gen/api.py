@@ -102,24 +102,29 @@ def validate(
     warning, or not worth a word; with the dialect ``bvlc`` what BVLC lacks is an error.
 
     ``source`` is a path, or the Source of a text. The list is in the order of the file and
-    empty where all is well; ``diagnostics.render`` makes a line of each. Raises KeyError
+    empty where all is well; ``diagnostics.render`` makes a line of each. Raises PrototxtError
     for a ``dialect`` that is none of ``formats.dialects.DIALECTS``.
     """
+    from prototxt_gen import _arguments
     from prototxt_gen.graph.validation import validate
 
+    _arguments.dialect(dialect)
     return validate(_source(source), dialect, unknown_types).sorted()
 
 
 def load(source: Input | Source, state: State | None = None, dialect: str | None = None) -> Graph:
     """The graph of a net, in the TEST phase where no state is given.
 
-    Raises ParseError with every error of the text, and where it is no net or an empty one.
+    Raises ParseError with every error of the text, and where it is no net or an empty one;
+    PrototxtError for a dialect that is none.
     """
+    from prototxt_gen import _arguments
     from prototxt_gen.diagnostics import Sink
     from prototxt_gen.errors import ParseError
     from prototxt_gen.formats.reader import read_text
     from prototxt_gen.graph.read import need_layers, read
 
+    _arguments.dialect(dialect)
     found = _source(source)
     sink = Sink(found)
     document = read_text(found, sink, dialect=dialect)
@@ -149,11 +154,12 @@ def summarize(
     summary's ``diagnostics``, and the table then goes as far as shapes are known. Raises
     ParseError, and ShapeError where the net has no such input.
     """
+    from prototxt_gen import _arguments
     from prototxt_gen.graph.graph import Graph
     from prototxt_gen.summary import summarize
 
     graph = source if isinstance(source, Graph) else load(source, state, dialect)
-    return summarize(graph, input_shapes)
+    return summarize(graph, _arguments.shapes(input_shapes))
 
 
 def read_caffe(
@@ -168,12 +174,14 @@ def read_caffe(
     ``net`` is a prototxt, or a caffemodel alone, which holds the net too. Raises ParseError
     and WeightsError.
     """
+    from prototxt_gen import _arguments
     from prototxt_gen.diagnostics import Sink, Source
     from prototxt_gen.errors import ParseError
     from prototxt_gen.formats.binary.caffemodel import is_caffemodel, read_caffemodel
     from prototxt_gen.formats.binary.message import read_binary
     from prototxt_gen.graph.read import need_layers, read
 
+    _arguments.dialect(dialect)
     model = None
     if weights is not None:
         model = read_caffemodel(weights)
@@ -215,6 +223,7 @@ def deploy(
 
     Raises GraphError where Caffe would refuse the net, before or with the other batch.
     """
+    from prototxt_gen import _arguments
     from prototxt_gen.graph.check import checked, need_inputs
     from prototxt_gen.layers.base import Role
     from prototxt_gen.layers.inputs import Input
@@ -223,7 +232,10 @@ def deploy(
     from prototxt_gen.passes.strip import strip
     from prototxt_gen.to_onnx.batch import set_batch
 
-    shapes = checked(graph, input_shapes)
+    if batch is not None:
+        batch = _arguments.whole("batch", batch, 1, _arguments.MOST)
+    _arguments.one_of("losses", losses, Literal["auto", "head", "drop"])
+    shapes = checked(graph, _arguments.shapes(input_shapes))
     net, changes = deploy(graph, shapes, losses)
     need_inputs(net, shapes)
     made = empty_like(net)
@@ -260,28 +272,51 @@ def convert(
 ) -> Exported:
     """The ONNX model of a net, and what became of each layer; the options are the command's.
 
-    Raises UnsupportedError with all reasons, GraphError and WeightsError.
+    ``batch`` is a number from 1 on, ``dynamic``, or None for that of the net. Raises
+    UnsupportedError with all reasons, GraphError and WeightsError, and PrototxtError for an
+    option that makes no sense. The model has passed ONNX's checker.
     """
-    from prototxt_gen.to_onnx.convert import Conversion, convert
-    from prototxt_gen.to_onnx.export import Options
+    from prototxt_gen import _arguments
+    from prototxt_gen.errors import UnsupportedError
+    from prototxt_gen.graph.fillers import Init
+    from prototxt_gen.passes.deploy import Losses
+    from prototxt_gen.to_onnx.convert import Conversion, convert, newest_opset
+    from prototxt_gen.to_onnx.export import OLDEST_OPSET, Options
 
-    options = Options(opset, batch, tuple(outputs))
-    asked = Conversion(options, dict(input_shapes or {}), losses, fold, weights_init, seed)
+    options = Options(
+        _arguments.whole("opset", opset, OLDEST_OPSET, newest_opset(), UnsupportedError),
+        _arguments.batch(batch),
+        _arguments.names("outputs", outputs),
+    )
+    if weights_init is not None:
+        _arguments.one_of("weights_init", weights_init, Init)
+    asked = Conversion(
+        options,
+        _arguments.shapes(input_shapes),
+        _arguments.one_of("losses", losses, Losses),
+        _arguments.flag("fold", fold),
+        weights_init,
+        _arguments.whole("seed", seed, 0),
+    )
     return convert(graph, asked)
 
 
 def run(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:
     """What a net makes of its inputs, computed by numpy: each blob by its name.
 
-    A blob that layers overwrite has its last value. Raises WeightsError where weights lack,
-    and UnsupportedError where a layer has no reference.
+    An input is anything that numpy makes numbers of; its shape goes before that in the net.
+    A blob that layers overwrite has its last value. Raises PrototxtError for an input that
+    is no numbers, WeightsError where weights lack or shapes do not fit, GraphError where an
+    input lacks, and UnsupportedError where a layer has no reference.
     """
+    from prototxt_gen import _arguments
     from prototxt_gen.diagnostics import Sink
     from prototxt_gen.errors import WeightsError
     from prototxt_gen.graph.check import check
     from prototxt_gen.graph.run import run
     from prototxt_gen.graph.weights import bind
 
+    inputs = _arguments.arrays(inputs)
     sink = Sink(graph.source)
     given = {n: tuple(value.shape) for n, value in inputs.items() if n in graph.sources}
     weights = bind(graph, check(graph, sink, given), graph.stored, sink)

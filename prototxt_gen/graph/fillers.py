@@ -37,10 +37,14 @@ def initial(graph: Graph, shapes: Shapes, init: Init, seed: int = 0) -> dict[str
             np.random.PCG64([seed, zlib.crc32(node.name.encode("utf-8", "surrogateescape"))])
         )
         sizes = [_known(node, shape) for shape in wanted]
-        found[node.name] = [
-            _one(node, weight, size, init, random)
-            for weight, size in zip(node.layer.weights(sizes), sizes, strict=True)
-        ]
+        try:
+            found[node.name] = [
+                _one(node, weight, size, init, random)
+                for weight, size in zip(node.layer.weights(sizes), sizes, strict=True)
+            ]
+        except MemoryError:
+            reason = "its weights need more memory than there is"
+            raise WeightsError(f"layer {node.name!r}: {reason}") from None
     return found
 
 

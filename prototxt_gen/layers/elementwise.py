@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import log
+from math import inf, log
 from typing import TYPE_CHECKING
 
 from prototxt_gen._numpy import np
@@ -68,8 +68,8 @@ class _Based(Base):
     shift: float
 
     def problems(self) -> Iterator[Problem]:
-        """The base is positive, or -1."""
-        if self.base != -1 and self.base <= 0:
+        """The base is positive and finite, or -1."""
+        if self.base != -1 and not 0 < self.base < inf:
             message = f"base is {self.base:g}; expected more than 0, or -1 for e"
             yield Problem("base", message, "base")
 
@@ -104,6 +104,12 @@ class Log(_Based):
     base: float = -1.0
     scale: float = 1.0
     shift: float = 0.0
+
+    def problems(self) -> Iterator[Problem]:
+        """The base has a logarithm that can be divided by."""
+        yield from super().problems()
+        if self.base == 1:
+            yield Problem("base", "base is 1, whose logarithm is 0; expected another", "base")
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """log(shift + scale * x) / log(base)."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder
 
 _LAST_ROI_OPSET = 21  #: onnxruntime has no kernel for later opsets
+_FIRST_TABLE_OPSET = 12  #: Max of int64
 
 
 class _OfRegions(Base):
@@ -137,7 +138,12 @@ class ROIPooling(_Cells):
         rois = _rows(b, bottoms[1])
         shape = [self.pooled_h, self.pooled_w]
         scale = self.spatial_scale
-        if b.opset > _LAST_ROI_OPSET:
+        table = b.opset > _LAST_ROI_OPSET or not scale > 0  # which onnxruntime asks for
+        if table and b.opset < _FIRST_TABLE_OPSET:
+            raise UnsupportedError(
+                f"spatial_scale is {scale:g}, which needs --opset {_FIRST_TABLE_OPSET} or more"
+            )
+        if table:
             return (lower_roi_pooling(b, bottoms[0], rois, shape, scale),)
         return (b.op("MaxRoiPool", [bottoms[0], rois], pooled_shape=shape, spatial_scale=scale),)
 

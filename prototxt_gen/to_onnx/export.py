@@ -216,6 +216,9 @@ def _lower_one(
     if bottoms is None or tops is None:
         raise UnsupportedError("its shapes are not known")
     others = batch.other(node.bottoms, bottoms), batch.other(node.tops, tops)
+    for shape, other in zip((*bottoms, *tops), (*others[0], *others[1]), strict=True):
+        if any(dim == more == 0 for dim, more in zip(shape, other, strict=True)):
+            raise UnsupportedError(f"it has an empty blob, {show(shape)}")
     builder.begin(node.name, (bottoms, others[0]), (tops, others[1]))
     try:
         # What overflows is infinite, as in Caffe, and no word is lost on it.
@@ -223,6 +226,8 @@ def _lower_one(
             made = node.layer.lower(builder, [values[ref] for ref in node.bottoms], list(blobs))  # type: ignore[arg-type]
     except OverflowError as error:
         raise UnsupportedError(f"one of its numbers is too large for ONNX: {error}") from error
+    except MemoryError as error:
+        raise UnsupportedError("its constants need more memory than there is") from error
     return dict(zip(node.tops, made, strict=True))
 
 

@@ -7,6 +7,7 @@ same examples.
 from __future__ import annotations
 
 import os
+import resource
 import time
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "0"))
+_MOST_MEMORY = 16 << 30  #: of the process where targets run for long: more is a MemoryError
 _A_ROUND = 300  #: examples after which the clock is looked at
 
 
@@ -22,6 +24,10 @@ def fuzz(
     examples: int, *strategies: st.SearchStrategy[Any]
 ) -> Callable[[Callable[..., None]], Callable[[], None]]:
     """Make a test of a function that takes what the strategies draw."""
+    if SECONDS:
+        most = resource.getrlimit(resource.RLIMIT_AS)[1]
+        soft = _MOST_MEMORY if most == resource.RLIM_INFINITY else min(most, _MOST_MEMORY)
+        resource.setrlimit(resource.RLIMIT_AS, (soft, most))
     how = settings(
         max_examples=_A_ROUND if SECONDS else examples,
         derandomize=not SECONDS,

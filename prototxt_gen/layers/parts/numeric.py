@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 FLT_MAX = 3.4028234663852886e38
 FLT_MIN = 1.1754943508222875e-38
+_MUCH = 256  #: a pad of more that exceeds the blob is not made
 LOG_THRESHOLD = 1e-20  #: kLOG_THRESHOLD of the losses that take a logarithm
 
 
@@ -32,6 +33,8 @@ def windows(
     for size, k, s, d, o, b in zip(x.shape[2:], kernel, stride, dilation, out, begin, strict=True):
         needed = (o - 1) * s + d * (k - 1) + 1
         pads.append((b, max(0, needed - size - b)))
+    if any(sum(pad) > max(size, _MUCH) for pad, size in zip(pads, x.shape, strict=True)):
+        return _gathered(x, kernel, stride, dilation, out, begin, fill)
     padded = np.pad(x, pads, constant_values=fill)
     extent = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
     axes = tuple(range(2, x.ndim))
@@ -41,6 +44,28 @@ def windows(
     found: Array = view[(slice(None), slice(None), *steps, *taps)]
     # A dilation of 0 has all taps on one pixel.
     return np.broadcast_to(found, (*found.shape[: x.ndim], *kernel)) if 0 in dilation else found
+
+
+def _gathered(
+    x: Array,
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    dilation: Sequence[int],
+    out: Sequence[int],
+    begin: Sequence[int],
+    fill: float,
+) -> Array:
+    """The same windows, each value fetched from its place: for those that lie mostly outside."""
+    axes = x.ndim - 2
+    for axis, (k, s, d, o, b) in enumerate(zip(kernel, stride, dilation, out, begin, strict=True)):
+        at = 2 + 2 * axis
+        size = x.shape[at]
+        places = np.arange(o)[:, None] * s + np.arange(k) * d - b
+        places = np.where((places >= 0) & (places < size), places, size)
+        pads = [(0, int(index == at)) for index in range(x.ndim)]
+        x = np.pad(x, pads, constant_values=fill).take(places, axis=at)
+    order = (0, 1, *range(2, 2 + 2 * axes, 2), *range(3, 2 + 2 * axes, 2))
+    return x.transpose(order)
 
 
 def along(values: Array, axis: int, rank: int) -> Array:
