@@ -12,9 +12,9 @@ fuzz:
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-180} python -m pytest -n 0 tests/fuzz
 
 docs:
-	python docs/reference.py
-	python docs/residual.py
-	python docs/layers.py
+	PYTHONPATH=. python docs/reference.py
+	PYTHONPATH=. python docs/residual.py
+	PYTHONPATH=. python docs/layers.py
 
 bench:
 	python benchmarks/startup.py
