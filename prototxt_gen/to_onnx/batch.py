@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from prototxt_gen.diagnostics import Sink
-from prototxt_gen.errors import GraphError
+from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.graph.check import check
 from prototxt_gen.graph.graph import Graph, Ref
 from prototxt_gen.graph.infer import Shapes, infer
@@ -79,10 +79,10 @@ def set_batch(graph: Graph, batch: int, given: Mapping[str, Shape] | None) -> Gr
 
 
 def free_batch(graph: Graph, shapes: Shapes) -> tuple[Graph, Batch, list[Change]]:
-    """The net with a free batch; raises GraphError where that is impossible."""
+    """The net with a free batch; raises UnsupportedError where that is impossible."""
     symbols = _batch_axes(graph, shapes)
     if graph.inputs and not symbols:
-        raise GraphError(
+        raise UnsupportedError(
             f"the net cannot have a free batch: no axis of an input may change; {_ADVICE}"
         )
     graph, changes = _without_literal_batch(graph, shapes, symbols)
@@ -97,13 +97,13 @@ def free_batch(graph: Graph, shapes: Shapes) -> tuple[Graph, Batch, list[Change]
     sink = Sink(graph.source)
     other = check(graph, sink, {**given, **_constants(graph, shapes, given)})
     if sink.errors:
-        raise GraphError(
+        raise UnsupportedError(
             f"the net cannot have a free batch: layer {sink.errors[0].layer!r} works with the "
             f"net's own batch alone [{sink.errors[0].rule}]; {_ADVICE}"
         )
     for index, weights in shapes.weights.items():
         if other.weights.get(index) != weights:
-            raise GraphError(
+            raise UnsupportedError(
                 f"the net cannot have a free batch: a weight of layer {graph.nodes[index].name!r} "
                 f"has the size of the batch; {_ADVICE}"
             )
@@ -112,14 +112,14 @@ def free_batch(graph: Graph, shapes: Shapes) -> tuple[Graph, Batch, list[Change]
 
 
 def _need_fixed(graph: Graph, shapes: Shapes, other: Shapes) -> None:
-    """Raise GraphError where an axis that a layer needs at its size follows the batch."""
+    """Raise UnsupportedError where an axis that a layer needs at its size follows the batch."""
     for node in graph.nodes:
         for ref, axis, label in labelled(node, shapes):
             meaning = meaning_of(label)
             if meaning not in _NEEDED:
                 continue
             if other.blobs.get(ref, shapes.blobs[ref])[axis] != shapes.blobs[ref][axis]:
-                raise GraphError(
+                raise UnsupportedError(
                     f"the net cannot have a free batch: axis {axis} of blob {ref.blob!r}, which "
                     f"layer {node.name!r} needs {_NEEDED[meaning]}, would change with it; {_ADVICE}"
                 )

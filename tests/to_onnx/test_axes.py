@@ -9,7 +9,7 @@ from to_onnx.recorded import run_onnx
 
 from prototxt_gen import api
 from prototxt_gen.diagnostics import Source
-from prototxt_gen.errors import GraphError
+from prototxt_gen.errors import GraphError, UnsupportedError
 from prototxt_gen.graph.sample import seeded
 
 
@@ -170,7 +170,7 @@ def test_what_is_free_may_have_another_size(what: str, size: int) -> None:
     ],
 )
 def test_what_cannot_be_free(graph: Any, message: str) -> None:
-    with pytest.raises(GraphError) as caught:
+    with pytest.raises(UnsupportedError) as caught:
         api.to_onnx(graph, weights_init="random", batch="dynamic")
     assert str(caught.value) == (
         f"the net cannot have a free batch: {message}; give a batch with --batch N"
