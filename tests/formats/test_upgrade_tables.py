@@ -202,7 +202,7 @@ def test_published_solvers_spell_their_types_so(corpus: Path) -> None:
 @pytest.mark.parametrize("type_", ["DATA", "IMAGE_DATA", "WINDOW_DATA"])
 def test_every_transformation_that_was_a_datas_own(type_: str, field: str) -> None:
     """Those that are in the messages of data and in TransformationParameter, both."""
-    holder = type_.lower() + ("_param" if type_ != "DATA" else "_param")
+    holder = f"{type_.lower()}_param"
     message = FACTS[V1_FIELDS[holder]["type"]]["fields"]
     common = set(message) & set(FACTS["TransformationParameter"]["fields"])
     assert common == {"scale", "mean_file", "crop_size", "mirror"}

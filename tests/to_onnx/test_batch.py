@@ -80,7 +80,7 @@ def test_a_weight_that_has_the_size_of_the_batch_refuses_it() -> None:
         'layer { name: "t" type: "InnerProduct" bottom: "x" top: "t"'
         " inner_product_param { num_output: 2 axis: 0 } }\n"
     )
-    with pytest.raises(GraphError, match="free batch.*layer 't'"):
+    with pytest.raises(GraphError, match=r"free batch.*layer 't'"):
         api.convert(load(text), batch="dynamic", weights_init="random")
 
 
