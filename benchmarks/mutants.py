@@ -38,7 +38,7 @@ TESTS = {
     "graph": [
         "tests/graph",
         "tests/weights",
-        "tests/verify/test_comparison.py",
+        "tests/verify/test_tolerance.py",
         "tests/verify/test_verify.py",
         "tests/to_onnx/test_weights.py",
         "tests/layers",
@@ -46,14 +46,26 @@ TESTS = {
         "tests/test_summary.py",
     ],
     "passes": [
-        "tests/passes",
         "tests/verify/test_deploy.py",
+        "tests/passes",
         "tests/weights",
         "tests/to_onnx/test_convert.py",
         "tests/verify/test_verify.py",
     ],
-    "formats/upgrade": ["tests/formats", "tests/graph/test_check.py"],
-    "generate": ["tests/generate", "tests/cli"],
+    "formats/upgrade": [
+        "tests/formats/test_upgrade.py",
+        "tests/formats/test_upgrade_tables.py",
+        "tests/formats/test_upgrade_edges.py",
+        "tests/graph/test_check.py",
+        "tests/formats/test_oracles.py",
+    ],
+    "generate": [
+        "tests/generate/test_nets.py",
+        "tests/generate/test_solver.py",
+        "tests/generate/test_sources.py",
+        "tests/generate",
+        "tests/cli",
+    ],
     "to_onnx": [
         "tests/to_onnx/test_axes.py",
         "tests/to_onnx/test_batch.py",

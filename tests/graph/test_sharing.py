@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,14 @@ import pytest
 
 from prototxt_gen import api
 from prototxt_gen.diagnostics import Sink, Source, render
-from prototxt_gen.errors import UnsupportedError
+from prototxt_gen.errors import ShapeError, UnsupportedError
 from prototxt_gen.graph.check import check
 from prototxt_gen.graph.graph import Graph
 from prototxt_gen.graph.infer import costs, infer, total_cost
 from prototxt_gen.graph.weights import bind
+from prototxt_gen.layers.activation import ReLU
+from prototxt_gen.layers.base import Problem
+from prototxt_gen.layers.elementwise import Power
 
 INPUT = 'input: "x" input_shape { dim: [2, 4, 5, 5] }\n'
 IP = (
@@ -163,3 +167,24 @@ def test_a_refused_layer_says_how_to_stop_in_front_of_it() -> None:
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.help is not None and "--outputs" in diagnostic.help
     assert diagnostic.layer == "p"
+
+
+def test_what_a_layer_advises_is_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A layer of the user's own may say what to do, for a parameter and for a shape."""
+
+    def problems(self: ReLU) -> Iterator[Problem]:
+        yield Problem("own-problem", "is wrong", "negative_slope", "write 3")
+
+    def shapes(self: Power, bottoms: Any, tops: int) -> Any:
+        raise ShapeError("does not fit", rule="own-shape", field="scale", help="write 4")
+
+    monkeypatch.setattr(ReLU, "problems", problems)
+    monkeypatch.setattr(Power, "shapes", shapes)
+    relu = RELU.format("r", "x", "r", "relu_param { negative_slope: 7 }")
+    power = 'layer { name: "p" type: "Power" bottom: "x" top: "p" power_param { scale: 5 } }\n'
+    text = INPUT + relu + power
+    first, second = found(relu + power)
+    assert (first.rule, first.layer, first.help) == ("own-problem", "r", "write 3")
+    assert (second.rule, second.layer, second.help) == ("own-shape", "p", "write 4")
+    for diagnostic, field in ((first, "negative_slope: 7"), (second, "scale: 5")):
+        assert text[diagnostic.span.start : diagnostic.span.end] == field
