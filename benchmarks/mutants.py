@@ -72,7 +72,7 @@ TESTS = {
         "tests/to_onnx/test_convert.py",
         "tests/to_onnx/test_weights.py",
         "tests/to_onnx/test_published.py",
-        "tests/to_onnx/test_recorded.py",
+        "tests/verify/test_verify.py",
         "tests/to_onnx/test_layer_cases.py",
     ],
 }
@@ -229,9 +229,11 @@ def tests_of(mutant: Mutant) -> list[str]:
     """The tests to run, the quick ones first."""
     found = list(TESTS[mutant.room])
     if mutant.room == "layers":
-        found += _cases(_types(Path(mutant.file)))
+        found += [*_cases(_types(Path(mutant.file))), "tests/to_onnx/test_layer_cases.py"]
         found += ["tests/graph/test_golden_shapes.py", "tests/weights", "tests/passes"]
         found += ["tests/to_onnx/test_axes.py", "tests/to_onnx/test_convert.py"]
+    elif mutant.room == "to_onnx":
+        found += _cases(_types(Path()))[::3]
     return found
 
 
@@ -248,13 +250,13 @@ def _text(path: str) -> str:
 
 
 def _cases(types: list[str]) -> list[str]:
-    """The recordings that have one of the types, and the cases of the table."""
+    """The recordings that have one of the types."""
     found = []
     for net in sorted((ROOT / "tests/golden").glob("*/*/net.prototxt")):
         if any(f'"{name}"' in net.read_text("utf-8") for name in types):
             case = f"{net.parts[-3]}/{net.parts[-2]}"
             found += [RECORDED + test.format(case) for test in RECORDED_TESTS]
-    return [*found, "tests/to_onnx/test_layer_cases.py"]
+    return found
 
 
 class Copy:
