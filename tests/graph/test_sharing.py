@@ -188,3 +188,28 @@ def test_what_a_layer_advises_is_handed_on(monkeypatch: pytest.MonkeyPatch) -> N
     assert (second.rule, second.layer, second.help) == ("own-shape", "p", "write 4")
     for diagnostic, field in ((first, "negative_slope: 7"), (second, "scale: 5")):
         assert text[diagnostic.span.start : diagnostic.span.end] == field
+
+
+def test_what_is_missing_is_said_in_words() -> None:
+    graph = net(
+        IP.format("a", "x", WB, "true")
+        + IP.format("b", "x", WB, "true")
+        + IP.format("c", "x", "", "true")
+    )
+    own = [full(1, 4, 100), full(2, 4)]
+    for stored, words in (
+        ({"c": own}, {"a": "no weights for it; InnerProduct has 2", "b": "no weights for it"}),
+        ({"a": own}, {"c": "no weights for it; InnerProduct has 2"}),
+        ({"a": own, "c": own[:1]}, {"c": "has 1 weights for it; InnerProduct has 2"}),
+        ({"a": [full(1, 3, 100), full(2, 4)], "c": own}, {"a": "3x100", "b": "3x100"}),
+    ):
+        sink = Sink()
+        bind(graph, check(graph, Sink()), stored, sink)
+        told = {d.layer: d.message for d in sink.diagnostics}
+        assert set(told) == set(words)
+        assert all(words[layer] in told[layer] for layer in words if layer)
+    sink = Sink()
+    bind(graph, check(graph, Sink()), {"z": own}, sink)
+    (foreign,) = sink.errors
+    assert foreign.rule == "weights-foreign"
+    assert "'z'" in foreign.message and "3 with weights" in foreign.message
