@@ -76,11 +76,15 @@ TESTS = {
         "tests/to_onnx/test_layer_cases.py",
     ],
 }
-#: A test that has a case for each recording: those with the layer's type are run.
+#: Tests that have a case for each recording: those with the layer's type are run, at the oldest
+#: opset, the usual one and the newest that there is here.
 RECORDED = "tests/to_onnx/test_recorded.py::"
 RECORDED_TESTS = (
     "test_the_reference_gives_what_caffe_gave[{}]",
-    "test_onnxruntime_gives_what_caffe_gave[{}-17]",
+    *(
+        f"test_onnxruntime_gives_what_caffe_gave[{{}}-{opset}]"
+        for opset in (11, 17, *range(22, 29))
+    ),
     "test_a_free_batch_runs_at_two_sizes[{}]",
 )
 SWAPS: dict[type[ast.AST], type[ast.AST]] = {

@@ -312,3 +312,33 @@ def test_input_fields_become_a_layer(
     assert list(first.get_list("top", str)) == ["a", "b"][: len(shapes)]
     assert second.get("name", str, "") == "r"
     assert not any(made.has(name) for name in ("input", "input_dim", "input_shape"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "layers { name: 'r' type: DATA data_param { crop_size: 3 } transform_param { crop_size: 4 } }",
+        "layers { name: 'r' type: NO_SUCH }",
+        "layers { name: 'r' type: RELU layer { } } layers { type: RELU name: 'r' }",
+        "layers { layer { name: 'r' type: 'no_such' } }",
+        "layers { layer { name: 'r' type: 'relu' stride: 2 } }",
+        "layers { layer { name: 'r' type: 'relu' } name: 's' }",
+        "layers { layer { name: 'a' type: 'relu' } } layers { name: 'r' type: RELU }",
+        "layers { layer { name: 'r' type: 'images' new_height: -1 } }",
+        PADDING.format("pad: 1", "conv", "pad: 2").replace('"c"', '"r"'),
+        PADDING.format("pad: 1", "relu", "").replace('"c"', '"r"'),
+    ],
+)
+def test_a_finding_names_its_layer_and_shows_its_place(text: str) -> None:
+    source = Source(text.encode())
+    sink = Sink(source)
+    upgrade_net(read_text(source, sink, "NetParameter").root, sink)
+    found = [
+        diagnostic for diagnostic in sink.diagnostics if diagnostic.rule != "unknown-enum-value"
+    ]
+    assert found
+    for diagnostic in found:
+        assert diagnostic.layer in ("r", None)
+        assert diagnostic.span is not None
+        assert source.data[diagnostic.span.start : diagnostic.span.end].strip()
+    assert any(diagnostic.layer == "r" for diagnostic in found) or "NO_SUCH" in text
