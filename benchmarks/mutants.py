@@ -38,6 +38,7 @@ TESTS = {
     "graph": [
         "tests/graph",
         "tests/weights",
+        "tests/passes",
         "tests/verify/test_tolerance.py",
         "tests/to_onnx/test_weights.py",
         "tests/layers/test_cases.py",
@@ -79,12 +80,10 @@ TESTS = {
 #: Tests that have a case for each recording: those with the layer's type are run, at the oldest
 #: opset, the usual one and the newest that there is here.
 RECORDED = "tests/to_onnx/test_recorded.py::"
+OPSETS = (11, 17, *range(22, 29))
 RECORDED_TESTS = (
     "test_the_reference_gives_what_caffe_gave[{}]",
-    *(
-        f"test_onnxruntime_gives_what_caffe_gave[{{}}-{opset}]"
-        for opset in (11, 17, *range(22, 29))
-    ),
+    *(f"test_onnxruntime_gives_what_caffe_gave[{{}}-{opset}]" for opset in OPSETS),
     "test_a_free_batch_runs_at_two_sizes[{}]",
 )
 SWAPS: dict[type[ast.AST], type[ast.AST]] = {

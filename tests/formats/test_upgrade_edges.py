@@ -317,7 +317,7 @@ def test_input_fields_become_a_layer(
 @pytest.mark.parametrize(
     "text",
     [
-        "layers { name: 'r' type: DATA data_param { crop_size: 3 } transform_param { crop_size: 4 } }",
+        DATA.format("crop_size: 3", "transform_param { crop_size: 4 }").replace("'d'", "'r'"),
         "layers { name: 'r' type: NO_SUCH }",
         "layers { name: 'r' type: RELU layer { } } layers { type: RELU name: 'r' }",
         "layers { layer { name: 'r' type: 'no_such' } }",

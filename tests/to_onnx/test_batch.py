@@ -92,3 +92,27 @@ def test_a_batch_that_is_set_is_that_of_the_images_alone(batch: int) -> None:
         for value in (*model.graph.input, *model.graph.output)
     }
     assert found == {"x": [batch, 3, 8, 8], "rois": [7, 5], "p": [7, 3, 2, 2]}
+
+
+CONSTANT = (
+    'layer { name: "k" type: "DummyData" top: "k"'
+    " dummy_data_param { shape { dim: [%s] } data_filler { value: 2 } } }\n"
+)
+
+
+def test_a_constant_of_the_batch_follows_it_and_another_input_does_not() -> None:
+    """DummyData of as many rows as there are images is one for each of them."""
+    add = 'layer { name: "s" type: "Eltwise" bottom: "x" bottom: "k" top: "s" }\n'
+    found = dims(IMAGE + CONSTANT % "2, 3, 8, 8" + add)
+    assert found == {"x": ["batch", 3, 8, 8], "s": ["batch", 3, 8, 8]}
+    more = 'input: "z" input_shape { dim: [2, 5] }\n'
+    power = 'layer { name: "p" type: "Power" bottom: "z" top: "p" }\n'
+    found = dims(IMAGE + more + CONSTANT % "2, 3, 8, 8" + add + power)
+    assert found["z"] == found["p"] == ["batch", 5]
+    assert found["s"] == ["batch", 3, 8, 8]
+
+
+def test_regions_keep_their_number_where_a_constant_has_the_batch() -> None:
+    add = 'layer { name: "s" type: "Eltwise" bottom: "x" bottom: "k" top: "s" }\n'
+    with pytest.raises(GraphError, match="free batch"):
+        dims(IMAGE + ROIS + CONSTANT % "2, 3, 8, 8" + add)
