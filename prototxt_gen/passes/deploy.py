@@ -47,7 +47,7 @@ def deploy(graph: Graph, shapes: Shapes, losses: Losses = "auto") -> tuple[Graph
             _loss(made, node, graph, losses, gone, changes)
         elif instead is Instead.NOTHING or any(ref in gone for ref in node.bottoms):
             own = instead is Instead.NOTHING
-            why = "serves training" if own else "reads a blob that serves training"
+            why = "is for training only" if own else "reads a blob that is for training only"
             changes.append(Change(node.name, node.type, f"left out: it {why}"))
             if node.layer.role is Role.SINK:
                 silent = node.layer.labels(len(node.bottoms))
@@ -134,7 +134,7 @@ def _loss(
     head = node.layer.at_inference()
     scores = node.bottoms[0]
     if isinstance(head, Instead) or losses == "drop" or scores in gone:
-        changes.append(Change(node.name, node.type, "left out: it serves training"))
+        changes.append(Change(node.name, node.type, "left out: it is for training only"))
         return
     same = (other for other in graph.nodes if scores in other.bottoms)
     if any(other.type == head.type for other in same):

@@ -1,4 +1,4 @@
-"""Remove what serves training alone from a net's layers: fillers, learning rates, rules."""
+"""Remove what is for training only from a net's layers: fillers, learning rates, rules."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ class Role(enum.Enum):
     SOURCE = "source"  #: its tops come from a file, a database or a camera
     LOSS = "loss"  #: computes what training minimizes
     MEASURE = "measure"  #: measures how good the net is
-    TRAINING = "training"  #: serves training alone
+    TRAINING = "training"  #: is for training only
     SINK = "sink"  #: reads blobs and has no top
 
 

@@ -1,0 +1,106 @@
+"""What makes a model out of date: everything that it was made from."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from prototxt_gen import api
+from prototxt_gen.fleet import batch as fleet
+from prototxt_gen.graph.phase import State
+from prototxt_gen.weights import make, save
+
+NET = """input: "data" input_shape { dim: [1, 3, 8, 8] }
+layer { name: "c" type: "Convolution" bottom: "data" top: "c"
+  convolution_param { num_output: 2 kernel_size: 3 } }
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "in"
+    made.mkdir()
+    (made / "n.prototxt").write_text(NET)
+    graph = api.load(made / "n.prototxt")
+    save(graph, make(graph, "random"), made / "n.caffemodel")
+    return made
+
+
+def marks(folder: Path, way: fleet.Way | None = None) -> str:
+    (job,) = fleet.find(folder, folder / "out")
+    return fleet._mark(job, way or fleet.Way())
+
+
+def later(path: Path, seconds: int = 5) -> None:
+    state = path.stat()
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns + seconds * 10**9))
+
+
+def test_other_weights_of_the_same_size_are_converted_again(folder: Path, tmp_path: Path) -> None:
+    out, model = tmp_path / "out", folder / "n.caffemodel"
+    assert [found.status for found in fleet.convert_all(folder, out, fleet.Way())] == ["converted"]
+    first = (out / "n.onnx").read_bytes()
+    size = model.stat().st_size
+    graph = api.load(folder / "n.prototxt")
+    save(graph, {"c": [np.ones((2, 3, 3, 3), np.float32), np.ones(2, np.float32)]}, model)
+    assert model.stat().st_size == size
+    later(model)
+    assert [found.status for found in fleet.convert_all(folder, out, fleet.Way())] == ["converted"]
+    assert (out / "n.onnx").read_bytes() != first
+    assert [found.status for found in fleet.convert_all(folder, out, fleet.Way())] == ["up to date"]
+
+
+def test_a_mark_sees_each_file(folder: Path) -> None:
+    before = marks(folder)
+    assert marks(folder) == before
+    later(folder / "n.prototxt")
+    assert marks(folder) == before, "the text of a net is read, its time is not"
+    seen = {before}
+    later(folder / "n.caffemodel")
+    seen.add(marks(folder))
+    state = (folder / "n.caffemodel").stat()
+    with (folder / "n.caffemodel").open("ab") as file:
+        file.write(b"\0")
+    os.utime(folder / "n.caffemodel", ns=(state.st_atime_ns, state.st_mtime_ns))
+    seen.add(marks(folder))
+    (folder / "n.prototxt").write_text(NET + "# more")
+    seen.add(marks(folder))
+    (folder / "n.caffemodel").rename(folder / "other.caffemodel")
+    seen.add(marks(folder))
+    (folder / "third.caffemodel").write_bytes(b"")
+    seen.add(marks(folder))
+    assert len(seen) == 6
+
+
+def test_a_mark_sees_each_part_of_the_way(folder: Path) -> None:
+    way = fleet.Way()
+    ways = [
+        way,
+        replace(way, options={"opset": 13}),
+        replace(way, state=State("TRAIN")),
+        replace(way, state=State(stages=frozenset({"a"}))),
+        replace(way, state=State(level=1)),
+        replace(way, dialect="bvlc"),
+        replace(way, verify=True),
+        replace(way, external_data=True),
+    ]
+    assert len({marks(folder, each) for each in ways}) == len(ways)
+    ab, ba = (State(stages=frozenset(names)) for names in ("ab", "ba"))
+    assert marks(folder, replace(way, state=ab)) == marks(folder, replace(way, state=ba))
+
+
+def test_a_mark_sees_what_is_installed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = marks(folder)
+    monkeypatch.setattr(fleet.manifest, "installed", lambda: {"onnx": "another"})
+    assert marks(folder) != before
+
+
+def test_a_caffemodel_alone_is_seen_too(folder: Path) -> None:
+    (folder / "n.prototxt").unlink()
+    before = marks(folder)
+    later(folder / "n.caffemodel")
+    assert marks(folder) != before

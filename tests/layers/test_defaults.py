@@ -1,0 +1,85 @@
+"""The defaults of every layer, held against those of the schemas of BVLC's Caffe and its forks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prototxt_gen.layers import MODULES, layer_class
+from prototxt_gen.layers.parts.fields import fields
+
+FACTS = Path(__file__).parents[1] / "formats" / "facts"
+#: What a field of a schema is called where a fork has its own name, or where two are one.
+SPELT = {"kernel": "kernel_size"}
+#: Whether the field is there, which is no value of it.
+OTHERWISE = {("Pooling", "ceil_mode")}
+
+
+def declared() -> dict[str, dict[str, dict[str, Any]]]:
+    """Of each parameter field of a layer: the fields of its message, of every fork."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for path in sorted(FACTS.glob("*.json"), key=lambda path: path.stem != "bvlc"):
+        facts = json.loads(path.read_text("utf-8"))
+        bvlc = json.loads((FACTS / "bvlc.json").read_text("utf-8"))["messages"]
+        own = {**bvlc, **facts.get("new_messages", {})}
+        changed = facts["messages"] if path.stem != "bvlc" else {}
+        layer = {**bvlc["LayerParameter"]["fields"]}
+        layer.update(changed.get("LayerParameter", {}).get("added", {}))
+        for param, place in layer.items():
+            message = own.get(place["type"], {}).get("fields", {})
+            added = changed.get(place["type"], {}).get("added", {})
+            for name, fact in {**message, **added}.items():
+                found.setdefault(param, {}).setdefault(name, {})
+                found[param][name].setdefault(path.stem, fact)
+    return found
+
+
+DECLARED = declared()
+
+
+def pairs() -> list[Any]:
+    found = []
+    for type_ in sorted(MODULES):
+        cls = layer_class(type_)
+        assert cls is not None
+        for name, default, kind, repeated, optional in fields(cls):
+            facts = DECLARED.get(cls.param or "", {}).get(SPELT.get(name, name), {})
+            if facts and (type_, name) not in OTHERWISE:
+                values = (list(facts.values()), default, kind, repeated, optional)
+                found.append(pytest.param(*values, id=f"{type_}.{name}"))
+    return found
+
+
+PAIRS = pairs()
+
+
+@pytest.mark.parametrize(("facts", "default", "kind", "repeated", "optional"), PAIRS)
+def test_a_default_is_that_of_a_schema(
+    facts: list[dict[str, Any]], default: Any, kind: type, repeated: bool, optional: bool
+) -> None:
+    """Of one of the forks that have the field; where none says one it is protobuf's, 0."""
+    if repeated or any(fact["label"] == "repeated" for fact in facts):
+        # A window, and what Caffe's code takes where there is none (base_conv_layer.cpp).
+        assert default in ((), (0,), (1,), "")
+        return
+    if optional:
+        assert default is None
+        return
+    given = {fact["default"] for fact in facts if "default" in fact}
+    if kind is bool:
+        assert default in {value == "true" for value in given or {"false"}}
+    elif kind in (int, float):
+        required = all(fact["label"] == "required" for fact in facts)
+        assert required or float(default) in set(map(float, given or {"0"}))
+    else:
+        assert str(default) in (given or {""})
+
+
+def test_the_schemas_know_most_fields_of_the_layers() -> None:
+    known = {pair.id for pair in PAIRS}
+    params = [cls for name in MODULES if (cls := layer_class(name)) and cls.param in DECLARED]
+    every = {f"{cls.type}.{name}" for cls in params for name, *_ in fields(cls)}
+    assert len(every & known) > 0.85 * len(every)

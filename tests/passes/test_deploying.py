@@ -1,0 +1,142 @@
+"""What becomes of each layer of a net for training."""
+
+from __future__ import annotations
+
+import pytest
+
+from prototxt_gen import api
+from prototxt_gen.diagnostics import Sink, Source
+from prototxt_gen.graph.check import check
+from prototxt_gen.graph.graph import Graph
+from prototxt_gen.layers.inputs import Input
+from prototxt_gen.passes.deploy import Change, Losses, deploy
+
+DATA = """layer { name: "d" type: "Data" top: "data" top: "label"
+  data_param { source: "x" batch_size: 4 } transform_param { %s } }
+"""
+COLOUR = DATA % "crop_size: 8 mean_value: 1 mean_value: 2 mean_value: 3"
+FC = """layer { name: "fc" type: "InnerProduct" bottom: "data" top: "fc"
+  inner_product_param { num_output: 3 } }
+"""
+LOSS = 'layer {{ name: "{0}" type: "SoftmaxWithLoss" bottom: "{1}" bottom: "label" top: "{0}" }}\n'
+PROB = 'layer { name: "p" type: "Softmax" bottom: "fc" top: "p" }\n'
+
+
+def deployed(text: str, losses: Losses = "auto") -> tuple[Graph, list[Change]]:
+    graph = api.load(Source(text.encode()))
+    return deploy(graph, check(graph, Sink()), losses)
+
+
+def names(graph: Graph) -> list[tuple[str, str]]:
+    return [(node.name, node.type) for node in graph.nodes]
+
+
+def test_a_data_layer_that_goes_leaves_an_input_of_its_shape() -> None:
+    made, changes = deployed(COLOUR + FC)
+    assert made.nodes[0].layer == Input(((4, 3, 8, 8),))
+    assert [top.blob for top in made.nodes[0].tops] == ["data"]
+    assert [change.what for change in changes] == [
+        "'data' became an input; its transform is left to you: mean_value 1, 2, 3, crop_size 8 "
+        "(from the middle)",
+        "its label 'label' left out",
+    ]
+
+
+def test_what_the_database_alone_knows_is_left_open() -> None:
+    for transform in ("", "crop_size: 8", "mean_value: 1 mean_value: 2 mean_value: 3"):
+        made, _ = deployed(DATA % transform + FC)
+        assert made.nodes[0].layer == Input()
+
+
+def test_a_loss_becomes_its_head() -> None:
+    made, changes = deployed(COLOUR + FC + LOSS.format("loss", "fc"))
+    assert names(made) == [("d", "Input"), ("fc", "InnerProduct"), ("prob", "Softmax")]
+    assert [ref.blob for ref in made.nodes[-1].bottoms] == ["fc"]
+    assert [ref.blob for ref in made.outputs] == ["prob"]
+    assert changes[-1] == Change("loss", "SoftmaxWithLoss", "became its head: Softmax 'prob'")
+
+
+@pytest.mark.parametrize("prob_first", [True, False])
+def test_a_head_that_is_there_already_is_made_only_once(prob_first: bool) -> None:
+    loss = LOSS.format("loss", "fc")
+    made, changes = deployed(COLOUR + FC + (PROB + loss if prob_first else loss + PROB))
+    assert names(made) == [("d", "Input"), ("fc", "InnerProduct"), ("p", "Softmax")]
+    assert changes[-1].what == "left out: the net already has a Softmax"
+
+
+def test_a_head_of_other_scores_or_of_another_kind_is_no_such_head() -> None:
+    other = PROB.replace('bottom: "fc"', 'bottom: "data"')
+    assert ("prob", "Softmax") in names(deployed(COLOUR + FC + other + LOSS.format("l", "fc"))[0])
+    sigmoid = PROB.replace("Softmax", "Sigmoid")
+    assert ("prob", "Softmax") in names(deployed(COLOUR + FC + sigmoid + LOSS.format("l", "fc"))[0])
+
+
+def test_the_name_of_a_head_is_nobody_elses() -> None:
+    taken = FC.replace('"fc"', '"prob"')
+    made, _ = deployed(COLOUR + FC + taken + LOSS.format("loss", "fc"))
+    assert names(made)[-1] == ("loss_prob", "Softmax")
+    more = taken + FC.replace('"fc"', '"loss_prob"')
+    made, _ = deployed(COLOUR + FC + more + LOSS.format("loss", "fc"))
+    assert names(made)[-1] == ("loss_prob2", "Softmax")
+
+
+@pytest.mark.parametrize(
+    ("losses", "last"), [("auto", "Softmax"), ("head", "Softmax"), ("drop", "InnerProduct")]
+)
+def test_losses_as_they_are_asked_for(losses: Losses, last: str) -> None:
+    made, _ = deployed(COLOUR + FC + LOSS.format("loss", "fc"), losses)
+    assert made.nodes[-1].type == last
+
+
+GIVEN = (
+    'input: "data" input_shape { dim: [4, 3, 8, 8] } input: "label" input_shape { dim: 4 }\n'
+    'input: "other" input_shape { dim: [2, 7] }\n'
+)
+
+
+def test_a_loss_whose_label_is_given_is_computed_unless_it_is_to_go() -> None:
+    text = GIVEN + FC + LOSS.format("loss", "fc")
+    for losses, last in (("auto", "SoftmaxWithLoss"), ("keep", "SoftmaxWithLoss")):
+        made, changes = deployed(text, losses)  # type: ignore[arg-type]
+        assert made.nodes[-1].type == last
+        assert changes == []
+        assert [ref.blob for ref in made.inputs] == ["data", "label", "other"]
+    made, _ = deployed(text, "head")
+    assert made.nodes[-1].type == "Softmax"
+    assert made.nodes[0].layer == Input(((4, 3, 8, 8), (2, 7)))
+    assert [ref.blob for ref in made.inputs] == ["data", "other"]
+
+
+def test_a_label_that_another_layer_reads_is_an_input() -> None:
+    text = COLOUR + FC + LOSS.format("loss", "fc")
+    more = 'layer { name: "e" type: "Power" bottom: "label" top: "e" }\n'
+    made, _ = deployed(text + more)
+    assert [ref.blob for ref in made.inputs] == ["data", "label"]
+    assert made.nodes[1].layer == Input(((4,),))
+    assert names(made)[-2:] == [("loss", "SoftmaxWithLoss"), ("e", "Power")]
+
+
+def test_what_reads_what_is_for_training_goes_with_it() -> None:
+    text = COLOUR + FC + LOSS.format("loss", "fc")
+    text += 'layer { name: "r" type: "Power" bottom: "loss" top: "r" }\n'
+    text += 'layer { name: "a" type: "Accuracy" bottom: "fc" bottom: "label" top: "a" }\n'
+    made, changes = deployed(text)
+    assert names(made) == [("d", "Input"), ("fc", "InnerProduct"), ("prob", "Softmax")]
+    told = {change.layer: change.what for change in changes}
+    assert told["r"] == "left out: it reads a blob that is for training only"
+    assert told["a"] == "left out: it is for training only"
+
+
+def test_what_is_silenced_is_no_output() -> None:
+    made, changes = deployed(
+        COLOUR + FC + 'layer { name: "s" type: "Silence" bottom: "fc" }\n' + FC.replace("fc", "f2")
+    )
+    assert [ref.blob for ref in made.outputs] == ["f2"]
+    told = {change.layer: change.what for change in changes}
+    assert told["s"] == "left out: it is for training only"
+
+
+def test_a_label_that_nobody_reads_is_no_input() -> None:
+    """Tops of a data layer behind the first are labels, if no layer says otherwise."""
+    made, _ = deployed(COLOUR)
+    assert [ref.blob for ref in made.inputs] == ["data"]
