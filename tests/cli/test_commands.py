@@ -55,7 +55,7 @@ def test_gen_writes_a_file_whole(tmp_path: Path) -> None:
         (["gen", "--depth", "18", "--classes", "0"], "classes: is 0"),
         (["gen", "--depth", "18", "--classes", "4000000000"], "2048000000000 elements"),
         (["gen", "--depth", "x"], "--depth"),
-        (["gen", "--stages", "3,x"], "'x' is no whole number"),
+        (["gen", "--stages", "3,x"], "'x' is not a whole number"),
         (["gen", "--depth", "18", "-o", "/nowhere/net.prototxt"], "/nowhere/net.prototxt"),
         (["gen", "--spec", "/nowhere/net.yaml"], "/nowhere/net.yaml"),
         (["gem"], "did you mean 'gen'"),
