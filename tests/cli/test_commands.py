@@ -92,9 +92,9 @@ def test_an_unwritable_output_leaves_what_was_there(tmp_path: Path) -> None:
         ("stages: {a: 1}\n", "1:9", "a nested mapping"),
         ("depth: [\n", "2:1", "expected"),
         ("depth: 2001-99-99\n", "1:8", "whole number"),
-        ("- 3\n", None, "no mapping"),
-        ("", None, "no mapping"),
-        ("width: 64\n", None, "needs a depth"),
+        ("- 3\n", None, "not a mapping"),
+        ("", None, "not a mapping"),
+        ("width: 64\n", None, "no depth"),
     ],
 )
 def test_a_wrong_spec_file_is_refused_at_its_place(
@@ -179,7 +179,7 @@ def test_a_bug_of_ours_exits_with_3_and_a_report(
     monkeypatch.setattr(render, "render", broken)
     assert run(["gen", "--depth", "50"]) == 3
     err = capsys.readouterr().err
-    assert "bug of resnet-proto" in err
+    assert "bug in resnet-proto" in err
     assert "oops" in err
     assert _version.__version__ in err
 
