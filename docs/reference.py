@@ -28,6 +28,9 @@ def reference() -> str:
         command = cli.get_command(root, name)
         assert command is not None
         parts.append("\n".join(_section(name, command)))
+        if isinstance(command, click.Group):
+            for part, inner in command.commands.items():
+                parts.append("\n".join(_section(f"{name} {part}", inner)))
     return "\n".join(parts)
 
 

@@ -236,7 +236,7 @@ class Layer:
         return None
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """That many tops, computed by numpy in the TEST phase."""
+        """That many tops, computed with numpy in the TEST phase."""
         raise UnsupportedError(f"{self.type} has no numpy reference yet")
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
