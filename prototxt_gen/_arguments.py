@@ -1,4 +1,4 @@
-"""What a caller gives to the API, in the form that it is asked for, or refused in words."""
+"""The arguments of the API: converted to the type that is needed, or refused with a message."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 T = TypeVar("T")
-MOST = 2**31 - 1  #: of an axis, as Caffe counts (blob.cpp)
+MOST = 2**31 - 1  #: the largest size of an axis in Caffe (blob.cpp)
 
 
 def whole(
@@ -23,7 +23,7 @@ def whole(
     most: int | None = None,
     error: type[PrototxtError] = PrototxtError,
 ) -> int:
-    """A whole number of any type that is one, but no bool; raises the error for any other."""
+    """A whole number of any integer type except bool; raises ``error`` for anything else."""
     number = _index(value)
     if number is None or number < least or (most is not None and number > most):
         wanted = f"{least} or more" if most is None else f"{least} to {most}"
@@ -43,7 +43,7 @@ def batch(value: object) -> int | Literal["dynamic"] | None:
 
 
 def one_of(name: str, value: T, choices: Any) -> T:
-    """A value of a Literal type; raises PrototxtError, with all of them, for any other."""
+    """A value of a Literal type; raises PrototxtError, listing them all, for any other."""
     known = get_args(choices)
     if not any(type(value) is type(choice) and value == choice for choice in known):
         raise PrototxtError(f"{name} is {value!r}; expected {', '.join(map(str, known))}")
@@ -58,7 +58,7 @@ def flag(name: str, value: object) -> bool:
 
 
 def names(name: str, value: object) -> tuple[str, ...]:
-    """Several names, and no single text; raises PrototxtError."""
+    """A list of names, not a single string; raises PrototxtError."""
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
         found = tuple(value)
         if all(isinstance(item, str) for item in found):
@@ -67,7 +67,7 @@ def names(name: str, value: object) -> tuple[str, ...]:
 
 
 def shapes(value: object) -> dict[str, tuple[int, ...]]:
-    """Shapes by the names of blobs, none where None; raises PrototxtError."""
+    """Shapes by the names of blobs, none for None; raises PrototxtError."""
     if value is None:
         return {}
     if not isinstance(value, Mapping):
@@ -76,14 +76,14 @@ def shapes(value: object) -> dict[str, tuple[int, ...]]:
 
 
 def arrays(value: object) -> dict[str, Array]:
-    """Numbers by the names of blobs, as float32; raises PrototxtError for what is none."""
+    """Arrays by the names of blobs, as float32; raises PrototxtError if one is not numeric."""
     if not isinstance(value, Mapping):
         raise PrototxtError(f"inputs are {type(value).__name__}; expected arrays by their names")
     return {_name(name, "inputs"): _array(name, given) for name, given in value.items()}
 
 
 def dialect(value: object) -> None:
-    """Raise PrototxtError where there is no such dialect; None is any."""
+    """Raise PrototxtError for an unknown dialect; None means any."""
     from prototxt_gen.formats.dialects import DIALECTS
     from prototxt_gen.generate.checks import unknown
 
@@ -119,8 +119,8 @@ def _array(name: str, given: object) -> Array:
     try:
         found = np.asarray(given)
     except (TypeError, ValueError) as error:
-        raise PrototxtError(f"the input {name!r} is no array of numbers: {error}") from error
+        raise PrototxtError(f"the input {name!r} is not an array of numbers: {error}") from error
     if found.dtype.kind not in "fiub":
-        raise PrototxtError(f"the input {name!r} is of {found.dtype}; expected numbers")
+        raise PrototxtError(f"the input {name!r} has the type {found.dtype}; expected numbers")
     with np.errstate(over="ignore"):
         return found.astype(np.float32, copy=False)

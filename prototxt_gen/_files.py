@@ -13,10 +13,10 @@ from typing import IO
 
 @contextmanager
 def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """A file to write into, which takes its name only when the block ends without an error.
+    """A file to write into, which gets its name only when the block ends without an error.
 
     Until then the old file stays. A link is followed; a device or a pipe is written
-    directly. The permissions are those of the old file, else the usual ones. Raises OSError.
+    directly. The permissions are those of the old file, else the default. Raises OSError.
     """
     target = Path(os.path.realpath(path))
     mode = _mode(target)
@@ -26,7 +26,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         return
     if mode is not None and not os.access(target, os.W_OK):
         raise PermissionError(13, "Permission denied", str(path))
-    # The name is known before the file exists, so that it can be removed after any interrupt.
+    # The name is chosen before the file exists, so that it can be removed after any interrupt.
     name = target.parent / f".{target.name[:100]}.{os.urandom(4).hex()}"
     try:
         with _created(name, path) as stream:
@@ -49,7 +49,7 @@ def _created(name: Path, path: str | os.PathLike[str]) -> IO[bytes]:
 
 
 def need_place(path: str | os.PathLike[str]) -> None:
-    """Raise OSError where a file cannot be written: it is a folder, in none, or not allowed."""
+    """Raise OSError if a file cannot be written: a folder, in no folder, or not permitted."""
     name = os.fspath(path)
     target = os.path.realpath(name)
     folder, mode = os.path.dirname(target), _mode(Path(target))
@@ -57,7 +57,7 @@ def need_place(path: str | os.PathLike[str]) -> None:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
     if not os.path.isdir(folder):
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
-    # A file is replaced by one that is made beside it; a device is written to.
+    # A file is replaced by one made in the same folder; a device is written to.
     beside = mode is None or stat.S_ISREG(mode)
     if (mode is not None and not os.access(target, os.W_OK)) or (
         beside and not os.access(folder, os.W_OK | os.X_OK)

@@ -1,4 +1,4 @@
-"""What the commands do, for Python.
+"""The functions of the commands, for Python.
 
     from prototxt_gen import api
 
@@ -6,8 +6,8 @@
     for diagnostic in api.validate("net.prototxt"):
         print(diagnostic.rule, diagnostic.message)
 
-Every function raises a :class:`prototxt_gen.errors.PrototxtError` where the input makes no
-sense, and OSError where a file cannot be read.
+Every function raises a :class:`prototxt_gen.errors.PrototxtError` for unusable
+input, and OSError if a file cannot be read.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ def generate(
     """The prototxt of a residual net.
 
     ``spec`` is a Spec, a mapping of its keys, or the name of a preset; ``values`` are
-    keys of a spec (``generate.spec``), ``depth`` included, and go before those.
-    ``templates`` is a folder whose templates go before the shipped ones. Raises SpecError
-    and TemplateError.
+    keys of a spec (``generate.spec``), including ``depth``, and override those. Templates
+    in the folder ``templates`` replace the built-in ones. Raises SpecError and
+    TemplateError.
     """
     from prototxt_gen.errors import SpecError
     from prototxt_gen.generate.blocks import build
@@ -69,7 +69,7 @@ def generate(
 
     if isinstance(spec, Spec):
         if values:
-            raise SpecError(f"a Spec is complete; found {', '.join(values)} beside it")
+            raise SpecError(f"a Spec is complete; found {', '.join(values)} in addition")
         made = spec
     else:
         if isinstance(spec, str):
@@ -81,10 +81,10 @@ def generate(
 
 
 def load_layers(path: Input) -> tuple[str, ...]:
-    """Register the layer types that a Python file has, and return their names.
+    """Register the layer types that a Python file defines, and return their names.
 
-    docs/layer.md tells how to write one. Raises PluginError where the file fails or has no
-    layer type, or one that exists, and OSError where it cannot be read.
+    docs/layer.md explains how to write one. Raises PluginError if the file fails, defines no
+    layer type, or one that exists already, and OSError if it cannot be read.
     """
     from prototxt_gen.layers import load_layers
 
@@ -96,14 +96,14 @@ def validate(
     dialect: str | None = None,
     unknown_types: UnknownTypes = "warning",
 ) -> list[Diagnostic]:
-    """What Caffe would refuse in a prototxt, and what a person should know of it.
+    """What Caffe would refuse in a prototxt, and what the user should know about it.
 
-    ``unknown_types`` says what a layer type is that no Caffe known here has: an error, a
-    warning, or not worth a word; with the dialect ``bvlc`` what BVLC lacks is an error.
+    ``unknown_types`` says how to report a layer type that no known Caffe has: as an error, as
+    a warning, or not at all; with the dialect ``bvlc`` any type that BVLC lacks is an error.
 
-    ``source`` is a path, or the Source of a text. The list is in the order of the file and
-    empty where all is well; ``diagnostics.render`` makes a line of each. Raises PrototxtError
-    for a ``dialect`` that is none of ``formats.dialects.DIALECTS``.
+    ``source`` is a path, or the Source of a text. The list is in the order of the file, and
+    empty if there are no problems; ``diagnostics.render`` formats each as a line. Raises
+    PrototxtError for a ``dialect`` that is not in ``formats.dialects.DIALECTS``.
     """
     from prototxt_gen import _arguments
     from prototxt_gen.graph.validation import validate
@@ -113,10 +113,10 @@ def validate(
 
 
 def load(source: Input | Source, state: State | None = None, dialect: str | None = None) -> Graph:
-    """The graph of a net, in the TEST phase where no state is given.
+    """The graph of a net, in the TEST phase if no state is given.
 
-    Raises ParseError with every error of the text, and where it is no net or an empty one;
-    PrototxtError for a dialect that is none.
+    Raises ParseError with every error of the text, and if it is not a net or has no layers;
+    PrototxtError for an unknown dialect.
     """
     from prototxt_gen import _arguments
     from prototxt_gen.diagnostics import Sink
@@ -132,7 +132,7 @@ def load(source: Input | Source, state: State | None = None, dialect: str | None
     type = document.root.type
     if type is None or type.name != "NetParameter":
         what = type.name if type else "unknown"
-        raise ParseError(f"{found.path}: this is a {what}, expected a net (NetParameter)")
+        raise ParseError(f"{found.path}: this is a {what}; expected a net (NetParameter)")
     need_layers(document.root, sink)
     graph = read(document, sink, state)
     sink.raise_errors(ParseError)
@@ -148,11 +148,11 @@ def summarize(
     input_shapes: Mapping[str, tuple[int, ...]] | None = None,
     dialect: str | None = None,
 ) -> Summary:
-    """What a net is made of and what it costs, layer by layer.
+    """The layers of a net and their cost.
 
-    ``input_shapes`` take the place of those in the net. What Caffe would refuse is in the
-    summary's ``diagnostics``, and the table then goes as far as shapes are known. Raises
-    ParseError, and ShapeError where the net has no such input.
+    ``input_shapes`` replace those in the net. What Caffe would refuse is in the summary's
+    ``diagnostics``, and the table is then filled as far as shapes are known. Raises
+    ParseError, and ShapeError if the net has no such input.
     """
     from prototxt_gen import _arguments
     from prototxt_gen.graph.graph import Graph
@@ -171,7 +171,7 @@ def read_caffe(
 ) -> Graph:
     """The graph of a net with the weights of a caffemodel.
 
-    ``net`` is a prototxt, or a caffemodel alone, which holds the net too. Raises ParseError
+    ``net`` is a prototxt, or a caffemodel alone, which contains the net too. Raises ParseError
     and WeightsError.
     """
     from prototxt_gen import _arguments
@@ -192,8 +192,8 @@ def read_caffe(
         sink = Sink(source)
         document = read_binary(source, sink, dialect=dialect, drop_unknown=True)
         document.source = None
-        # The net that was saved: its rules have been applied, and each layer has the phase
-        # that the net was trained in (net.cpp, ToProto).
+        # The saved net: its rules have been applied, and each layer has the phase that the
+        # net was trained in (net.cpp, ToProto).
         for layer in (*document.root.blocks("layer"), *document.root.blocks("layers")):
             layer.remove("include", "exclude", "phase")
         need_layers(document.root, sink)
@@ -219,9 +219,9 @@ def deploy(
     batch: int | None = None,
     losses: Literal["auto", "head", "drop"] = "auto",
 ) -> tuple[Graph, list[Change]]:
-    """The net for inference, with nothing that only training needs, and what was changed.
+    """The net for inference, without what only training needs, and the changes made.
 
-    Raises GraphError where Caffe would refuse the net, before or with the other batch.
+    Raises GraphError if Caffe would refuse the net, as it was or with the other batch.
     """
     from prototxt_gen import _arguments
     from prototxt_gen.graph.check import checked, need_inputs
@@ -270,11 +270,11 @@ def convert(
     weights_init: Literal["fillers", "zeros", "random"] | None = None,
     seed: int = 0,
 ) -> Exported:
-    """The ONNX model of a net, and what became of each layer; the options are the command's.
+    """The ONNX model of a net, and the changes to its layers; the options are the command's.
 
-    ``batch`` is a number from 1 on, ``dynamic``, or None for that of the net. Raises
+    ``batch`` is a number of 1 or more, ``dynamic``, or None for that of the net. Raises
     UnsupportedError with all reasons, GraphError and WeightsError, and PrototxtError for an
-    option that makes no sense. The model has passed ONNX's checker.
+    invalid option. The model has passed ONNX's checker.
     """
     from prototxt_gen import _arguments
     from prototxt_gen.errors import UnsupportedError
@@ -302,12 +302,12 @@ def convert(
 
 
 def run(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:
-    """What a net makes of its inputs, computed by numpy: each blob by its name.
+    """All blobs of a net by name, computed with numpy from its inputs.
 
-    An input is anything that numpy makes numbers of; its shape goes before that in the net.
+    An input is anything that numpy converts to numbers; its shape overrides that in the net.
     A blob that layers overwrite has its last value. Raises PrototxtError for an input that
-    is no numbers, WeightsError where weights lack or shapes do not fit, GraphError where an
-    input lacks, and UnsupportedError where a layer has no reference.
+    is not numeric, WeightsError if weights are missing or their shapes do not fit, GraphError
+    if an input is missing, and UnsupportedError if a layer has no reference.
     """
     from prototxt_gen import _arguments
     from prototxt_gen.diagnostics import Sink
@@ -325,7 +325,7 @@ def run(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def dump(graph: Graph) -> str:
-    """The prototxt of a graph; the layers that were read and left alone are as they were."""
+    """The prototxt of a graph; layers that were read and not changed are written as they were."""
     from prototxt_gen.formats.prototxt import print_document
     from prototxt_gen.graph.write import write
 

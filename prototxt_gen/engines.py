@@ -16,20 +16,20 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def load(path: str) -> onnx.ModelProto:
-    """An ONNX model with its weights; raises VerificationError where it cannot be loaded."""
+    """An ONNX model with its weights; raises VerificationError if it cannot be loaded."""
     try:
         model = onnx.load(path, format="protobuf")
     except (DecodeError, onnx.checker.ValidationError) as error:
         raise VerificationError(f"{path}: not a complete ONNX model: {error}") from error
     if not model.graph.node:
-        raise VerificationError(f"{path}: not an ONNX model, or one without nodes")
+        raise VerificationError(f"{path}: not an ONNX model, or a model without nodes")
     return model
 
 
 def onnx_values(
     model: onnx.ModelProto, names: Sequence[str], inputs: Mapping[str, Array], provider: str
 ) -> dict[str, Array]:
-    """Values of a model, computed without optimizations that would change their names."""
+    """Values of a model, computed without optimizations, which would remove their names."""
     try:
         import onnxruntime
     except ImportError:
@@ -63,7 +63,7 @@ def against_opencv(
 ) -> dict[str, Array]:
     """The outputs that OpenCV's dnn computes for a net, by name.
 
-    OpenCV knows layers and no blobs: an output is a top of the last layer that writes it.
+    OpenCV knows layers but not blobs: an output is a top of the last layer that writes it.
     """
     try:
         import cv2
@@ -77,21 +77,21 @@ def against_opencv(
     try:
         loaded = cv2.dnn.readNetFromCaffe(net, weights)
         for name, value in inputs.items():
-            if name in read:  # it takes no other
+            if name in read:  # OpenCV accepts no others
                 loaded.setInput(value, name)
         tops = dict(zip(layers, loaded.forwardAndRetrieve(layers), strict=True))
     except cv2.error as error:
         raise VerificationError(f"OpenCV cannot run the net: {error}") from error
     for blob, (layer, index) in places.items():
         if index >= len(tops[layer]):
-            raise VerificationError(f"OpenCV gives the tops of layer {layer!r} without {blob!r}")
+            raise VerificationError(f"OpenCV returns the tops of layer {layer!r} without {blob!r}")
     return {blob: np.asarray(tops[layer][index]) for blob, (layer, index) in places.items()}
 
 
 def _in_opencv(blob: str, node: Node, index: int) -> tuple[str, int]:
-    """What OpenCV calls the layer that makes a blob, and which of its tops that is.
+    """OpenCV's name of the layer that makes a blob, and the index of the top.
 
-    A Convolution is a layer for each top, of the top's name, and a Split has one top
+    A Convolution becomes a layer for each top, named after it, and a Split has one top
     (caffe_importer.cpp, populateNet).
     """
     if node.type == "Convolution":
@@ -102,7 +102,7 @@ def _in_opencv(blob: str, node: Node, index: int) -> tuple[str, int]:
 def made_outputs(graph: Graph) -> list[tuple[str, Node, int]]:
     """The outputs that a layer makes: the blob, its layer, and which top it is.
 
-    An input that nobody reads is none. Raises VerificationError where there is no output.
+    An input that no layer reads does not count. Raises VerificationError if there is none.
     """
     wanted, inputs = set(graph.outputs), set(graph.inputs)
     found = [
@@ -112,7 +112,9 @@ def made_outputs(graph: Graph) -> list[tuple[str, Node, int]]:
         if top in wanted and top not in inputs
     ]
     if not found:
-        raise VerificationError("the net has no output that a layer makes, so nothing to compare")
+        raise VerificationError(
+            "the net has no output that a layer makes, so nothing can be compared"
+        )
     return found
 
 

@@ -1,8 +1,8 @@
 """Whether two computations of one net agree, blob by blob, and where they first do not.
 
-The reference is numpy's, layer by layer; the other side is an ONNX model in onnxruntime, or
-OpenCV or Caffe itself on the net. A blob of the model is found by its name, and one that is
-overwritten in place by the name of the layer that makes it.
+The reference is computed with numpy, layer by layer; the other side is an ONNX model in
+onnxruntime, or the net in OpenCV or Caffe. A blob of the model is found by its name, and one
+that is overwritten in place by the name of the layer that makes it.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ def verify(
     seed: int = 0,
     provider: str = "CPUExecutionProvider",
 ) -> Verdict:
-    """Compare a net with an ONNX model of it, on given or on seeded inputs.
+    """Compare a net with an ONNX model of it, on given inputs or on random ones from a seed.
 
-    ``outputs`` and ``losses`` are those of the conversion. Raises VerificationError where
-    the two cannot be compared: the model has other inputs or outputs, or no blob of the net;
-    and UnsupportedError where a layer has no reference.
+    ``outputs`` and ``losses`` are those of the conversion. Raises VerificationError if the
+    two cannot be compared, since the model has other inputs or outputs, or no blob of the
+    net; and UnsupportedError if a layer has no reference.
     """
     whole = model if isinstance(model, onnx.ModelProto) else load(os.fspath(model))
     shapes = {value.name: _dims(value) for value in whole.graph.input}
@@ -61,7 +61,7 @@ def verify(
         given = dict(inputs) if inputs else seeded(net, sizes, seed)
         names = _names(net, whole)
         if not names:
-            raise VerificationError("the model has no blob of the net, by its names")
+            raise VerificationError("the model has no value with the name of a blob of the net")
         _need_outputs(net, whole, set(names.values()))
         found = onnx_values(whole, sorted(set(names.values())), given, provider)
         return _verdict((source, own), (net, weights), names, found, given)
@@ -74,7 +74,7 @@ def verify(
 
 
 def verify_export(made: Exported, seed: int = 0) -> Verdict:
-    """Compare a model that was just made with the net that it is of."""
+    """Compare a model that was just made with the net that it was made from."""
     shapes = {value.name: _dims(value) for value in made.skeleton.graph.input}
     declared = _sizes(made.graph, shapes)
     names = _names(made.graph, made.skeleton)
@@ -85,7 +85,7 @@ def verify_export(made: Exported, seed: int = 0) -> Verdict:
         net = made.graph, made.weights
         if sizes == declared:
             return _verdict(made.source, net, names, found, given)
-        # What was folded may name its batch; that both are the same was seen at the other.
+        # The net before folding may have a fixed batch; both were compared at the declared size.
         constants = _constants(made.graph, names, found)
         return _verdict(net, net, names, found, {**given, **constants})
 
@@ -95,7 +95,7 @@ def verify_export(made: Exported, seed: int = 0) -> Verdict:
 def _constants(
     graph: Graph, names: Mapping[Ref, str], found: Mapping[str, Array]
 ) -> dict[str, Array]:
-    """Constants of one number that follow the batch, in the size that the model gives them."""
+    """Constants of a single value that follow the batch, in the size that the model has."""
     made = {}
     for node in graph.nodes:
         given = node.bottoms or node.layer.role is Role.INPUT
@@ -108,7 +108,7 @@ def _constants(
 
 
 def _takes(graph: Graph, sizes: Mapping[str, Shape]) -> bool:
-    """Whether a net can have inputs of these sizes: a layer of it may name the batch."""
+    """Whether a net can have inputs of these sizes: a layer may fix the batch."""
     sink = Sink()
     known = {ref.blob for ref in graph.inputs}
     check(graph, sink, {name: shape for name, shape in sizes.items() if name in known})
@@ -122,9 +122,9 @@ def _verdict(
     found: Mapping[str, Array],
     given: Mapping[str, Array],
 ) -> Verdict:
-    """Each blob against the net before anything was folded, as far as it is there.
+    """Each blob compared with the net before folding, if the blob exists there.
 
-    Whatever was folded, the last version of a blob is the same.
+    Folding does not change the last version of a blob.
     """
     blobs = run(*net, given)
     if len(source[0].nodes) != len(net[0].nodes):
@@ -143,7 +143,7 @@ def _verdict(
 
 
 def _sizes(graph: Graph, shapes: Mapping[str, Shape]) -> dict[str, Shape]:
-    """The model's inputs, with the net's own size where the model leaves one free."""
+    """The shapes of the model's inputs, with the net's sizes for free dimensions."""
     own = {
         ref.blob: shape
         for ref, shape in check(graph, Sink(graph.source)).blobs.items()
@@ -184,7 +184,7 @@ def _reference(
 
 
 def _folded_like(model: onnx.ModelProto, net: Graph, weights: Weights) -> tuple[Graph, Weights]:
-    """The net as the model has it: folded where the model is."""
+    """The net that corresponds to the model: folded if the model is."""
     kept = {value.name for value in model.graph.output}
     folded, bound, changes = fold(net, weights, kept)
     layers = {node.name.rpartition("/")[0] for node in model.graph.node}
@@ -211,16 +211,16 @@ def _need_outputs(graph: Graph, model: onnx.ModelProto, compared: Collection[str
     for ref in graph.outputs:
         if ref in made and not {ref.blob, f"{ref.blob}@{ref.version}"} & set(has):
             raise VerificationError(
-                f"the model does not give {ref.blob!r}, which the net does; for a part of a net "
-                f"say which blobs it gives: --outputs {','.join(has)}"
+                f"the model does not output {ref.blob!r}, which the net does; if it was converted "
+                f"with --outputs, give them here too: --outputs {','.join(has)}"
             )
     for name in has:
         if name not in compared:
-            raise VerificationError(f"the model gives {name!r}, which is no blob of the net")
+            raise VerificationError(f"the model outputs {name!r}, which is not a blob of the net")
 
 
 def _names(graph: Graph, model: onnx.ModelProto) -> dict[Ref, str]:
-    """The value of the model for each version of a blob, as far as there is one."""
+    """The value of the model for each version of a blob, if there is one."""
     values = {name for node in model.graph.node for name in node.output}
     by_layer: dict[str, list[str]] = {}
     for made in model.graph.node:
@@ -231,7 +231,7 @@ def _names(graph: Graph, model: onnx.ModelProto) -> dict[Ref, str]:
     for node in graph.nodes:
         for index, top in enumerate(node.tops):
             outputs = by_layer.get(node.name, [])
-            # An input that is overwritten keeps its name, and what comes of it has another.
+            # An input that is overwritten keeps its name, and the new value has another.
             name = f"{top.blob}@{top.version}" if top.blob in inputs else top.blob
             if top == last[top.blob] and name in values:
                 found[top] = name
@@ -257,9 +257,9 @@ def _dims(value: onnx.ValueInfoProto) -> Shape:
 
 
 def verify_graphs(source: Graph, made: Graph, weights: Weights, seed: int = 0) -> Verdict:
-    """Compare the outputs of a net for inference with another that should be the same.
+    """Compare the outputs of a net for inference with those of an equivalent net.
 
-    Both are computed by numpy. Raises UnsupportedError where a layer has no reference.
+    Both are computed with numpy. Raises UnsupportedError if a layer has no reference.
     """
     sink = Sink()
     shapes = check(source, sink)
@@ -273,7 +273,7 @@ def verify_graphs(source: Graph, made: Graph, weights: Weights, seed: int = 0) -
     makers = {top: node.name for node in source.nodes for top in node.tops}
     lost = [ref.blob for ref in source.outputs if ref.blob not in last]
     if lost:
-        raise UnsupportedError(f"the outputs {', '.join(lost)} are lost")
+        raise UnsupportedError(f"the outputs {', '.join(lost)} are missing from the new net")
     if not source.outputs:
         raise VerificationError("the net has no output at inference, so nothing can be compared")
     return Verdict(

@@ -1,4 +1,4 @@
-"""Tools around weights: show, compare, copy, and other forms of files."""
+"""Tools for weights: show, compare, copy and convert."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Stored = Mapping[str, Sequence["Array"]]
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """One weight: its layer and place, its shape, and what its numbers are like."""
+    """One weight: its layer and index, its shape, and statistics of its values."""
 
     layer: str
     index: int
@@ -44,7 +44,7 @@ class Statistics:
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """What became of a layer in a copy: ``matched``, or why not."""
+    """The result for a layer in a copy: ``matched``, or the reason why not."""
 
     layer: str
     source: str | None
@@ -54,10 +54,10 @@ class Copied:
 def make(
     graph: Graph, init: Init, seed: int = 0, input_shapes: Mapping[str, Shape] | None = None
 ) -> dict[str, list[Array]]:
-    """New weights for a net, as its fillers say, zeros or random ones.
+    """New weights for a net: by its fillers, zeros or random ones.
 
-    ``input_shapes`` take the place of those in the net. Raises WeightsError where a shape
-    is not known or a filler makes no sense.
+    ``input_shapes`` replace those in the net. Raises WeightsError if a shape is not known
+    or a filler is invalid.
     """
     shapes = checked(graph, input_shapes)
     _need_shapes(graph, shapes)
@@ -65,7 +65,7 @@ def make(
 
 
 def _need_shapes(graph: Graph, shapes: Shapes) -> None:
-    """Raise WeightsError for a layer with weights behind one whose shape is not known."""
+    """Raise WeightsError for a layer whose weights have no known shape."""
     for index, node in enumerate(graph.nodes):
         weightless = node.layer.parameter_free() or not node.layer.known
         if index in shapes.weights or weightless:
@@ -78,9 +78,9 @@ def _need_shapes(graph: Graph, shapes: Shapes) -> None:
 
 
 def save(graph: Graph, weights: Stored, path: str | os.PathLike[str]) -> bool:
-    """Write a net with weights as a caffemodel; whether that is enough to know the net.
+    """Write a net with weights as a caffemodel; return whether the file can be read alone.
 
-    It is not where a dialect has to be given to read the same net out of the file again.
+    It cannot if a dialect has to be given to read the same net from it again.
     """
     document = Document(write(graph).root, dialect=graph.dialect)
     write_caffemodel(path, document, weights)
@@ -88,7 +88,7 @@ def save(graph: Graph, weights: Stored, path: str | os.PathLike[str]) -> bool:
 
 
 def statistics(weights: Stored) -> list[Statistics]:
-    """What the numbers of each weight are like."""
+    """The statistics of each weight."""
     found = []
     for layer, blobs in weights.items():
         for index, blob in enumerate(blobs):
@@ -115,9 +115,9 @@ def copy(
 ) -> tuple[dict[str, list[Array]], list[Copied]]:
     """The weights of one file for another net, by name and shape.
 
-    ``names`` says what a layer of the net is called in the file: old name to new name.
-    They go before layers of the same name. What does not match is left out, and said.
-    Raises WeightsError where two layers get one name.
+    ``names`` maps names in the file to names in the net, and overrides equal names. Layers
+    that do not match are left out and listed in the report. Raises WeightsError if two
+    layers get one name.
     """
     renamed = {**{old: old for old in source}, **_reversed(names or {})}
     shapes = checked(graph)
@@ -146,7 +146,7 @@ def copy(
 
 
 def _reversed(names: Mapping[str, str]) -> dict[str, str]:
-    """New name to old name; raises WeightsError where two layers get one name."""
+    """New name to old name; raises WeightsError if two layers get one name."""
     found: dict[str, str] = {}
     for old, new in names.items():
         if new in found:
@@ -156,7 +156,7 @@ def _reversed(names: Mapping[str, str]) -> dict[str, str]:
 
 
 def _fitted(blobs: Sequence[Array], wanted: Sequence[Shape]) -> list[Array] | None:
-    """Blobs in the shapes that a layer has; None where one does not fit."""
+    """Blobs in the shapes that a layer needs; None if one does not fit."""
     if len(blobs) != len(wanted):
         return None
     found = [_fit(blob, shape) for blob, shape in zip(blobs, wanted, strict=True)]
@@ -165,7 +165,7 @@ def _fitted(blobs: Sequence[Array], wanted: Sequence[Shape]) -> list[Array] | No
 
 
 def _fit(blob: Array, shape: Shape) -> Array | None:
-    """A blob in a shape, as ``graph.weights`` has it; an unknown axis is as long as its own."""
+    """A blob in a shape, as in ``graph.weights``; an unknown axis has the size in the blob."""
     if len(shape) == blob.ndim:
         pairs = zip(shape, blob.shape, strict=True)
         shape = tuple(own if dim is None else dim for dim, own in pairs)
@@ -173,7 +173,7 @@ def _fit(blob: Array, shape: Shape) -> Array | None:
 
 
 def flat(graph: Graph | None, weights: Stored) -> dict[str, Array]:
-    """Weights by names as in ONNX, ``conv1/weight``; with a net, by the types of its layers."""
+    """Weights by names as in ONNX, ``conv1/weight``; a net gives the types of the layers."""
     layers = {node.name: node.layer for node in graph.nodes} if graph else {}
     found: dict[str, Array] = {}
     for name, blobs in weights.items():
@@ -183,7 +183,7 @@ def flat(graph: Graph | None, weights: Stored) -> dict[str, Array]:
 
 
 def nested(graph: Graph, arrays: Mapping[str, Array]) -> dict[str, list[Array]]:
-    """The reverse of ``flat``; raises WeightsError for what lacks or is of no layer."""
+    """The reverse of ``flat``; raises WeightsError for a missing or superfluous array."""
     shapes = checked(graph)
     left = dict(arrays)
     found: dict[str, list[Array]] = {}
@@ -192,7 +192,7 @@ def nested(graph: Graph, arrays: Mapping[str, Array]) -> dict[str, list[Array]]:
         blobs = []
         for key, shape in zip(_keys(node.name, node.layer, wanted), wanted, strict=True):
             if key not in left:
-                raise WeightsError(f"{key!r} is missing; it should be {show(shape)}")
+                raise WeightsError(f"{key!r} is missing; expected {show(shape)}")
             value = left.pop(key)
             fitted = _fit(value, shape)
             if fitted is None:
@@ -206,13 +206,13 @@ def nested(graph: Graph, arrays: Mapping[str, Array]) -> dict[str, list[Array]]:
 
 
 def _keys(name: str, layer: Layer, shapes: Sequence[Shape]) -> list[str]:
-    """The names of the weights of a layer; a number for one that the layer should not have."""
+    """The names of a layer's weights; a number for a weight that the type does not have."""
     own = [weight.name for weight in layer.weights(shapes)]
     return [f"{name}/{own[i] if i < len(own) else i}" for i in range(len(shapes))]
 
 
 def difference(a: Stored, b: Stored) -> list[tuple[str, str]]:
-    """Where two files differ: layers that one lacks, shapes, and the greatest difference."""
+    """Where two files differ: layers that only one has, shapes, and the greatest difference."""
     found = []
     for layer in {**a, **b}:
         if layer not in a or layer not in b:
@@ -231,7 +231,7 @@ def difference(a: Stored, b: Stored) -> list[tuple[str, str]]:
 
 
 def _unlike(one: Array, other: Array) -> str:
-    """How many numbers of two weights differ, and by how much; NaN is like NaN."""
+    """How many values of two weights differ, and by how much; NaN equals NaN."""
     missing = np.isnan(one) != np.isnan(other)
     places = (one != other) & ~(np.isnan(one) & np.isnan(other))
     numbers = places & ~missing

@@ -64,7 +64,7 @@ def test_a_shape_for_what_is_no_input_is_refused() -> None:
 
 
 def test_a_solver_is_no_net() -> None:
-    with pytest.raises(ParseError, match="this is a SolverParameter, expected a net"):
+    with pytest.raises(ParseError, match="this is a SolverParameter; expected a net"):
         api.summarize(Source(b'net: "x" base_lr: 0.1'))
 
 

@@ -1,8 +1,8 @@
 """The command ``resnet-proto``; one module for each of its subcommands.
 
-Exit codes: 0 yes; 1 the answer is no; 2 usage, input or output that cannot be used; 3 a
-bug of ours. Only this package maps errors to them. Whoever closes the pipe that we write
-into has seen enough, and that is 0.
+Exit codes: 0 yes; 1 the answer is no; 2 wrong usage, or input or output that cannot be
+used; 3 a bug of ours. Only this package maps errors to them. If the reader of our output
+closes the pipe, it has seen enough, and the code is 0.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ COMMANDS = {
     )
 }
 
-#: The errors that are an answer to what a command was asked, and no failure of it.
+#: The errors that answer the question a command was asked, rather than failures of it.
 ANSWERS: dict[str | None, tuple[type[PrototxtError], ...]] = {
     "convert": (UnsupportedError, VerificationError),
     "fold": (VerificationError,),
@@ -47,14 +47,14 @@ INTERRUPTED = 130  #: what a shell expects of a program that Ctrl-C ended
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported when they are asked for."""
+    """A group whose commands are imported only when they are used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, in the order of the table."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of a name; None where there is none."""
+        """The command of a name; None if there is no such command."""
         module = COMMANDS.get(cmd_name)
         if module is None:
             return None
@@ -62,18 +62,18 @@ class LazyGroup(click.Group):
         return command
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
-        """Parse the command line; an output that nobody reads any more ends it well."""
+        """Parse the command line; an output that is no longer read ends it with 0."""
         try:
             return super().make_context(*args, **extra)
         except BrokenPipeError as error:
             raise click.exceptions.Exit(0) from error
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; its code, also where an error of ours is the answer."""
+        """Run the command; return its exit code, also if one of our errors is the answer."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError as error:
-            # click itself would make a 1 of it.
+            # click itself would return 1.
             raise click.exceptions.Exit(0) from error
         except PrototxtError as error:
             _print_failure(error)
@@ -82,7 +82,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """A misspelled command is answered with the one that was meant."""
+        """For a misspelled command, suggest the one that was meant."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
@@ -96,20 +96,20 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(_version.__version__, "--version", message="resnet-proto %(version)s")
 def cli() -> None:
-    """Generate and validate Caffe networks, without a Caffe."""
+    """Generate, validate and convert Caffe networks, with no Caffe installed."""
 
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and exit."""
-    # Nets are trees without cycles, and this process is short: looking for garbage among
-    # millions of fields would take as long as the work itself.
+    # Nets are trees without cycles, and this process is short-lived: collecting garbage
+    # among millions of fields would take as long as the work itself.
     gc.disable()
     make_usable()
     sys.exit(run(args))
 
 
 def run(args: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code, when all output is where it belongs."""
+    """Run the command line; return the exit code once all output is written."""
     code = _guarded(args)
     try:
         sys.stdout.flush()
@@ -147,7 +147,7 @@ def _guarded(args: Sequence[str] | None) -> int:
 
 
 def _print_failure(error: PrototxtError) -> None:
-    """All that an error has to say, on stderr."""
+    """Print an error with all its diagnostics on stderr."""
     if error.diagnostics:
         print_report(error.diagnostics, error.source, sys.stderr)
     else:

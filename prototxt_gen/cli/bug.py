@@ -1,4 +1,4 @@
-"""What to say when an exception is not the user's fault."""
+"""The report for an exception that is not the user's fault."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from prototxt_gen import _version
 
 
 def report_bug() -> None:
-    """Print the exception at hand to stderr as a text that can be sent as it is."""
+    """Print the current exception to stderr as a text that can be sent unchanged."""
     print(
-        "error: this is a bug of resnet-proto. Please report it with the text below, and if "
-        "you can with the input.\n\n"
+        "error: this is a bug in resnet-proto. Please report it with the text below and, if "
+        "you can, with the input.\n\n"
         f"resnet-proto {_version.__version__}, Python {platform.python_version()}, "
         f"{platform.system()} {platform.machine()}\n"
         f"arguments: {' '.join(sys.argv[1:])}\n",

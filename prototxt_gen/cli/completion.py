@@ -1,4 +1,4 @@
-"""``resnet-proto completion``: what a shell needs to complete our commands."""
+"""``resnet-proto completion``: the script that lets a shell complete our commands."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The two modes of ``convert``: one net, and a folder of them.
 
-Every place that will be written to is looked at before work begins.
+Every path that will be written is checked before work begins.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 
 def convert_net(net: str, weights: str | None, output: str, report: str | None, way: Way) -> int:
-    """Convert one net; the options of the way are those of ``api.convert``, for one net.
+    """Convert one net; ``way.options`` are the options of ``api.convert``.
 
-    The model and the report appear together or not at all.
+    The model and the report are written together or not at all.
     """
     from prototxt_gen import api
 
@@ -48,7 +48,7 @@ def convert_net(net: str, weights: str | None, output: str, report: str | None, 
     print_changes(made.changes)
     if find_spec("onnxruntime") is None:
         print(
-            "not loaded to see that it can be, as onnxruntime is not installed: "
+            "onnxruntime is not installed, so loading the model was not tried: "
             "pip install 'resnet-proto[verify]'",
             file=sys.stderr,
         )
@@ -88,7 +88,7 @@ def convert_folder(folder: Path, out: Path, report: str | None, way: Way, jobs: 
 
 
 def _need_places(paths: Iterable[str | None], but_in: Collection[Path] = ()) -> None:
-    """Raise OSError for the first that cannot be written, but in folders that will be made."""
+    """Raise OSError for the first path that cannot be written; folders to come are passed over."""
     later = {os.path.realpath(folder) for folder in but_in if not folder.exists()}
     for path in paths:
         if path not in (None, "-") and os.path.dirname(os.path.realpath(path)) not in later:
@@ -96,7 +96,7 @@ def _need_places(paths: Iterable[str | None], but_in: Collection[Path] = ()) -> 
 
 
 def _prove(made: Exported) -> None:
-    """Raise VerificationError where the model does not compute what the net does."""
+    """Raise VerificationError if the model does not compute what the net computes."""
     from prototxt_gen.cli.verify import print_verdict
     from prototxt_gen.verify import verify_export
 
@@ -107,14 +107,14 @@ def _prove(made: Exported) -> None:
 
 
 def _write(made: Exported, output: str, report: str | None, way: Way) -> list[str]:
-    """Write the model and its report; the names of the model's files."""
+    """Write the model and its report; return the names of the model's files."""
     from prototxt_gen.to_onnx.write import write_model
 
     with ExitStack() as stack:
         if report not in (None, "-"):
             file = stack.enter_context(whole_file(report))
             file.write(_report(made, way.options["opset"]))
-            # A disk that is full says so here, before there is a model.
+            # A full disk shows here, before the model is written.
             file.flush()
         files = write_model(made, output, external_data=way.external_data)
     if report == "-":

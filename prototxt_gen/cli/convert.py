@@ -29,12 +29,12 @@ class BatchSize(click.ParamType):  # type: ignore[type-arg]
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> int | str:
-        """The number, or the word."""
+        """The number, or ``dynamic``."""
         if value == "dynamic" or isinstance(value, int):
             return value
         text = str(value)
         if not (text.isascii() and text.isdigit() and 0 < int(text[:10]) < 2**31):
-            self.fail(f"{text!r}: expected a number from 1 on, or dynamic", param, ctx)
+            self.fail(f"{text!r}: expected a number of 1 or more, or dynamic", param, ctx)
         return int(text)
 
 
@@ -46,49 +46,55 @@ class BatchSize(click.ParamType):  # type: ignore[type-arg]
     "--output",
     required=True,
     metavar="FILE",
-    help="The ONNX file to write, or for a folder the folder.",
+    help="The ONNX file to write; for a folder of nets, the folder to write to.",
 )
-@click.option("--opset", type=int, default=17, metavar="N", help="From 11 on. [default: 17]")
+@click.option("--opset", type=int, default=17, metavar="N", help="11 or later. [default: 17]")
 @click.option(
     "--batch",
     type=BatchSize(),
     metavar="N|dynamic",
-    help="Another batch, or one that is free. [default: that of the net]",
+    help="The batch size, or dynamic to leave it free. [default: that of the net]",
 )
 @input_shape_option
 @click.option(
     "--outputs",
     metavar="BLOB,...",
-    help="The blobs to compute; what they do not need is left out. [default: the net's outputs]",
+    help="The blobs to compute; layers that they do not need are left out. [default: all outputs]",
 )
-@click.option("--until", metavar="BLOB", help="The same for one blob.")
+@click.option("--until", metavar="BLOB", help="The same as --outputs, for one blob.")
 @state_options
 @click.option(
     "--losses",
     type=click.Choice(["auto", "keep", "head", "drop"]),
     default="auto",
-    help="Losses: computed where the user gives the label, else their head. [default: auto]",
+    help="Losses: auto computes them if their labels are inputs, else their head. [default: auto]",
 )
 @click.option("--fold/--no-fold", default=True, help="Fold BatchNorm and Scale. [default: fold]")
 @click.option(
     "--weights-init",
     type=click.Choice(["fillers", "zeros", "random"]),
-    help="Make weights where no file has them: by the net's fillers, zeros, or random ones.",
+    help="Create weights that no file has: by the net's fillers, as zeros, or at random.",
 )
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=0, metavar="N", help="For these. [default: 0]"
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="The seed of --weights-init. [default: 0]",
 )
-@click.option("--external-data", is_flag=True, help="Put the weights into FILE.data.")
-@click.option("--verify", is_flag=True, help="Compare the model with numpy before it is written.")
+@click.option("--external-data", is_flag=True, help="Write the weights to FILE.data.")
+@click.option("--verify", is_flag=True, help="Compare the model with numpy before writing it.")
 @click.option(
-    "--report", metavar="FILE", help="Write what became of each layer, or net of a folder, as JSON."
+    "--report",
+    metavar="FILE",
+    help="Write a JSON report on each layer, or on each net of a folder.",
 )
 @click.option(
     "--jobs",
     type=click.IntRange(1, 256),
     default=1,
     metavar="N",
-    help="For a folder: convert so many nets at once. [default: 1]",
+    help="For a folder: how many nets to convert in parallel. [default: 1]",
 )
 @dialect_option
 @plugin_option
@@ -111,14 +117,14 @@ def command(
 ) -> int:
     """Convert a Caffe net, NET (prototxt) and WEIGHTS (caffemodel), to an ONNX model.
 
-    NET may be a caffemodel alone, which holds the net too. The model computes what Caffe
-    computes; a net that cannot be converted whole is refused, with all reasons.
+    NET may be a caffemodel alone, which contains the net too. The model computes what Caffe
+    computes. If any part of a net cannot be converted, it is refused with all reasons.
 
-    NET may be a folder, and then FILE is one: all nets of it are converted, each with the
-    caffemodel beside it. What is up to date is left alone.
+    If NET is a folder, FILE is a folder too: all nets in NET are converted, each with the
+    caffemodel in its own folder. Models that are up to date are skipped.
 
-    Exit code 0: converted. 1: the net, or one of the folder, cannot be converted, or differs
-    by --verify. 2: wrong usage, or a file that cannot be used.
+    Exit code 0: converted. 1: the net, or one of the folder, cannot be converted, or --verify
+    found a difference. 2: wrong usage, or a file that cannot be used.
 
     \b
     resnet-proto convert deploy.prototxt net.caffemodel -o net.onnx
@@ -144,7 +150,7 @@ def command(
 
 
 def _need_usable(opset: int, verify: bool) -> None:
-    """Raise UsageError for what no net can be converted with, here."""
+    """Raise UsageError for options that no net can be converted with on this machine."""
     from prototxt_gen.to_onnx.convert import need_opset
 
     try:

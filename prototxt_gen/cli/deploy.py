@@ -1,4 +1,4 @@
-"""``resnet-proto deploy``: a net for training as one for inference."""
+"""``resnet-proto deploy``: turn a net for training into one for inference."""
 
 from __future__ import annotations
 
@@ -24,12 +24,17 @@ from prototxt_gen.cli.output import print_changes
 @click.command("deploy", short_help="Turn a net for training into one for inference.")
 @click.argument("net", metavar="NET")
 @input_shape_option
-@click.option("--batch", type=click.IntRange(1, 2**31 - 1), metavar="N", help="The batch.")
+@click.option(
+    "--batch",
+    type=click.IntRange(1, 2**31 - 1),
+    metavar="N",
+    help="The batch size. [default: that of the net]",
+)
 @click.option(
     "--losses",
     type=click.Choice(["auto", "head", "drop"]),
     default="auto",
-    help="What becomes of losses. [default: their head]",
+    help="Losses: replace them by their head, or drop them. [default: their head]",
 )
 @state_options
 @dialect_option
@@ -46,9 +51,9 @@ def command(
     dialect: str | None,
     output: str,
 ) -> None:
-    """Write a net for inference: data layers become inputs, losses their head.
+    """Write a net for inference: data layers become inputs, and losses their head.
 
-    What is for training alone goes: labels, accuracy, fillers, rates, rules.
+    What only training needs is removed: labels, accuracy, fillers, learning rates, rules.
     """
     from prototxt_gen import api
 

@@ -19,16 +19,16 @@ from prototxt_gen.errors import VerificationError
 @click.option(
     "--output-weights",
     metavar="FILE",
-    help="The caffemodel to write. [default: as FILE, with .caffemodel]",
+    help="The caffemodel to write. [default: FILE with the suffix .caffemodel]",
 )
 @dialect_option
 @plugin_option
 def command(
     net: str, weights: str, output: str, output_weights: str | None, dialect: str | None
 ) -> None:
-    """Write a net and its weights with BatchNorm and Scale folded into what is in front.
+    """Write a net and its weights with BatchNorm and Scale folded into the layer before them.
 
-    Both nets are computed by numpy on the same values before anything is written.
+    Both nets are computed with numpy on the same values before anything is written.
     """
     from prototxt_gen import api
     from prototxt_gen import weights as tools
@@ -40,7 +40,7 @@ def command(
     from prototxt_gen.verify import verify_graphs
 
     if output == "-" and output_weights is None:
-        raise click.UsageError("-o -: give the caffemodel a name by --output-weights")
+        raise click.UsageError("-o -: give the caffemodel a name with --output-weights")
     target = output_weights or str(Path(output).with_suffix(".caffemodel"))
     need_own_files([net, weights], [output, target])
     for path in (output, target):

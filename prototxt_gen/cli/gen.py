@@ -13,13 +13,15 @@ from prototxt_gen.cli.spec_options import spec_from, spec_options
 
 @click.command("gen", short_help="Print a net of the residual family.")
 @spec_options
-@click.option("--list", "show_list", is_flag=True, help="List all presets, and what they cost.")
-@click.option("--print-spec", is_flag=True, help="Print the spec as YAML in place of the net.")
+@click.option(
+    "--list", "show_list", is_flag=True, help="List all presets with parameters and multiply-adds."
+)
+@click.option("--print-spec", is_flag=True, help="Print the spec as YAML instead of the net.")
 @click.option(
     "--templates",
     type=click.Path(file_okay=False),
     metavar="DIR",
-    help="Use the Jinja2 templates of a folder before the shipped ones.",
+    help="Use the Jinja2 templates in DIR in preference to the built-in ones.",
 )
 @output_option
 def command(
@@ -31,7 +33,7 @@ def command(
     output: str,
     **options: Any,
 ) -> None:
-    """Print a net of the residual family as a Caffe prototxt: a PRESET, or what options say.
+    """Print a net of the residual family as a Caffe prototxt: a PRESET, or one given by options.
 
     \b
     resnet-proto gen resnet50 > resnet50.prototxt

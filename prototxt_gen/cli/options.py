@@ -14,12 +14,12 @@ from click.shell_completion import CompletionItem
 if TYPE_CHECKING:
     from prototxt_gen.graph.phase import State
 
-MOST_ELEMENTS = 2**31 - 1  #: of a blob, and so of each axis (blob.cpp)
+MOST_ELEMENTS = 2**31 - 1  #: in a blob, and so along each axis (blob.cpp)
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Numbers(click.ParamType):  # type: ignore[type-arg]
-    """Whole numbers with commas between them: ``3,4,6,3``."""
+    """Whole numbers separated by commas: ``3,4,6,3``."""
 
     name = "numbers"
 
@@ -32,12 +32,14 @@ class Numbers(click.ParamType):  # type: ignore[type-arg]
         items = [item.strip() for item in str(value).split(",")]
         for item in items:
             if not (item.isascii() and item.removeprefix("-").isdigit()) or len(item) > 20:
-                self.fail(f"{item!r} is no whole number; expected a form like 3,4,6,3", param, ctx)
+                self.fail(
+                    f"{item!r} is not a whole number; expected numbers such as 3,4,6,3", param, ctx
+                )
         return [int(item) for item in items]
 
 
 class Decimals(click.ParamType):  # type: ignore[type-arg]
-    """Numbers with commas between them: ``1,0.5``."""
+    """Numbers separated by commas: ``1,0.5``."""
 
     name = "numbers"
 
@@ -69,7 +71,7 @@ class NamedShape(click.ParamType):  # type: ignore[type-arg]
             return value
         name, found, numbers = str(value).rpartition("=")
         if not found or not name:
-            self.fail(f"{value!r} is no NAME=N,C,H,W", param, ctx)
+            self.fail(f"{value!r}: expected NAME=N,C,H,W", param, ctx)
         dims = tuple(Numbers().convert(numbers, param, ctx))
         if any(not 0 <= dim <= MOST_ELEMENTS for dim in dims):
             self.fail(f"{numbers}: expected 0 to {MOST_ELEMENTS}", param, ctx)
@@ -82,7 +84,7 @@ class Dialect(click.ParamType):  # type: ignore[type-arg]
     name = "dialect"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The name as it is, if there is such a dialect."""
+        """The name itself, if there is such a dialect."""
         from prototxt_gen.formats.dialects import DIALECTS
         from prototxt_gen.generate.checks import unknown
 
@@ -93,14 +95,14 @@ class Dialect(click.ParamType):  # type: ignore[type-arg]
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        """The dialects that begin so."""
+        """The dialects that begin with the text."""
         from prototxt_gen.formats.dialects import DIALECTS
 
         return [CompletionItem(name) for name in DIALECTS if name.startswith(incomplete)]
 
 
 def output_option(command: F) -> F:
-    """``-o FILE``: where to write; standard output where it is not given, or ``-``."""
+    """``-o FILE``: where to write; standard output if it is absent or ``-``."""
     return click.option(
         "-o",
         "--output",
@@ -112,7 +114,7 @@ def output_option(command: F) -> F:
 
 
 def dialect_option(command: F) -> F:
-    """``--dialect``: whose fields a prototxt may have."""
+    """``--dialect``: which Caffe's fields a prototxt may have."""
     return click.option(
         "--dialect",
         type=Dialect(),
@@ -122,7 +124,7 @@ def dialect_option(command: F) -> F:
 
 
 def plugin_option(command: F) -> F:
-    """``--plugin FILE``: layer types of the user's own; they are loaded before anything is read."""
+    """``--plugin FILE``: the user's own layer types, loaded before anything is read."""
 
     def load(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> None:
         from prototxt_gen.layers import load_layers
@@ -137,50 +139,54 @@ def plugin_option(command: F) -> F:
         callback=load,
         expose_value=False,
         is_eager=True,
-        help="Run a Python file that has layer types of your own; may be repeated.",
+        help="Load layer types of your own from a Python file; may be repeated.",
     )(command)
 
 
 def state_options(command: F) -> F:
-    """``--phase``, ``--stage`` and ``--level``: what the rules of layers are held against."""
+    """``--phase``, ``--stage`` and ``--level``: the state that the rules of layers apply to."""
     level = click.option(
-        "--level", type=int, default=0, metavar="N", help="The level. [default: 0]"
+        "--level", type=int, default=0, metavar="N", help="The level of the net. [default: 0]"
     )
     stage = click.option(
-        "--stage", "stages", multiple=True, metavar="NAME", help="A stage; may be repeated."
+        "--stage",
+        "stages",
+        multiple=True,
+        metavar="NAME",
+        help="A stage of the net; may be repeated.",
     )
     phase = click.option(
         "--phase",
         type=click.Choice(["TEST", "TRAIN"], case_sensitive=False),
         default="TEST",
-        help="The phase. [default: TEST]",
+        help="The phase of the net. [default: TEST]",
     )
     return phase(stage(level(command)))
 
 
 def state_from(phase: str, stages: tuple[str, ...], level: int) -> State:
-    """What these three options say."""
+    """The state that these three options give."""
     from prototxt_gen.graph.phase import State
 
     return State("TRAIN" if phase == "TRAIN" else "TEST", frozenset(stages), level)
 
 
 def input_shape_option(command: F) -> F:
-    """``--input-shape NAME=N,C,H,W``: a shape in place of the net's."""
+    """``--input-shape NAME=N,C,H,W``: a shape that replaces the net's."""
     return click.option(
         "--input-shape",
         "input_shapes",
         type=NamedShape(),
         multiple=True,
         metavar="NAME=N,C,H,W",
-        help="The shape of an input, in place of the net's own; may be repeated.",
+        help="The shape of an input, instead of the net's own; may be repeated.",
     )(command)
 
 
 def need_own_files(inputs: Iterable[str | None], outputs: Iterable[str | None]) -> None:
-    """Raise UsageError where an output would overwrite an input or another output.
+    """Raise UsageError if an output would overwrite an input or another output.
 
-    None and ``-`` are no files; devices, pipes and folders may be named twice.
+    None and ``-`` are not files; devices, pipes and folders may be named twice.
     """
     taken = {_file(path): "an input" for path in inputs}
     taken.pop(None, None)
@@ -194,7 +200,7 @@ def need_own_files(inputs: Iterable[str | None], outputs: Iterable[str | None]) 
 
 
 def _file(path: str | None) -> Hashable:
-    """The same for two paths of one file; None for what is no file."""
+    """An identity that two paths of one file share; None for anything else."""
     if path is None or path == "-":
         return None
     try:

@@ -1,4 +1,4 @@
-"""What commands print: plain lines in a pipe, the line at fault and colours on a terminal."""
+"""What commands print: plain lines in a pipe; colours and source lines on a terminal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _COLOURS = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severit
 
 
 def print_error(message: str) -> None:
-    """One line on stderr about why the command could not do its work."""
+    """One line on stderr: why the command failed."""
     if sys.stderr.isatty():
         _print_rich([_styled(("error", "bold red"), (": " + message, ""))], sys.stderr)
     else:
@@ -27,7 +27,7 @@ def print_error(message: str) -> None:
 
 
 def print_report(diagnostics: Iterable[Diagnostic], source: Source | None, stream: TextIO) -> None:
-    """Each diagnostic with its place; on a terminal also the line that it is about."""
+    """Each diagnostic with its place; on a terminal also the source line."""
     if stream.isatty():
         _print_rich((_pretty(diagnostic, source) for diagnostic in diagnostics), stream)
         return
@@ -38,7 +38,7 @@ def print_report(diagnostics: Iterable[Diagnostic], source: Source | None, strea
 def print_table(
     heads: Sequence[str], rows: Sequence[Sequence[str]], numbers: Collection[int] = ()
 ) -> None:
-    """A table on stdout; the columns of ``numbers`` are set to the right."""
+    """A table on stdout; the columns of ``numbers`` are right-aligned."""
     clean = [[_printable(cell, sys.stdout) for cell in row] for row in rows]
     if sys.stdout.isatty():
         _print_rich_table(heads, clean, numbers)
@@ -53,7 +53,7 @@ def print_table(
 
 
 def print_changes(changes: Iterable[Change]) -> None:
-    """On stderr what became of layers: a line for each, and one for all that were folded."""
+    """The changes to layers on stderr: a line for each, and one for all folded layers."""
     folded = 0
     for change in changes:
         if change.what.startswith("folded into"):
@@ -62,12 +62,12 @@ def print_changes(changes: Iterable[Change]) -> None:
         layer = f"{change.layer} ({change.type})" if change.type else change.layer
         print(f"{layer}: {change.what}", file=sys.stderr)
     if folded:
-        print(f"{folded} layers folded into the weights in front of them", file=sys.stderr)
+        print(f"{folded} layers folded into the weights before them", file=sys.stderr)
 
 
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Callable[[str], None]]:
-    """A bar on a terminal, else a line for each step; the function tells of one step."""
+    """A progress bar on a terminal, else a line for each step; call the result at each step."""
     if not sys.stderr.isatty():
         yield lambda text: print(text, file=sys.stderr)
         return
@@ -103,7 +103,7 @@ def _print_rich_table(
 
 
 def _printable(line: str, stream: TextIO) -> str:
-    """The line as the stream's encoding can hold it, without control characters."""
+    """The line as the stream's encoding can represent it, without control characters."""
     clean = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
     encoding = stream.encoding or "utf-8"
     return clean.encode(encoding, "backslashreplace").decode(encoding)
@@ -131,7 +131,7 @@ def _pretty(diagnostic: Diagnostic, source: Source | None) -> Text:
         shown = source.line(line).replace("\t", " ")
         last = source.position(max(diagnostic.span.end, diagnostic.span.start + 1))
         width = last[1] - column if last[0] == line else len(shown) - column + 1
-        # A long line is cut to what stands around the place.
+        # A long line is cut to the text around the place.
         start = max(0, column - 40)
         shown = shown[start : start + 100]
         width = max(1, min(width, len(shown) - (column - 1 - start)))

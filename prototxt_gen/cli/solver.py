@@ -10,7 +10,7 @@ from prototxt_gen.cli.options import output_option, write_output
 from prototxt_gen.cli.spec_options import spec_from, spec_options
 
 
-@click.command("solver", short_help="Print the solver that trains such a net.")
+@click.command("solver", short_help="Print the solver that trains a generated net.")
 @spec_options
 @click.option(
     "--net",
@@ -22,19 +22,19 @@ from prototxt_gen.cli.spec_options import spec_from, spec_options
     "--policy",
     type=click.Choice(["steps", "poly"]),
     default="steps",
-    help="How the learning rate falls: in the paper's steps, or linearly. [default: steps]",
+    help="How the learning rate falls: in the steps of the paper, or linearly. [default: steps]",
 )
 @click.option(
     "--batch-size",
     type=click.IntRange(1, 2**31 - 1),
     metavar="N",
-    help="Images to a step, in several parts if need be. [default: 256, of CIFAR 128]",
+    help="Images per iteration, split by iter_size if needed. [default: 256; for CIFAR 128]",
 )
 @click.option(
     "--max-iter",
     type=click.IntRange(1, 2**31 - 1),
     metavar="N",
-    help="Steps; those of the learning rate move in proportion. [default: the paper's]",
+    help="Iterations; the learning rate steps scale with them. [default: those of the paper]",
 )
 @output_option
 def command(

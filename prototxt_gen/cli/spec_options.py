@@ -1,4 +1,4 @@
-"""What says which net is meant: a preset, a spec file, options; for several commands."""
+"""How commands are told which net is meant: by a preset, a spec file, or options."""
 
 from __future__ import annotations
 
@@ -27,65 +27,105 @@ def _choice(values: Sequence[str]) -> click.Choice[str]:
 
 #: The keys of a spec as options: type, metavar, help.
 OPTIONS: tuple[tuple[str, Any, str | None, str], ...] = (
-    ("depth", int, "N", "18, 34, 50, 101, 152, 200 or 269; with --stem cifar 2 + 6n or 2 + 9n."),
-    ("stages", Numbers(), "N,N,...", "Blocks of each stage, such as 3,4,6,3, for any other net."),
-    ("block", _choice(list(forms.BLOCKS)), None, "What a stage is made of. [default: bottleneck]"),
-    ("width", int, "N", "Channels of the first stage. [default: 64, with --stem cifar 16]"),
-    ("width-factor", int, "N", "Times that in all stages (Wide ResNet). [default: 1]"),
+    ("depth", int, "N", "18, 34, 50, 101, 152, 200 or 269; with --stem cifar, 2 + 6n or 2 + 9n."),
+    ("stages", Numbers(), "N,N,...", "Blocks in each stage, such as 3,4,6,3, for any other net."),
+    (
+        "block",
+        _choice(list(forms.BLOCKS)),
+        None,
+        "The block that stages consist of. [default: bottleneck]",
+    ),
+    ("width", int, "N", "Channels of the first stage. [default: 64; with --stem cifar 16]"),
+    ("width-factor", int, "N", "Multiplies the width of all stages (Wide ResNet). [default: 1]"),
     ("stem-width", int, "N", "Channels of the stem. [default: as --width]"),
     ("cardinality", int, "N", "Groups of the 3x3 convolutions (ResNeXt). [default: 1]"),
-    ("base-width", int, "N", "Channels of a group where the width is 64. [default: they share it]"),
+    (
+        "base-width",
+        int,
+        "N",
+        "Channels per group at a width of 64 (ResNeXt). [default: width / cardinality]",
+    ),
     (
         "shortcut",
         _choice(forms.SHORTCUTS),
         None,
-        "Where the shape changes: A zeros, B a 1x1 convolution, avgpool one behind a mean; "
-        "C a convolution everywhere. [default: B]",
+        "If the shape changes: A zeros, B a 1x1 convolution, avgpool one after average pooling; "
+        "C a convolution always. [default: B]",
     ),
     (
         "stride-at",
         _choice(forms.STRIDES),
         None,
-        "The convolution of a bottleneck with the stride: MSRA's 1x1, torchvision's 3x3. "
+        "Which convolution of a bottleneck has the stride: 1x1 in MSRA's, 3x3 in torchvision's. "
         "[default: 1x1]",
     ),
-    ("stem", _choice(forms.STEMS), None, "7x7 and a pool, three 3x3 and a pool, or one 3x3."),
+    (
+        "stem",
+        _choice(forms.STEMS),
+        None,
+        "7x7 and a pooling, three 3x3 and a pooling, or one 3x3. [default: 7x7]",
+    ),
     (
         "pool",
         _choice(forms.POOLS),
         None,
-        "The stem's pool: MSRA's without pad, rounded up, or torchvision's with pad 1, rounded "
-        "down. [default: ceil]",
+        "The stem's pooling: ceil has no pad and rounds up (MSRA), floor has pad 1 and rounds "
+        "down (torchvision). [default: ceil]",
     ),
-    ("bias", _choice(forms.BIASES), None, "What convolutions have a bias. [default: none]"),
-    ("se", int, "RATIO", "Squeeze-and-excitation, such as 16. [default: none]"),
-    ("dropout", float, "RATIO", "Dropout inside of blocks. [default: none]"),
-    ("output-stride", int, "N", "8 or 16: dilation in place of further strides."),
-    ("eltwise", _choice(forms.ELTWISE), None, "How shortcut and branch are joined."),
-    ("coeff", Decimals(), "A,B", "Factors of shortcut and branch, for SUM."),
-    ("naming", _choice(forms.NAMINGS), None, "Names of layers. [default: msra]"),
+    (
+        "bias",
+        _choice(forms.BIASES),
+        None,
+        "Which convolutions have a bias. [default: none; with --depth 50 conv1]",
+    ),
+    ("se", int, "RATIO", "The reduction of squeeze-and-excitation, such as 16. [default: none]"),
+    ("dropout", float, "RATIO", "The ratio of dropout inside blocks. [default: none]"),
+    ("output-stride", int, "N", "8 or 16: dilation instead of further strides. [default: none]"),
+    (
+        "eltwise",
+        _choice(forms.ELTWISE),
+        None,
+        "How the shortcut and the branch are joined. [default: SUM]",
+    ),
+    (
+        "coeff",
+        Decimals(),
+        "A,B",
+        "Factors of the shortcut and the branch, for SUM. [default: none]",
+    ),
+    ("naming", _choice(forms.NAMINGS), None, "The names of layers. [default: msra]"),
     ("phase", _choice(forms.PHASES), None, "For inference or for training. [default: deploy]"),
-    ("train-batch", int, "N", "Training images in memory at once. [default: 32, of CIFAR 128]"),
-    ("dialect", _choice(forms.DIALECTS), None, "Which Caffe is to read it. [default: bvlc]"),
-    ("classes", int, "N", "Classes to tell apart. [default: 1000, with --stem cifar 10]"),
-    ("input-shape", Numbers(), "N,C,H,W", "Shape of the input. [default: 1,3,224,224]"),
+    (
+        "train-batch",
+        int,
+        "N",
+        "The batch size of the training data layer. [default: 32; for CIFAR 128]",
+    ),
+    ("dialect", _choice(forms.DIALECTS), None, "Which Caffe will read the file. [default: bvlc]"),
+    ("classes", int, "N", "Number of classes. [default: 1000; with --stem cifar 10]"),
+    (
+        "input-shape",
+        Numbers(),
+        "N,C,H,W",
+        "Shape of the input. [default: 1,3,224,224; with --stem cifar 1,3,32,32]",
+    ),
     ("name", str, "TEXT", "The net's name. [default: family and depth]"),
 )
 FLAGS = (
-    ("folded", "Without BatchNorm and Scale, for weights that they are folded into."),
-    ("global-pool", "Make the last pooling global, whatever the size of the input."),
+    ("folded", "Omit BatchNorm and Scale, for weights that they have been folded into."),
+    ("global-pool", "Make the last pooling global, for inputs of any size."),
 )
 
 
 class PresetName(click.ParamType):  # type: ignore[type-arg]
-    """The name of a preset, which the table of presets judges."""
+    """The name of a preset; the table of presets checks it."""
 
     name = "preset"
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        """The presets that begin so."""
+        """The presets that begin with the text."""
         from prototxt_gen.generate.zoo import PRESETS
 
         return [CompletionItem(name) for name in PRESETS if name.startswith(incomplete)]
@@ -101,16 +141,16 @@ def spec_options(command: F) -> F:
         "--spec",
         type=click.Path(dir_okay=False),
         metavar="FILE",
-        help="Read these options from YAML or JSON, with _ for -; options given here go first.",
+        help="Read these options from YAML or JSON, with _ for -; options given here override it.",
     )(command)
     return click.argument("preset", required=False, type=PresetName())(command)
 
 
 def spec_from(preset: str | None, spec: str | None, options: dict[str, Any]) -> Spec:
-    """The spec that they say together: options go before the file, and that before the preset.
+    """The spec that they give together: options override the file, and that the preset.
 
-    Raises SpecError, with the place in the file where that is to blame, and UsageError
-    where nothing is said.
+    Raises SpecError, with the place in the file if the file is to blame, and UsageError
+    if none of them is given.
     """
     given = {name: value for name, value in options.items() if value is not None}
     keys: dict[str, Any] = {}
@@ -125,10 +165,10 @@ def spec_from(preset: str | None, spec: str | None, options: dict[str, Any]) -> 
         file = read_spec(Path(spec))
     asked = {**(file.values if file else {}), **given}
     if preset is not None and "depth" in asked:
-        raise click.UsageError(f"the preset {preset} has its depth; give one of the two")
+        raise click.UsageError(f"the preset {preset} determines the depth; give one of the two")
     if preset is None and spec is None and not {"depth", "stages"} & given.keys():
         raise click.UsageError(
-            "say which net: a preset, --depth, --stages or --spec; for instance: "
+            "no net is given; expected a preset, --depth, --stages or --spec, for instance "
             "resnet50, or --depth 50"
         )
     from prototxt_gen.generate.spec import Spec

@@ -1,7 +1,7 @@
-"""Standard streams that are closed, or whose reader has gone.
+"""Standard streams that are closed, or whose reader is gone.
 
-Output that nobody reads any more is no error: ``gen --list | head -1`` is answered with 0.
-A stream that was closed before we began is one, as soon as it is needed.
+Output that is no longer read is not an error: ``gen --list | head -1`` exits with 0.
+A stream that was closed before we started is an error as soon as it is needed.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ _NAMES = ("standard input", "standard output", "standard error")
 
 
 def make_usable() -> None:
-    """Give this process three streams that can be relied on, whatever it was started with.
+    """Give this process three usable streams, whatever it was started with.
 
-    A closed input or output raises an OSError with its name when it is used; a stderr that
-    is closed, or whose reader has gone, takes all and keeps nothing: messages that nobody
-    reads stop no work.
+    A closed input or output raises an OSError with its name when it is used. A stderr that
+    is closed, or whose reader is gone, discards everything written to it, so that unread
+    messages do not stop the work.
     """
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            # A file opened later would get this number, and with it what libraries print.
+            # A file opened later would get this number, and with it the output of libraries.
             os.open(os.devnull, os.O_RDWR)
     if sys.stdin is None:
         sys.stdin = io.TextIOWrapper(io.BufferedReader(_Closed(0)))
@@ -41,7 +41,7 @@ def make_usable() -> None:
 
 
 def drop_output() -> None:
-    """Let what standard output still holds go nowhere, so that no exit trips over it."""
+    """Discard what standard output still holds, so that the exit does not fail on it."""
     nowhere = io.TextIOWrapper(io.FileIO(os.devnull, "w"))  # as long as this process lives
     try:
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
@@ -51,7 +51,7 @@ def drop_output() -> None:
 
 
 class _Closed(io.RawIOBase):
-    """A stream that was closed before this process began."""
+    """A stream that was closed before this process started."""
 
     def __init__(self, number: int) -> None:
         self._number = number
@@ -73,7 +73,7 @@ class _Closed(io.RawIOBase):
 
 
 class _Forgetful(io.FileIO):
-    """A file that goes on to nowhere when its reader has gone."""
+    """A file that discards what is written once its reader is gone."""
 
     def write(self, data: bytes) -> int:  # type: ignore[override]
         try:

@@ -1,4 +1,4 @@
-"""``resnet-proto summary``: what a net is made of, and what it costs."""
+"""``resnet-proto summary``: the layers of a net, and its cost."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from prototxt_gen.summary import Row, Summary
 
 _HEADS = ("layer", "type", "bottoms", "tops", "shape", "parameters", "multiply-adds")
 _LETTERS = "kMGTPEZY"
-_NUMBERS = (5, 6)  #: the columns that are set to the right
+_NUMBERS = (5, 6)  #: the right-aligned columns
 
 
 @click.command("summary", short_help="Print a net's layers, shapes, parameters and cost.")
@@ -42,11 +42,11 @@ def command(
     dialect: str | None,
     as_json: bool,
 ) -> int:
-    """Print a net layer by layer: shapes of tops, parameters, multiply-adds, and their sums.
+    """Print a net layer by layer: shapes of tops, parameters, multiply-adds, and the totals.
 
-    Parameters are what training changes; the statistics of BatchNorm are counted apart. A
-    multiply-add is a weight times a value, of convolutions, inner products and recurrent
-    layers. What cannot be known is shown as ? with the reason.
+    Parameters are what training changes; the statistics of BatchNorm are counted separately.
+    A multiply-add is a weight times a value, in convolutions, inner products and recurrent
+    layers. Anything that cannot be known is shown as ? with the reason.
     """
     from prototxt_gen import api
 
@@ -68,7 +68,7 @@ def command(
 
 def _print(summary: Summary) -> None:
     print_table(_HEADS, [_cells(row) for row in summary.rows], _NUMBERS)
-    more = "" if summary.complete else " at least; ? is not known"
+    more = "" if summary.complete else " at least, without the unknown layers"
     print(
         f"\n{summary.name or 'net'}: {len(summary.rows)} layers, "
         f"{summary.parameters:,} parameters, {summary.statistics:,} statistics, "
@@ -93,7 +93,7 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def _shapes(shapes: Sequence[Shape | None]) -> str:
-    """The shape of the tops, once where all have the same."""
+    """The shape of the tops, given once if all have the same."""
     shown = ["?" if shape is None else show(shape) for shape in shapes]
     return shown[0] if len(set(shown)) == 1 else ", ".join(shown)
 
@@ -105,7 +105,7 @@ def _number(value: int | None, *, known: bool) -> str:
 
 
 def _are_multiplied(row: Row) -> bool:
-    """Whether it is known how often; vectors, such as a Scale has, are not counted."""
+    """Whether the multiply-adds are known; vectors, such as those of Scale, do not count."""
     matrices = any(len(shape) > 1 for shape in row.weights or ())
     return _are_known(row.weights) and (not matrices or _are_known(row.shapes))
 
@@ -115,7 +115,7 @@ def _are_known(shapes: Sequence[Shape | None] | None) -> bool:
 
 
 def _scaled(value: int) -> str:
-    """A number in thousands, millions and so on: ``3.86 G``; ``12 `` where it is small."""
+    """A number in thousands, millions and so on: ``3.86 G``; ``12 `` if it is small."""
     if value < 1000:
         return f"{value} "
     power = min((len(str(value)) - 1) // 3, len(_LETTERS))

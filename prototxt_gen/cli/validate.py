@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     "--unknown-types",
     type=click.Choice(["error", "warning", "ignore"]),
     default="warning",
-    help="What a layer type is that no known Caffe has. [default: warning]",
+    help="How to report a layer type that no known Caffe has. [default: warning]",
 )
 def command(files: tuple[str, ...], dialect: str | None, unknown_types: UnknownTypes) -> int:
     """Report everything that Caffe would refuse in nets and solvers; - reads standard input.
 
-    Errors of syntax, fields that no Caffe knows, layers that do not fit together, shapes.
+    That is syntax errors, fields that no Caffe knows, layers and shapes that do not fit.
     Exit code 0: Caffe would load every file. 1: it would not. 2: a file cannot be read.
     """
     from prototxt_gen import api

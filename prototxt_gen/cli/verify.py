@@ -1,4 +1,4 @@
-"""``resnet-proto verify``: whether a model computes what a net computes."""
+"""``resnet-proto verify``: check that a model computes what a net computes."""
 
 from __future__ import annotations
 
@@ -28,10 +28,14 @@ if TYPE_CHECKING:
     "given",
     multiple=True,
     metavar="[NAME=]FILE",
-    help="Values of an input: .npy, .npz or an image. [default: seeded]",
+    help="Values of an input: .npy, .npz or an image. [default: random]",
 )
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=0, metavar="N", help="Of the values. [default: 0]"
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="The seed of random inputs. [default: 0]",
 )
 @click.option(
     "--against",
@@ -43,23 +47,25 @@ if TYPE_CHECKING:
     "--provider",
     default="CPUExecutionProvider",
     metavar="NAME",
-    help="Where onnxruntime computes, such as CUDAExecutionProvider.",
+    help="The execution provider of onnxruntime, such as CUDAExecutionProvider.",
 )
 @click.option(
     "--outputs",
     metavar="BLOB,...",
-    help="The blobs that the model gives. [default: the net's outputs]",
+    help="The --outputs that the model was converted with. [default: the net's outputs]",
 )
 @click.option(
     "--losses",
     type=click.Choice(["auto", "keep", "head", "drop"]),
     default="auto",
-    help="What the conversion made of losses. [default: auto]",
+    help="The --losses that the model was converted with. [default: auto]",
 )
 @state_options
 @dialect_option
 @plugin_option
-@click.option("--all", "show_all", is_flag=True, help="Show every blob, not only what differs.")
+@click.option(
+    "--all", "show_all", is_flag=True, help="Show every blob, not only those that differ."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     net: str,
@@ -78,10 +84,10 @@ def command(
     show_all: bool,
     as_json: bool,
 ) -> int:
-    """Compare what a net (NET, WEIGHTS) computes, layer by layer, with what MODEL does.
+    """Compare what a net (NET, WEIGHTS) computes, layer by layer, with what MODEL computes.
 
-    The net is computed by numpy. The first blob that differs is named, with its layer.
-    Exit code 0: all agree. 1: one does not. 2: they cannot be compared.
+    The net is computed with numpy. The first blob that differs is named, with its layer.
+    Exit code 0: all blobs agree. 1: one differs. 2: they cannot be compared.
     """
     from prototxt_gen import api
     from prototxt_gen import verify as proof
@@ -90,7 +96,9 @@ def command(
     inputs = _inputs(graph, given)
     if against == "onnx":
         if model is None:
-            raise click.UsageError("give the MODEL to compare with, or --against opencv")
+            raise click.UsageError(
+                "there is no MODEL; give one to compare with, or --against opencv"
+            )
         names = outputs.split(",") if outputs else ()
         verdict = proof.verify(
             graph,
@@ -111,7 +119,7 @@ def command(
 
 
 def print_verdict(verdict: Verdict, *, show_all: bool = False) -> None:
-    """The blobs that differ, or all, as a table, and the verdict in a line."""
+    """Print the blobs that differ, or all, as a table, and the verdict in a line."""
     shown = [c for c in verdict.comparisons if show_all or not c.agrees]
     if shown:
         heads = ("blob", "layer", "shape", "absolute", "relative", "cosine", "")
@@ -169,7 +177,7 @@ def _against(
 
 
 def _inputs(graph: Any, given: tuple[str, ...]) -> dict[str, Any] | None:
-    """The values of the files that were given; None where there are none."""
+    """The values in the given files; None if no file is given."""
     if not given:
         return None
     import numpy as np
@@ -180,7 +188,9 @@ def _inputs(graph: Any, given: tuple[str, ...]) -> dict[str, Any] | None:
         name, equals, path = item.rpartition("=")
         if not equals:
             if len(names) != 1:
-                raise click.UsageError(f"say for which input: {', '.join(names)}=FILE")
+                raise click.UsageError(
+                    f"--input {item}: expected one of {', '.join(f'{n}=FILE' for n in names)}"
+                )
             name = names[0]
         if name not in names:
             raise click.UsageError(f"the net has no input {name!r}; it has {', '.join(names)}")
@@ -192,7 +202,7 @@ def _inputs(graph: Any, given: tuple[str, ...]) -> dict[str, Any] | None:
             values = np.load(path)
             found.update(dict(values) if suffix == ".npz" else {name: values})
         except (ValueError, EOFError, BadZipFile) as error:
-            raise VerificationError(f"{path}: is no {suffix[1:]} file of numbers") from error
+            raise VerificationError(f"{path}: is not a {suffix} file of numbers") from error
     return found
 
 
@@ -214,12 +224,12 @@ def _image(graph: Any, name: str, path: str) -> Any:
     }
     shape = shapes.get(name) or ()
     if len(shape) != 4 or shape[1] != 3:
-        raise VerificationError(f"the input {name!r} is {show(shape)}, and takes no image")
+        raise VerificationError(f"the input {name!r} is {show(shape)}, which an image does not fit")
     height, width = (dim or 1 for dim in shape[2:])
     try:
         with Image.open(path) as image:
             pixels = np.asarray(image.convert("RGB").resize((width, height)), np.float32)
     except UnidentifiedImageError:
-        raise VerificationError(f"{path}: is no image, .npy or .npz") from None
+        raise VerificationError(f"{path}: is not an image, .npy or .npz file") from None
     values = pixels[:, :, ::-1].transpose(2, 0, 1)[None]
     return np.ascontiguousarray(np.repeat(values, shape[0] or 1, axis=0))

@@ -1,4 +1,4 @@
-"""``resnet-proto weights``: make, show, compare, copy weights, and other forms of files."""
+"""``resnet-proto weights``: make, show, compare, copy and convert weights."""
 
 from __future__ import annotations
 
@@ -30,16 +30,18 @@ def command() -> None:
     """Make, show, compare, copy and convert the weights of Caffe nets."""
 
 
-@command.command("init", short_help="Make weights as the fillers of a net say.")
+@command.command("init", short_help="Make weights by the fillers of a net.")
 @plugin_option
 @click.argument("net", metavar="NET")
 @click.option(
     "--how",
     type=click.Choice(["fillers", "zeros", "random"]),
     default="fillers",
-    help="[default: fillers]",
+    help="By the net's fillers, as zeros, or at random. [default: fillers]",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, metavar="N", help="[default: 0]")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, metavar="N", help="The seed. [default: 0]"
+)
 @input_shape_option
 @dialect_option
 @click.option("-o", "--output", required=True, metavar="FILE", help="The caffemodel to write.")
@@ -65,26 +67,28 @@ def init(
 
 
 def _save(graph: Graph, weights: Mapping[str, Any], output: str) -> None:
-    """Write a caffemodel, and say where it needs a dialect to be read alone."""
+    """Write a caffemodel, and say so if it needs a dialect to be read alone."""
     from prototxt_gen import weights as tools
 
     if not tools.save(graph, weights, output):
         print(
-            f"{output}: other Caffes read this net differently; to read the file alone needs "
-            f"--dialect {graph.dialect}",
+            f"{output}: other Caffes read this net differently; give --dialect {graph.dialect} "
+            "to read the file without a prototxt",
             file=sys.stderr,
         )
 
 
 def _need_caffemodel(output: str) -> None:
-    """Refuse a name that promises another form of file."""
+    """Refuse a name that suggests another file format."""
     suffix = Path(output).suffix.lower()
     if suffix in _OTHER_FORMS:
-        raise click.UsageError(f"{output}: a caffemodel is written; its name cannot end {suffix}")
+        raise click.UsageError(
+            f"{output}: the file is a caffemodel; its name cannot end in {suffix}"
+        )
 
 
 def _say_zeros(graph: Graph, made: Mapping[str, Any]) -> None:
-    """Say on stderr which weights are zeros that a person may not expect."""
+    """Say on stderr which weights are zeros, where the user may not expect it."""
     zero, statistics = [], False
     for node in graph.nodes:
         blobs = made.get(node.name, ())
@@ -96,14 +100,14 @@ def _say_zeros(graph: Graph, made: Mapping[str, Any]) -> None:
     if zero:
         some = ", ".join(zero[:3]) + (", …" if len(zero) > 3 else "")
         print(
-            f"no filler, hence zeros as in Caffe: {len(zero)} layers ({some}); "
-            "--how random gives numbers to compare with",
+            f"no filler, so zeros as in Caffe: {len(zero)} layers ({some}); "
+            "--how random makes weights to compare results with",
             file=sys.stderr,
         )
     if statistics:
         print(
-            "BatchNorm's statistics are zeros, as in Caffe before training, and the net's outputs "
-            "mean nothing yet; --how random gives numbers to compare with",
+            "the statistics of BatchNorm are zeros, as in Caffe before training, so the outputs "
+            "mean nothing yet; --how random makes weights to compare results with",
             file=sys.stderr,
         )
 
@@ -114,7 +118,7 @@ def _say_zeros(graph: Graph, made: Mapping[str, Any]) -> None:
 def show_weights(model: str, as_json: bool) -> int:
     """List the weights of a caffemodel: shapes, extremes, mean, deviation, NaN and infinity.
 
-    Exit code 1 where a number is not finite.
+    Exit code 1: a number is not finite.
     """
     from prototxt_gen import weights as tools
     from prototxt_gen.layers.parts.shapes import show
@@ -146,7 +150,9 @@ def show_weights(model: str, as_json: bool) -> int:
 @click.argument("model", metavar="MODEL")
 @click.argument("net", required=False, metavar="[NET]")
 @dialect_option
-@click.option("-o", "--output", required=True, metavar="FILE", help=".npz or .safetensors")
+@click.option(
+    "-o", "--output", required=True, metavar="FILE", help="The .npz or .safetensors file to write."
+)
 def export(model: str, net: str | None, dialect: str | None, output: str) -> None:
     """Write the weights of a caffemodel by names such as conv1/weight."""
     from prototxt_gen import api
@@ -164,13 +170,13 @@ def export(model: str, net: str | None, dialect: str | None, output: str) -> Non
 
 
 def _of_the_net(graph: Graph, stored: Mapping[str, Any], model: str) -> dict[str, Any]:
-    """The weights of the layers that a net has; the others are said on stderr."""
+    """The weights of the layers that a net has; the others are listed on stderr."""
     names = {node.name for node in graph.nodes}
     if not names.intersection(stored):
         raise click.UsageError(f"{model}: none of its layers is in the net")
     for name in stored:
         if name not in names:
-            print(f"left out, as the net has no such layer: {name}", file=sys.stderr)
+            print(f"left out, since the net has no such layer: {name}", file=sys.stderr)
     return {name: blobs for name, blobs in stored.items() if name in names}
 
 
@@ -192,15 +198,21 @@ def import_(arrays: str, net: str, dialect: str | None, output: str) -> None:
     _save(graph, tools.nested(graph, read_arrays(arrays)), output)
 
 
-@command.command("copy", short_help="Take weights over into another net, by name and shape.")
+@command.command("copy", short_help="Copy weights to another net, by name and shape.")
 @plugin_option
 @click.argument("model", metavar="MODEL")
 @click.argument("net", metavar="NET")
-@click.option("--map", "names", multiple=True, metavar="OLD=NEW", help="A layer's other name.")
+@click.option(
+    "--map",
+    "names",
+    multiple=True,
+    metavar="OLD=NEW",
+    help="A layer that has another name in the net; may be repeated.",
+)
 @dialect_option
 @click.option("-o", "--output", required=True, metavar="FILE", help="The caffemodel to write.")
 def copy(model: str, net: str, names: tuple[str, ...], dialect: str | None, output: str) -> None:
-    """Write a caffemodel for a net with the weights of another, as far as they match."""
+    """Write a caffemodel for a net with the matching weights of another net."""
     from prototxt_gen import api
     from prototxt_gen import weights as tools
 
@@ -214,27 +226,29 @@ def copy(model: str, net: str, names: tuple[str, ...], dialect: str | None, outp
     rows = [(c.layer, c.source or "", c.what) for c in report]
     print_table(("layer", "from", ""), rows)
     if not found:
-        raise click.UsageError(f"{model}: no layer matches one of the net; nothing is written")
+        raise click.UsageError(
+            f"{model}: none of its layers matches one of the net; nothing is written"
+        )
     _save(graph, found, output)
     matched = sum(c.what == "matched" for c in report)
     print(f"{output}: {matched} of {len(report)} layers matched", file=sys.stderr)
 
 
 def _pairs(names: Sequence[str]) -> dict[str, str]:
-    """What ``--map`` says, old name to new name."""
+    """The pairs of ``--map``, old name to new name."""
     pairs: dict[str, str] = {}
     for item in names:
         old, equals, new = item.partition("=")
         if not (old and equals and new):
             raise click.UsageError(f"--map {item}: expected OLD=NEW")
         if old in pairs or new in pairs.values():
-            raise click.UsageError(f"--map {item}: {old!r} or {new!r} is in two of them")
+            raise click.UsageError(f"--map {item}: {old!r} or {new!r} is given twice")
         pairs[old] = new
     return pairs
 
 
 def _need_layers(pairs: Mapping[str, str], stored: Mapping[str, Any], graph: Graph) -> None:
-    """Refuse a ``--map`` of a layer that the file or the net lacks."""
+    """Refuse a ``--map`` of a layer that the file or the net does not have."""
     names = {node.name for node in graph.nodes}
     for old, new in pairs.items():
         if old not in stored:
@@ -247,7 +261,7 @@ def _need_layers(pairs: Mapping[str, str], stored: Mapping[str, Any], graph: Gra
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
 def diff(first: str, second: str) -> int:
-    """Say where the weights of two caffemodels differ. Exit code 1 where they do."""
+    """Show where the weights of two caffemodels differ. Exit code 1: they differ."""
     from prototxt_gen import weights as tools
 
     found = tools.difference(tools.stored(first), tools.stored(second))

@@ -1,8 +1,8 @@
-"""A folder of nets converted one by one, in several processes, to be gone on with at any time.
+"""A folder of nets, converted one by one in several processes; can be resumed at any time.
 
-A manifest beside the models says what each was made from. A net whose files and options
-are still the same is left alone, whether it was converted or refused. One bad net never
-stops the rest.
+A manifest next to the models records what each was made from. A net whose files and options
+have not changed is skipped, whether it was converted or refused. A net that fails never
+stops the others.
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ from prototxt_gen.formats.reader import guess_message, read_text
 from prototxt_gen.graph.phase import State
 
 CONVERTED, SAME, FAILED = "converted", "up to date", "failed"
-EARLIER = "; the model there is of an earlier net"
+EARLIER = "; the existing model is from an earlier net"
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A net, its weights if there are any, and the model to make; by paths.
+    """The paths of a net, of its weights if there are any, and of the model to make.
 
-    ``beside`` is how many caffemodels are beside a net of which none is known to be its own.
+    ``beside`` is the number of caffemodels in the folder of a net if none of them is known
+    to belong to it.
     """
 
     name: str
@@ -55,7 +56,7 @@ class Way:
 
     @property
     def mark(self) -> str:
-        """The same text for the same way."""
+        """A text that is the same for equal ways."""
         state = [self.state.phase, sorted(self.state.stages), self.state.level]
         rest = [self.dialect, self.verify, self.external_data]
         return json.dumps([dict(self.options), state, rest], sort_keys=True)
@@ -63,9 +64,9 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a net, and why where it failed; ``known`` from the manifest.
+    """The result for a net, and why it failed if it did; ``known`` from the manifest.
 
-    What is ``lasting`` would end the same if it was tried again; a full disk is not.
+    A ``lasting`` result would be the same if tried again; a failure by a full disk is not.
     """
 
     name: str
@@ -78,8 +79,8 @@ class Outcome:
 def find(folder: Path, out: Path) -> Iterator[Job]:
     """The nets of a folder, each with the caffemodel that belongs to it.
 
-    That is the one of the same name, or the only one in the same folder. A caffemodel that
-    is alone in its folder is converted alone.
+    That is the one of the same name, or the only one in the same folder. A single caffemodel
+    in a folder without nets is converted alone.
     """
     made = Path(os.path.realpath(out))
     inner = made if Path(os.path.realpath(folder)) in made.parents else None
@@ -99,14 +100,14 @@ def find(folder: Path, out: Path) -> Iterator[Job]:
 
 
 def _files(folder: Path, pattern: str, but: Path | None) -> Iterator[Path]:
-    """The files of a folder and of those in it, but one of them."""
+    """The files of a folder and its subfolders, except those below ``but``."""
     for path in sorted(folder.rglob(pattern)):
         if _is_file(path) and not (but and path.parent.resolve().is_relative_to(but)):
             yield path
 
 
 def _is_file(path: Path) -> bool:
-    """Whether it is a file, or may be one: what cannot be looked at fails later."""
+    """Whether it is a file, or may be one: one that cannot be examined fails later."""
     try:
         return stat.S_ISREG(path.stat().st_mode)
     except FileNotFoundError:
@@ -123,9 +124,9 @@ def convert_all(
     jobs: int = 1,
     done: Callable[[Outcome], None] = lambda outcome: None,
 ) -> list[Outcome]:
-    """Convert every net of a folder; ``done`` is told of each as soon as it is known.
+    """Convert every net of a folder; ``done`` is called with each outcome as soon as it is known.
 
-    Raises OSError where the manifest cannot be written.
+    Raises OSError if the manifest cannot be written.
     """
     out.mkdir(parents=True, exist_ok=True)
     manifest.sweep(out)
@@ -159,7 +160,7 @@ def convert_all(
 
 
 def _known(job: Job, mark: str, row: Mapping[str, str]) -> Outcome | None:
-    """What the manifest knows of a net, if that still holds."""
+    """The outcome for a net according to the manifest, if it is still valid."""
     if row.get("mark") != mark:
         return None
     if row.get("status") == FAILED:
@@ -172,7 +173,7 @@ def _known(job: Job, mark: str, row: Mapping[str, str]) -> Outcome | None:
 
 
 def _row(job: Job, mark: str, outcome: Outcome) -> dict[str, str]:
-    """What the manifest says of a net; no times, so that it is the same after each way to it."""
+    """The manifest's row for a net; without times, so that it does not depend on the history."""
     row = {"mark": mark, "status": outcome.status, "why": outcome.why}
     return row if outcome.status == FAILED else {**row, "size": manifest.size(job.target)}
 
@@ -183,10 +184,10 @@ def _not_read(job: Job, error: OSError) -> Outcome:
 
 
 def _each(todo: list[tuple[Job, str]], way: Way, jobs: int) -> Iterator[tuple[Job, str, Outcome]]:
-    """Convert in other processes; one that dies takes no other net with it."""
+    """Convert in other processes; a process that dies does not affect other nets."""
     alone = False
     while todo:
-        # After a process has died, nets go one by one, so that it is known whose fault it is.
+        # After a process has died, nets are converted one by one, to find out which is to blame.
         batch = todo[:1] if alone else todo
         pool = ProcessPoolExecutor(1 if alone else jobs, mp_context=get_context("spawn"))
         try:
@@ -201,7 +202,7 @@ def _each(todo: list[tuple[Job, str]], way: Way, jobs: int) -> Iterator[tuple[Jo
                     if not alone:
                         alone = True
                         break
-                    why = "the process that converted it died; is memory short?"
+                    why = "the process that converted it died; it may have run out of memory"
                     outcome = Outcome(job.name, FAILED, why, lasting=False)
                 todo = [item for item in todo if item[0] != job]
                 yield job, mark, outcome
@@ -231,22 +232,22 @@ def _convert(job: Job, way: Way) -> Outcome:
     except OSError as error:
         return _not_read(job, error)
     except Exception as error:
-        why = f"a bug of resnet-proto: {type(error).__name__}: {error}"
+        why = f"a bug in resnet-proto: {type(error).__name__}: {error}"
         return Outcome(job.name, FAILED, why, lasting=False)
     return Outcome(job.name, CONVERTED)
 
 
 def _which(job: Job) -> str:
-    """Why a net has no weights though there are some beside it."""
+    """Why a net has no weights although its folder has caffemodels."""
     expected = Path(job.net).with_suffix(".caffemodel").name
     return (
-        f"{job.net}: which of the {job.beside} caffemodels beside it is its own is not known; "
+        f"{job.net}: none of the {job.beside} caffemodels in its folder has its name; "
         f"expected {expected}"
     )
 
 
 def _first(error: PrototxtError) -> str:
-    """The first reason in a line, and how many more there are."""
+    """The first reason in a line, and the number of others."""
     errors = [d for d in error.diagnostics if d.severity.value == "error"]
     if not errors:
         return error.message
@@ -259,9 +260,9 @@ def _short(diagnostic: Diagnostic, source: Source | None) -> str:
 
 
 def _is_net(path: Path) -> bool:
-    """Whether a prototxt is a net, broken or not, and no solver or label map.
+    """Whether a prototxt is a net, valid or not, rather than a solver or label map.
 
-    What cannot be read may be one.
+    A file that cannot be read may be one.
     """
     try:
         source = Source(path.read_bytes(), str(path))
@@ -272,7 +273,7 @@ def _is_net(path: Path) -> bool:
 
 
 def _weights(net: Path) -> tuple[str | None, int]:
-    """The caffemodel of a net; else how many are beside it."""
+    """The caffemodel of a net; if it is not known, how many are in the folder."""
     beside = [path for path in net.parent.glob("*.caffemodel") if _is_file(path)]
     same = net.with_suffix(".caffemodel")
     if same in beside:
@@ -281,7 +282,7 @@ def _weights(net: Path) -> tuple[str | None, int]:
 
 
 def _mark(job: Job, way: Way) -> str:
-    """What a model depends on: both files, the way, and what is installed."""
+    """A digest of what a model depends on: both files, the way, and installed packages."""
     digest = hashlib.sha256()
     digest.update(json.dumps([manifest.installed(), way.mark], sort_keys=True).encode())
     if job.beside:

@@ -1,4 +1,4 @@
-"""What is known of a folder of models: a manifest, and what was left half."""
+"""The manifest of a folder of models, and files that were left incomplete."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from prototxt_gen import _version
 from prototxt_gen._files import whole_file
 
 MANIFEST = "manifest.json"
-#: As whole_file names what is not whole yet, of at most 100 characters of the file's name.
+#: The names that whole_file gives to incomplete files, with up to 100 characters of the name.
 HALF = re.compile(r"\.(?:.*\.onnx|.{100})\.[a-z0-9_]{8}", re.DOTALL)
 HALF_MANIFEST = re.compile(rf"\.{re.escape(MANIFEST)}\.[a-z0-9_]{{8}}")
 HALF_FOLDER = re.compile(r"\.convert-[a-z0-9_]{8}")
 
 
 def read(out: Path) -> dict[str, dict[str, str]]:
-    """The rows of a folder by the names of nets; what is broken is as if it was not there."""
+    """The rows of a folder by the names of nets; invalid ones are ignored."""
     try:
         found = json.loads((out / MANIFEST).read_text("utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -46,14 +46,14 @@ def _is_row(row: Any) -> bool:
 
 
 def size(target: str) -> str:
-    """The size of a model and of its weights beside it; ``-`` for what is not there."""
+    """The sizes of a model and of its external weights; ``-`` for a missing file."""
     paths = (target, f"{target}.data")
     return " ".join(str(os.path.getsize(p)) if os.path.isfile(p) else "-" for p in paths)
 
 
 @cache
 def installed() -> dict[str, str | None]:
-    """The version of what decides about a conversion; None where it is not there."""
+    """The versions of the packages that affect a conversion; None for a missing one."""
     found: dict[str, str | None] = {"prototxt_gen": _version.__version__}
     for package in ("onnx", "onnxruntime", "h5py"):
         try:
@@ -64,7 +64,7 @@ def installed() -> dict[str, str | None]:
 
 
 def sweep(out: Path) -> None:
-    """Take away what a conversion that was killed has left half."""
+    """Remove incomplete files that a killed conversion has left."""
     for left in list(out.rglob(".*")):
         folder = left.is_dir() and not left.is_symlink()
         if folder and HALF_FOLDER.fullmatch(left.name):

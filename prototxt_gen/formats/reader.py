@@ -1,4 +1,4 @@
-"""Read a whole text: parse it, guess which message it is, and type its values."""
+"""Read a text: parse it, guess which message it is, and type its values."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ def read_text(
 ) -> Document:
     """The typed document of a text; all errors of syntax and schema are reported to the sink.
 
-    The root has no type where the dialect that is asked for lacks the message.
-    ``message`` is the type of the root, guessed from the names of its fields where None;
-    ``dialect`` the one to read by, the first that explains the file where None. Raises
-    KeyError where there is no such dialect.
+    The root has no type if the requested dialect does not have the message. ``message`` is
+    the type of the root; None guesses it from the names of its fields. ``dialect`` is the
+    one to read by; None takes the first that explains the file. Raises KeyError for an
+    unknown dialect.
     """
     root = parse(source, sink)
     message = message or guess_message(root)
     if dialect is not None and message not in schema(dialect):
         having = ", ".join(name for name in DIALECTS if message in schema(name))
-        text = f"this is a {message}, which is no message of {dialect}"
+        text = f"this is a {message}, which is not a message of {dialect}"
         sink.error("unknown-message", text, help=f"{having} have it: see --dialect")
         return Document(root, source, dialect)
     dialect = resolve(root, message, sink, dialect)

@@ -1,9 +1,9 @@
 """From a spec to a graph: stem, stages of blocks, classifier.
 
-Where a block changes channels or size, its shortcut has to; the stride is that of the
-branch's first convolution, or of its 3x3 one. The sum takes the shortcut first. In a net
-with activations in front (``preact-``), the stem's activation serves the first block, and
-one more stands behind the last.
+If a block changes channels or size, so must its shortcut; the stride is in the branch's
+first convolution, or in its 3x3 one. The sum takes the shortcut first. In a pre-activation
+net (``preact-``), the stem's activation serves the first block, and one more follows the
+last block.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Net:
 def build(spec: Spec) -> Net:
     """The net of a spec, checked as Caffe would in each of its phases.
 
-    Raises SpecError where the input is too small for the net or a shortcut cannot be
-    made, and GraphError where Caffe would refuse a layer.
+    Raises SpecError if the input is too small for the net or a shortcut cannot be made,
+    and GraphError if Caffe would refuse a layer.
     """
     dialect = "caffe_priv" if spec.dialect == "caffe_priv" else "bvlc"
     deploy = spec.phase == "deploy"
@@ -83,7 +83,7 @@ def _check(graph: Graph, spec: Spec) -> None:
 
 
 def _trunk(maker: Maker) -> None:
-    """Everything between the data and what is made of the scores."""
+    """All layers between the data and the scores, inclusive."""
     spec = maker.spec
     _stem(maker)
     strides = _strides(spec)
@@ -111,7 +111,7 @@ def _trunk(maker: Maker) -> None:
 
 
 def _stem(maker: Maker) -> None:
-    """Convolutions and a pooling that make a quarter of each side; a CIFAR net has neither."""
+    """Convolutions and a pooling that divide each side by 4; in a CIFAR net one convolution."""
     spec = maker.spec
     width = spec.stem_channels
     convs = {
@@ -130,10 +130,10 @@ def _stem(maker: Maker) -> None:
 
 
 def _strides(spec: Spec) -> list[tuple[int, int]]:
-    """For each stage the stride of its first block, and the dilation of its 3x3 ones.
+    """For each stage the stride of its first block, and the dilation of its 3x3 convolutions.
 
-    From where the output stride is reached, dilation takes the place of strides, in every
-    block of a stage, as nets for segmentation in Caffe have it.
+    Once the output stride is reached, dilation replaces strides, in every block of a stage,
+    as in Caffe nets for segmentation.
     """
     reached, dilation = 1 if spec.stem == "cifar" else 4, 1
     found = [(1, 1)]
@@ -150,7 +150,7 @@ def _strides(spec: Spec) -> list[tuple[int, int]]:
 def _block(
     maker: Maker, block: str, stage: int, stride: int, dilation: int, *, activated: bool
 ) -> None:
-    """One block: what goes around, the branch, and both together."""
+    """One block: the shortcut, the branch, and their sum."""
     form, out = maker.spec.form, maker.spec.channels(stage)[1]
     raw = maker.blob
     if form.preact and not activated:
@@ -171,7 +171,7 @@ def _block(
 
 
 def _branch(maker: Maker, block: str, stage: int, stride: int, dilation: int) -> None:
-    """The convolutions of a block, with what stands between them."""
+    """The convolutions of a block, with the layers between them."""
     spec = maker.spec
     convs = spec.form.convs
     inner, out = spec.channels(stage)
@@ -195,7 +195,7 @@ def _branch(maker: Maker, block: str, stage: int, stride: int, dilation: int) ->
 
 
 def _shortcut(maker: Maker, block: str, raw: str, out: int, stride: int) -> str:
-    """The blob that goes around a block."""
+    """The blob of a block's shortcut."""
     spec = maker.spec
     same = stride == 1 and maker.shape[1] == out
     if same and spec.shortcut != "C":
@@ -205,7 +205,7 @@ def _shortcut(maker: Maker, block: str, raw: str, out: int, stride: int) -> str:
         _pad_with_zeros(maker, block, out, stride)
         return maker.blob
     if spec.shortcut == "avgpool" and stride > 1:
-        # Rounded up, as a convolution with a pad is.
+        # Rounded up, like a convolution with a pad.
         maker.layer(maker.names.part(block, "shortcut_pool"), Pooling(AVE, (stride,), (stride,)))
         stride = 1
     maker.conv(names.conv, out, 1, stride=stride)
@@ -215,9 +215,9 @@ def _shortcut(maker: Maker, block: str, raw: str, out: int, stride: int) -> str:
 
 
 def _pad_with_zeros(maker: Maker, block: str, out: int, stride: int) -> None:
-    """Every other pixel, and zeros for the channels that are new (shortcut A).
+    """Every other pixel, and zeros for the additional channels (shortcut A).
 
-    The zeros are the blob times 0, which Power sets without looking at it
+    The zeros are the blob times 0, which Power sets without reading the blob
     (power_layer.cpp), so that they fit any batch.
     """
     if stride > 1:
@@ -225,7 +225,7 @@ def _pad_with_zeros(maker: Maker, block: str, out: int, stride: int) -> None:
     channels = maker.shape[1] or 1
     if out % channels:
         raise SpecError(
-            f"A fills up with zeros in whole copies: {out} channels are no multiple of {channels}",
+            f"A pads with zeros in whole copies: {out} channels are not a multiple of {channels}",
             path="shortcut",
         )
     copies = out // channels - 1
@@ -243,12 +243,15 @@ def _pad_with_zeros(maker: Maker, block: str, out: int, stride: int) -> None:
 
 
 def _squeeze_and_excite(maker: Maker, block: str) -> None:
-    """Each channel times a number from 0 to 1, made from the means of all (SENet)."""
+    """Each channel times a number from 0 to 1, computed from the means of all (SENet)."""
     blob, shape = maker.blob, maker.shape
     channels = shape[1] or 0
     squeezed = channels // maker.spec.se
     if squeezed == 0:
-        raise SpecError(f"{maker.spec.se} leaves nothing of {channels} channels", path="se")
+        raise SpecError(
+            f"is {maker.spec.se}; expected at most {channels}, the channels of a block",
+            path="se",
+        )
     part = maker.names.part
     maker.layer(part(block, "se_pool"), Pooling(AVE, global_pooling=True))
     maker.layer(part(block, "se_down"), InnerProduct(squeezed))
@@ -260,7 +263,7 @@ def _squeeze_and_excite(maker: Maker, block: str) -> None:
 
 
 def _pooling(spec: Spec, kernel: int, *, pad: bool = False) -> Pooling:
-    """The stem's pooling, or every other pixel: a stride of 2, rounded as the spec says."""
+    """The stem's pooling, or every other pixel: with stride 2, rounded as the spec says."""
     floor = pad or kernel == 1
     return Pooling(
         MAX,

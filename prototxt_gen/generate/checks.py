@@ -15,7 +15,7 @@ _LONGEST = 60  #: of what was found, in a message
 
 
 def unknown(what: str, found: object, choices: Sequence[object]) -> str:
-    """The message for a word that is none of the choices."""
+    """The message for a word that is not one of the choices."""
     names = [str(choice) for choice in choices]
     close = get_close_matches(shown(found, plain=True), names, 1)
     if close:
@@ -24,18 +24,18 @@ def unknown(what: str, found: object, choices: Sequence[object]) -> str:
 
 
 def shown(value: object, *, plain: bool = False) -> str:
-    """What a message says of a value, however large; ``plain``: without quotes."""
+    """A value as messages show it, shortened if it is long; ``plain``: without quotes."""
     try:
         text = str(value) if plain else repr(value)
     except ValueError:
         return "a number of thousands of digits"  # which Python does not print
     except RecursionError:
-        return "a list that is nested too deep"
+        return "a list that is nested too deeply"
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
-    """Whether it is a number that a float of Caffe's can hold, and no truth value."""
+    """Whether it is a number, not a bool, that fits a float of Caffe's."""
     return (
         isinstance(value, (int, float))
         and not isinstance(value, bool)
@@ -46,56 +46,56 @@ def is_number(value: object) -> TypeGuard[int | float]:
 def need_range(path: str, value: object, least: int, most: int) -> int:
     """A whole number between two bounds."""
     if not isinstance(value, int) or isinstance(value, bool):
-        raise SpecError(f"is {shown(value)}, expected a whole number", path=path)
+        raise SpecError(f"is {shown(value)}; expected a whole number", path=path)
     if not least <= value <= most:
-        raise SpecError(f"is {shown(value)}, expected {least} to {most}", path=path)
+        raise SpecError(f"is {shown(value)}; expected {least} to {most}", path=path)
     return value
 
 
 def need_size(path: str, value: object) -> None:
-    """A whole number from 1 on."""
+    """A whole number of 1 or more."""
     need_range(path, value, 1, MOST_CHANNELS)
 
 
 def need_sizes(path: str, value: object) -> None:
-    """A list of them, which is not empty."""
+    """A non-empty list of whole numbers of 1 or more."""
     if not isinstance(value, tuple) or not value:
-        raise SpecError(f"is {shown(value)}, expected a list of whole numbers", path=path)
+        raise SpecError(f"is {shown(value)}; expected a list of whole numbers", path=path)
     for index, item in enumerate(value):
         need_size(f"{path}[{index}]", item)
 
 
 def need_fraction(path: str, value: object) -> None:
-    """A number from 0 on and below 1."""
+    """A number of 0 or more and less than 1."""
     if not (is_number(value) and 0 <= value < 1):
-        raise SpecError(f"is {shown(value)}, expected 0 or more and less than 1", path=path)
+        raise SpecError(f"is {shown(value)}; expected 0 or more and less than 1", path=path)
 
 
 def need_pair(path: str, value: object, what: str) -> None:
     """A list of two numbers, or an empty one."""
     if not isinstance(value, tuple) or len(value) not in (0, 2) or not all(map(is_number, value)):
-        raise SpecError(f"is {shown(value)}, expected two numbers: {what}", path=path)
+        raise SpecError(f"is {shown(value)}; expected two numbers: {what}", path=path)
 
 
 def need_choice(path: str, value: object, choices: Sequence[object]) -> None:
-    """One of some words or numbers, which are all of one type."""
+    """One of several words or numbers, all of one type."""
     if type(value) is not type(choices[0]) or value not in choices:
         raise SpecError(unknown(path, value, choices), path=path)
 
 
 def need_text(path: str, value: object) -> None:
-    """A text that a file can hold."""
+    """A text that can be encoded as UTF-8."""
     need_type(path, value, str, "a text")
     try:
         str(value).encode()
     except UnicodeEncodeError:
-        raise SpecError(f"is {shown(value)}, which is no Unicode text", path=path) from None
+        raise SpecError(f"is {shown(value)}, which is not valid Unicode", path=path) from None
 
 
 def need_type(path: str, value: object, kind: type, wanted: str) -> None:
     """A value of a type."""
     if type(value) is not kind:
-        raise SpecError(f"is {shown(value)}, expected {wanted}", path=path)
+        raise SpecError(f"is {shown(value)}; expected {wanted}", path=path)
 
 
 def _or(choices: Sequence[str]) -> str:

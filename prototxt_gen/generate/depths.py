@@ -1,4 +1,4 @@
-"""From a depth to the stages of a net, or to the nearest depth that there is."""
+"""From a depth to the stages of a net, or to the nearest existing depths."""
 
 from __future__ import annotations
 
@@ -12,33 +12,35 @@ from prototxt_gen.generate.forms import BLOCKS, DEPTHS
 def with_depth(
     depth: object, given: dict[str, object], values: Mapping[str, object]
 ) -> dict[str, object]:
-    """The keys of a spec with stages and a block in place of a depth.
+    """The keys of a spec with stages and a block instead of a depth.
 
-    ``given`` are the keys so far, ``values`` those that were asked for. Raises SpecError,
-    with the nearest depths, for one that no net has.
+    ``given`` are the keys so far, ``values`` those that the user gave. Raises SpecError,
+    with the nearest depths, for a depth that no net has.
     """
     depth = need_range("depth", depth, 1, MOST_CHANNELS)
     asked = given.get("block", "bottleneck")
     need_choice("block", asked, list(BLOCKS))
     if "stages" in given:
-        raise SpecError(f"is given beside depth, which stands for it: {depth}", path="stages")
+        raise SpecError(
+            f"is given in addition to depth {depth}; expected one of them", path="stages"
+        )
     if given.get("stem") == "cifar":
         return {**given, "stages": _cifar_stages(depth, str(asked))}
     if depth not in DEPTHS:
         raise SpecError(
-            f"there is no ResNet-{depth}; {nearest(depth, list(DEPTHS))}, "
-            "and stages with a block make any other",
+            f"there is no ResNet-{depth}; {nearest(depth, list(DEPTHS))}; "
+            "for any other net give stages and a block",
             path="depth",
         )
     stages, block = DEPTHS[depth]
     asked = values.get("block", block)
     if BLOCKS[str(asked)].convs != BLOCKS[block].convs:
         raise SpecError(
-            f"depth {depth} is made of {block} blocks, found {asked!r}; stages with a block "
-            "make any other",
+            f"is {asked!r}, but depth {depth} has {block} blocks; for any other net give stages "
+            "and a block",
             path="block",
         )
-    # MSRA published ResNet-50, alone among its nets, with a bias on conv1.
+    # Of MSRA's published nets, only ResNet-50 has a bias on conv1.
     bias = "conv1" if (depth, asked) == (50, "bottleneck") else "none"
     return {"bias": bias, "block": block, **given, "stages": stages}
 
@@ -58,7 +60,7 @@ def _cifar_stages(depth: int, block: str) -> tuple[int, ...]:
 
 
 def nearest(number: int, known: Sequence[int]) -> str:
-    """What to say of a number that is none of the known ones."""
+    """The part of a message that names the nearest known numbers."""
     below = max((n for n in known if n < number), default=None)
     above = min((n for n in known if n > number), default=None)
     found = [str(n) for n in (below, above) if n is not None]

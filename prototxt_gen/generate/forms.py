@@ -1,22 +1,22 @@
-"""The forms that a net of the residual family has: blocks, depths, and the words for the rest."""
+"""The variants of the residual family: blocks, depths, and the values of other options."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-#: The most blocks of a net; above, the text would be larger than what a reader takes.
+#: The most blocks of a net; with more, the text would be larger than a reader accepts.
 MOST_BLOCKS = 100_000
 
 
 class Conv(NamedTuple):
-    """One convolution of a block's branch: its kernel, and its channels per width."""
+    """One convolution of a block's branch: its kernel, and its channels per unit of width."""
 
     kernel: int
     factor: int
 
 
 class BlockForm(NamedTuple):
-    """The branch of a block, and whether activations stand in front of convolutions."""
+    """The branch of a block, and whether activations come before convolutions."""
 
     convs: tuple[Conv, ...]
     preact: bool = False
@@ -29,7 +29,7 @@ class BlockForm(NamedTuple):
 
     @property
     def expansion(self) -> int:
-        """The channels that come out of a block, per width."""
+        """The output channels of a block, as a multiple of the width."""
         return self.convs[-1].factor
 
 
@@ -64,7 +64,7 @@ DEPTHS: dict[int, tuple[tuple[int, ...], str]] = {
     200: ((3, 24, 36, 3), "bottleneck"),
     269: ((3, 30, 48, 8), "bottleneck"),
 }
-#: What the stem ``cifar`` brings with it, where nothing else is said.
+#: The defaults that the stem ``cifar`` implies.
 CIFAR: dict[str, object] = {
     "width": 16,
     "classes": 10,

@@ -1,4 +1,4 @@
-"""A graph that grows at one blob, whose shape is known."""
+"""A graph that is extended at one blob, whose shape is known."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from prototxt_gen.layers.parts.shapes import Shape
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A group of layers that belong together: what it is, and its first node's index."""
+    """A group of layers: its title, and the index of its first node."""
 
     title: str
     start: int
@@ -42,9 +42,9 @@ class Maker:
         self.sections.append(Section(title, len(self.graph.nodes)))
 
     def layer(self, name: str, layer: Layer, top: str | None = None) -> None:
-        """Append a layer that reads the present blob, and go on from its top.
+        """Append a layer that reads the current blob, and continue from its top.
 
-        The top has the layer's name where no other is given.
+        The top has the layer's name if no other is given.
         """
         try:
             weights = layer.weights(layer.blob_shapes((self.shape,)))
@@ -57,7 +57,7 @@ class Maker:
         self.blob = top
 
     def join(self, name: str, layer: Layer, *others: str) -> None:
-        """Append a layer that reads other blobs and then the present one; shapes stay."""
+        """Append a layer that reads other blobs and then the current one; the shape stays."""
         self.graph.add(name, layer, (*others, self.blob), (name,))
         self.blob = name
 
@@ -72,7 +72,7 @@ class Maker:
         group: int = 1,
         bias: bool = False,
     ) -> None:
-        """A convolution that keeps the size, but for its stride."""
+        """A convolution that keeps the size, apart from its stride."""
         layer = Convolution(
             channels,
             (kernel,),
@@ -85,7 +85,7 @@ class Maker:
         self.layer(name, layer)
 
     def norm(self, names: UnitNames, *, relu: bool, top: str | None = None) -> None:
-        """BatchNorm and Scale in place of the present blob, or to a new top, and a ReLU."""
+        """BatchNorm and Scale, in place or to a new top, and a ReLU."""
         if not self.spec.folded:
             deploy = self.spec.phase == "deploy"
             norm = BatchNorm(use_global_stats=True if deploy else None)
@@ -95,15 +95,15 @@ class Maker:
             self.relu(names.relu)
 
     def relu(self, name: str) -> None:
-        """A ReLU in place of the present blob."""
+        """A ReLU in place on the current blob."""
         self.layer(name, ReLU(), self.blob)
 
     def _training(self, layer: Layer, weights: Sequence[Weight]) -> Block | None:
-        """What a layer that is to be trained has beside its parameters.
+        """The fields that training adds to a layer; None for deployment.
 
-        He et al. fill by the fan-in (msra); a bias learns twice as fast and does not decay,
-        as in all of Caffe's models. BatchNorm's statistics are not learned, and Scale begins
-        as its usual fillers say.
+        He et al. fill by the fan-in (msra). A bias has twice the learning rate and no weight
+        decay, as in all of Caffe's models. BatchNorm's statistics are not learned, and Scale
+        has its default fillers.
         """
         if self.spec.phase == "deploy":
             return None

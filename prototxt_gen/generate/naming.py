@@ -1,6 +1,6 @@
 """The names of layers and blobs: MSRA's, or those of torchvision's modules.
 
-A name is made from where a layer stands, so that another naming changes nothing else.
+Names depend only on the position of a layer, so that a naming changes nothing else.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _FEWEST_NUMBERED = 4
 
 
 class UnitNames(NamedTuple):
-    """The names of a convolution, which are its top's too, and of what stands around it."""
+    """The names of a convolution, which its top shares, and of the layers around it."""
 
     conv: str
     norm: str
@@ -23,16 +23,16 @@ class UnitNames(NamedTuple):
 
 
 class Naming(Protocol):
-    """What every naming can name; a block is a string that ``blocks`` gave."""
+    """The names that every naming gives; a block is a string from ``blocks``."""
 
     def blocks(self, stages: Sequence[int]) -> Iterator[list[str]]:
-        """For each stage the names of its blocks."""
+        """The names of the blocks of each stage."""
 
     def section(self, stage: int) -> str:
-        """A stage, counted from 0, as a comment calls it."""
+        """The title of a stage, counted from 0, in comments."""
 
     def stem(self, index: int, of: int) -> UnitNames:
-        """A convolution of the stem, counted from 0, of so many."""
+        """A convolution of the stem, counted from 0; ``of`` is their number."""
 
     def shortcut(self, block: str) -> UnitNames:
         """The projection on a block's shortcut."""
@@ -41,7 +41,7 @@ class Naming(Protocol):
         """A convolution of a block's branch, counted from 0."""
 
     def preact(self, block: str) -> UnitNames:
-        """What is in front of a block; ``conv`` is the name of its blob."""
+        """The activation before a block; ``conv`` is the name of its blob."""
 
     def total(self, block: str) -> tuple[str, str]:
         """The sum at the end of a block, and its ReLU."""
@@ -50,7 +50,7 @@ class Naming(Protocol):
         """Any other layer of a block."""
 
     def last(self) -> UnitNames:
-        """The activation behind the last block of a net with activations in front."""
+        """The activation after the last block of a pre-activation net."""
 
     def pools(self) -> tuple[str, str]:
         """The pooling of the stem, and the last one."""
@@ -62,9 +62,9 @@ class Naming(Protocol):
 class Msra:
     """``res2a_branch2a``, ``bn2a_branch2a``, ``scale2a_branch2a``.
 
-    A block is called after its stage and a letter, ``2a``; in a net with a stage of more
-    than six blocks, those of each stage with more than three are ``a``, ``b1``, ``b2`` and
-    so on. The first stage of blocks is number 2, since conv1 is the first of the net.
+    A block is named after its stage and a letter, ``2a``; if a stage of the net has more than
+    six blocks, the blocks of each stage with more than three are ``a``, ``b1``, ``b2`` and
+    so on. The first stage of blocks is number 2, since conv1 is stage 1.
     """
 
     def blocks(self, stages: Sequence[int]) -> Iterator[list[str]]:
@@ -81,7 +81,7 @@ class Msra:
         return f"res{stage + 2}"
 
     def stem(self, index: int, of: int) -> UnitNames:
-        """``conv1``; ``conv1_1`` where there are several."""
+        """``conv1``; ``conv1_1`` if there are several."""
         conv = "conv1" if of == 1 else f"conv1_{index + 1}"
         return UnitNames(conv, f"bn_{conv}", f"scale_{conv}", f"{conv}_relu")
 

@@ -1,15 +1,15 @@
-"""From a generated net to text, by way of Jinja2 templates.
+"""From a generated net to text, with Jinja2 templates.
 
-The templates own what surrounds the layers; scalars, fields and nested blocks are printed
+The templates determine the text around the layers; scalars, fields and nested blocks are printed
 by ``formats.printer``, which they reach through the filter ``fields``. A template sees:
 
 ``net``
-    ``name``, ``spec``, ``header`` (the fields in front of the layers), ``layers`` and
+    ``name``, ``spec``, ``header`` (the fields before the layers), ``layers`` and
     ``sections``, each with a ``title`` and its ``layers``
 ``layer``
     ``name``, ``type``, ``bottoms``, ``tops`` and ``params``, the parameters as a mapping
 ``value | fields(indent=1)``
-    the fields of a layer or of a header, each on a line, without the last line's end
+    the fields of a layer or of a header, one per line, without a final newline
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class LayerView:
 
     @cached_property
     def params(self) -> dict[str, object]:
-        """Every other field: a list where it stands several times."""
+        """All other fields: a list for a field that occurs several times."""
         names = ("name", "type", "bottom", "top")
         return _plain(Block(field for field in self.block if field.name not in names))
 
@@ -87,10 +87,10 @@ class NetView:
 
 
 def render(net: Net, templates: Path | None = None) -> str:
-    """The text of a net, by the templates shipped, or by those of a folder before them.
+    """The text of a net, by the built-in templates or by those of a folder that replace them.
 
-    Raises TemplateError, with the template's file and line, where a template of the folder
-    is wrong, or where its text does not read back as the net.
+    Raises TemplateError, with the template's file and line, if a template of the folder has
+    an error, or if its text does not read back as the net.
     """
     document = write(net.graph).root
     environment = _environment(templates)
@@ -111,14 +111,14 @@ def render(net: Net, templates: Path | None = None) -> str:
 
 
 def render_solver(solver: Block, title: str) -> str:
-    """The text of a solver; ``title`` is the comment in front."""
+    """The text of a solver; ``title`` is the comment at the top."""
     template = _environment(None).get_template("solver.prototxt.j2")
     return template.render(solver=solver, title=title)
 
 
 def _environment(templates: Path | None) -> jinja2.Environment:
     if templates is not None and not templates.is_dir():
-        raise TemplateError(f"{templates} is no folder of templates")
+        raise TemplateError(f"{templates}: is not a folder; expected a folder of templates")
 
     def load(name: str) -> tuple[str, str | None, None] | None:
         if templates is not None and (templates / name).is_file():
@@ -152,7 +152,7 @@ def _fields(value: LayerView | Block, indent: int = 1) -> str:
 def _view(net: Net, document: Block) -> NetView:
     header = Block(field for field in document if field.name != "layer")
     layers = [LayerView(block) for block in document.blocks("layer")]
-    # A net with ``input`` fields has a node for them that is no layer.
+    # A net with ``input`` fields has a node for them that is not a layer.
     shift = len(net.graph.nodes) - len(layers)
     starts = [section.start - shift for section in net.sections]
     sections = [
@@ -176,7 +176,7 @@ def _plain(block: Block) -> dict[str, object]:
 
 
 def _place(traceback: TracebackType | None) -> str | None:
-    """The last line of a template that an exception came through."""
+    """The innermost line of a template in a traceback, as file:line."""
     place = None
     while traceback is not None:
         file = traceback.tb_frame.f_code.co_filename
@@ -187,7 +187,7 @@ def _place(traceback: TracebackType | None) -> str | None:
 
 
 def _compare(text: str, wanted: Block, templates: Path) -> None:
-    """Refuse a text that is not the net; the message names the first difference."""
+    """Refuse a text that is not that of the net; the message names the first difference."""
     from prototxt_gen.formats.reader import read_text
 
     source = Source(text.encode("utf-8", "surrogateescape"), f"what {templates} prints")

@@ -1,4 +1,4 @@
-"""What makes no sense in a spec whose entries are sound one by one: a table of rules."""
+"""Contradictions between the entries of a spec, each of them valid by itself: a table of rules."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Contradiction(NamedTuple):
-    """An entry that is wrong where a condition holds; the message may name ``{spec.…}``."""
+    """An entry that is wrong if a condition holds; the message may contain ``{spec.…}``."""
 
     path: str
     holds: Callable[[Spec], bool]
@@ -33,28 +33,28 @@ def _is_too_wide(spec: Spec) -> bool:
     return doublings > 31 or spec.stage_width << doublings > MOST_CHANNELS // spec.form.expansion
 
 
-_NEEDS_BOTTLENECK = "goes with bottleneck blocks, found {spec.block}"
+_NEEDS_BOTTLENECK = "requires bottleneck blocks, found {spec.block}"
 
 CONTRADICTIONS = (
     Contradiction(
         "input_shape",
         lambda spec: len(spec.input_shape) != 4,
-        "is {spec.input_shape!s:.60}, expected 4 numbers: N, C, H, W",
+        "is {spec.input_shape!s:.60}; expected 4 numbers: N, C, H, W",
     ),
     Contradiction(
         "input_shape",
         lambda spec: spec.phase == "train_val" and len(set(spec.input_shape[2:])) > 1,
-        "has sides that differ, but crops of training images are square",
+        "has different sides; expected equal ones, since crops of training images are square",
     ),
     Contradiction(
         "stages",
         lambda spec: spec.blocks > MOST_BLOCKS,
-        f"{{spec.blocks}} blocks are more than {MOST_BLOCKS}",
+        f"has {{spec.blocks}} blocks; expected at most {MOST_BLOCKS}",
     ),
     Contradiction(
         "width",
         _is_too_wide,
-        "{spec.stage_width} channels, doubled for each stage after the first, are more than "
+        "{spec.stage_width} channels, doubled for each stage after the first, exceed "
         f"{MOST_CHANNELS}",
     ),
     Contradiction(
@@ -70,7 +70,7 @@ CONTRADICTIONS = (
     Contradiction(
         "base_width",
         lambda spec: spec.stage_width * spec.base_width % 64 != 0,
-        "{spec.base_width} channels for a width of 64 are no whole number for {spec.stage_width}",
+        "{spec.base_width} channels at a width of 64 are not a whole number at {spec.stage_width}",
     ),
     Contradiction(
         "cardinality",
@@ -80,26 +80,26 @@ CONTRADICTIONS = (
     Contradiction(
         "coeff",
         lambda spec: bool(spec.coeff) and spec.eltwise != "SUM",
-        "goes with SUM only, found {spec.eltwise} (eltwise_layer.cpp)",
+        "requires SUM, found {spec.eltwise} (eltwise_layer.cpp)",
     ),
     Contradiction(
         "output_stride",
         lambda spec: spec.output_stride > 0 and spec.stem == "cifar",
-        "dilation does not go with the stem cifar, which has no stride to begin with",
+        "is {spec.output_stride} with the stem cifar; expected 0, or another stem",
     ),
     Contradiction(
         "stem_width",
         lambda spec: spec.stem == "3x3" and spec.stem_channels % 2 != 0,
-        "{spec.stem_channels} is odd; a stem of three 3x3 begins with half",
+        "{spec.stem_channels} is odd; expected an even number, which the stem of three 3x3 halves",
     ),
     Contradiction(
         "folded",
         lambda spec: spec.folded and spec.form.preact,
-        "BatchNorm in front of a convolution with a pad cannot be folded into it",
+        "BatchNorm before a convolution with a pad cannot be folded into it",
     ),
     Contradiction(
         "dialect",
         lambda spec: spec.dialect == "bvlc-1.0" and spec.floors,
-        "Caffe 1.0 cannot round down in a pooling; take pool: ceil, and not shortcut: A",
+        "Caffe 1.0 cannot round down in a pooling; expected pool: ceil, and not shortcut: A",
     ),
 )

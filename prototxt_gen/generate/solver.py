@@ -13,7 +13,7 @@ Policy = Literal["steps", "poly"]
 
 
 class Schedule(NamedTuple):
-    """How long a net is trained, and how fast; iterations are of a whole batch."""
+    """The training schedule of a net; an iteration is a whole batch."""
 
     paper: str
     batch: int
@@ -54,7 +54,7 @@ RESNEXT = CIFAR._replace(
 
 
 def schedule(spec: Spec) -> Schedule:
-    """That of the paper which a net is from."""
+    """The schedule of the paper that a net is from."""
     if spec.stem != "cifar":
         return IMAGENET
     if spec.width_factor > 1:
@@ -72,16 +72,16 @@ def solver(
 ) -> Block:
     """The fields of a solver for a net in the file ``net``.
 
-    ``batch`` images make a step, as many at once as the net's data layer reads: the rest
-    is ``iter_size``. With other ``iterations`` the steps move in proportion. Raises
-    SpecError where the batch is no multiple of what is read at once.
+    An iteration has ``batch`` images, and the net's data layer reads some of them at a time:
+    the quotient is ``iter_size``. With other ``iterations`` the steps scale with them.
+    Raises SpecError if the batch is not a multiple of the images read at a time.
     """
     plan = schedule(spec)
     data = dataset(spec)
     batch = plan.batch if batch is None else batch
     if batch % data.train_batch:
         raise SpecError(
-            f"{batch} is no multiple of the {data.train_batch} images that are read at once",
+            f"{batch} is not a multiple of the {data.train_batch} images that are read at a time",
             path="batch_size",
         )
     longest = plan.iterations if iterations is None else iterations
@@ -112,5 +112,5 @@ def solver(
 
 
 def title(spec: Spec) -> str:
-    """What the solver is for, and whose schedule it is."""
+    """A title: the net of the solver, and the source of its schedule."""
     return f"{spec.name}, by the schedule of {schedule(spec).paper}"

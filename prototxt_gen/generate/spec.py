@@ -1,9 +1,9 @@
-"""What a net of the residual family is made of.
+"""The specification of a net of the residual family.
 
-A :class:`Spec` is complete: what was left out has been filled in, and what makes no sense
-has been refused. Its fields are the keys of a YAML or JSON file and, with dashes, the
-options of ``gen``. In a mapping ``depth`` may stand for ``stages`` and ``block``, and the
-stem ``cifar`` brings other defaults with it.
+A :class:`Spec` is complete: missing entries have been filled in, and contradictions have
+been refused. Its fields are the keys of a YAML or JSON file and, with dashes, the options
+of ``gen``. In a mapping ``depth`` may replace ``stages`` and ``block``, and the stem
+``cifar`` implies other defaults.
 """
 
 from __future__ import annotations
@@ -46,32 +46,32 @@ from prototxt_gen.generate.sense import need_sense
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """A net of the residual family; raises SpecError for what makes no sense.
+    """A net of the residual family; raises SpecError for invalid entries.
 
     stages            blocks of each stage; every stage but the first halves the size
     block             a key of ``BLOCKS``
-    width             channels of the first stage, twice as many in each further one
-    width_factor      times that, in stages alone (Wide ResNet)
+    width             channels of the first stage, doubled in each further one
+    width_factor      multiplies the width of stages, not of the stem (Wide ResNet)
     stem_width        channels of the stem; 0: as ``width``
     cardinality       groups of the 3x3 convolutions (ResNeXt)
-    base_width        channels of a group, where the stage has a width of 64; 0: the
-                      groups share the width
-    shortcut          where the shape changes: A zeros, B a 1x1 convolution, avgpool one
-                      behind a 2x2 mean; C: a convolution everywhere
+    base_width        channels per group in a stage of width 64; 0: the groups share
+                      the width
+    shortcut          if the shape changes: A zeros, B a 1x1 convolution, avgpool one
+                      after 2x2 average pooling; C: a convolution always
     stride_at         the convolution of a bottleneck that has the stride
-    stem              7x7 and a pool, three 3x3 and a pool, or one 3x3
-    pool              the stem's: without pad, rounded up; or pad 1, rounded down
-    bias              what convolutions have one beside BatchNorm
-    se                reduction of squeeze-and-excitation; 0: none
-    dropout           ratio in front of a block's last convolution; 0: none
-    output_stride     8 or 16: dilation in place of stride from there on; 0: none
-    eltwise, coeff    how the shortcut and the branch become one
-    folded            no BatchNorm and Scale: they are folded into the weights
-    global_pool       the last pooling has no window of its own
+    stem              7x7 and a pooling, three 3x3 and a pooling, or one 3x3
+    pool              the stem's: ceil, without pad; or floor, with pad 1
+    bias              which convolutions have a bias in addition to BatchNorm
+    se                the reduction of squeeze-and-excitation; 0: none
+    dropout           the ratio before a block's last convolution; 0: none
+    output_stride     8 or 16: dilation instead of further strides; 0: none
+    eltwise, coeff    how the shortcut and the branch are joined
+    folded            without BatchNorm and Scale, which are folded into the weights
+    global_pool       the last pooling is global
     naming            MSRA's ``res2a_branch2a`` or torchvision's ``layer1.0.conv1``
     phase             deploy, or train_val with data, losses and fillers
-    train_batch       images that are in memory at once; 0: 32, of CIFAR 128
-    dialect           whose Caffe will read it: how rounding down is written
+    train_batch       batch size of the training data layer; 0: 32, for CIFAR 128
+    dialect           which Caffe will read it: how rounding down is written
     classes, input_shape (N, C, H, W), name
     """
 
@@ -110,17 +110,17 @@ class Spec:
 
     @property
     def form(self) -> BlockForm:
-        """What each block is made of."""
+        """The form of each block."""
         return BLOCKS[self.block]
 
     @property
     def depth(self) -> int:
-        """The layers with weights on the longest way: convolutions and the classifier."""
+        """The layers with weights on the longest path: convolutions and the classifier."""
         return 2 + self.blocks * len(self.form.convs)
 
     @property
     def blocks(self) -> int:
-        """The blocks of all stages."""
+        """The number of blocks in all stages."""
         return sum(self.stages)
 
     @property
@@ -130,7 +130,7 @@ class Spec:
 
     @property
     def stem_channels(self) -> int:
-        """The channels that come out of the stem."""
+        """The output channels of the stem."""
         return self.stem_width or self.width
 
     @property
@@ -140,14 +140,14 @@ class Spec:
         return subsamples or (self.stem != "cifar" and self.pool == "floor")
 
     def channels(self, stage: int) -> tuple[int, int]:
-        """The channels inside a block of a stage, counted from 0, and those that come out."""
+        """The inner and the output channels of the blocks of a stage, counted from 0."""
         width = self.stage_width << stage
         inner = width * self.base_width // 64 * self.cardinality if self.base_width else width
         return inner, width * self.form.expansion
 
     @classmethod
     def of(cls, values: Mapping[str, object]) -> Self:
-        """A spec from a mapping, as a YAML file or the command line gives it."""
+        """A spec from a mapping, such as a YAML file or the command line gives."""
         known = [field.name for field in fields(cls)]
         for key in values:
             if key not in known and key != "depth":
@@ -158,11 +158,11 @@ class Spec:
         if "depth" in values:
             given = with_depth(values["depth"], given, values)
         elif "stages" not in given:
-            raise SpecError("needs a depth, or stages and a block")
+            raise SpecError("has no depth and no stages; expected a depth, or stages and a block")
         return cls(**given)  # type: ignore[arg-type]
 
     def to_dict(self) -> dict[str, object]:
-        """The mapping that ``of`` makes this spec from: stages, block, and what is not usual."""
+        """The mapping that ``of`` makes this spec from: stages, block, and non-default values."""
         found: dict[str, object] = {}
         for field in fields(self):
             value = getattr(self, field.name)
@@ -188,7 +188,7 @@ class Spec:
         need_fraction("dropout", self.dropout)
         need_choice("output_stride", self.output_stride, (0, 8, 16, 32))
         need_choice("eltwise", self.eltwise, ELTWISE)
-        need_pair("coeff", self.coeff, "of the shortcut, and of the branch")
+        need_pair("coeff", self.coeff, "for the shortcut and for the branch")
         for path in ("folded", "global_pool"):
             need_type(path, getattr(self, path), bool, "true or false")
         need_choice("naming", self.naming, NAMINGS)

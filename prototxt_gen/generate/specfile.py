@@ -1,4 +1,4 @@
-"""A spec out of a YAML or a JSON file; JSON is read as the YAML that it is."""
+"""A spec from a YAML or a JSON file."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from yaml.constructor import SafeConstructor
 from prototxt_gen.errors import SpecError
 from prototxt_gen.generate.checks import shown
 
-#: A spec is a page of text; a file of more than this many bytes is none.
+#: A spec is a short text; a file of more bytes than this is not a spec.
 LARGEST_SPEC = 1 << 20
 
 
 class SpecFile:
-    """The entries of a spec file, and where each of them stands."""
+    """The entries of a spec file, and the place of each."""
 
     def __init__(self, path: Path, values: dict[str, object], places: dict[str, str]) -> None:
         self.path = path
@@ -25,7 +25,7 @@ class SpecFile:
         self._places = places
 
     def locate(self, error: SpecError) -> SpecError:
-        """The same error with the file, line and column of its entry in front."""
+        """The same error, starting with the file, line and column of its entry."""
         entry = error.path
         place = self._places.get(entry) or self._places.get(entry.partition("[")[0])
         where = f"{self.path}:{place}" if place else str(self.path)
@@ -35,15 +35,17 @@ class SpecFile:
 
 
 def read_spec(path: Path) -> SpecFile:
-    """The entries of a file; raises SpecError where it is no mapping of them, and OSError."""
+    """The entries of a file; raises SpecError if it is not a mapping, and OSError."""
     with path.open("rb") as file:
         data = file.read(LARGEST_SPEC + 1)
     if len(data) > LARGEST_SPEC:
-        raise SpecError(f"{path}: has more than {LARGEST_SPEC} bytes; a spec is a short text")
+        raise SpecError(
+            f"{path}: has more than {LARGEST_SPEC} bytes; expected a spec, which is a short text"
+        )
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise SpecError(f"{path}: is no UTF-8 text, at byte {error.start}") from error
+        raise SpecError(f"{path}: is not UTF-8 text, at byte {error.start}") from error
     if path.suffix == ".json":
         return SpecFile(path, _json(path, text), {})
     try:
@@ -51,7 +53,7 @@ def read_spec(path: Path) -> SpecFile:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"{path}:{_place(mark)}" if mark else f"{path}"
-        raise SpecError(f"{place}: {error.problem or 'is no YAML'}") from error
+        raise SpecError(f"{place}: {error.problem or 'is not YAML'}") from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise SpecError(f"{path}:{line}: {error.reason}") from error
@@ -70,12 +72,12 @@ def _json(path: Path, text: str) -> dict[str, object]:
     except RecursionError as error:
         raise SpecError(f"{path}: is nested too deep") from error
     if not isinstance(values, dict):
-        raise SpecError(f"{path}: is no mapping; expected keys such as `depth` with values")
+        raise SpecError(f"{path}: is not a mapping; expected keys such as `depth` with values")
     return values
 
 
 def _whole(digits: str) -> object:
-    """A whole number; Python reads none of thousands of digits, and that stays a text."""
+    """A whole number; one of thousands of digits, which Python refuses, stays a string."""
     try:
         return int(digits)
     except ValueError:
@@ -92,7 +94,7 @@ def _unique(path: Path, pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _mapping(path: Path, root: yaml.Node | None) -> SpecFile:
     if not isinstance(root, yaml.MappingNode):
-        raise SpecError(f"{path}: is no mapping; expected lines such as `depth: 50`")
+        raise SpecError(f"{path}: is not a mapping; expected lines such as `depth: 50`")
     values: dict[str, object] = {}
     places: dict[str, str] = {}
     for key, value in root.value:
@@ -109,7 +111,7 @@ def _mapping(path: Path, root: yaml.Node | None) -> SpecFile:
 
 
 def _value(node: yaml.Node) -> object:
-    """A scalar or a list of scalars; anything deeper as its own notation, to be refused."""
+    """A scalar or a list of scalars; anything deeper as a text, to be refused later."""
     if isinstance(node, yaml.SequenceNode):
         return [_scalar(item) for item in node.value]
     return _scalar(node)
@@ -121,7 +123,7 @@ def _scalar(node: yaml.Node) -> object:
     try:
         return SafeConstructor().construct_object(node)
     except (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-        # What its tag promises it is not: `!!int ""`. PyYAML has no error of its own for that.
+        # Not of the type of its tag: `!!int ""`. PyYAML has no error of its own for that.
         return node.value
 
 

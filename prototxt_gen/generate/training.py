@@ -1,4 +1,4 @@
-"""What a net has for training alone: data, losses, accuracy."""
+"""The parts of a net that only training needs: data, losses, accuracy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from prototxt_gen.generate.spec import Spec
 from prototxt_gen.layers.data import Data
 from prototxt_gen.layers.loss import Accuracy, SoftmaxWithLoss
 
-_BEST = 5  #: ImageNet counts an answer as right that is among so many
+_BEST = 5  #: for ImageNet an answer is also correct if it is among the best five
 
 
 class Dataset(NamedTuple):
@@ -29,13 +29,13 @@ CIFAR = Dataset("cifar_train_lmdb", "cifar_test_lmdb", 128, 100, (113.9, 123.0, 
 
 
 def dataset(spec: Spec) -> Dataset:
-    """That of a spec: a net with the stem ``cifar`` is for CIFAR."""
+    """The dataset of a spec: a net with the stem ``cifar`` is for CIFAR."""
     found = CIFAR if spec.stem == "cifar" else IMAGENET
     return found._replace(train_batch=spec.train_batch or found.train_batch)
 
 
 def add_data(maker: Maker) -> None:
-    """Two Data layers, one for each phase, cut to the size of the spec's input."""
+    """Two Data layers, one for each phase, cropped to the size of the spec's input."""
     data = dataset(maker.spec)
     _, channels, height, _ = maker.spec.input_shape
     mean = data.mean if channels == len(data.mean) else ()
@@ -57,7 +57,7 @@ def add_data(maker: Maker) -> None:
 
 
 def add_losses(maker: Maker) -> None:
-    """The loss, and in the TEST phase how often the label is the best, or among five."""
+    """The loss, and in the TEST phase the top-1 and top-5 accuracy."""
     scores = maker.blob
     maker.start("loss")
     maker.graph.add("loss", SoftmaxWithLoss(), (scores, "label"), ("loss",))

@@ -1,7 +1,7 @@
 """The named nets of the residual family, each as the keys of a spec.
 
 ``resnet50`` and its like are in MSRA's form, ``resnet50-tv`` in torchvision's: the stride
-at the 3x3, the stem's pool with a pad and rounded down, no bias on conv1.
+in the 3x3 convolution, the stem's pooling with a pad and rounded down, no bias on conv1.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ Keys = dict[str, Any]
 
 TORCHVISION: Keys = {"stride_at": "3x3", "pool": "floor", "bias": "none"}
 _SE_RATIO = 16
-_LONGEST_NAME = 40  #: of a preset; numbers of thousands of digits are none
+_LONGEST_NAME = (
+    40  #: of a preset; longer names, with numbers of thousands of digits, are not looked up
+)
 
 
 def preset(name: str) -> Keys:
-    """The keys of a preset; raises SpecError with what was meant, or with what fits."""
+    """The keys of a preset; raises SpecError with the nearest names or depths."""
     found = PRESETS.get(name)
     if found is not None:
         return dict(found)
@@ -53,7 +55,7 @@ def _wide(depth: int, factor: int) -> Keys:
         fitting = [4 + 6 * max(1, blocks), 4 + 6 * (max(1, blocks) + 1)]
         raise SpecError(f"a WRN has 4 + 6n layers; {nearest(depth, fitting)}", path="depth")
     if factor < 1:
-        raise SpecError("a WRN is at least 1 wide", path="width_factor")
+        raise SpecError("is 0 in a WRN; expected at least 1", path="width_factor")
     return {
         "stages": [blocks] * 3,
         "block": "preact-basic",
@@ -106,7 +108,7 @@ PRESETS: dict[str, Keys] = dict(_table())
 
 
 class _Family:
-    """Names that look like a preset's: what they mean, or why there is no such net."""
+    """Names in the form of a preset's: what they mean, or why there is no such net."""
 
     def __init__(self, pattern: str, make: Callable[..., Keys]) -> None:
         self.pattern = re.compile(pattern)
@@ -127,8 +129,8 @@ def _refuse_resnext(prefix: str) -> Callable[..., Keys]:
     def make(*_: int) -> Keys:
         known = [name for name in PRESETS if name.startswith(prefix)]
         raise SpecError(
-            f"there is no such {prefix}; there are {', '.join(known)}, and --cardinality and "
-            "--base-width make any other",
+            f"there is no such {prefix}; expected {', '.join(known)}, or --cardinality and "
+            "--base-width for any other",
             path="preset",
         )
 

@@ -28,8 +28,8 @@ def check(
 ) -> Shapes:
     """Report everything that Caffe would refuse; return the shapes that are known.
 
-    ``given`` are shapes of inputs, as in ``graph.infer.infer``; ``dialect`` is the one that
-    was asked for, and ``unknown_types`` how ``graph.type_check`` reports unknown types.
+    ``given`` are shapes of inputs, as in ``graph.infer.infer``; ``dialect`` is the requested
+    one, and ``unknown_types`` how ``graph.type_check`` reports unknown types.
     """
     check_rules(graph, sink)
     check_types(graph, sink, dialect, unknown_types)
@@ -43,7 +43,7 @@ def check(
 
 
 def checked(graph: Graph, given: Mapping[str, Shape] | None = None) -> Shapes:
-    """The shapes of a net; raises GraphError with all problems where Caffe would refuse it."""
+    """The shapes of a net; raises GraphError with all problems if Caffe would refuse it."""
     sink = Sink(graph.source)
     shapes = check(graph, sink, given)
     sink.raise_errors(GraphError)
@@ -51,7 +51,7 @@ def checked(graph: Graph, given: Mapping[str, Shape] | None = None) -> Shapes:
 
 
 def need_inputs(graph: Graph, shapes: Shapes) -> None:
-    """Raise GraphError where the shape of an input is unknown."""
+    """Raise GraphError if the shape of an input is unknown."""
     for ref in graph.inputs:
         shape = shapes.blobs.get(ref)
         if shape is None or None in shape:
@@ -62,7 +62,7 @@ def need_inputs(graph: Graph, shapes: Shapes) -> None:
 
 
 def check_rules(graph: Graph, sink: Sink) -> None:
-    """A layer has rules either to include it or to exclude it (FilterNet)."""
+    """A layer has either include or exclude rules, not both (FilterNet)."""
     for node in graph.nodes:
         if node.source.has("include") and node.source.has("exclude"):
             sink.error(
@@ -77,7 +77,7 @@ def check_wiring(graph: Graph, sink: Sink) -> None:
     """Every bottom is the top of an earlier layer, and every blob has one source.
 
     A layer may write over its own bottom, of the same index, if no other layer reads the
-    old value: for two readers Caffe splits the blob, and the layer is then a second source
+    old value: for two readers Caffe splits the blob, so that the layer is a second source
     (AppendTop, insert_splits.cpp).
     """
     readers = _readers(graph)
@@ -109,7 +109,7 @@ def check_counts(graph: Graph, sink: Sink) -> None:
             sink.error(
                 "top-count",
                 f"has {len(node.bottoms)} bottoms and {len(node.tops)} tops; "
-                f"{node.type} takes equally many of both",
+                f"expected equally many of both for {node.type}",
                 span=node.span,
                 layer=node.name,
             )
@@ -124,7 +124,7 @@ def check_counts(graph: Graph, sink: Sink) -> None:
 
 
 def check_layers(graph: Graph, sink: Sink) -> None:
-    """What the set-up of each layer refuses, and names that several layers share."""
+    """What the set-up of each layer refuses, and names shared by several layers."""
     seen: dict[str, Node] = {}
     for node in graph.nodes:
         if not node.layer.in_place and any(map(node.in_place, range(len(node.tops)))):
@@ -148,7 +148,7 @@ def check_layers(graph: Graph, sink: Sink) -> None:
             sink.warning(
                 "duplicate-name",
                 f"another layer is also called {node.name!r}; weights are found by name, so "
-                "Caffe would give both the same",
+                "Caffe would give both layers the same",
                 span=field_span(node, "name"),
                 layer=node.name,
             )

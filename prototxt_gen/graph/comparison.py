@@ -1,4 +1,4 @@
-"""Two values of a blob side by side, and the verdict on all of them."""
+"""Comparison of two values of a blob, and the verdict on all blobs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from prototxt_gen._numpy import np
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
-#: Values agree within this much of the blob's greatest value, and this much of their own.
+#: Tolerances, relative to the greatest value of the blob, and to the value itself.
 OF_GREATEST, OF_ITSELF = 2e-5, 1e-3
 
 
@@ -19,8 +19,8 @@ OF_GREATEST, OF_ITSELF = 2e-5, 1e-3
 class Comparison:
     """One blob computed by both sides; the greatest absolute and relative differences.
 
-    Where the reference is ``uniform``, one number throughout, agreement proves little. Where
-    it is ``blank``, without a finite number, it proves nothing: then the two do not agree.
+    If the reference is ``uniform``, a single number throughout, agreement proves little. If
+    it is ``blank``, without any finite number, it proves nothing: the two do not agree.
     """
 
     blob: str
@@ -35,7 +35,7 @@ class Comparison:
     blank: bool = False
 
     def to_dict(self) -> dict[str, object]:
-        """The comparison as JSON; null stands for a figure that is not finite."""
+        """The comparison as JSON; null is a figure that is not finite."""
         return {
             "blob": self.blob,
             "layer": self.layer,
@@ -53,8 +53,8 @@ class Comparison:
 class Verdict:
     """All comparisons in the order of the layers.
 
-    ``sizes`` are those of free dimensions that were tried, ``batch 2``, and where a blob
-    differs the one at which it does.
+    ``sizes`` are the sizes of free dimensions that were tried, such as ``batch 2``; if a
+    blob differs, the size at which it does.
     """
 
     comparisons: tuple[Comparison, ...]
@@ -62,12 +62,12 @@ class Verdict:
 
     @property
     def agrees(self) -> bool:
-        """Whether there is a blob and every blob agrees."""
+        """Whether there is at least one blob, and every blob agrees."""
         return bool(self.comparisons) and all(comparison.agrees for comparison in self.comparisons)
 
     @property
     def text(self) -> str:
-        """The verdict in a line for a person."""
+        """The verdict in a line of text."""
         return self._text + (f", with {' and with '.join(self.sizes)}" if self.sizes else "")
 
     @property
@@ -80,12 +80,12 @@ class Verdict:
         number = len(self.comparisons)
         text = f"{number} blob{' agrees' if number == 1 else 's agree'}"
         if self.uniform > number / 2:
-            text += f"; {self.uniform} of them are one number throughout, which proves little"
+            text += f"; {self.uniform} of them are constant, which proves little"
         return text
 
     @property
     def uniform(self) -> int:
-        """How many blobs are one number throughout."""
+        """How many blobs are a single number throughout."""
         return sum(comparison.uniform for comparison in self.comparisons)
 
     @property
@@ -126,9 +126,9 @@ def compare(blob: str, layer: str, ours: Array, theirs: Array) -> Comparison:
 
 
 def fitted(value: Array, shape: tuple[int, ...]) -> Array:
-    """A value in a shape that differs by axes of 1 alone, else as it is.
+    """A value in a shape that differs only by axes of size 1, else unchanged.
 
-    OpenCV keeps such axes where Caffe does not have them.
+    OpenCV keeps such axes where Caffe has none.
     """
     same = [dim for dim in value.shape if dim != 1] == [dim for dim in shape if dim != 1]
     return value.reshape(shape) if same else value

@@ -1,6 +1,6 @@
-"""Fillers that Caffe refuses; a net without weights fills them as it is built.
+"""Fillers that Caffe refuses when it builds a net and fills its weights.
 
-A caffemodel replaces what was filled, so ``graph.check`` does not check fillers.
+A caffemodel replaces the filled weights, so ``graph.check`` does not check fillers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def check_fillers(graph: Graph, shapes: Shapes, sink: Sink) -> None:
 
 
 def _check(node: Node, field: str, shape: Shape, sink: Sink) -> None:
-    """Where the field is absent the filler is constant, and it too asks for something to fill."""
+    """An absent field means a constant filler, which also needs something to fill."""
     filler = node.params.block(field)
     unknown = unknown_filler(filler)
     if unknown is not None:

@@ -14,18 +14,18 @@ from prototxt_gen.layers.parts.shapes import MAX_AXES, MAX_COUNT, Shape, count, 
 
 @dataclass(slots=True)
 class Shapes:
-    """What is known of a net: the shape of each blob, and the shapes of each node's weights.
+    """The known shapes of a net: of each blob, and of the weights of each node.
 
     A blob or a node that is missing here has no known shape.
     """
 
     blobs: dict[Ref, Shape] = field(default_factory=dict)
     weights: dict[int, tuple[Shape, ...]] = field(default_factory=dict)  #: by node index
-    #: Why shapes are unknown from a node on, by node index.
+    #: Why shapes are unknown starting with a node, by node index.
     reasons: dict[int, str] = field(default_factory=dict)
 
     def of(self, refs: Iterable[Ref]) -> tuple[Shape, ...] | None:
-        """The shapes of several blobs; None where one of them is unknown."""
+        """The shapes of several blobs; None if one of them is unknown."""
         found = [self.blobs.get(ref) for ref in refs]
         return None if None in found else tuple(shape for shape in found if shape is not None)
 
@@ -34,8 +34,8 @@ def infer(graph: Graph, sink: Sink, given: Mapping[str, Shape] | None = None) ->
     """The shapes of a net; a layer that cannot take its bottoms is reported to the sink.
 
     After such a layer, or one of an unknown type, shapes are unknown. ``given`` are shapes
-    that replace those of layers without bottoms. Raises ShapeError where it names a blob
-    that no such layer makes.
+    that replace those of layers without bottoms. Raises ShapeError if it names a blob that
+    no such layer makes.
     """
     given = given or {}
     _need_inputs(graph, given)
@@ -108,7 +108,7 @@ def _tops(node: Node, bottoms: tuple[Shape, ...], given: Mapping[str, Shape]) ->
     if all(name in given for name in names):
         return tuple(given[name] for name in names)
     own = node.layer.shapes(bottoms, len(names))
-    # The tops of one layer share a batch: there are as many labels as images.
+    # The tops of a layer share a batch: there are as many labels as images.
     batches = {s[0]: given[n][0] for n, s in zip(names, own, strict=True) if s and given.get(n)}
     return tuple(
         given.get(name, (batches.get(shape[0], shape[0]), *shape[1:]) if shape else shape)
@@ -125,9 +125,9 @@ def _need_inputs(graph: Graph, given: Mapping[str, Shape]) -> None:
 
 
 def _problem(node: Node) -> str | None:
-    """What is wrong with a node for any shapes of its bottoms; ``graph.check`` reports it."""
+    """What is wrong with a node whatever its bottoms' shapes; ``graph.check`` reports it."""
     if not node.layer.arity().fits(len(node.bottoms), len(node.tops)):
-        return "it has a wrong number of bottoms or tops"
+        return "it has the wrong number of bottoms or tops"
     problem = next((found for found in node.layer.problems() if not found.warning), None)
     return problem.message if problem else None
 
@@ -149,7 +149,7 @@ def _check_sizes(
     tops: tuple[Shape, ...],
     sink: Sink,
 ) -> None:
-    # After a blob that is too large, the layers after it would only repeat this.
+    # The layers after a blob that is too large would only repeat this.
     fresh = () if any((count(shape) or 0) > MAX_COUNT for shape in bottoms) else tops
     for what, found in (("weight", weights), ("top", fresh)):
         for index, shape in enumerate(found):
@@ -158,7 +158,7 @@ def _check_sizes(
             if len(shape) > MAX_AXES:
                 sink.error(
                     "too-many-axes",
-                    f"{what} {index} would have {len(shape)} axes; Caffe has {MAX_AXES} at most "
+                    f"{what} {index} would have {len(shape)} axes; Caffe allows at most {MAX_AXES} "
                     "(blob.hpp)",
                     span=node.span,
                     layer=node.name,
@@ -167,7 +167,7 @@ def _check_sizes(
                 sink.error(
                     "blob-too-large",
                     f"{what} {index} would be {show(shape)}, {elements} elements; "
-                    f"Caffe allows {MAX_COUNT} (blob.cpp)",
+                    f"Caffe allows at most {MAX_COUNT} (blob.cpp)",
                     span=node.span,
                     layer=node.name,
                 )

@@ -70,7 +70,7 @@ def _check_shared(
         sink.error(
             "shared-param-shape",
             f"shares {param.get('name', str, '')!r} with layer {owner.name!r}, but its weight "
-            f"is {show(shape)} and the other's {show(owned)}",
+            f"is {show(shape)} and the other is {show(owned)}",
             span=field_span(node, "param", index),
             layer=node.name,
         )

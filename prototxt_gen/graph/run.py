@@ -1,4 +1,4 @@
-"""A whole net computed by numpy, layer by layer: the reference for all other results."""
+"""A whole net computed with numpy, layer by layer: the reference for all other results."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def run(
 ) -> dict[Ref, Array]:
     """Every version of every blob, computed from the inputs by blob name.
 
-    With ``keep=False`` a blob is forgotten after its last reader, but for outputs. Raises
-    UnsupportedError where a layer has no reference, an empty blob or too large a one, and
-    GraphError where an input lacks or a value is no index of what it points into.
+    With ``keep=False`` a blob is dropped after its last reader, except for outputs. Raises
+    UnsupportedError if a layer has no reference, or a blob that is empty or too large, and
+    GraphError if an input is missing or a value is not a valid index.
     """
     blobs: dict[Ref, Array] = {}
     last = {ref: index for index, node in enumerate(graph.nodes) for ref in node.bottoms}
@@ -47,9 +47,9 @@ def run(
 
 
 def _run_one(node: Node, values: Sequence[Array], weights: Sequence[Array]) -> tuple[Array, ...]:
-    """The tops of a node; what numpy cannot do with its values is said in words."""
+    """The tops of a node; errors of numpy about its values become messages."""
     try:
-        # What overflows is infinite, as in Caffe, and no word is lost on it.
+        # Overflow gives infinity, as in Caffe, without a warning.
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # a mean of nothing
             return node.layer.run(values, weights, len(node.tops))
@@ -65,13 +65,13 @@ def _run_one(node: Node, values: Sequence[Array], weights: Sequence[Array]) -> t
         if _TOO_LARGE in str(error):
             raise _too_large(node) from error
         if _OUTSIDE in str(error) or _NO_NUMBER in str(error):
-            raise GraphError(f"layer {node.name!r}: a value makes no sense: {error}") from error
+            raise GraphError(f"layer {node.name!r}: a value is invalid: {error}") from error
         raise
 
 
-#: numpy's words for what values are to blame for, and no code.
+#: numpy's messages for errors that values cause, rather than code.
 _OUTSIDE, _NO_NUMBER, _TOO_LARGE = "is out of bounds", "cannot convert float", "array is too big"
 
 
 def _too_large(node: Node) -> UnsupportedError:
-    return UnsupportedError("it needs more memory than there is", layer=node.name)
+    return UnsupportedError("it needs more memory than is available", layer=node.name)

@@ -25,12 +25,12 @@ class Rule(NamedTuple):
     field: str
     find: Callable[[Block], str | None]
     severity: Severity = Severity.ERROR
-    #: Whether a fork may have more values than BVLC: for a fork's solver it is a warning.
+    #: Whether forks may have more values than BVLC: for the solver of a fork it is a warning.
     open: bool = False
 
 
 def check_solver(root: Block, sink: Sink, dialect: str = "bvlc") -> None:
-    """Report the problems of a solver, once it has ``type`` in place of ``solver_type``."""
+    """Report the problems of a solver, once ``solver_type`` has been upgraded to ``type``."""
     for rule in RULES:
         message = rule.find(root)
         if message is None:
@@ -99,7 +99,7 @@ def _momentum(solver: Block) -> str | None:
     type, momentum = solver.get("type", str, "SGD"), solver.get("momentum", float, 0.0)
     if type not in ("AdaGrad", "RMSProp") or momentum == 0:
         return None
-    return f"momentum is {momentum:g}; {type} has none"
+    return f"momentum is {momentum:g}; expected 0, since {type} has none"
 
 
 def _rms_decay(solver: Block) -> str | None:

@@ -12,7 +12,7 @@ from prototxt_gen.layers.parts.forks import BVLC, ELSEWHERE, FORKS
 from prototxt_gen.layers.parts.shapes import show
 
 LEGACY_AXES = 4
-#: What is said of a type that no Caffe known here has.
+#: How to report a type that no known Caffe has.
 UnknownTypes = Literal["error", "warning", "ignore"]
 
 
@@ -28,7 +28,7 @@ def check_types(
     warned: set[str] = set()
     for node in graph.nodes:
         name = node.type
-        # A type from outside of this package is there, in the Caffe that it is for.
+        # A type from outside this package exists in the Caffe that it is for.
         if name in BVLC or (name not in FORKS and node.layer.known):
             continue
         if not name:
@@ -53,10 +53,10 @@ def check_types(
 
 
 def check_axes(graph: Graph, shapes: Shapes, sink: Sink, dialect: str | None = None) -> None:
-    """Report bottoms with more axes than num(), channels(), height() and width() go with.
+    """Report bottoms with more axes than num(), channels(), height() and width() allow.
 
-    For the dialect ``bvlc`` that is an error; some forks' layers do without these, so that
-    there is one warning for the whole net else.
+    For the dialect ``bvlc`` that is an error. Layers of some forks do not use these, so
+    otherwise there is one warning for the whole net.
     """
     report = sink.error if dialect == "bvlc" else sink.warning
     for node in graph.nodes:
@@ -85,7 +85,7 @@ def nearly(name: str) -> tuple[str, ...]:
 
 
 def _slips(name: str, known: str) -> int:
-    """How many letters differ; many where a digit does, as in Pooling3D."""
+    """How many letters differ; a large number if a digit does, as in Pooling3D."""
     from difflib import SequenceMatcher
 
     if abs(len(name) - len(known)) > 2:
@@ -104,7 +104,7 @@ def _plain(name: str) -> str:
 
 
 def _help(name: str) -> str | None:
-    """Which Caffe has a type that BVLC does not have, else what may be meant."""
+    """Which Caffe has a type that BVLC does not have, else what may have been meant."""
     if name in FORKS or name in ELSEWHERE:
         dialects = FORKS.get(name, ())
         return f"known to {', '.join(dialects)}" if dialects else "known to other forks"

@@ -147,7 +147,7 @@ def _all_shared(names: list[str], wanted: tuple[Shape, ...]) -> bool:
 
 
 def _note_extra(extra: Mapping[str, tuple[Array, ...]], sink: Sink) -> None:
-    """Name what a file has beside what the net asks for: a layer may have another name."""
+    """Name the layers that only the file has: a layer of the net may have another name there."""
     some = [
         f"{name!r} ({', '.join(show(blob.shape) for blob in blobs)})"
         for name, blobs in list(extra.items())[:_MOST_NAMED]

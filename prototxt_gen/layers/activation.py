@@ -168,11 +168,11 @@ class Dropout(Base):
     rearranges = True
 
     def problems(self) -> Iterator[Problem]:
-        """A ratio of 1 would divide by 0; only a debug build checks it (dropout_layer.cpp)."""
+        """A ratio of 1 divides by 0; only a debug build checks that (dropout_layer.cpp)."""
         if not 0 <= self.dropout_ratio < 1:
             message = (
-                f"dropout_ratio is {self.dropout_ratio:g}; expected 0 or more and below 1, since "
-                "training scales by 1 / (1 - dropout_ratio) (dropout_layer.cpp)"
+                f"dropout_ratio is {self.dropout_ratio:g}; expected 0 or more and less than 1, "
+                "since training scales by 1 / (1 - dropout_ratio) (dropout_layer.cpp)"
             )
             yield Problem("dropout-ratio", message, "dropout_ratio", warning=True)
 

@@ -1,4 +1,4 @@
-"""What a layer type is: resolved parameters as fields, and facets as methods.
+"""The base class of layer types: resolved parameters as fields, and facets as methods.
 
 A layer type is a frozen dataclass whose fields are its resolved parameters:
 
@@ -6,7 +6,7 @@ A layer type is a frozen dataclass whose fields are its resolved parameters:
     class ReLU(Layer):
         negative_slope: float = 0.0
 
-Each facet has a default here, and a type overrides those where it differs. Facets are
+Each facet has a default here, and a type overrides those in which it differs. Facets are
 pure: they change no argument, print nothing and open no file. docs/layer.md lists them in
 a table.
 """
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
-#: Everything that a layer type needs to be written.
+#: The names that the module of a layer type needs.
 __all__ = [
     "BATCH",
     "CLASSES",
@@ -101,17 +101,17 @@ class Layer:
     spellings: ClassVar[frozenset[str]] = frozenset()
     always: ClassVar[frozenset[str]] = frozenset()  #: fields that ``write`` never leaves out
     in_place: ClassVar[bool] = True  #: whether a top may have the name of its bottom
-    legacy: ClassVar[bool] = False  #: whether BVLC's takes at most four axes (blob.hpp)
+    legacy: ClassVar[bool] = False  #: whether BVLC's type takes at most four axes (blob.hpp)
     role: ClassVar[Role] = Role.PLAIN
     rearranges: ClassVar[bool] = False  #: whether its tops hold the bottoms' values and no others
-    known: ClassVar[bool] = True  #: False where only the name of the type is known
+    known: ClassVar[bool] = True  #: False if only the name of the type is known
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
         """The parameters of a ``layer`` block; ``params`` is its parameter message.
 
-        ``params`` is an empty block where the message is absent. Values of a wrong type
-        were reported when the file was typed; they are read as the default.
+        ``params`` is an empty block if the message is absent. Values of a wrong type have
+        already been reported; they are read as the default.
         """
         values: dict[str, Any] = {}
         for name, default, kind, repeated, optional in fields(cls):
@@ -155,7 +155,7 @@ class Layer:
         return ()
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """The shapes of the tops; raises ShapeError where Caffe would refuse."""
+        """The shapes of the tops; raises ShapeError if Caffe would refuse them."""
         return (bottoms[0],) * tops
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
@@ -182,21 +182,21 @@ class Layer:
         )
 
     def as_stored(self, blobs: Sequence[Array]) -> tuple[Self, str] | None:
-        """The layer that the blobs of a file show it to be, and the dialect of that Caffe.
+        """The layer as the blobs of a file show it to be, and the dialect of that Caffe.
 
-        None where they show nothing beyond what the prototxt says.
+        None if they show nothing that the prototxt does not say.
         """
         return None
 
     def remarks(self, source: Block, blobs: Sequence[Array], dialect: str) -> Iterator[str]:
-        """What a person should know of how the layer is read with its blobs.
+        """What the user should know about how the layer is read with its blobs.
 
         ``source`` is the ``layer`` block, ``dialect`` that of the net.
         """
         return iter(())
 
     def cost(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Cost:
-        """Parameters, statistics and multiply-adds; 0 where a shape is unknown."""
+        """Parameters, statistics and multiply-adds; 0 if a shape is unknown."""
         shapes = self.blob_shapes(bottoms)
         sizes = [count(shape) or 0 for shape in shapes]
         kept = sum(
@@ -232,11 +232,11 @@ class Layer:
     def absorb(
         self, blobs: Sequence[Array], affine: Affine
     ) -> tuple[Self, tuple[Array, ...]] | None:
-        """The layer, with its blobs, that also applies ``affine``; None where there is none."""
+        """The layer, with its blobs, that also applies ``affine``; None if it cannot."""
         return None
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """That many tops, computed by numpy in the TEST phase."""
+        """That many tops, computed with numpy in the TEST phase."""
         raise UnsupportedError(f"{self.type} has no numpy reference yet")
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
@@ -245,7 +245,7 @@ class Layer:
 
     @classmethod
     def lift(cls, op: OnnxOp) -> Self | None:
-        """The layer that an ONNX node stands for; None for a node of another type."""
+        """The layer that an ONNX node corresponds to; None for a node of another type."""
         return None
 
 
@@ -266,7 +266,7 @@ def layer(
 ) -> typing.Callable[[type[L]], type[L]]:
     """Make a class a frozen dataclass, and register it under its name and aliases.
 
-    Raises PluginError where a name is taken.
+    Raises PluginError if a name is taken.
     """
 
     def register(cls: type[L]) -> type[L]:

@@ -36,7 +36,7 @@ class BatchNorm(Base):
     moving_average_fraction: float = 0.999
     eps: float = 1e-5
     scale_bias: bool = False
-    relu: bool = False  #: whether the layer ends with a ReLU of its own (intel/caffe)
+    relu: bool = False  #: whether the layer applies a ReLU at the end (intel/caffe)
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
@@ -53,7 +53,7 @@ class BatchNorm(Base):
         return replace(own, scale_bias=True) if implied else own
 
     def as_stored(self, blobs: Sequence[Array]) -> tuple[Self, str] | None:
-        """Five weights, all of one size but a single number in the middle, are NVIDIA's."""
+        """Five blobs of one size, except for a single number in the middle, are NVIDIA's."""
         if self.scale_bias or len(blobs) != 5:
             return None
         sizes = [blob.size for blob in blobs]
@@ -61,7 +61,7 @@ class BatchNorm(Base):
         return (replace(self, scale_bias=True), NVIDIA) if clear else None
 
     def remarks(self, source: Block, blobs: Sequence[Array], dialect: str) -> Iterator[str]:
-        """What is done with the factor, which BVLC's and NVIDIA's layer treat differently."""
+        """How the factor is used, which BVLC's and NVIDIA's layers treat differently."""
         if len(blobs) < 3:
             return
         factor = float(blobs[2].reshape(-1)[0])
@@ -150,7 +150,7 @@ class BatchNorm(Base):
     def statistics(self, blobs: Sequence[Array]) -> tuple[Array, Array]:
         """Mean and variance; a factor of 0 makes both 0 (batch_norm_layer.cpp).
 
-        NVIDIA's layer, known by ``scale_bias``, has a factor too and does not look at it.
+        NVIDIA's layer, known by ``scale_bias``, has a factor too but ignores it.
         """
         if self.scale_bias:
             return blobs[0], blobs[1]

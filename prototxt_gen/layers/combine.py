@@ -33,9 +33,9 @@ class Eltwise(Base):
         return Arity((2, MANY), (1, 1))
 
     def problems(self) -> Iterator[Problem]:
-        """coeff goes with SUM; MAX ignores it."""
+        """coeff is for SUM; MAX ignores it, PROD refuses it."""
         if self.operation == "PROD" and self.coeff:
-            yield Problem("eltwise-coeff", "coeff goes with SUM only, found PROD", "coeff")
+            yield Problem("eltwise-coeff", "coeff is given with PROD; expected SUM", "coeff")
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """The shape that all bottoms share."""
@@ -103,7 +103,7 @@ class Concat(Base):
             yield Problem("concat-axis", message, "concat_dim")
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """The bottoms' shape, with the sum along the axis; other axes must be equal."""
+        """The bottoms' shape, with their sum along the axis; other axes must be equal."""
         axis = axis_index(self.axis, len(bottoms[0]))
         rest: Shape = (*bottoms[0][:axis], None, *bottoms[0][axis + 1 :])
         total = bottoms[0][axis]
@@ -112,15 +112,15 @@ class Concat(Base):
                 rest, (*bottom[:axis], None, *bottom[axis + 1 :])
             ):
                 raise ShapeError(
-                    f"bottom {index} is {show(bottom)} and bottom 0 {show(bottoms[0])}; expected "
-                    f"equal shapes except in axis {axis}"
+                    f"bottom {index} is {show(bottom)} and bottom 0 is {show(bottoms[0])}; "
+                    f"expected equal shapes except in axis {axis}"
                 )
             size = bottom[axis]
             total = None if total is None or size is None else total + size
         return ((*rest[:axis], total, *rest[axis + 1 :]),)
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
-        """Every axis but the one that is concatenated."""
+        """Every axis except the one that is concatenated."""
         return all_but(alike(bottoms, tops), axis_index(self.axis, len(bottoms[0])))
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
@@ -161,13 +161,13 @@ class Slice(Base):
         return Arity((1, 1), (tops, tops) if self.slice_point else (1, MANY))
 
     def problems(self) -> Iterator[Problem]:
-        """The axis is given under one name, and slice points rise."""
+        """The axis is given under one name, and slice points ascend."""
         if self.conflict:
             message = "has both axis and slice_dim; expected one of them"
             yield Problem("slice-axis", message, "slice_dim")
         if any(a >= b for a, b in pairwise((0, *self.slice_point))):
             message = f"slice_point is {', '.join(map(str, self.slice_point))}; expected ascending"
-            yield Problem("slice-point", f"{message} numbers from 1 on", "slice_point")
+            yield Problem("slice-point", f"{message} numbers of 1 or more", "slice_point")
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """The parts; equal ones without slice_point."""
@@ -195,7 +195,7 @@ class Slice(Base):
         return tuple((*bottoms[0][:axis], part, *bottoms[0][axis + 1 :]) for part in parts)
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
-        """Every axis but the one that is cut."""
+        """Every axis except the one that is cut."""
         return all_but(alike(bottoms, tops), axis_index(self.axis, len(bottoms[0])))
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:

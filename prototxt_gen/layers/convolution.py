@@ -46,7 +46,7 @@ class Convolution(Base):
     group: int = 1
     axis: int = 1
     bias_term: bool = True
-    relu: bool = False  #: whether the layer ends with a ReLU of its own (intel/caffe)
+    relu: bool = False  #: whether the layer applies a ReLU at the end (intel/caffe)
     negative_slope: float = 0.0
     conflicts: tuple[str, ...] = ()  #: windows given in both spellings
     #: How windows were written; layers that differ only in that are equal.

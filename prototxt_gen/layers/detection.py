@@ -1,4 +1,4 @@
-"""Boxes of single-shot detectors (SSD): the candidates, and the ones that are detected."""
+"""Boxes of single-shot detectors (SSD): prior boxes and detections."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class PriorBox(Base):
         return Arity((2, 2), (1, 1))
 
     def ratios(self) -> tuple[float, ...]:
-        """1 and each further ratio that is new, with its inverse where ``flip``."""
+        """1 and each further distinct ratio, with its inverse if ``flip`` is set."""
         found = [1.0]
         for ratio in self.aspect_ratio:
             if all(abs(ratio - other) >= _SAME_RATIO for other in found):
@@ -78,11 +78,13 @@ class PriorBox(Base):
             if any(not size > 0 for size in sizes):
                 yield Problem("prior-box-size", f"{name} has to be more than 0", name)
             elif any(not 1 / most <= size <= most for size in sizes):
-                # The C++ makes whole numbers of sizes, and divides by ratios.
+                # The C++ converts sizes to whole numbers, and divides by ratios.
                 yield Problem("prior-box-size", f"{name} has to be at most {most}", name)
         if self.max_size and len(self.max_size) != len(self.min_size):
             message = f"{len(self.max_size)} max_size for {len(self.min_size)} min_size"
-            yield Problem("prior-box-size", f"{message}; expected none, or as many", "max_size")
+            yield Problem(
+                "prior-box-size", f"{message}; expected none, or equally many", "max_size"
+            )
         elif any(b <= a for a, b in zip(self.min_size, self.max_size, strict=False)):
             yield Problem("prior-box-size", "each max_size must exceed its min_size", "max_size")
         if len(self.variance) not in (0, 1, 4):
@@ -108,7 +110,7 @@ class PriorBox(Base):
         return (self._values(bottoms[0].shape, bottoms[1].shape),)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """A constant: it depends on shapes alone."""
+        """A constant: it depends only on shapes."""
         if None in b.bottom_shapes[0][2:] or None in b.bottom_shapes[1][2:]:
             raise UnsupportedError("the heights and widths of both bottoms must be known")
         return (b.const(self._values(b.bottom_shapes[0], b.bottom_shapes[1]), "boxes"),)
@@ -193,7 +195,7 @@ class DetectionOutput(Base):
         return block
 
     def arity(self) -> Arity:
-        """Offsets, scores and priors; a fourth bottom, which a fork has, is not read."""
+        """Offsets, scores and priors; a fourth bottom, in a fork, is not read."""
         return Arity((3, 4), (1, 1))
 
     def problems(self) -> Iterator[Problem]:

@@ -252,7 +252,7 @@ class MultinomialLogisticLoss(Base):
         return Arity((2, 2), (0, 1))
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """A scalar; there is one label an item."""
+        """A scalar; each item has one label."""
         need_rows(bottoms)
         need_count(bottoms[1][1:], 1, "an item of bottom 1")
         return ((),) * tops

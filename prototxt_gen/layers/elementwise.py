@@ -1,4 +1,4 @@
-"""Formulas of a single value."""
+"""Layers that apply a formula to each value."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Power(Base):
         return (x if self.power == 1 else b.op("Pow", [x, b.scalar(self.power)]),)
 
     def _constant(self) -> float:
-        """The result where it does not depend on x; NaN for a power without a value."""
+        """The result if it does not depend on x; NaN for an undefined power."""
         if self.power == 0:
             return 1.0
         return float(np.power(np.float32(self.shift), np.float32(self.power)))
@@ -106,10 +106,10 @@ class Log(_Based):
     shift: float = 0.0
 
     def problems(self) -> Iterator[Problem]:
-        """The base has a logarithm that can be divided by."""
+        """The logarithm of the base is not 0."""
         yield from super().problems()
         if self.base == 1:
-            yield Problem("base", "base is 1, whose logarithm is 0; expected another", "base")
+            yield Problem("base", "base is 1, whose logarithm is 0; expected another base", "base")
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """log(shift + scale * x) / log(base)."""

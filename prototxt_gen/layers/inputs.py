@@ -46,8 +46,8 @@ class Input(Base):
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """The shapes as given.
 
-        Raises UnsupportedError where none is given (Caffe leaves it to the user), and
-        ShapeError where their number is neither one nor that of the tops.
+        Raises UnsupportedError if none is given (Caffe leaves it to the user), and ShapeError
+        if their number is neither one nor that of the tops.
         """
         if len(self.shape) == tops:
             return self.shape
@@ -68,8 +68,8 @@ class DummyData(Base):
 
     shape: tuple[tuple[int, ...], ...] = ()
     values: tuple[float | None, ...] = ()  #: of each ``data_filler``; None: drawn at random
-    conflict: bool = False  #: whether the old form of the shape stands beside the new one
-    faults: tuple[str, ...] = ()  #: what is wrong with the fillers, whatever the shapes are
+    conflict: bool = False  #: whether the shape is given in both the old and the new form
+    faults: tuple[str, ...] = ()  #: what is wrong with the fillers for any shapes
 
     spellings = frozenset({"num", "channels", "height", "width"})
 
@@ -112,7 +112,7 @@ class DummyData(Base):
             yield Problem("filler-type", f"data_filler has {fault}", "data_filler")
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """The shapes as given; raises ShapeError where their number does not fit."""
+        """The shapes as given; raises ShapeError if their number does not fit."""
         for what, found in (("shapes", len(self.shape)), ("data_filler", len(self.values))):
             least = 0 if what == "data_filler" else 1
             if found not in (least, 1, tops):
@@ -122,7 +122,7 @@ class DummyData(Base):
                 )
         shapes = self.shape * tops if len(self.shape) == 1 else self.shape
         values = self.values * tops if len(self.values) == 1 else self.values or (0.0,) * tops
-        # Constants are filled at once, others with each forward.
+        # Constants are filled at set-up, others at each forward pass.
         if any(v is not None and 0 in shape for v, shape in zip(values, shapes, strict=True)):
             raise ShapeError(
                 "a constant filler has nothing to fill; expected dimensions of 1 or more",

@@ -46,7 +46,7 @@ class LRN(Base):
         square = x * x
         if self.norm_region == ACROSS_CHANNELS:
             channels = x.shape[1]
-            half = min(self.local_size // 2, channels)  # behind the last channel are zeros
+            half = min(self.local_size // 2, channels)  # zeros follow the last channel
             padded = np.pad(square, ((0, 0), (half, half), (0, 0), (0, 0)))
             total = sum(padded[:, i : i + channels] for i in range(2 * half + 1))
             scale = self.k + self.alpha / self.local_size * total
@@ -67,7 +67,7 @@ class LRN(Base):
         return (self._divided(b, x, mean, 1.0),)
 
     def _by_pooling(self, b: Builder, x: str) -> str:
-        """Across channels by ordinary operators: onnxruntime's LRN wants alpha and beta over 0."""
+        """Across channels by basic operators: onnxruntime's LRN requires alpha and beta above 0."""
         half, square = self.local_size // 2, b.unsqueeze(b.op("Mul", [x, x]), [1])
         mean = b.op(
             "AveragePool",

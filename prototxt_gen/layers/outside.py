@@ -1,7 +1,7 @@
 """Layer types from outside the package: from a user's file, or from an installed package.
 
 Such a file imports what it needs from ``prototxt_gen.layers.base`` and registers its types
-with ``@layer``, as ours do; nothing but facets is asked of it. docs/layer.md is the how-to.
+with ``@layer``, as ours do; only facets are called on them. docs/layer.md is the how-to.
 A package names its module as an entry point of the group ``resnet_proto.layers``.
 """
 
@@ -26,14 +26,14 @@ _loaded: dict[str, tuple[str, ...]] = {}  # the types of each file, by its real 
 def load_file(path: str | os.PathLike[str], own: frozenset[str]) -> tuple[str, ...]:
     """Run a Python file; return the names of the layer types that it registers.
 
-    ``own`` are the names of our own types, which it cannot use. A file that was loaded before
-    is not run again. Raises PluginError for a file that fails or registers nothing, OSError for
-    one that cannot be read; none of its types is then registered.
+    ``own`` are the names of our own types, which it cannot replace. A file that was loaded
+    before is not run again. Raises PluginError for a file that fails or registers nothing, and
+    OSError for one that cannot be read; then none of its types is registered.
     """
     name = os.fspath(path)
     place = os.path.realpath(name)
     if place not in _loaded:
-        with open(place, "rb"):  # for a message about the file, not about an import
+        with open(place, "rb"):  # for a message about the file rather than an import
             pass
         spec = spec_from_file_location(f"_resnet_proto_plugin_{len(_loaded)}", place)
         if spec is None or spec.loader is None:
@@ -48,7 +48,7 @@ def load_file(path: str | os.PathLike[str], own: frozenset[str]) -> tuple[str, .
 
 @cache
 def load_installed(own: frozenset[str]) -> None:
-    """Load the layer types of installed packages, once; raises PluginError where one fails."""
+    """Load the layer types of installed packages, once; raises PluginError if one fails."""
     from importlib.metadata import entry_points
 
     for point in entry_points(group=GROUP):
@@ -79,7 +79,7 @@ def _registering(plugin: str, own: frozenset[str]) -> Iterator[list[str]]:
 
 
 def _from_outside(before: set[str]) -> list[str]:
-    """The types registered since then, without our own that were imported meanwhile."""
+    """The types registered since then, except our own that were imported in the meantime."""
     house = __name__.rpartition(".")[0] + "."
     new = (name for name in REGISTRY if name not in before)
     return [name for name in new if not REGISTRY[name].__module__.startswith(house)]

@@ -35,7 +35,7 @@ _FIRST_TABLE_OPSET = 12  #: Max of int64
 
 
 class _OfRegions(Base):
-    """What layers share that pool the regions of bottom 1 from the feature map, bottom 0."""
+    """The base of layers that pool the regions of bottom 1 from the feature map, bottom 0."""
 
     spatial_scale: float
 
@@ -68,7 +68,7 @@ class _Cells(_OfRegions):
         """pooled_h and pooled_w are at least 1."""
         for name, value in (("pooled_h", self.pooled_h), ("pooled_w", self.pooled_w)):
             if value == 0:
-                yield Problem("window-zero", f"{name} is 0, expected at least 1", name)
+                yield Problem("window-zero", f"{name} is 0; expected at least 1", name)
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """(R, C, pooled_h, pooled_w)."""
@@ -92,7 +92,7 @@ class _Grouped(_OfRegions):
         """output_dim and group_size are at least 1."""
         for name, value in (("output_dim", self.output_dim), ("group_size", self.group_size)):
             if value < 1:
-                yield Problem("window-zero", f"{name} is {value}, expected at least 1", name)
+                yield Problem("window-zero", f"{name} is {value}; expected at least 1", name)
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """(R, output_dim, group_size, group_size)."""
@@ -138,10 +138,10 @@ class ROIPooling(_Cells):
         rois = _rows(b, bottoms[1])
         shape = [self.pooled_h, self.pooled_w]
         scale = self.spatial_scale
-        table = b.opset > _LAST_ROI_OPSET or not scale > 0  # which onnxruntime asks for
+        table = b.opset > _LAST_ROI_OPSET or not scale > 0  # which onnxruntime requires
         if table and b.opset < _FIRST_TABLE_OPSET:
             raise UnsupportedError(
-                f"spatial_scale is {scale:g}, which needs --opset {_FIRST_TABLE_OPSET} or more"
+                f"spatial_scale is {scale:g}, which needs --opset {_FIRST_TABLE_OPSET} or later"
             )
         if table:
             return (lower_roi_pooling(b, bottoms[0], rois, shape, scale),)
@@ -263,7 +263,9 @@ class Python(Base):
         """
         if (self.module, self.layer) == ("rpn.proposal_layer", "ProposalLayer") and tops <= 2:
             return ((None, 5), (None, 1))[:tops]
-        raise UnsupportedError(f"the tops of Python's {self.module}.{self.layer} are not known")
+        raise UnsupportedError(
+            f"the tops of the Python layer {self.module}.{self.layer} are not known"
+        )
 
 
 def _regions(bottom: Shape) -> Dim:

@@ -1,7 +1,7 @@
-"""What a data layer does to its images, in words: whoever feeds the input has to do it now.
+"""What a data layer does to its images, as text: the user of the input now has to do it.
 
-The order is that of data_transformer.cpp, for the TEST phase: the mean goes first, then the
-rest is scaled. What happens by chance in training alone is not said: mirrors, distortions.
+The order is that of data_transformer.cpp in the TEST phase: the mean is subtracted, then the
+result is scaled. Random changes that occur only in training are omitted: mirrors, distortions.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from prototxt_gen.document import Block, Value
 
 
 def left_to_you(layer: Block) -> str:
-    """What the ``layer`` block of a data layer does to its images; empty where that is nothing.
+    """The transform in the ``layer`` block of a data layer; empty if there is none.
 
-    It begins with a semicolon, to be put behind what became of the layer.
+    It begins with a semicolon, to be appended to the line about the layer.
     """
     parts = [*_transform(layer.block("transform_param")), *_decoding(layer)]
     return f"; its transform is left to you: {', '.join(parts)}" if parts else ""
@@ -44,7 +44,7 @@ def _transform(params: Block) -> Iterator[str]:
 
 
 def _decoding(layer: Block) -> Iterator[str]:
-    """What ImageData makes of its files before anything else (image_data_layer.cpp)."""
+    """What ImageData does to its files before anything else (image_data_layer.cpp)."""
     params = layer.block("image_data_param")
     for name in ("new_height", "new_width"):
         size = params.get(name, int, 0)
@@ -55,7 +55,7 @@ def _decoding(layer: Block) -> Iterator[str]:
 
 
 def _shown(value: Value) -> str:
-    """A value as it stands in a prototxt, in one line."""
+    """A value as in a prototxt, in one line."""
     if isinstance(value, Block):
         return f"{{ {' '.join(f'{field.name}: {_shown(field.value)}' for field in value)} }}"
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""What the axes of a net's blobs mean, as told by the layers that they pass through."""
+"""The meanings of the axes of a net's blobs, according to the layers that they pass."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Axis = tuple[Ref, int]
 
 
 class Meanings:
-    """The axes of all blobs in classes: those of one class are the same axis."""
+    """The axes of all blobs in equivalence classes: those of one class are the same axis."""
 
     def __init__(self, graph: Graph, shapes: Shapes) -> None:
         self._above: dict[Axis, Axis] = {}
@@ -36,7 +36,7 @@ class Meanings:
         return place
 
     def of(self, ref: Ref, axis: int) -> set[str]:
-        """All meanings of an axis; none where no layer tells."""
+        """All meanings of an axis; none if no layer gives one."""
         return self._meanings.get(self.root(ref, axis), set())
 
     def _join(self, one: Axis, other: Axis) -> None:
@@ -44,7 +44,7 @@ class Meanings:
 
 
 def labelled(node: Node, shapes: Shapes) -> Iterator[tuple[Ref, int, str]]:
-    """The labelled axes of a node's bottoms and tops; none where shapes are missing."""
+    """The labelled axes of a node's bottoms and tops; none if shapes are missing."""
     bottoms, tops = shapes.of(node.bottoms), shapes.of(node.tops)
     if bottoms is None or tops is None:
         return
@@ -55,6 +55,6 @@ def labelled(node: Node, shapes: Shapes) -> Iterator[tuple[Ref, int, str]]:
 
 
 def meaning_of(label: str) -> str | None:
-    """What a label of ``Layer.axes`` means, besides which axes are the same."""
+    """The meaning in a label of ``Layer.axes``, if it has one."""
     meaning = label.partition(":")[0]
     return meaning if meaning in MEANINGS else None

@@ -1,8 +1,8 @@
 """Batches: a different size, or a free one.
 
-A free dimension has a symbol in the model. Which axis of an input is the batch, and which
-must keep its size, is told by the layers that it passes through (``to_onnx.axes``). To find
-what depends on the batch, shapes are inferred again for another one: what differs is
+A free dimension has a symbol in the model. The layers that an input passes determine which
+of its axes is the batch, and which must keep its size (``to_onnx.axes``). To find what
+depends on the batch, shapes are inferred again for another size: dimensions that differ are
 free.
 """
 
@@ -31,7 +31,7 @@ _NEEDED = {TIME: "for time", CLASSES: "for classes", FIXED: "at its size"}
 
 @dataclass(frozen=True)
 class Batch:
-    """What is free: the shapes at another batch, and the symbol of each input's free axis."""
+    """The free dimensions: shapes at another batch, and the symbol of each input's free axis."""
 
     shapes: Shapes
     others: Mapping[Ref, Shape]
@@ -79,7 +79,7 @@ def set_batch(graph: Graph, batch: int, given: Mapping[str, Shape] | None) -> Gr
 
 
 def free_batch(graph: Graph, shapes: Shapes) -> tuple[Graph, Batch, list[Change]]:
-    """The net with a free batch; raises UnsupportedError where that is impossible."""
+    """The net with a free batch; raises UnsupportedError if that is impossible."""
     symbols = _batch_axes(graph, shapes)
     if graph.inputs and not symbols:
         raise UnsupportedError(
@@ -98,8 +98,8 @@ def free_batch(graph: Graph, shapes: Shapes) -> tuple[Graph, Batch, list[Change]
     other = check(graph, sink, {**given, **_constants(graph, shapes, given)})
     if sink.errors:
         raise UnsupportedError(
-            f"the net cannot have a free batch: layer {sink.errors[0].layer!r} works with the "
-            f"net's own batch alone [{sink.errors[0].rule}]; {_ADVICE}"
+            f"the net cannot have a free batch: layer {sink.errors[0].layer!r} works only with "
+            f"the net's own batch [{sink.errors[0].rule}]; {_ADVICE}"
         )
     for index, weights in shapes.weights.items():
         if other.weights.get(index) != weights:
@@ -112,7 +112,7 @@ def free_batch(graph: Graph, shapes: Shapes) -> tuple[Graph, Batch, list[Change]
 
 
 def _need_fixed(graph: Graph, shapes: Shapes, other: Shapes) -> None:
-    """Raise UnsupportedError where an axis that a layer needs at its size follows the batch."""
+    """Raise UnsupportedError if an axis that a layer needs at its size follows the batch."""
     for node in graph.nodes:
         for ref, axis, label in labelled(node, shapes):
             meaning = meaning_of(label)
@@ -147,7 +147,7 @@ def _constants(graph: Graph, shapes: Shapes, given: Mapping[str, Shape]) -> dict
 def _batch_axes(graph: Graph, shapes: Shapes) -> dict[str, tuple[int, str]]:
     """For each input with a free axis, that axis and its symbol.
 
-    Where no layer tells which it is, it is axis 0. Inputs of one batch share a symbol; one
+    If no layer determines it, it is axis 0. Inputs of one batch share a symbol; one
     with another size, or with regions or indices, has its own.
     """
     meanings = Meanings(graph, shapes)
@@ -175,7 +175,7 @@ def _axes_of(meanings: Meanings, ref: Ref, rank: int, meaning: str) -> Iterator[
 def _without_literal_batch(
     graph: Graph, shapes: Shapes, symbols: Mapping[str, tuple[int, str]]
 ) -> tuple[Graph, list[Change]]:
-    """Layers that name the size of the batch are changed to keep that of their bottom."""
+    """Change layers with a literal batch size to keep that of their bottom."""
     meanings = Meanings(graph, shapes)
     free = {meanings.root(Ref(name, 0), axis) for name, (axis, _) in symbols.items()}
     made, changes = empty_like(graph), []

@@ -1,7 +1,7 @@
-"""What a layer's ``lower`` writes through: nodes and initializers of an ONNX graph.
+"""The builder through which a layer's ``lower`` writes nodes and initializers.
 
-Operators changed their form between opsets; the named methods write the form that the
-opset asks for, so that layers need not know.
+Operators changed their form between opsets; the named methods write the form of the
+requested opset, so that layers need not know.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _TYPES = {
 
 
 class Builder:
-    """Nodes and initializers, in order; ``layers.base.Builder`` tells how layers use it."""
+    """Nodes and initializers, in order; ``layers.parts.protocols`` describes how layers use it."""
 
     def __init__(self, opset: int) -> None:
         self.opset = opset
@@ -102,7 +102,7 @@ class Builder:
     def reshape_to_top(self, x: str, index: int = 0, bottom: int = 0) -> str:
         """Give a bottom's values the shape of a top, for any batch.
 
-        Raises UnsupportedError where two dimensions depend on the batch.
+        Raises UnsupportedError if two dimensions depend on the batch.
         """
         return self.reshape(
             x,
@@ -181,12 +181,12 @@ class Builder:
         return self.bottom_shapes != self.other_bottom_shapes
 
     def need_fixed(self, what: str) -> None:
-        """Raise UnsupportedError where the layer's bottoms depend on the batch."""
+        """Raise UnsupportedError if the layer's bottoms depend on the batch."""
         if self.batch_is_dynamic:
             raise UnsupportedError(f"{what}; give a batch with --batch N")
 
     def need_fixed_axis(self, axis: int, what: str) -> None:
-        """Raise UnsupportedError where an axis of the first bottom is the batch."""
+        """Raise UnsupportedError if an axis of the first bottom is the batch."""
         if self.bottom_shapes[0][axis] != self.other_bottom_shapes[0][axis]:
             raise UnsupportedError(f"{what}; give a batch with --batch N")
 
@@ -225,14 +225,14 @@ class Builder:
         while label in self._used:
             number += 1
             label = f"{name}_{number}"
-        # The next of the same name begins here: an LSTM has thousands.
+        # The search for the next free name starts here: an LSTM has thousands of nodes.
         self._last[name] = number
         self._used.add(label)
         return label
 
 
 def _free_dims(bottom: tuple[Shape, Shape], top: tuple[Shape, Shape]) -> list[int]:
-    """Dimensions for a Reshape: 0 or -1 where the batch decides, literals elsewhere."""
+    """Dimensions for a Reshape: 0 or -1 if they depend on the batch, else literals."""
     free = [index for index, (a, b) in enumerate(zip(*top, strict=True)) if a != b or a is None]
     dims = [dim or 0 for dim in top[0]]
     if not free:

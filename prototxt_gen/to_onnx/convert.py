@@ -1,4 +1,4 @@
-"""The whole way from a net with weights to a model that is known to load."""
+"""All steps from a net with weights to a model that is known to load."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class Conversion:
 def convert(graph: Graph, asked: Conversion) -> Exported:
     """The model of a net, whose weights are those that the graph has stored.
 
-    Raises GraphError where Caffe would refuse the net, WeightsError for weights that lack
-    or do not fit, and UnsupportedError for what has no mapping. What is returned has passed
-    ONNX's checker; VerificationError, where it does not, is a bug of ours.
+    Raises GraphError if Caffe would refuse the net, WeightsError for weights that are missing
+    or do not fit, and UnsupportedError for layers without a mapping. The returned model has
+    passed ONNX's checker; VerificationError, if it does not, is a bug of ours.
     """
     need_opset(asked.options.opset)
     shapes = checked(graph, asked.input_shapes)
@@ -67,7 +67,7 @@ def newest_opset() -> int:
         import onnxruntime
     except ImportError:
         return newest
-    # onnxruntime does not tell its newest opset; each release supports that of its onnx.
+    # onnxruntime does not report its newest opset; each release supports that of its onnx.
     known = {"1.17": 20, "1.18": 21, "1.19": 21, "1.20": 21, "1.21": 22, "1.22": 23, "1.23": 24}
     release = ".".join(onnxruntime.__version__.split(".")[:2])
     return min(newest, known.get(release, _NEWEST_TRIED))
@@ -77,7 +77,7 @@ _NEWEST_TRIED = 28
 
 
 def need_opset(opset: int) -> None:
-    """Raise UnsupportedError for an opset that models are not made in, or not loaded here."""
+    """Raise UnsupportedError for an opset that cannot be written, or not be loaded here."""
     newest = newest_opset()
     if not OLDEST_OPSET <= opset <= newest:
         raise UnsupportedError(f"opset {opset}: expected {OLDEST_OPSET} to {newest}")
@@ -100,11 +100,11 @@ def _weights(graph: Graph, asked: Conversion) -> tuple[Weights, list[Change]]:
 
 
 def _completed(graph: Graph, shapes: Shapes, init: Init, seed: int) -> tuple[Weights, list[Change]]:
-    """The weights of the file, and new ones for the layers that it lacks."""
+    """The weights of the file, and new ones for layers that are not in it."""
     missing = lacking(graph, shapes, graph.stored)
     wanted = {index: shapes.weights[index] for index in missing}
     made = initial(graph, replace(shapes, weights=wanted), init, seed)
-    what = f"the file has no weights for it; made as by --weights-init {init}"
+    what = f"the file has no weights for it; created by --weights-init {init}"
     nodes = [graph.nodes[index] for index in missing]
     return (
         bound(graph, shapes, {**graph.stored, **made}),
@@ -113,7 +113,7 @@ def _completed(graph: Graph, shapes: Shapes, init: Init, seed: int) -> tuple[Wei
 
 
 def _remarks(graph: Graph, weights: Weights) -> list[Change]:
-    """What a person should know of how layers with their weights are read."""
+    """What the user should know about how layers with their weights are read."""
     return [
         Change(node.name, node.type, what)
         for index, node in enumerate(graph.nodes)
@@ -122,7 +122,7 @@ def _remarks(graph: Graph, weights: Weights) -> list[Change]:
 
 
 def _unused(graph: Graph, whole: Graph, extra: list[str]) -> list[Change]:
-    """What became of weights of the file that the model does not have."""
+    """What happened to weights of the file that the model does not have."""
     types = {node.name: node.type for node in graph.nodes}
     beside = {node.name for node in whole.nodes}
     changes = []
@@ -133,11 +133,11 @@ def _unused(graph: Graph, whole: Graph, extra: list[str]) -> list[Change]:
         elif name not in types:
             what = "its weights are in the file, but the net has no such layer"
             changes.append(Change(name, "", what))
-    return changes  # what only training needs has a line already
+    return changes  # layers that only training needs are already reported
 
 
 def _with_lost_losses(graph: Graph, net: Graph, changes: list[Change]) -> list[Change]:
-    """The changes, with a reason at each loss that should have been kept and was not."""
+    """The changes, with a reason for each loss that was to be kept and was not."""
     kept = {top.blob for node in net.nodes for top in node.tops}
     lost = {}
     for node in graph.nodes:

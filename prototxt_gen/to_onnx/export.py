@@ -2,7 +2,7 @@
 
 Inputs and outputs keep the names of Caffe's blobs, and the last version of a blob that is
 written in place owns its name; weights are called ``<layer>/weight``, ``<layer>/bias``.
-All refusals of a net come out at once, and a returned model has passed the checker.
+All reasons against a net are reported together; a returned model has passed the checker.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class Exported:
     """A model, the net it was made from, and what happened to each layer.
 
     ``before`` is the net that ``graph`` was folded from, if any. ``skeleton`` is the model
-    with initializers without values; ``values`` holds these by name, in the same order, and
-    they may lie in a file and be larger than memory.
+    with initializers without values; ``values`` holds these by name, in the same order; they
+    may be in a file and larger than memory.
     """
 
     skeleton: onnx.ModelProto
@@ -80,8 +80,8 @@ def export(
     """The model of a net for inference.
 
     Raises UnsupportedError with a diagnostic for each layer that cannot be exported, and
-    GraphError where shapes are not known, Caffe would refuse the net, or a weight has the
-    size of the batch.
+    GraphError if shapes are not known, Caffe would refuse the net, or a weight has the size
+    of the batch.
     """
     changes: list[Change] = []
     if options.batch is not None and options.batch != "dynamic":
@@ -102,14 +102,14 @@ def export(
 
 
 def _need_names(graph: Graph) -> None:
-    """Names of ONNX are UTF-8, and an empty one is that of nothing."""
+    """Names in ONNX are UTF-8, and an empty name means no value."""
     sink = Sink(graph.source)
     for node in graph.nodes:
         for what, name in (("layer", node.name), *(("top", top.blob) for top in node.tops)):
             if any("\ud800" <= letter <= "\udfff" for letter in name):
-                wrong = f"the name {name!r} of a {what} is no UTF-8, which ONNX asks for"
+                wrong = f"the name {name!r} of a {what} is not UTF-8, which ONNX requires"
             elif what == "top" and not name:
-                wrong = "a top has the name '', which stands for nothing in ONNX"
+                wrong = "a top has the name '', which means no value in ONNX"
             else:
                 continue
             sink.error("unsupported", wrong, span=node.span, layer=node.name)
@@ -117,7 +117,7 @@ def _need_names(graph: Graph) -> None:
 
 
 def _need_weights(graph: Graph, shapes: Shapes, weights: Weights) -> None:
-    """Weights that fitted the net fit it with another batch too."""
+    """Check that weights that fit the net also fit it with another batch."""
     for index, wanted in shapes.weights.items():
         for blob, shape in zip(weights.get(index), wanted, strict=False):
             if not same(blob.shape, shape):
@@ -128,9 +128,9 @@ def _need_weights(graph: Graph, shapes: Shapes, weights: Weights) -> None:
 
 
 def pruned(graph: Graph, outputs: Sequence[str]) -> Graph:
-    """What some outputs need; the whole net where none are asked for.
+    """The part of a net that the requested outputs need; all of it if none are requested.
 
-    Raises GraphError where there is no such blob.
+    Raises GraphError if there is no such blob.
     """
     if not outputs:
         return graph
@@ -155,11 +155,11 @@ def _lower(
 ) -> dict[Ref, str]:
     """Write every node; the name of the value of each blob.
 
-    What is behind a node that was refused is looked at too, as far as that can be done.
+    Nodes after one that was refused are checked too, as far as possible.
     """
     sink = Sink(graph.source)
     values: dict[Ref, str] = {}
-    lost: set[Ref] = set()  # what nodes that were refused make, and those behind them
+    lost: set[Ref] = set()  # the tops of refused nodes, and of the nodes after them
     builder.reserve({ref.blob for node in graph.nodes for ref in node.tops})
     for index, node in enumerate(graph.nodes):
         if node.layer.role is Role.INPUT:
@@ -179,12 +179,14 @@ def _lower(
                 f"{node.type}: {error.reason}",
                 span=node.span,
                 layer=node.name,
-                help="--outputs BLOB stops in front of it" if node.bottoms and not behind else None,
+                help="--outputs BLOB ends the model before it"
+                if node.bottoms and not behind
+                else None,
             )
             behind = True
         if behind:
             lost.update(node.tops)
-            # Any names will do: of a net with an error no model is made.
+            # Any names will do: a net with an error gives no model.
             values.update((top, top.blob) for top in node.tops)
     if sink.errors:
         sink.fail(UnsupportedError)
@@ -192,7 +194,7 @@ def _lower(
 
 
 def _own_reason(index: int, node: Node, shapes: Shapes) -> str | None:
-    """Why a node cannot be exported whatever is in front of it; None where that is not known."""
+    """Why a node can in no case be exported; None if that is not known."""
     if not node.layer.known:
         return "the type is not known"
     if type(node.layer).lower is Layer.lower:
@@ -221,13 +223,13 @@ def _lower_one(
             raise UnsupportedError(f"it has an empty blob, {show(shape)}")
     builder.begin(node.name, (bottoms, others[0]), (tops, others[1]))
     try:
-        # What overflows is infinite, as in Caffe, and no word is lost on it.
+        # Overflow gives infinity, as in Caffe, without a warning.
         with np.errstate(all="ignore"):
             made = node.layer.lower(builder, [values[ref] for ref in node.bottoms], list(blobs))  # type: ignore[arg-type]
     except OverflowError as error:
         raise UnsupportedError(f"one of its numbers is too large for ONNX: {error}") from error
     except MemoryError as error:
-        raise UnsupportedError("its constants need more memory than there is") from error
+        raise UnsupportedError("its constants need more memory than is available") from error
     return dict(zip(node.tops, made, strict=True))
 
 

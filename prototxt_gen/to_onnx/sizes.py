@@ -1,4 +1,4 @@
-"""The free dimensions of a model, and a proof at two sizes of them."""
+"""The free dimensions of a model, and verification at two sizes."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def at_two_sizes(
     prove: Callable[[Sizes], Verdict],
     takes: Callable[[Sizes], bool] = lambda sizes: True,
 ) -> Verdict:
-    """The verdict at the declared sizes of the inputs, and where any is free at others.
+    """The verdict at the declared sizes of the inputs and, if any is free, at other sizes.
 
-    The first that does not agree is the answer. ``takes`` says whether there is something
-    to compare with at the other sizes; where there is not, the verdict says so. Raises
-    VerificationError, with the size in front, where a proof fails.
+    The first disagreement is returned. ``takes`` says whether the net can be computed at the
+    other sizes; if not, the verdict says so. Raises VerificationError, starting with the
+    size, if a comparison fails.
     """
     free = symbols(model)
     if not free:
@@ -33,7 +33,7 @@ def at_two_sizes(
     if not verdict.agrees:
         return verdict
     if not takes(other):
-        return Verdict(verdict.comparisons, (f"{_described(declared, free)} alone",))
+        return Verdict(verdict.comparisons, (f"{_described(declared, free)} only",))
     further = _proved(prove, other, free)
     if not further.agrees:
         return further
@@ -41,7 +41,7 @@ def at_two_sizes(
 
 
 def symbols(model: onnx.ModelProto) -> dict[str, list[tuple[str, int]]]:
-    """For each symbol the inputs and axes that it stands at; an unnamed one has its place."""
+    """For each symbol the inputs and axes that have it; an unnamed one is named by its place."""
     found: dict[str, list[tuple[str, int]]] = {}
     for value in model.graph.input:
         for axis, dim in enumerate(value.type.tensor_type.shape.dim):
@@ -53,7 +53,7 @@ def symbols(model: onnx.ModelProto) -> dict[str, list[tuple[str, int]]]:
 
 
 def _larger(sizes: Mapping[str, Shape], free: Mapping[str, list[tuple[str, int]]]) -> Sizes:
-    """The sizes with each symbol one larger than where it stands first."""
+    """The sizes with each symbol one larger than at its first occurrence."""
     found = {name: list(shape) for name, shape in sizes.items()}
     for places in free.values():
         first, at = places[0]
@@ -74,5 +74,5 @@ def _proved(
 
 
 def _described(sizes: Mapping[str, Shape], free: Mapping[str, list[tuple[str, int]]]) -> str:
-    """``batch 3``, or several with commas."""
+    """``batch 3``, or several separated by commas."""
     return ", ".join(f"{symbol} {sizes[at[0][0]][at[0][1]]}" for symbol, at in free.items())

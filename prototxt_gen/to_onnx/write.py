@@ -27,10 +27,10 @@ def write_model(
 ) -> list[str]:
     """Check a model and write it; return the names of the files.
 
-    Weights go into ``<path>.data`` beside it where that is requested, or where they exceed
+    Weights go into ``<path>.data`` next to it if that is requested, or if they exceed
     what a protobuf file may have. Raises VerificationError where the model does not pass
     the checker or onnxruntime, and OSError; nothing is written then. A link is followed,
-    and the weights are beside the link, where a reader of ``path`` looks.
+    and the weights are next to the link, where a reader of ``path`` looks.
     """
     target = Path(path)
     need_place(target)
@@ -119,7 +119,7 @@ def check(model: onnx.ModelProto, data: bytes) -> None:
 
 
 def check_file(path: Path) -> None:
-    """The same for a model with its weights beside it."""
+    """The same for a model with external weights."""
     try:
         onnx.checker.check_model(str(path), full_check=True)
         _load(str(path))

@@ -55,7 +55,7 @@ def test_gen_writes_a_file_whole(tmp_path: Path) -> None:
         (["gen", "--depth", "18", "--classes", "0"], "classes: is 0"),
         (["gen", "--depth", "18", "--classes", "4000000000"], "2048000000000 elements"),
         (["gen", "--depth", "x"], "--depth"),
-        (["gen", "--stages", "3,x"], "'x' is no whole number"),
+        (["gen", "--stages", "3,x"], "'x' is not a whole number"),
         (["gen", "--depth", "18", "-o", "/nowhere/net.prototxt"], "/nowhere/net.prototxt"),
         (["gen", "--spec", "/nowhere/net.yaml"], "/nowhere/net.yaml"),
         (["gem"], "did you mean 'gen'"),
@@ -92,9 +92,9 @@ def test_an_unwritable_output_leaves_what_was_there(tmp_path: Path) -> None:
         ("stages: {a: 1}\n", "1:9", "a nested mapping"),
         ("depth: [\n", "2:1", "expected"),
         ("depth: 2001-99-99\n", "1:8", "whole number"),
-        ("- 3\n", None, "no mapping"),
-        ("", None, "no mapping"),
-        ("width: 64\n", None, "needs a depth"),
+        ("- 3\n", None, "not a mapping"),
+        ("", None, "not a mapping"),
+        ("width: 64\n", None, "no depth"),
     ],
 )
 def test_a_wrong_spec_file_is_refused_at_its_place(
@@ -179,7 +179,7 @@ def test_a_bug_of_ours_exits_with_3_and_a_report(
     monkeypatch.setattr(render, "render", broken)
     assert run(["gen", "--depth", "50"]) == 3
     err = capsys.readouterr().err
-    assert "bug of resnet-proto" in err
+    assert "bug in resnet-proto" in err
     assert "oops" in err
     assert _version.__version__ in err
 

@@ -44,7 +44,7 @@ def test_a_label_map_is_read_by_the_dialects_that_have_one(dialect: str) -> None
         return
     (error,) = sink.errors
     assert error.rule == "unknown-message" and found is None
-    assert f"LabelMap, which is no message of {dialect}" in error.message
+    assert f"LabelMap, which is not a message of {dialect}" in error.message
     assert error.help is not None and "mobilenet_ssd" in error.help and "frcnn" in error.help
 
 

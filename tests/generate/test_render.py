@@ -80,5 +80,5 @@ def test_a_wrong_template_is_named_with_its_line(
 
 
 def test_a_missing_folder_of_templates_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TemplateError, match="is no folder"):
+    with pytest.raises(TemplateError, match="is not a folder"):
         api.generate(depth=18, templates=tmp_path / "none")

@@ -62,7 +62,7 @@ def test_the_most_that_caffe_can_have() -> None:
                 "roi_pooling_param { pooled_h: 2 pooled_w: 2 } }",
             ),
             {"x": np.zeros((1, 2, 8, 8)), "r": np.array([[0, 0, 0, np.inf, 4]])},
-            "layer 'l': a value makes no sense",
+            "layer 'l': a value is invalid",
         ),
     ],
 )
@@ -116,14 +116,14 @@ def test_a_weight_of_the_size_of_the_batch_refuses_another_batch() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (layer("ReLU").replace('"l"', r'"caf\351"'), "of a layer is no UTF-8"),
-        (layer("ReLU").replace('"y"', r'"caf\351"'), "of a top is no UTF-8"),
+        (layer("ReLU").replace('"l"', r'"caf\351"'), "of a layer is not UTF-8"),
+        (layer("ReLU").replace('"y"', r'"caf\351"'), "of a top is not UTF-8"),
         (layer("ReLU").replace('"y"', '""'), "a top has the name ''"),
         (
             layer("Convolution", "convolution_param { num_output: 1 kernel_size: 1 }").replace(
                 '"l"', r'"caf\351"'
             ),
-            "of a layer is no UTF-8",
+            "of a layer is not UTF-8",
         ),
     ],
 )

@@ -29,7 +29,7 @@ CHUNKS = 8
 #: same list is in docs/validate.md; it has at most ten entries.
 STRICTER = {
     ("input_dim_two", "scalar/input"): (
-        "8 input_dim for 3 inputs: Caffe reads behind the end of the list, and takes what "
+        "8 input_dim for 3 inputs: Caffe reads past the end of the list, and takes what "
         "happens to be there (upgrade_proto.cpp, UpgradeNetInput)"
     ),
 }

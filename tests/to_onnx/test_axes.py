@@ -128,7 +128,7 @@ def test_what_is_free_may_have_another_size(what: str, size: int) -> None:
                 x=[10, 1, 8],
                 c=[10],
             ),
-            "layer 'l' works with the net's own batch alone [shape-mismatch]",
+            "layer 'l' works only with the net's own batch [shape-mismatch]",
         ),
         (
             net(
@@ -147,7 +147,7 @@ def test_what_is_free_may_have_another_size(what: str, size: int) -> None:
                 x=[26, 8],
                 c=[2, 13],
             ),
-            "layer 'l' works with the net's own batch alone [shape-mismatch]",
+            "layer 'l' works only with the net's own batch [shape-mismatch]",
         ),
         (
             net(

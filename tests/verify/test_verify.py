@@ -211,7 +211,7 @@ def test_a_model_of_another_net_is_refused() -> None:
             [onnx.helper.make_tensor_value_info("q", 1, [2, 3, 12, 12])],
         )
     )
-    with pytest.raises(VerificationError, match="no blob of the net"):
+    with pytest.raises(VerificationError, match="a blob of the net"):
         verify(made(), model)
 
 
@@ -223,7 +223,7 @@ def test_a_model_of_a_part_of_a_net_has_to_be_called_so(
     blob = made().nodes[1].tops[0].blob
     assert run(["convert", *net, "-o", target, "--until", blob]) == 0
     assert run(["verify", *net, target]) == 2
-    assert "the model does not give" in capsys.readouterr().err
+    assert "the model does not output" in capsys.readouterr().err
     assert run(["verify", *net, target, "--outputs", blob]) == 0
 
 
@@ -233,7 +233,7 @@ def test_an_output_of_another_name_is_refused() -> None:
     extra = onnx.helper.make_node("Neg", [model.graph.output[0].name], ["more"], name="more")
     model.graph.node.append(extra)
     model.graph.output.append(onnx.helper.make_tensor_value_info("more", 1, None))
-    with pytest.raises(VerificationError, match="'more', which is no blob"):
+    with pytest.raises(VerificationError, match="'more', which is not a blob"):
         verify(source, model)
 
 
@@ -243,7 +243,7 @@ def test_agreement_of_zeros_is_called_little(
     net, weights, model = (str(tmp_path / f"net.{x}") for x in ("prototxt", "caffemodel", "onnx"))
     assert run(["gen", "resnet18", "--input-shape", "1,3,32,32", "-o", net]) == 0
     assert run(["weights", "init", net, "-o", weights]) == 0
-    assert "no filler, hence zeros" in capsys.readouterr().err
+    assert "no filler, so zeros" in capsys.readouterr().err
     assert run(["convert", net, weights, "-o", model, "--verify"]) == 0
     assert "which proves little" in capsys.readouterr().err
     assert run(["weights", "init", net, "--how", "random", "-o", weights]) == 0

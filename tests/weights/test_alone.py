@@ -140,7 +140,7 @@ def test_a_dialect_is_taken_wherever_a_net_is_read(
     assert run([*onnx, "--dialect", "ssd"]) == 0
     capsys.readouterr()
     assert run([*onnx, "--dialect", "bvlc"]) == 2
-    words = "net.caffemodel: error: as bvlc has it, LayerParameter has no field of number 205"
+    words = "net.caffemodel: error: by the schema of bvlc, LayerParameter has no field number 205"
     assert words in capsys.readouterr().err
 
 
@@ -151,7 +151,7 @@ def test_what_would_be_read_otherwise_is_said_when_it_is_written(
     fc = 'layer { name: "f" type: "InnerProduct" bottom: "p" top: "f"\n'
     net.write_text(INTEL + fc + "  inner_product_param { num_output: 2 } }\n")
     assert run(["weights", "init", str(net), "-o", str(model)]) == 0
-    assert "alone needs --dialect intel" in capsys.readouterr().err
+    assert "give --dialect intel to read" in capsys.readouterr().err
     net.write_text(
         INTEL.replace("avg_include_pad: true", "")
         + fc

@@ -130,7 +130,7 @@ def test_doubles_that_are_too_large_are_infinite(tmp_path: Path) -> None:
     [
         ({"__metadata__": [1]}, "__metadata__.*mapping"),
         ({"__metadata__": {"a": 1}}, "__metadata__.*mapping"),
-        ([], "no JSON object"),
+        ([], "not a JSON object"),
         (b"{", "header"),
         (b"[" * 9000, "header"),
         (b'{"\xff": 1}', "UTF-8"),
@@ -162,7 +162,7 @@ def test_doubles_that_are_too_large_are_infinite(tmp_path: Path) -> None:
         ({"w": entry("F32", [1], [2**70, 2**70 + 4])}, "'w'.*data_offsets"),
         ({"w": entry("F32", [1], [0, 4]), "v": entry("F32", [1], [0, 4])}, "'v'.*data_offsets"),
         ({"w": entry("F16", [1], [2, 4])}, "'w'.*data_offsets"),
-        ({"w": entry("F16", [1], [0, 2])}, "2 bytes of no array"),
+        ({"w": entry("F16", [1], [0, 2])}, "2 bytes after the last array"),
     ],
 )
 def test_a_safetensors_of_another_form(tmp_path: Path, header: object, words: str) -> None:

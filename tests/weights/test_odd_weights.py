@@ -72,10 +72,10 @@ def test_a_map_goes_before_a_layer_of_the_same_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        (("a=c", "b=c"), "'c' is in two"),
+        (("a=c", "b=c"), "'c' is given twice"),
         (("a=nope",), "no layer 'nope'"),
         (("nope=c",), "no layer 'nope'"),
-        ((), "no layer matches"),
+        ((), "none of its layers matches"),
     ],
 )
 def test_a_copy_that_cannot_be(

@@ -18,27 +18,27 @@ if TYPE_CHECKING:
 
 
 def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, Array]) -> None:
-    """Write arrays as npz or safetensors, by the name of the file, whole or not at all.
+    """Write arrays as npz or safetensors, by the file's suffix, whole or not at all.
 
-    Raises WeightsError for another name of the file, and for an array's that is no UTF-8.
+    Raises WeightsError for another suffix, and for an array's name that is not UTF-8.
     """
     suffix = Path(path).suffix
     for name in arrays:
         if not name.isascii() and not _is_utf8(name):
-            raise WeightsError(f"{path}: the name {name!r} is no UTF-8, which the form asks for")
+            raise WeightsError(f"{path}: the name {name!r} is not UTF-8, which the format requires")
     with whole_file(path) as file:
         if suffix == ".npz":
             np.savez(file, **dict(arrays))  # type: ignore[arg-type]
         elif suffix == ".safetensors":
             write_safetensors(file, arrays)
         else:
-            raise WeightsError(f"{path}: expected a name that ends with .npz or .safetensors")
+            raise WeightsError(f"{path}: expected a name that ends in .npz or .safetensors")
 
 
 def read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
     """The arrays of an npz or safetensors file by their names, as float32.
 
-    Raises WeightsError, with what is wrong, where a file is neither, and OSError.
+    Raises WeightsError with the reason if a file is neither, and OSError.
     """
     name = os.fspath(path)
     with open(name, "rb") as file:
@@ -47,9 +47,11 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
                 return read_safetensors(name)
             return read_npz(file)
         except ValueError as error:
-            raise WeightsError(f"{name}: is no whole npz or safetensors file: {error}") from error
+            raise WeightsError(
+                f"{name}: is not a complete npz or safetensors file: {error}"
+            ) from error
         except MemoryError:
-            raise WeightsError(f"{name}: needs more memory than there is") from None
+            raise WeightsError(f"{name}: needs more memory than is available") from None
 
 
 def _is_utf8(name: str) -> bool:

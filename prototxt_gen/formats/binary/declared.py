@@ -1,4 +1,4 @@
-"""What the head of a file says of an array, checked before anything is allocated for it."""
+"""The header's description of an array, checked before anything is allocated for it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ _MOST = 2**31 - 1
 
 
 def shape_of(name: str, found: object, size: int, held: int) -> tuple[int, ...]:
-    """The shape that an array of so many bytes a number has, of which ``held`` are there.
+    """The shape of an array, given the bytes per value and the ``held`` bytes in the file.
 
-    Raises ValueError, with the name of the array, where it is no shape or of another size.
+    Raises ValueError, with the name of the array, if it is not a shape or the size differs.
     """
     if not isinstance(found, (list, tuple)) or not all(
         type(dim) is int and 0 <= dim <= _MOST for dim in found
@@ -19,7 +19,7 @@ def shape_of(name: str, found: object, size: int, held: int) -> tuple[int, ...]:
         shown = repr(found)[:60]
         raise ValueError(f"{name!r} has the shape {shown}; expected whole numbers, 0 to {_MOST}")
     if len(found) > _MOST_AXES:
-        raise ValueError(f"{name!r} has {len(found)} axes; Caffe has {_MOST_AXES} at most")
+        raise ValueError(f"{name!r} has {len(found)} axes; Caffe allows at most {_MOST_AXES}")
     if prod(dim or 1 for dim in found) * size >= 2**63:
         raise ValueError(f"{name!r} has the shape {repr(found)[:60]}, which is too large")
     needed = prod(found) * size

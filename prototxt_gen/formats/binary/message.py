@@ -1,7 +1,7 @@
 """Binary protobuf to Blocks and back; the only place where messages are built.
 
-Each dialect has a private ``DescriptorPool``, so that another ``caffe_pb2`` in the same
-process is not disturbed.
+Each dialect has a private ``DescriptorPool``, so that it does not collide with another
+``caffe_pb2`` in the same process.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SKIPPED = frozenset({"data", "diff", "double_data", "double_diff", "raw_data", 
 
 
 def message_class(message: str, dialect: str = "bvlc") -> type[ProtobufMessage]:
-    """The protobuf class of a message; raises KeyError where the dialect has none."""
+    """The protobuf class of a message; raises KeyError if the dialect has none."""
     descriptor = _pool(dialect).FindMessageTypeByName(PACKAGE[1:] + message)
     return message_factory.GetMessageClass(descriptor)
 
@@ -37,7 +37,7 @@ def message_class(message: str, dialect: str = "bvlc") -> type[ProtobufMessage]:
 def to_message(root: Block, message: str, dialect: str = "bvlc") -> ProtobufMessage:
     """A typed block as a protobuf message.
 
-    Raises ParseError where the dialect does not have a field or a value of the block.
+    Raises ParseError if the dialect does not have a field or a value of the block.
     """
     built = message_class(message, dialect)()
     _fill(built, root, schema(dialect).message(message))
@@ -47,7 +47,7 @@ def to_message(root: Block, message: str, dialect: str = "bvlc") -> ProtobufMess
 def serialize(document: Document, message: str) -> bytes:
     """The binary form of a document, in its dialect.
 
-    Raises ParseError as to_message does, and where a required field is missing.
+    Raises ParseError as to_message does, and if a required field is missing.
     """
     built: Any = to_message(document.root, message, document.dialect)
     missing = built.FindInitializationErrors()
@@ -82,13 +82,13 @@ def read_binary(
     skip_weights: bool = True,
     drop_unknown: bool = False,
 ) -> Document:
-    """The document of a binary file; raises ParseError where it cannot be read.
+    """The document of a binary file; raises ParseError if it cannot be read.
 
-    A binary has numbers for names, and forks use one number for different fields. BVLC's
-    reading is taken where it is whole: no field and no enum value is left over. Else the
-    dialects that can read the file have to read the same, or it is refused; ``dialect`` says
-    then which one is meant. With ``drop_unknown`` a file with fields that no dialect knows
-    is read by BVLC's, without them.
+    A binary has numbers instead of names, and forks use one number for different fields.
+    BVLC's reading is taken if it is complete: no field and no enum value is unknown. Otherwise
+    the dialects that can read the file have to agree, or it is refused; ``dialect`` then says
+    which one is meant. With ``drop_unknown`` a file with fields that no dialect knows is read
+    by BVLC's schema, without them.
     """
     if dialect is not None:
         if message not in schema(dialect):
@@ -96,7 +96,7 @@ def read_binary(
         try:
             return Document(_parsed(source, message, dialect, skip_weights), source, dialect)
         except ParseError as error:
-            sink.error("not-binary", f"as {dialect} has it, {error.message}")
+            sink.error("not-binary", f"by the schema of {dialect}, {error.message}")
             sink.fail(ParseError)
     readings: dict[str, Block] = {}
     first: ParseError | None = None
@@ -122,19 +122,19 @@ def read_binary(
 
 
 def _need_one_reading(readings: dict[str, Block], sink: Sink) -> None:
-    """Report and raise ParseError where dialects read a file differently."""
+    """Report and raise ParseError if dialects read a file differently."""
     chosen, *others = readings
     for other in others:
         difference = _difference(readings[chosen], readings[other])
         if difference:
             text = f"{chosen} and {other} read this file differently: {difference}"
             names = " or ".join(f"--dialect {name}" for name in readings)
-            sink.error("mixed-dialects", text, help=f"say whose it is: {names}")
+            sink.error("mixed-dialects", text, help=f"give the dialect: {names}")
             sink.fail(ParseError)
 
 
 def reads_back(document: Document, message: str = "NetParameter") -> bool:
-    """Whether the binary form of a document is read as the same where no dialect is given."""
+    """Whether the binary form of a document reads back the same if no dialect is given."""
     if document.dialect == DIALECTS[0]:
         return True
     source = Source(serialize(document, message))
@@ -211,7 +211,7 @@ def _block(built: Any, type: Message, skip_weights: bool, drop_unknown: bool) ->
     unknown = UnknownFieldSet(built)
     if len(unknown) and not drop_unknown:
         number = unknown[0].field_number
-        raise ParseError(f"{type.name} has no field of number {number}")
+        raise ParseError(f"{type.name} has no field number {number}")
     block = Block(type=type)
     for known, content in built.ListFields():
         if skip_weights and known.name in _SKIPPED and type.name == "BlobProto":
@@ -237,7 +237,7 @@ def _value(known: Any, value: Any) -> Value:
 
 
 def _difference(a: Block, b: Block, path: str = "") -> str | None:
-    """Where two readings of a message differ; None where they are equal."""
+    """Where two readings of a message differ; None if they are equal."""
     for left, right in zip(a, b, strict=False):
         here = f"{path}{left.name}"
         if isinstance(left.value, Block) and isinstance(right.value, Block):

@@ -1,4 +1,4 @@
-"""Arrays in a zip archive, each as numpy's own format has it."""
+"""Arrays in a zip archive, each in numpy's own format."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ _BROKEN = (
 
 
 def read_npz(file: IO[bytes]) -> dict[str, Array]:
-    """The arrays of a file by their names, as float32; raises ValueError for what is none."""
+    """The arrays of a file by their names, as float32; raises ValueError for invalid ones."""
     start = file.read(2)
     if start != b"PK":
-        raise ValueError("it is empty" if not start else "it has no zip archive")
+        raise ValueError("it is empty" if not start else "it is not a zip archive")
     try:
         archive = zipfile.ZipFile(file)
         members = archive.infolist()
@@ -50,7 +50,7 @@ def read_npz(file: IO[bytes]) -> dict[str, Array]:
     for member in members:
         name = member.filename.removesuffix(".npy")
         if name in found:
-            raise ValueError(f"it has {name!r} twice")
+            raise ValueError(f"it contains {name!r} twice")
         if member.flag_bits & _ENCRYPTED:
             raise ValueError(f"{name!r} is encrypted")
         try:
@@ -70,10 +70,10 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> Arra
             (2, 0): np.lib.format.read_array_header_2_0,
         }
         if version not in heads:
-            raise ValueError(f"it is of the version {version}; expected 1.0 or 2.0")
+            raise ValueError(f"it has the version {version}; expected 1.0 or 2.0")
         shape, by_columns, kind = heads[version](stream)
         if kind.kind not in "fiub":
-            raise ValueError(f"{name!r} is of {kind}; expected numbers")
+            raise ValueError(f"{name!r} has the type {kind}; expected numbers")
         held = member.file_size - stream.tell()
         shape = shape_of(name, shape, kind.itemsize, held)
         content = stream.read(held)
@@ -87,5 +87,5 @@ def _words(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "its header is nested too deeply"
     if isinstance(error, MemoryError):
-        return "it needs more memory than there is"
+        return "it needs more memory than is available"
     return " ".join(str(error.args[0] if error.args else "").split()) or type(error).__name__

@@ -1,6 +1,6 @@
-"""Arrays in safetensors: a header of JSON with its length in front, and the numbers behind.
+"""Arrays in safetensors: the length of a JSON header, the header, and the values.
 
-As in its own library, the numbers of the arrays fill the file without a hole.
+As in the safetensors library, the values of the arrays must fill the file without gaps.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 _METADATA = "__metadata__"
-#: BF16, the upper half of a float, is read by its bits.
+#: BF16, the upper half of a float, is converted by its bits.
 _KINDS = {"F32": "<f4", "F64": "<f8", "F16": "<f2", "BF16": "<u2"}
 
 
 def write_safetensors(file: IO[bytes], arrays: Mapping[str, Array]) -> None:
-    """Write arrays as float32, one behind the other."""
+    """Write arrays as float32, one after the other."""
     header: dict[str, object] = {}
     offset = 0
     for name, array in arrays.items():
@@ -37,9 +37,9 @@ def write_safetensors(file: IO[bytes], arrays: Mapping[str, Array]) -> None:
 
 
 def read_safetensors(path: str) -> dict[str, Array]:
-    """The arrays of a file by their names, as float32; raises ValueError for what is none."""
+    """The arrays of a file by their names, as float32; raises ValueError for an invalid file."""
     if os.path.getsize(path) < 8:
-        raise ValueError("it is shorter than its head")
+        raise ValueError("it is shorter than the length of its header")
     data = np.memmap(path, np.uint8, "r")
     size = int.from_bytes(bytes(data[:8]), "little")
     if size > len(data) - 8:
@@ -53,32 +53,32 @@ def read_safetensors(path: str) -> dict[str, Array]:
         if start != at:
             raise ValueError(
                 f"{name!r} has data_offsets {start} to {end}; expected them to start at {at}, "
-                "where the array in front of it ends"
+                "where the previous array ends"
             )
         found[name] = _floats(np.asarray(content[start:end]), kind).reshape(shape)
         at = end
     if at != len(content):
-        raise ValueError(f"it has {len(content) - at} bytes of no array behind the last one")
+        raise ValueError(f"it has {len(content) - at} bytes after the last array")
     return found
 
 
 def _header(text: bytes) -> dict[str, Any]:
-    """The entries by the names of the arrays; only what is no array is looked at."""
+    """The entries by the names of the arrays; the entries themselves are not checked here."""
     try:
         found = json.loads(text.decode("utf-8"), object_pairs_hook=_without_repetition)
         for name in found if isinstance(found, dict) else ():
             name.encode("utf-8")
     except UnicodeError:
-        raise ValueError("its header is not in UTF-8") from None
+        raise ValueError("its header is not UTF-8") from None
     except RecursionError:
         raise ValueError("its header is nested too deeply") from None
     except json.JSONDecodeError as error:
-        raise ValueError(f"its header is no JSON: {error}") from None
+        raise ValueError(f"its header is not JSON: {error}") from None
     if not isinstance(found, dict):
-        raise ValueError("its header is no JSON object")
+        raise ValueError("its header is not a JSON object")
     about = found.pop(_METADATA, {})
     if not isinstance(about, dict) or not all(isinstance(text, str) for text in about.values()):
-        raise ValueError(f"{_METADATA} is no mapping of texts")
+        raise ValueError(f"{_METADATA} is not a mapping of strings")
     return found
 
 
@@ -86,13 +86,13 @@ def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise ValueError(f"its header has {name!r} twice")
+            raise ValueError(f"its header contains {name!r} twice")
         found[name] = value
     return found
 
 
 def _entry(name: str, entry: Any, held: int) -> tuple[str, tuple[int, ...], int, int]:
-    """The dtype, the shape and the place of an array; raises ValueError for any other."""
+    """The dtype, the shape and the position of an array; raises ValueError for invalid ones."""
     for key in ("dtype", "shape", "data_offsets"):
         if not isinstance(entry, dict) or key not in entry:
             raise ValueError(f"{name!r} has no {key}")
@@ -103,7 +103,7 @@ def _entry(name: str, entry: Any, held: int) -> tuple[str, tuple[int, ...], int,
     if not whole or not 0 <= places[0] <= places[1] <= held:
         raise ValueError(
             f"{name!r} has data_offsets {repr(places)[:60]}; expected start and end within the "
-            f"{held} bytes behind the header"
+            f"{held} bytes after the header"
         )
     start, end = places
     shape = shape_of(name, entry["shape"], np.dtype(_KINDS[kind]).itemsize, end - start)

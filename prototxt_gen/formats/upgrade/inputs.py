@@ -58,7 +58,7 @@ def _shapes(root: Block, sink: Sink) -> list[list[Field]] | None:
         return []
     if name == "input_shape":
         for field in [f for f in root if f.name == "input_dim"][:1]:
-            _warn(sink, field, "input_dim beside input_shape is ignored")
+            _warn(sink, field, "input_dim is ignored, since there is also input_shape")
     each = AXES if name == "input_dim" else 1
     if not _fits(sink, given, each * len(inputs), name, len(inputs)):
         return None

@@ -1,1 +1,1 @@
-"""What several layer types share, and no layer type itself."""
+"""Code that several layer types share; it contains no layer types."""

@@ -1,4 +1,4 @@
-"""What the axes of a layer's blobs mean, and which of them are the same axis."""
+"""The meanings of the axes of a layer's blobs, and which of them are the same axis."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from prototxt_gen.layers.parts.shapes import Shape
 
 #: What an axis means, in the answers of ``Layer.axes``. An axis that is neither BATCH
-#: nor ROWS keeps its size when the batch is free. A suffix, as in ``fixed:1``, tells two apart.
+#: nor ROWS keeps its size when the batch is free. A suffix, as in ``fixed:1``, distinguishes two.
 BATCH: Final = "batch"
 TIME: Final = "time"
 ROWS: Final = "rows"  #: regions or indices, in any number
@@ -20,10 +20,10 @@ Labels = tuple[str | None, ...]
 
 
 class Axes(NamedTuple):
-    """A label for each axis of each bottom and top; None for an axis that is on its own.
+    """A label for each axis of each bottom and top; None for an unrelated axis.
 
-    Axes with the same label are the same axis: they have the same size, whatever it is. A
-    label of ``MEANINGS`` also says what the axis is.
+    Axes with the same label are the same axis: they always have the same size. A label of
+    ``MEANINGS`` also says what the axis means.
     """
 
     bottoms: tuple[Labels, ...]
@@ -51,7 +51,7 @@ def alike(bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
 
 
 def in_front(bottoms: Sequence[Shape], tops: Sequence[Shape], axis: int) -> Axes:
-    """The axes before ``axis`` stay, and nothing is said of the others."""
+    """The axes before ``axis`` are kept, and the others are unrelated."""
 
     def labels(shape: Shape) -> Labels:
         return tuple(str(index) if index < axis else None for index in range(len(shape)))
@@ -71,7 +71,7 @@ def regrouped(bottom: Shape, top: Shape) -> Axes:
 
 
 def all_but(axes: Axes, index: int) -> Axes:
-    """The same labels, but one axis is on its own in every blob."""
+    """The same labels, except that one axis is unrelated in every blob."""
 
     def labels(own: Labels) -> Labels:
         return (*own[:index], *(None,) * len(own[index : index + 1]), *own[index + 1 :])

@@ -1,4 +1,4 @@
-"""The answers that a layer's facets give."""
+"""The types of the answers that a layer's facets give."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Role(enum.Enum):
 
 
 class Instead(enum.Enum):
-    """What replaces a layer at inference, where it is not another layer."""
+    """What replaces a layer at inference, if it is not another layer."""
 
     ITSELF = "itself"
     INPUT = "input"  #: each top becomes an input of the net
@@ -34,7 +34,7 @@ class Instead(enum.Enum):
 class Arity(NamedTuple):
     """How many bottoms and tops a layer takes: the minimum and the maximum of each.
 
-    ``equal`` asks for as many tops as bottoms (EqualNumBottomTopBlobs in layer.hpp).
+    ``equal`` requires as many tops as bottoms (EqualNumBottomTopBlobs in layer.hpp).
     """
 
     bottoms: tuple[int, int] = (1, 1)
@@ -54,7 +54,7 @@ MANY = 1 << 30  #: no upper bound in an Arity
 
 
 class Cost(NamedTuple):
-    """What a layer needs: learnable parameters, kept statistics, multiply-adds."""
+    """The cost of a layer: learnable parameters, stored statistics, multiply-adds."""
 
     parameters: int = 0
     statistics: int = 0
@@ -62,7 +62,7 @@ class Cost(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """Something that Caffe's LayerSetUp refuses, and the parameter to point at.
+    """Something that Caffe's LayerSetUp refuses, and the parameter to blame.
 
     A ``warning`` is something that Caffe accepts but the user should know.
     """
@@ -78,10 +78,10 @@ class Weight(NamedTuple):
     """What one of a layer's blobs is: its name, and its initial value.
 
     ``filler`` is the field of the parameter message that says how Caffe fills it, and
-    ``value`` the number that fills it where that field is absent. ``random`` is the
-    number that fills it among random weights, with which a net is compared before it is
-    trained; None draws numbers that suit the shape. Caffe does not learn a ``statistic``;
-    where it is also ``fixed``, Caffe refuses a learning rate for it.
+    ``value`` the number that fills it if that field is absent. ``random`` is the number
+    that fills it among random weights, which are for comparing an untrained net; None
+    draws numbers that suit the shape. Caffe does not learn a ``statistic``; if it is also
+    ``fixed``, Caffe refuses a learning rate for it.
     """
 
     name: str
@@ -107,7 +107,7 @@ class Regions(NamedTuple):
 
 
 class Places(NamedTuple):
-    """A sample of positions in a plane of that many pixels, each once in each plane."""
+    """A sample of positions in a plane of that many pixels, each once per plane."""
 
     pixels: int
 

@@ -11,7 +11,7 @@ from prototxt_gen.document import Symbol, Value
 
 
 class ParamField(NamedTuple):
-    """A field of the dataclass that stands for a field of the parameter message."""
+    """A field of the dataclass that represents a field of the parameter message."""
 
     name: str
     default: Any
@@ -24,7 +24,7 @@ def fields(cls: type) -> tuple[ParamField, ...]:
     """The fields of a dataclass and the Python types of their values.
 
     ``tuple[int, ...]`` is a repeated field, ``bool | None`` a field whose absence has a
-    meaning of its own, and any other annotation is the type itself.
+    meaning, and any other annotation is the type itself.
     """
     return _read(cls)
 

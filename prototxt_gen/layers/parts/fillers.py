@@ -9,15 +9,15 @@ from prototxt_gen.layers.parts.shapes import Shape, count
 
 
 def unknown_filler(filler: Block) -> str | None:
-    """What to say where there is no filler of the type that a FillerParameter has."""
+    """What is wrong with the type of a FillerParameter; None if the type is known."""
     kind = kind_of(filler)
     if kind in _KINDS:
         return None
-    return f"the type {kind!r}, which Caffe does not know; expected {', '.join(_KINDS)}"
+    return f"the type {kind!r}, which Caffe does not have; expected {', '.join(_KINDS)}"
 
 
 def kind_of(filler: Block) -> str:
-    """The type of a filler, which is known."""
+    """The type of a filler."""
     return filler.get("type", str, "constant")
 
 
@@ -27,7 +27,7 @@ def filler_faults(filler: Block, shape: Shape) -> Iterator[str]:
 
 
 def _filled(filler: Block, shape: Shape) -> Iterator[str]:
-    """There is something to fill, and no sparsity."""
+    """The blob has elements, and there is no sparsity."""
     yield from _something(shape)
     yield from _dense(filler)
 
@@ -47,7 +47,7 @@ def _uniform(filler: Block, shape: Shape) -> Iterator[str]:
     yield from _filled(filler, shape)
     low, high = filler.get("min", float, 0.0), filler.get("max", float, 1.0)
     if not low <= high:
-        yield f"min is {low:g} and max {high:g}; expected min not above max"
+        yield f"min is {low:g} and max is {high:g}; expected min not above max"
 
 
 def _gaussian(filler: Block, shape: Shape) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Which Caffe has which layer types.
 
-A file is read by the schema of a dialect, but many types have no parameter message, so
-that the schema does not tell which Caffe has them; these tables do.
+A file is read by the schema of a dialect, but many types have no parameter message, so the
+schema does not tell which Caffe has them; these tables do.
 """
 
 from __future__ import annotations
@@ -83,5 +83,5 @@ Proposal RPROI RReLU RegionYolo Resample Resize ResizeBilinear ResizeNearest Seg
 SimplerNMS SpatialTransformer Unpooling YoloDetectionOutput Yolov3DetectionOutput
 """
 
-#: Types of forks that are known here by name only; they are not typing errors.
+#: Types of forks that are known by name only; they are not misspellings.
 ELSEWHERE = frozenset(_ELSEWHERE.split())

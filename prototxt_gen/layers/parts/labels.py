@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Labelled(Protocol):
-    """What SoftmaxWithLoss and InfogainLoss have in common."""
+    """The parameters that SoftmaxWithLoss and InfogainLoss share."""
 
     @property
     def ignore_label(self) -> int | None:
@@ -21,11 +21,11 @@ class Labelled(Protocol):
 
     @property
     def normalization(self) -> Symbol | None:
-        """What the sum is divided by."""
+        """The divisor of the sum."""
 
 
 def normalization(loss: Labelled, usual: str = "VALID") -> str:
-    """The normalization, ``usual`` by default; ``normalize`` counts where it is absent."""
+    """The normalization, ``usual`` by default; ``normalize`` is used if it is absent."""
     old = getattr(loss, "normalize", None)
     if loss.normalization is not None or old is None:
         return loss.normalization or usual

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 FLT_MAX = 3.4028234663852886e38
 FLT_MIN = 1.1754943508222875e-38
-_MUCH = 256  #: a pad of more that exceeds the blob is not made
+_MUCH = 256  #: a larger pad that exceeds the blob is not materialized
 LOG_THRESHOLD = 1e-20  #: kLOG_THRESHOLD of the losses that take a logarithm
 
 
@@ -55,7 +55,7 @@ def _gathered(
     begin: Sequence[int],
     fill: float,
 ) -> Array:
-    """The same windows, each value fetched from its place: for those that lie mostly outside."""
+    """The same windows, value by value: for windows that are mostly outside the blob."""
     axes = x.ndim - 2
     for axis, (k, s, d, o, b) in enumerate(zip(kernel, stride, dilation, out, begin, strict=True)):
         at = 2 + 2 * axis

@@ -1,4 +1,4 @@
-"""What ``lower`` writes ONNX through, and what ``lift`` reads; ``to_onnx`` implements it."""
+"""The interfaces by which ``lower`` writes ONNX and ``lift`` reads it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Builder(Protocol):
-    """What ``lower`` writes ONNX through; ``to_onnx.builder`` implements and explains it."""
+    """The interface by which ``lower`` writes ONNX; ``to_onnx.builder`` implements it."""
 
     opset: int
     bottom_shapes: tuple[Shape, ...]
@@ -25,10 +25,10 @@ class Builder(Protocol):
         """Whether a bottom of the layer has a free dimension."""
 
     def need_fixed(self, what: str) -> None:
-        """Raise UnsupportedError where the layer's bottoms depend on the batch."""
+        """Raise UnsupportedError if the layer's bottoms depend on the batch."""
 
     def need_fixed_axis(self, axis: int, what: str) -> None:
-        """Raise UnsupportedError where an axis of the first bottom is the batch."""
+        """Raise UnsupportedError if an axis of the first bottom is the batch."""
 
     def top_is_fixed(self, index: int) -> bool:
         """Whether a top has no free dimension."""
@@ -102,7 +102,7 @@ class Builder(Protocol):
 
 
 class OnnxOp(Protocol):
-    """What ``lift`` reads: one ONNX node with its constants resolved."""
+    """The interface by which ``lift`` reads an ONNX node with its constants resolved."""
 
     @property
     def op_type(self) -> str:
@@ -112,4 +112,4 @@ class OnnxOp(Protocol):
         """The value of an attribute."""
 
     def constant(self, index: int) -> Array | None:
-        """The value of an input, where it is a constant."""
+        """The value of an input, if it is a constant."""

@@ -1,4 +1,4 @@
-"""ROIPooling from ordinary operators.
+"""ROIPooling with basic operators.
 
 The maximum of any rectangle is the maximum of four rectangles that cover it and whose
 sides are powers of 2. A table has, for each pair of powers (2^a, 2^b), the maximum of the

@@ -1,7 +1,7 @@
 """Shapes of blobs, and the arithmetic that Caffe does with them (blob.hpp).
 
 A shape is a tuple of dimensions, outermost first. A dimension that depends on the data
-(how many boxes a detector finds) is ``None``; so is what follows from it.
+(how many boxes a detector finds) is ``None``, and so is any that depends on it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MAX_AXES = 32  #: kMaxBlobAxes of blob.hpp
 
 
 def count(shape: Iterable[Dim]) -> Dim:
-    """The number of elements; 1 for a scalar, None where a dimension is unknown."""
+    """The number of elements; 1 for a scalar, None if a dimension is unknown."""
     product = 1
     for dim in shape:
         if dim is None:
@@ -44,14 +44,14 @@ def same(a: Sequence[Dim], b: Sequence[Dim]) -> bool:
 
 
 def merge(a: Shape, b: Shape) -> Shape:
-    """Two shapes that may be equal, each filling in what the other does not know."""
+    """Two shapes that may be equal, merged: each fills in the other's unknown dimensions."""
     return tuple(y if x is None else x for x, y in zip(a, b, strict=True))
 
 
 def axis_index(axis: int, rank: int, field: str = "axis") -> int:
     """An axis counted from the front; a negative one counts from the end.
 
-    Raises ShapeError where the blob has no such axis (Blob::CanonicalAxisIndex).
+    Raises ShapeError if the blob has no such axis (Blob::CanonicalAxisIndex).
     """
     if not -rank <= axis < rank:
         raise ShapeError(
@@ -64,12 +64,12 @@ def axis_index(axis: int, rank: int, field: str = "axis") -> int:
 
 
 def need_equal(bottoms: Sequence[Shape]) -> Shape:
-    """The shape that all bottoms share; raises ShapeError where they differ."""
+    """The shape that all bottoms share; raises ShapeError if they differ."""
     shape = bottoms[0]
     for index, bottom in enumerate(bottoms[1:], 1):
         if not same(shape, bottom):
             raise ShapeError(
-                f"bottom {index} is {show(bottom)} and bottom 0 {show(bottoms[0])}; expected "
+                f"bottom {index} is {show(bottom)} and bottom 0 is {show(bottoms[0])}; expected "
                 "equal shapes"
             )
         shape = merge(shape, bottom)

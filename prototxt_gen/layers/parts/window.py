@@ -1,4 +1,4 @@
-"""Kernel, stride, pad and dilation, in the spellings that Caffe has for them.
+"""Kernel, stride, pad and dilation, in Caffe's spellings.
 
 Once read, each is a tuple: one value for all spatial axes, or one for each.
 """
@@ -25,7 +25,7 @@ ALL_SPELLINGS = frozenset(SPELLINGS) | {name for pair in SPELLINGS.values() for 
 
 
 def read_window(params: Block, name: str, default: Window = ()) -> Window:
-    """The values of a window; where both spellings are given, those of height and width."""
+    """The values of a window; if both spellings are given, those of height and width."""
     pair = SPELLINGS.get(name, ())
     if any(params.has(one) for one in pair):
         return collapse(tuple(params.get(one, int, 0) for one in pair))
@@ -42,7 +42,7 @@ def both_spellings(params: Block) -> tuple[str, ...]:
 
 
 def counted(params: Block) -> Counts:
-    """How many values each window was written with, where that is more than one."""
+    """How many values each window was given, if more than one."""
     found = []
     for name in (*SPELLINGS, "dilation"):
         pair = next((one for one in SPELLINGS.get(name, ()) if params.has(one)), None)
@@ -53,9 +53,9 @@ def counted(params: Block) -> Counts:
 
 
 def need_counts(counts: Counts, axes: int) -> None:
-    """Refuse a window that was given another number of values than there are axes.
+    """Refuse a window whose number of values differs from the number of axes.
 
-    Equal values count too, and a height and a width are two values (base_conv_layer.cpp).
+    Equal values count separately, and height and width are two values (base_conv_layer.cpp).
     """
     for name, number in counts:
         if number != axes:
@@ -79,7 +79,7 @@ def write_window(block: Block, name: str, values: Window) -> None:
 
 
 def collapse(values: Window) -> Window:
-    """One value where all are equal."""
+    """One value if all are equal."""
     return values[:1] if len(set(values)) == 1 else values
 
 
@@ -99,7 +99,7 @@ def expand(values: Window, axes: int, name: str) -> Window:
 def window_problems(
     kernel: Window, stride: Window, conflicts: tuple[str, ...]
 ) -> Iterator[Problem]:
-    """What is wrong with a window for any size of the bottom."""
+    """What is wrong with a window whatever the size of the bottom."""
     for name in conflicts:
         pair = " and ".join(SPELLINGS[name])
         yield Problem("window-spelling", f"has both {name} and {pair}; expected one form", name)
@@ -107,11 +107,11 @@ def window_problems(
         yield Problem("kernel-missing", "has no kernel_size; expected it, or kernel_h and kernel_w")
     for name, values in (("kernel_size", kernel), ("stride", stride)):
         if 0 in values and name not in conflicts:
-            yield Problem("window-zero", f"{name} is 0, expected at least 1", name)
+            yield Problem("window-zero", f"{name} is 0; expected at least 1", name)
 
 
 def too_large(size: Dim, kernel: int, pad: int) -> ShapeError:
-    """The error for a bottom that not even one window fits into."""
+    """The error for a bottom into which no window fits."""
     return ShapeError(
         f"a window of {kernel} does not fit into {size} with a pad of {pad} on both sides",
         rule="window-too-large",
