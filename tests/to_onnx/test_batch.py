@@ -116,3 +116,25 @@ def test_regions_keep_their_number_where_a_constant_has_the_batch() -> None:
     add = 'layer { name: "s" type: "Eltwise" bottom: "x" bottom: "k" top: "s" }\n'
     with pytest.raises(GraphError, match="free batch"):
         dims(IMAGE + ROIS + CONSTANT % "2, 3, 8, 8" + add)
+
+
+def test_what_a_layer_reads_beside_a_sequence_is_of_its_batch() -> None:
+    """LSTM: (T, N, I) and (T, N), and (N, K) that each step sees; here made by another layer."""
+    text = (
+        'input: "x" input_shape { dim: [4, 2, 3] } input: "cont" input_shape { dim: [4, 2] }\n'
+        'input: "z" input_shape { dim: [2, 5] }\n'
+        'layer { name: "s" type: "Power" bottom: "z" top: "s" power_param { scale: 2 } }\n'
+        'layer { name: "h" type: "LSTM" bottom: "x" bottom: "cont" bottom: "s" top: "h"'
+        " recurrent_param { num_output: 6 } }\n"
+    )
+    model = api.to_onnx(load(text), batch="dynamic", weights_init="random")
+    found = {
+        value.name: [dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        for value in (*model.graph.input, *model.graph.output)
+    }
+    assert found == {
+        "x": [4, "batch", 3],
+        "cont": [4, "batch"],
+        "z": ["batch", 5],
+        "h": [4, "batch", 6],
+    }
