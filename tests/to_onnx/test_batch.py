@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
+from to_onnx.recorded import run_onnx
 
 from prototxt_gen import api
 from prototxt_gen.diagnostics import Source
@@ -105,6 +107,12 @@ def test_a_constant_of_the_batch_follows_it_and_another_input_does_not() -> None
     add = 'layer { name: "s" type: "Eltwise" bottom: "x" bottom: "k" top: "s" }\n'
     found = dims(IMAGE + CONSTANT % "2, 3, 8, 8" + add)
     assert found == {"x": ["batch", 3, 8, 8], "s": ["batch", 3, 8, 8]}
+    model = api.to_onnx(load(IMAGE + CONSTANT % "2, 3, 8, 8" + add), batch="dynamic")
+    for batch in (1, 5):
+        x = np.full((batch, 3, 8, 8), 4, np.float32)
+        top = run_onnx(model.SerializeToString(), {"x": x})["s"]
+        assert top.shape == x.shape
+        assert set(top.flat) == {6}
     more = 'input: "z" input_shape { dim: [2, 5] }\n'
     power = 'layer { name: "p" type: "Power" bottom: "z" top: "p" }\n'
     found = dims(IMAGE + more + CONSTANT % "2, 3, 8, 8" + add + power)
