@@ -144,12 +144,8 @@ def sequence(type: str, count: int, hidden: int) -> tuple[Graph, list[Array], li
     x = random.normal(size=(3, count, 2)).astype(np.float32)
     cont = np.ones((3, count), np.float32)
     cont[2, 0] = 0
-    gates = 4 if type == "LSTM" else 1
-    sizes: list[tuple[int, ...]] = [
-        (gates * hidden, 2),
-        (gates * hidden,),
-        (gates * hidden, hidden),
-    ]
+    rows = hidden * (4 if type == "LSTM" else 1)
+    sizes: list[tuple[int, ...]] = [(rows, 2), (rows,), (rows, hidden)]
     if type == "RNN":
         sizes += [(hidden, hidden), (hidden,)]
     blobs = [random.normal(size=size).astype(np.float32) for size in sizes]
