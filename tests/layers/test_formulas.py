@@ -185,3 +185,18 @@ def test_an_lstm_begins_with_zeros_whatever_cont_says(count: int, hidden: int) -
             wanted[t, n] = h
     for y in both(graph, x, cont):
         np.testing.assert_allclose(y, wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2, 3, -1])
+def test_which_axes_a_crop_takes_from_which_bottom(axis: int) -> None:
+    """crop_layer.cpp: in front of the axis the first bottom's sizes, from there on the second's."""
+    large, small = (6, 7, 8, 9), (2, 3, 4, 5)
+    layer = net("Crop", f"crop_param {{ axis: {axis} }}", large, small).nodes[-1].layer
+    (top,) = layer.shapes((large, small), 1)
+    first = axis % 4
+    assert top == (*large[:first], *small[first:])
+    said = layer.axes((large, small), (top,))
+    for index, label in enumerate(said.tops[0]):
+        own, other = (said.bottoms[i][index] for i in ((0, 1) if index < first else (1, 0)))
+        assert label is not None and own == label
+        assert other is None
