@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from prototxt_gen.diagnostics import Sink, Source
-from prototxt_gen.document import Block
+from prototxt_gen.document import Block, Field, Symbol
 from prototxt_gen.formats.reader import read_text
 from prototxt_gen.formats.upgrade.net import (
     needs_solver_upgrade,
@@ -342,3 +343,36 @@ def test_a_finding_names_its_layer_and_shows_its_place(text: str) -> None:
         assert diagnostic.span is not None
         assert source.data[diagnostic.span.start : diagnostic.span.end].strip()
     assert any(diagnostic.layer == "r" for diagnostic in found) or "NO_SUCH" in text
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "rule"),
+    [
+        ("blob_share_mode", Symbol("LOOSE"), "v1-share-mode"),
+        ("blob_share_mode", Symbol("STRICT"), None),
+        ("blob_share_mode", Symbol("PERMISSIVE"), None),
+        ("type", Symbol("CONVOLUTIONS"), "v1-unknown-type"),
+        ("type", 4, "v1-unknown-type"),
+        ("type", True, None),  # no enum at all, which the reader has reported
+        ("type", "Convolution", None),
+    ],
+)
+def test_values_that_the_reader_would_not_hand_on(field: str, value: Any, rule: str | None) -> None:
+    sink = Sink()
+    root = Block.of(layers=Block([Field("name", "r"), Field(field, value)]))
+    (made,) = upgrade_net(root, sink).blocks("layer")
+    assert [found.rule for found in sink.diagnostics] == ([rule] if rule else [])
+    if field == "type" and not isinstance(value, bool):
+        assert str(made.all("type")[0]) == str(value)
+    for found in sink.diagnostics:
+        assert found.layer == "r"
+        assert str(value) in found.message
+        assert found.help == ("did you mean CONVOLUTION?" if "CONV" in str(value) else None)
+
+
+def test_a_solver_type_that_is_none_is_refused() -> None:
+    for value in (Symbol("SGDS"), "ADAM", 3):
+        sink = Sink()
+        made = upgrade_solver(Block([Field("solver_type", value)]), sink)
+        assert [found.rule for found in sink.errors] == ["solver-unknown-type"]
+        assert made == Block()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from prototxt_gen import api
+from prototxt_gen.cli import run
 from prototxt_gen.diagnostics import Source
 from prototxt_gen.errors import SpecError
 from prototxt_gen.generate.blocks import build
@@ -159,3 +161,14 @@ def test_bounds(keys: dict[str, Any], path: str) -> None:
 def test_what_is_just_within_bounds(keys: dict[str, Any]) -> None:
     spec = {"stages": list(STAGES), "width": 4, "input_shape": [1, 3, 64, 64], **keys}
     assert api.validate(Source(api.generate(spec).encode())) == []
+
+
+@pytest.mark.parametrize(("more", "code"), [(0, 0), (1, 2)])
+def test_a_spec_of_more_than_a_mebibyte_is_none(
+    tmp_path: Path, more: int, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = b"depth: 18\n"
+    file = tmp_path / "net.yaml"
+    file.write_bytes(text + b"#" * (1024 * 1024 - len(text) + more))
+    assert run(["gen", "--spec", str(file)]) == code
+    assert ("has more than 1048576 bytes" in capsys.readouterr().err) == bool(code)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from prototxt_gen.layers import MODULES, layer_class
+from prototxt_gen.document import Block
+from prototxt_gen.layers import MODULES, layer_class, read_layer
 from prototxt_gen.layers.parts.fields import fields
 
 FACTS = Path(__file__).parents[1] / "formats" / "facts"
@@ -83,3 +84,44 @@ def test_the_schemas_know_most_fields_of_the_layers() -> None:
     params = [cls for name in MODULES if (cls := layer_class(name)) and cls.param in DECLARED]
     every = {f"{cls.type}.{name}" for cls in params for name, *_ in fields(cls)}
     assert len(every & known) > 0.85 * len(every)
+
+
+SPECIAL = {"float": 3.0, "double": 3.0, "uint32": 3, "int32": 3, "int64": 3, "uint64": 3}
+
+
+def values() -> list[Any]:
+    """Each field of one value, with a value that is no default, in the first fork that has it."""
+    found = []
+    for type_ in sorted(MODULES):
+        cls = layer_class(type_)
+        assert cls is not None
+        for name, default, _, repeated, _ in fields(cls):
+            for fact in DECLARED.get(cls.param or "", {}).get(name, {}).values():
+                if fact["label"] == "repeated" or repeated or (type_, name) in OTHERWISE:
+                    break
+                if name == "crop_size":  # Caffe reads that of transform_param instead
+                    break
+                value: Any = SPECIAL.get(fact["type"])
+                if fact["type"] == "bool":
+                    value = default is not True
+                elif fact["type"] == "string":
+                    value = "text"
+                if value is not None:
+                    found.append(pytest.param(type_, name, value, id=f"{type_}.{name}"))
+                break
+    return found
+
+
+@pytest.mark.parametrize(("type_", "name", "value"), values())
+def test_a_value_is_read_and_written(type_: str, name: str, value: Any) -> None:
+    cls = layer_class(type_)
+    assert cls is not None and cls.param is not None
+    block = Block.of(type=type_)
+    block.add(cls.param, Block.of(**{name: value}))
+    layer = read_layer(block)
+    assert getattr(layer, name) == value
+    written = layer.write()
+    assert written.all(name)[-1:] == [value]
+    again = Block.of(type=type_)
+    again.add(cls.param, written)
+    assert getattr(read_layer(again), name) == value

@@ -129,3 +129,74 @@ def test_the_channels_of_a_database_by_what_transforms_them(
     text = f"data_param {{ batch_size: 4 }} transform_param {{ crop_size: 8 {transform} }}"
     layer = net("Data", text, tops=2).nodes[-1].layer
     assert layer.shapes((), 2) == ((4, channels, 8, 8), (4,))
+
+
+def sequence(type: str, count: int, hidden: int) -> tuple[Graph, list[Array], list[Array]]:
+    """A net of (T, N, I) = (3, count, 2); its values, with cont 1 from the first step; weights."""
+    text = (
+        f'input: "x0" input_shape {{ dim: [3, {count}, 2] }} '
+        f'input: "x1" input_shape {{ dim: [3, {count}] }}\n'
+        f'layer {{ name: "l" type: "{type}" bottom: "x0" bottom: "x1" top: "y0"'
+        f" recurrent_param {{ num_output: {hidden} }} }}\n"
+    )
+    graph = api.load(Source(text.encode()))
+    random = np.random.default_rng(3)
+    x = random.normal(size=(3, count, 2)).astype(np.float32)
+    cont = np.ones((3, count), np.float32)
+    cont[2, 0] = 0
+    rows = hidden * (4 if type == "LSTM" else 1)
+    sizes: list[tuple[int, ...]] = [(rows, 2), (rows,), (rows, hidden)]
+    if type == "RNN":
+        sizes += [(hidden, hidden), (hidden,)]
+    blobs = [random.normal(size=size).astype(np.float32) for size in sizes]
+    graph.stored = {"l": blobs}
+    return graph, [x, cont], blobs
+
+
+@pytest.mark.parametrize(("count", "hidden"), [(1, 1), (1, 4), (2, 2), (2, 3)])
+def test_an_rnn_begins_with_zeros_whatever_cont_says(count: int, hidden: int) -> None:
+    """rnn_layer.cpp: h = tanh(W_hh (cont h) + W_xh x + b_h), o = tanh(W_ho h + b_o)."""
+    graph, (x, cont), (w, b, r, out, bias) = sequence("RNN", count, hidden)
+    wanted = np.zeros((3, count, hidden))
+    for n in range(count):
+        h = np.zeros(hidden)
+        for t in range(3):
+            h = np.tanh(r @ (cont[t, n] * h) + w @ x[t, n] + b)
+            wanted[t, n] = np.tanh(out @ h + bias)
+    for y in both(graph, x, cont):
+        np.testing.assert_allclose(y, wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("count", "hidden"), [(1, 1), (1, 4), (2, 2), (2, 3)])
+def test_an_lstm_begins_with_zeros_whatever_cont_says(count: int, hidden: int) -> None:
+    """lstm_unit_layer.cpp: gates i, f, o, g; cont is a factor of h and of what f forgets."""
+    graph, (x, cont), (w, b, r) = sequence("LSTM", count, hidden)
+
+    def sigmoid(value: Array) -> Array:
+        return 1 / (1 + np.exp(-value))
+
+    wanted = np.zeros((3, count, hidden))
+    for n in range(count):
+        h = c = np.zeros(hidden)
+        for t in range(3):
+            i, f, o, g = np.split(r @ (cont[t, n] * h) + w @ x[t, n] + b, 4)
+            c = cont[t, n] * sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+            h = sigmoid(o) * np.tanh(c)
+            wanted[t, n] = h
+    for y in both(graph, x, cont):
+        np.testing.assert_allclose(y, wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2, 3, -1])
+def test_which_axes_a_crop_takes_from_which_bottom(axis: int) -> None:
+    """crop_layer.cpp: in front of the axis the first bottom's sizes, from there on the second's."""
+    large, small = (6, 7, 8, 9), (2, 3, 4, 5)
+    layer = net("Crop", f"crop_param {{ axis: {axis} }}", large, small).nodes[-1].layer
+    (top,) = layer.shapes((large, small), 1)
+    first = axis % 4
+    assert top == (*large[:first], *small[first:])
+    said = layer.axes((large, small), (top,))
+    for index, label in enumerate(said.tops[0]):
+        own, other = (said.bottoms[i][index] for i in ((0, 1) if index < first else (1, 0)))
+        assert label is not None and own == label
+        assert other is None

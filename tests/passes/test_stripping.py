@@ -9,6 +9,7 @@ import pytest
 
 from prototxt_gen import api
 from prototxt_gen.diagnostics import Source
+from prototxt_gen.document import Block, Symbol
 from prototxt_gen.passes.strip import strip
 
 FACTS = json.loads(
@@ -64,7 +65,8 @@ CONV = """layer { name: "c" type: "Convolution" bottom: "x" top: "y" %s
 
 def test_fillers_and_rates_go_and_names_of_shared_weights_stay() -> None:
     text = stripped(CONV % 'param { name: "w" lr_mult: 3 decay_mult: 0 share_mode: PERMISSIVE }')
-    assert 'name: "w"' in text and "share_mode: PERMISSIVE" in text
+    (param,) = api.load(Source(text.encode())).nodes[-1].source.blocks("param")
+    assert param == Block.of(name="w", share_mode=Symbol("PERMISSIVE"))
     assert not any(word in text for word in ("lr_mult", "decay_mult", "filler", "msra"))
     assert "engine: CAFFE" in text and "num_output: 2" in text
     assert "param {" not in stripped(CONV % "param { lr_mult: 3 }").replace("convolution_param", "")

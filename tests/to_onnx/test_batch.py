@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
+from to_onnx.recorded import run_onnx
 
 from prototxt_gen import api
 from prototxt_gen.diagnostics import Source
@@ -105,6 +107,12 @@ def test_a_constant_of_the_batch_follows_it_and_another_input_does_not() -> None
     add = 'layer { name: "s" type: "Eltwise" bottom: "x" bottom: "k" top: "s" }\n'
     found = dims(IMAGE + CONSTANT % "2, 3, 8, 8" + add)
     assert found == {"x": ["batch", 3, 8, 8], "s": ["batch", 3, 8, 8]}
+    model = api.to_onnx(load(IMAGE + CONSTANT % "2, 3, 8, 8" + add), batch="dynamic")
+    for batch in (1, 5):
+        x = np.full((batch, 3, 8, 8), 4, np.float32)
+        top = run_onnx(model.SerializeToString(), {"x": x})["s"]
+        assert top.shape == x.shape
+        assert set(top.flat) == {6}
     more = 'input: "z" input_shape { dim: [2, 5] }\n'
     power = 'layer { name: "p" type: "Power" bottom: "z" top: "p" }\n'
     found = dims(IMAGE + more + CONSTANT % "2, 3, 8, 8" + add + power)
@@ -116,3 +124,25 @@ def test_regions_keep_their_number_where_a_constant_has_the_batch() -> None:
     add = 'layer { name: "s" type: "Eltwise" bottom: "x" bottom: "k" top: "s" }\n'
     with pytest.raises(GraphError, match="free batch"):
         dims(IMAGE + ROIS + CONSTANT % "2, 3, 8, 8" + add)
+
+
+def test_what_a_layer_reads_beside_a_sequence_is_of_its_batch() -> None:
+    """LSTM: (T, N, I) and (T, N), and (N, K) that each step sees; here made by another layer."""
+    text = (
+        'input: "x" input_shape { dim: [4, 2, 3] } input: "cont" input_shape { dim: [4, 2] }\n'
+        'input: "z" input_shape { dim: [2, 5] }\n'
+        'layer { name: "s" type: "Power" bottom: "z" top: "s" power_param { scale: 2 } }\n'
+        'layer { name: "h" type: "LSTM" bottom: "x" bottom: "cont" bottom: "s" top: "h"'
+        " recurrent_param { num_output: 6 } }\n"
+    )
+    model = api.to_onnx(load(text), batch="dynamic", weights_init="random")
+    found = {
+        value.name: [dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        for value in (*model.graph.input, *model.graph.output)
+    }
+    assert found == {
+        "x": [4, "batch", 3],
+        "cont": [4, "batch"],
+        "z": ["batch", 5],
+        "h": [4, "batch", 6],
+    }
