@@ -10,7 +10,7 @@ from to_onnx.recorded import run_onnx
 
 from prototxt_gen import api
 from prototxt_gen.diagnostics import Source
-from prototxt_gen.errors import GraphError
+from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.graph.graph import Graph
 
 IMAGE = 'input: "x" input_shape { dim: [2, 3, 8, 8] }\n'
@@ -67,7 +67,7 @@ def test_a_literal_batch_becomes_that_of_the_bottom_and_is_told() -> None:
     assert dims(IMAGE + RESHAPE % "2, 192")["r"] == ["batch", 192]
     made = api.convert(load(IMAGE + RESHAPE % "2, 192"), batch="dynamic")
     (change,) = [change for change in made.changes if change.layer == "r"]
-    assert change.what == "its literal batch 2 became that of its bottom"
+    assert change.what == "its literal batch size 2 became that of its bottom"
     plain = api.convert(load(IMAGE + RESHAPE % "0, 192"), batch="dynamic")
     assert [change for change in plain.changes if change.layer == "r"] == []
 
@@ -82,7 +82,7 @@ def test_a_weight_that_has_the_size_of_the_batch_refuses_it() -> None:
         'layer { name: "t" type: "InnerProduct" bottom: "x" top: "t"'
         " inner_product_param { num_output: 2 axis: 0 } }\n"
     )
-    with pytest.raises(GraphError, match=r"free batch.*layer 't'"):
+    with pytest.raises(UnsupportedError, match=r"free batch.*layer 't'"):
         api.convert(load(text), batch="dynamic", weights_init="random")
 
 
@@ -122,7 +122,7 @@ def test_a_constant_of_the_batch_follows_it_and_another_input_does_not() -> None
 
 def test_regions_keep_their_number_where_a_constant_has_the_batch() -> None:
     add = 'layer { name: "s" type: "Eltwise" bottom: "x" bottom: "k" top: "s" }\n'
-    with pytest.raises(GraphError, match="free batch"):
+    with pytest.raises(UnsupportedError, match="free batch"):
         dims(IMAGE + ROIS + CONSTANT % "2, 3, 8, 8" + add)
 
 

@@ -174,7 +174,7 @@ def test_all_reasons_of_a_refusal_come_out_at_once() -> None:
         (["--opset", "99"], "opset 99: expected 11 to"),
         (["--outputs", "nope"], "no blob 'nope'"),
         (["--input-shape", "nope=1"], "no input 'nope'"),
-        (["--batch", "0"], "expected a number from 1 on"),
+        (["--batch", "0"], "expected a number of 1 or more"),
         ([], "is not known; give it with --input-shape data=N,C,H,W"),
     ],
 )

@@ -83,7 +83,7 @@ def test_an_image_has_the_size_of_the_input(image: str) -> None:
 
 @pytest.mark.parametrize("shape", [(1, 1, 2, 1), (3, 2, 1), (1, 4, 2, 1)])
 def test_an_input_without_three_channels_takes_no_image(shape: Any, image: str) -> None:
-    with pytest.raises(VerificationError, match="takes no image"):
+    with pytest.raises(VerificationError, match="an image does not fit"):
         _inputs(net(*shape), (image,))
 
 
