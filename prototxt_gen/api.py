@@ -224,30 +224,12 @@ def deploy(
     Raises GraphError if Caffe would refuse the net, as it was or with the other batch.
     """
     from prototxt_gen import _arguments
-    from prototxt_gen.graph.check import checked, need_inputs
-    from prototxt_gen.layers.base import Role
-    from prototxt_gen.layers.inputs import Input
-    from prototxt_gen.passes.deploy import deploy
-    from prototxt_gen.passes.rebuild import append, empty_like
-    from prototxt_gen.passes.strip import strip
-    from prototxt_gen.to_onnx.batch import set_batch
+    from prototxt_gen.passes.inference import for_inference
 
     if batch is not None:
         batch = _arguments.whole("batch", batch, 1, _arguments.MOST)
     _arguments.one_of("losses", losses, Literal["auto", "head", "drop"])
-    shapes = checked(graph, _arguments.shapes(input_shapes))
-    net, changes = deploy(graph, shapes, losses)
-    need_inputs(net, shapes)
-    made = empty_like(net)
-    for node in net.nodes:
-        if node.layer.role is Role.INPUT:
-            sizes = (tuple(dim or 0 for dim in shapes.blobs[top]) for top in node.tops)
-            node = replace(node, layer=Input(tuple(sizes)))
-        append(made, node)
-    if batch is not None:
-        made = set_batch(made, batch, None)
-        checked(made)
-    return strip(made), changes
+    return for_inference(graph, _arguments.shapes(input_shapes), batch, losses)
 
 
 def to_onnx(graph: Graph, **options: Any) -> ModelProto:

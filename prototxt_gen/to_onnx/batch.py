@@ -1,27 +1,26 @@
-"""Batches: a different size, or a free one.
+"""A batch that is free.
 
 A free dimension has a symbol in the model. The layers that an input passes determine which
-of its axes is the batch, and which must keep its size (``to_onnx.axes``). To find what
+of its axes is the batch, and which must keep its size (``passes.axes``). To find what
 depends on the batch, shapes are inferred again for another size: dimensions that differ are
 free.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.graph.check import check
 from prototxt_gen.graph.graph import Graph, Ref
-from prototxt_gen.graph.infer import Shapes, infer
-from prototxt_gen.layers.base import BATCH, CLASSES, FIXED, ROWS, TIME, Role
-from prototxt_gen.layers.inputs import Input
+from prototxt_gen.graph.infer import Shapes
+from prototxt_gen.layers.base import BATCH, CLASSES, FIXED, TIME, Role
 from prototxt_gen.layers.parts.shapes import Dim, Shape
+from prototxt_gen.passes.axes import Meanings, batch_axes, labelled, meaning_of
 from prototxt_gen.passes.deploy import Change
-from prototxt_gen.passes.rebuild import append, empty_like, input_shapes
-from prototxt_gen.to_onnx.axes import Meanings, labelled, meaning_of
+from prototxt_gen.passes.rebuild import append, empty_like
 
 _OTHER = 13  #: how much larger the other batch is; unlikely to be a size in a net
 _ADVICE = "give a batch with --batch N"
@@ -59,28 +58,9 @@ class Batch:
         return f"{ref.blob}_{axis}"
 
 
-def set_batch(graph: Graph, batch: int, given: Mapping[str, Shape] | None) -> Graph:
-    """The net with another batch size."""
-    given = given or {}
-    axes = _batch_axes(graph, infer(graph, Sink(), given))
-    made = empty_like(graph)
-    for node in graph.nodes:
-        if node.layer.role is Role.INPUT:
-            changed = []
-            for top, shape in zip(node.tops, input_shapes(node), strict=True):
-                found = list(given.get(top.blob, shape or ()))
-                axis, symbol = axes.get(top.blob, (0, ""))
-                if symbol and not symbol.endswith(ROWS) and len(found) > axis:
-                    found[axis] = batch
-                changed.append(tuple(dim or 0 for dim in found))
-            node = replace(node, layer=Input(tuple(changed)))
-        append(made, node)
-    return made
-
-
 def free_batch(graph: Graph, shapes: Shapes) -> tuple[Graph, Batch, list[Change]]:
     """The net with a free batch; raises UnsupportedError if that is impossible."""
-    symbols = _batch_axes(graph, shapes)
+    symbols = batch_axes(graph, shapes)
     if graph.inputs and not symbols:
         raise UnsupportedError(
             f"the net cannot have a free batch: no axis of an input may change; {_ADVICE}"
@@ -142,34 +122,6 @@ def _constants(graph: Graph, shapes: Shapes, given: Mapping[str, Shape]) -> dict
         for ref, axis, label in labelled(node, shapes)
         if meaning_of(label) == BATCH and axis == 0 and shapes.blobs[ref][0] == old
     }
-
-
-def _batch_axes(graph: Graph, shapes: Shapes) -> dict[str, tuple[int, str]]:
-    """For each input with a free axis, that axis and its symbol.
-
-    If no layer determines it, it is axis 0. Inputs of one batch share a symbol; one
-    with another size, or with regions or indices, has its own.
-    """
-    meanings = Meanings(graph, shapes)
-    found: dict[str, tuple[int, str]] = {}
-    size: Dim = None
-    for ref in graph.inputs:
-        shape = shapes.blobs.get(ref, ())
-        axis = next(_axes_of(meanings, ref, len(shape), BATCH), 0)
-        meant = meanings.of(ref, axis)
-        if not shape or meant - {BATCH, ROWS}:
-            continue
-        if ROWS in meant:
-            found[ref.blob] = (axis, f"{ref.blob}_{ROWS}")
-            continue
-        size = size or shape[axis]
-        found[ref.blob] = (axis, BATCH if shape[axis] == size else f"{ref.blob}_{BATCH}")
-    return found
-
-
-def _axes_of(meanings: Meanings, ref: Ref, rank: int, meaning: str) -> Iterator[int]:
-    """The axes of a blob that have a certain meaning and no other."""
-    return (axis for axis in range(rank) if meanings.of(ref, axis) == {meaning})
 
 
 def _without_literal_batch(

@@ -7,7 +7,7 @@ All reasons against a net are reported together; a returned model has passed the
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -25,10 +25,12 @@ from prototxt_gen.graph.infer import Shapes
 from prototxt_gen.graph.weights import Weights
 from prototxt_gen.layers.base import Layer, Role
 from prototxt_gen.layers.parts.shapes import Shape, same, show
+from prototxt_gen.passes.batch import set_batch
 from prototxt_gen.passes.deploy import Change
 from prototxt_gen.passes.rebuild import append, empty_like, needed
-from prototxt_gen.to_onnx.batch import Batch, free_batch, set_batch
+from prototxt_gen.to_onnx.batch import Batch, free_batch
 from prototxt_gen.to_onnx.builder import Builder
+from prototxt_gen.to_onnx.names import final_names, outputs_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 OLDEST_OPSET, USUAL_OPSET = 11, 17
@@ -241,10 +243,10 @@ def _model(
     values: dict[Ref, str],
     options: Options,
 ) -> onnx.ModelProto:
-    outputs = _outputs(graph, options.outputs)
+    outputs = outputs_of(graph, options.outputs)
     if not outputs:
         raise UnsupportedError("nothing is left of the net: it has no output at inference")
-    names = _final_names(graph, builder, values, outputs)
+    names = final_names(graph, builder, values, outputs)
     inputs = [
         helper.make_tensor_value_info(ref.blob, TensorProto.FLOAT, batch.dims(ref))
         for ref in graph.inputs
@@ -274,44 +276,3 @@ def _tensor(name: str, array: Array) -> onnx.TensorProto:
     """An initializer without its values."""
     kind = helper.np_dtype_to_tensor_dtype(array.dtype)
     return onnx.TensorProto(name=name, dims=array.shape, data_type=kind)
-
-
-def name_of(ref: Ref, inputs: Collection[str]) -> str:
-    """The name of a blob's last version.
-
-    An overwritten input keeps its own name, and the new value has another.
-    """
-    return f"{ref.blob}@{ref.version}" if ref.blob in inputs else ref.blob
-
-
-def _outputs(graph: Graph, asked: Sequence[str]) -> list[Ref]:
-    """The outputs, without inputs that no layer reads."""
-    if asked:
-        tops = [ref for node in graph.nodes for ref in node.tops]
-        return [max(ref for ref in tops if ref.blob == name) for name in asked]
-    inputs = set(graph.inputs)
-    return [ref for ref in graph.outputs if ref not in inputs]
-
-
-def _final_names(
-    graph: Graph, builder: Builder, values: dict[Ref, str], outputs: Sequence[Ref]
-) -> dict[Ref, str]:
-    """Give the last version of each blob its name; return the names of the outputs."""
-    inputs = {ref.blob for ref in graph.inputs}
-    last = {top.blob: top for node in graph.nodes for top in node.tops}
-    renamed: dict[str, str] = {}
-    names: dict[Ref, str] = {}
-    for ref in [*outputs, *(ref for ref in last.values() if ref not in outputs)]:
-        value = values.get(ref)
-        if value is None or (ref.blob in inputs and ref not in outputs):
-            continue
-        name = name_of(ref, inputs)
-        if value in renamed or value in inputs or value in builder.initializers:
-            if ref not in outputs:
-                continue
-            builder.identity(value, name)
-        else:
-            renamed[value] = name
-        names[ref] = name
-    builder.rename(renamed)
-    return names

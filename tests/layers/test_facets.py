@@ -31,7 +31,7 @@ from prototxt_gen.layers.base import (
     Layer,
     Role,
 )
-from prototxt_gen.to_onnx.axes import meaning_of
+from prototxt_gen.passes.axes import meaning_of
 
 FACTS = Path(__file__).parents[1] / "formats" / "facts"
 

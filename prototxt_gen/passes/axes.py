@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from prototxt_gen.graph.graph import Graph, Node, Ref
 from prototxt_gen.graph.infer import Shapes
-from prototxt_gen.layers.base import MEANINGS
+from prototxt_gen.layers.base import BATCH, MEANINGS, ROWS
+from prototxt_gen.layers.parts.shapes import Dim
 
 Axis = tuple[Ref, int]
 
@@ -41,6 +42,34 @@ class Meanings:
 
     def _join(self, one: Axis, other: Axis) -> None:
         self._above[self.root(*one)] = self.root(*other)
+
+
+def batch_axes(graph: Graph, shapes: Shapes) -> dict[str, tuple[int, str]]:
+    """For each input with a free axis, that axis and its symbol.
+
+    If no layer determines it, it is axis 0. Inputs of one batch share a symbol; one
+    with another size, or with regions or indices, has its own.
+    """
+    meanings = Meanings(graph, shapes)
+    found: dict[str, tuple[int, str]] = {}
+    size: Dim = None
+    for ref in graph.inputs:
+        shape = shapes.blobs.get(ref, ())
+        axis = next(_axes_of(meanings, ref, len(shape), BATCH), 0)
+        meant = meanings.of(ref, axis)
+        if not shape or meant - {BATCH, ROWS}:
+            continue
+        if ROWS in meant:
+            found[ref.blob] = (axis, f"{ref.blob}_{ROWS}")
+            continue
+        size = size or shape[axis]
+        found[ref.blob] = (axis, BATCH if shape[axis] == size else f"{ref.blob}_{BATCH}")
+    return found
+
+
+def _axes_of(meanings: Meanings, ref: Ref, rank: int, meaning: str) -> Iterator[int]:
+    """The axes of a blob that have a certain meaning and no other."""
+    return (axis for axis in range(rank) if meanings.of(ref, axis) == {meaning})
 
 
 def labelled(node: Node, shapes: Shapes) -> Iterator[tuple[Ref, int, str]]:

@@ -1,0 +1,53 @@
+"""What a model calls the values of a net's blobs.
+
+Inputs and outputs keep the names of the blobs, and the last version of a blob that is written
+in place owns its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from prototxt_gen.graph.graph import Graph, Ref
+from prototxt_gen.to_onnx.builder import Builder
+
+
+def name_of(ref: Ref, inputs: Collection[str]) -> str:
+    """The name of a blob's last version.
+
+    An overwritten input keeps its own name, and the new value has another.
+    """
+    return f"{ref.blob}@{ref.version}" if ref.blob in inputs else ref.blob
+
+
+def outputs_of(graph: Graph, asked: Sequence[str]) -> list[Ref]:
+    """The outputs, without inputs that no layer reads."""
+    if asked:
+        tops = [ref for node in graph.nodes for ref in node.tops]
+        return [max(ref for ref in tops if ref.blob == name) for name in asked]
+    inputs = set(graph.inputs)
+    return [ref for ref in graph.outputs if ref not in inputs]
+
+
+def final_names(
+    graph: Graph, builder: Builder, values: dict[Ref, str], outputs: Sequence[Ref]
+) -> dict[Ref, str]:
+    """Give the last version of each blob its name; return the names of the outputs."""
+    inputs = {ref.blob for ref in graph.inputs}
+    last = {top.blob: top for node in graph.nodes for top in node.tops}
+    renamed: dict[str, str] = {}
+    names: dict[Ref, str] = {}
+    for ref in [*outputs, *(ref for ref in last.values() if ref not in outputs)]:
+        value = values.get(ref)
+        if value is None or (ref.blob in inputs and ref not in outputs):
+            continue
+        name = name_of(ref, inputs)
+        if value in renamed or value in inputs or value in builder.initializers:
+            if ref not in outputs:
+                continue
+            builder.identity(value, name)
+        else:
+            renamed[value] = name
+        names[ref] = name
+    builder.rename(renamed)
+    return names
