@@ -10,13 +10,13 @@ import mmap
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prototxt_gen._files import whole_file
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Block, Document
 from prototxt_gen.errors import WeightsError
+from prototxt_gen.formats.binary.hdf5 import read_hdf5
 from prototxt_gen.formats.binary.message import serialize
 from prototxt_gen.formats.binary.wire import (
     BYTES,
@@ -91,7 +91,8 @@ def read_caffemodel(path: str | os.PathLike[str]) -> Caffemodel:
             raise WeightsError(f"{name}: the file is empty")
         view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     if bytes(view[:8]) == _HDF5:
-        return _read_hdf5(Path(name))
+        layers = tuple(StoredLayer(*layer) for layer in read_hdf5(name))
+        return Caffemodel(name, layers, b"")
     _need_net(name, bytes(view[:_LOOK_AT]))
     try:
         return _read(name, view)
@@ -244,32 +245,6 @@ def _numbers(data: Buffer, field: WireField, kind: str) -> Array:
 
 def _text(data: Buffer, field: WireField) -> str:
     return bytes(data[field.value : field.end]).decode("utf-8", "surrogateescape")
-
-
-def _read_hdf5(path: Path) -> Caffemodel:
-    """Caffe's HDF5 form: the group ``data`` has a group for each layer (net.cpp, ToHDF5)."""
-    try:
-        import h5py
-    except ImportError:
-        raise WeightsError(
-            f"{path}: this is an HDF5 file, which needs h5py: pip install 'resnet-proto[hdf5]'"
-        ) from None
-    try:
-        with h5py.File(path, "r") as file:
-            if "data" not in file:
-                raise WeightsError(
-                    f"{path}: this HDF5 file has no group `data`; it is not a caffemodel"
-                )
-            layers = tuple(_hdf5_layer(name, group) for name, group in file["data"].items())
-    except (AttributeError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
-        raise WeightsError(f"{path}: this HDF5 file is not in Caffe's form: {error}") from error
-    return Caffemodel(str(path), layers, b"")
-
-
-def _hdf5_layer(name: str, group: Any) -> StoredLayer:
-    """A layer of an HDF5 file: a group with its weights, named 0, 1, 2."""
-    blobs = (np.asarray(group[key], np.float32) for key in sorted(group, key=int))
-    return StoredLayer(name.replace("\\", "/"), tuple(blobs))
 
 
 def write_caffemodel(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tokenize
 import warnings
 import zipfile
@@ -9,7 +10,7 @@ import zlib
 from typing import IO, TYPE_CHECKING, Any
 
 from prototxt_gen._numpy import np
-from prototxt_gen.formats.binary.declared import shape_of
+from prototxt_gen.formats.binary.declared import need_unpacked, shape_of
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
@@ -44,6 +45,8 @@ def read_npz(file: IO[bytes]) -> dict[str, Array]:
     try:
         archive = zipfile.ZipFile(file)
         members = archive.infolist()
+        declared = sum(member.file_size for member in members)
+        need_unpacked(declared, file.seek(0, os.SEEK_END))
     except _BROKEN as error:
         raise ValueError(_words(error)) from error
     found: dict[str, Array] = {}
