@@ -119,7 +119,7 @@ def test_a_small_hdf5_of_endless_numbers_is_refused(tmp_path: Path, h5py: Any, k
         else:
             for index in range(16):
                 file.create_dataset(f"data/c{index}/0", (1 << 24,), "<f2")
-    with pytest.raises(WeightsError, match="unpacks to .* bytes or more"):
+    with pytest.raises(WeightsError, match=r"unpacks to .* bytes or more"):
         read_caffemodel(path)
 
 
@@ -127,7 +127,7 @@ def test_a_small_npz_of_endless_numbers_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "w.npz"
     some = np.zeros(40 << 20, np.uint8)
     np.savez_compressed(path, **{f"c{index}": some for index in range(7)})
-    with pytest.raises(WeightsError, match="unpacks to .* bytes or more"):
+    with pytest.raises(WeightsError, match=r"unpacks to .* bytes or more"):
         read_arrays(path)
 
 
