@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
@@ -11,7 +10,7 @@ from zipfile import BadZipFile
 import click
 
 from prototxt_gen.cli.options import dialect_option, plugin_option, state_from, state_options
-from prototxt_gen.cli.output import print_table
+from prototxt_gen.cli.output import print_note, print_table
 from prototxt_gen.errors import VerificationError
 
 if TYPE_CHECKING:
@@ -116,7 +115,7 @@ def print_verdict(verdict: Verdict, *, show_all: bool = False) -> None:
     if shown:
         heads = ("blob", "layer", "shape", "absolute", "relative", "cosine", "")
         print_table(heads, [_row(c) for c in shown], (3, 4, 5))
-    print(verdict.text, file=sys.stderr)
+    print_note(verdict.text)
 
 
 def _row(comparison: Comparison) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,7 +16,7 @@ from prototxt_gen.cli.options import (
     need_own_files,
     plugin_option,
 )
-from prototxt_gen.cli.output import print_table
+from prototxt_gen.cli.output import print_note, print_table
 
 if TYPE_CHECKING:
     from prototxt_gen.graph.graph import Graph
@@ -69,10 +68,9 @@ def _save(graph: Graph, weights: Mapping[str, Any], output: str) -> None:
     from prototxt_gen import weights as tools
 
     if not tools.save(graph, weights, output):
-        print(
+        print_note(
             f"{output}: other Caffes read this net differently; to read the file alone needs "
             f"--dialect {graph.dialect}",
-            file=sys.stderr,
         )
 
 
@@ -95,16 +93,14 @@ def _say_zeros(graph: Graph, made: Mapping[str, Any]) -> None:
             zero += [] if node.params.has(weights[0].filler) else [node.name]
     if zero:
         some = ", ".join(zero[:3]) + (", …" if len(zero) > 3 else "")
-        print(
+        print_note(
             f"no filler, hence zeros as in Caffe: {len(zero)} layers ({some}); "
             "--how random gives numbers to compare with",
-            file=sys.stderr,
         )
     if statistics:
-        print(
+        print_note(
             "BatchNorm's statistics are zeros, as in Caffe before training, and the net's outputs "
             "mean nothing yet; --how random gives numbers to compare with",
-            file=sys.stderr,
         )
 
 
@@ -170,7 +166,7 @@ def _of_the_net(graph: Graph, stored: Mapping[str, Any], model: str) -> dict[str
         raise click.UsageError(f"{model}: none of its layers is in the net")
     for name in stored:
         if name not in names:
-            print(f"left out, as the net has no such layer: {name}", file=sys.stderr)
+            print_note(f"left out, as the net has no such layer: {name}")
     return {name: blobs for name, blobs in stored.items() if name in names}
 
 
@@ -217,7 +213,7 @@ def copy(model: str, net: str, names: tuple[str, ...], dialect: str | None, outp
         raise click.UsageError(f"{model}: no layer matches one of the net; nothing is written")
     _save(graph, found, output)
     matched = sum(c.what == "matched" for c in report)
-    print(f"{output}: {matched} of {len(report)} layers matched", file=sys.stderr)
+    print_note(f"{output}: {matched} of {len(report)} layers matched")
 
 
 def _pairs(names: Sequence[str]) -> dict[str, str]:
@@ -254,5 +250,5 @@ def diff(first: str, second: str) -> int:
     if found:
         print_table(("layer", ""), found)
     else:
-        print("no difference", file=sys.stderr)
+        print_note("no difference")
     return int(bool(found))
