@@ -177,16 +177,26 @@ def read_caffe(
     from prototxt_gen import _arguments
     from prototxt_gen.diagnostics import Sink, Source
     from prototxt_gen.errors import ParseError
-    from prototxt_gen.formats.binary.caffemodel import is_caffemodel, read_caffemodel
+    from prototxt_gen.formats.binary.caffemodel import (
+        is_binary,
+        parse_caffemodel,
+        read_caffemodel,
+    )
     from prototxt_gen.formats.binary.message import read_binary
+    from prototxt_gen.formats.content import read_content
     from prototxt_gen.graph.read import need_layers, read
 
     _arguments.dialect(dialect)
-    model = None
+    model = text = None
     if weights is not None:
         model = read_caffemodel(weights)
-    elif is_caffemodel(net):
-        model = read_caffemodel(net)
+    else:
+        # A pipe is read but once, so that its bytes are looked at here.
+        content, name = read_content(net), os.fspath(net)
+        if is_binary(content):
+            model = parse_caffemodel(name, content)
+        else:
+            text = _text(content, name)
     if model is not None and weights is None:
         source = Source(model.net, os.fspath(net))
         sink = Sink(source)
@@ -202,7 +212,7 @@ def read_caffe(
         sink.raise_errors(ParseError)
         graph.source = None
     else:
-        graph = load(net, state, dialect)
+        graph = load(text or net, state, dialect)
     graph.stored = dict(model.weights()) if model else {}
     for index, node in enumerate(graph.nodes):
         shown = node.layer.as_stored(graph.stored.get(node.name, ()))
@@ -315,20 +325,33 @@ def dump(graph: Graph) -> str:
 
 
 def read_source(path: Input) -> Source:
-    """The bytes of a file, with its name; ``-`` is standard input."""
+    """The bytes of a file or a pipe, with its name; ``-`` is standard input.
+
+    Raises OSError, also for what is larger than a prototxt may be.
+    """
     from prototxt_gen.diagnostics import Source
+    from prototxt_gen.formats.content import read_content, read_stream
     from prototxt_gen.formats.prototxt import LARGEST_FILE
 
     name = os.fspath(path)
     if name == "-":
         import sys
 
-        return Source(sys.stdin.buffer.read(LARGEST_FILE + 1), "<stdin>")
-    with open(name, "rb") as file:
-        return Source(file.read(LARGEST_FILE + 1), name)
+        return Source(read_stream(sys.stdin.buffer, "<stdin>", LARGEST_FILE), "<stdin>")
+    return Source(bytes(read_content(name, LARGEST_FILE)), name)
 
 
 def _source(source: Input | Source) -> Source:
     from prototxt_gen.diagnostics import Source
 
     return source if isinstance(source, Source) else read_source(source)
+
+
+def _text(content: bytes | memoryview, name: str) -> Source:
+    """Bytes that were read, as a text."""
+    from prototxt_gen.diagnostics import Source
+    from prototxt_gen.formats.content import need_size
+    from prototxt_gen.formats.prototxt import LARGEST_FILE
+
+    need_size(name, len(content), LARGEST_FILE)
+    return Source(bytes(content), name)

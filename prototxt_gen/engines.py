@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -11,6 +15,7 @@ from google.protobuf.message import DecodeError
 
 from prototxt_gen.errors import VerificationError
 from prototxt_gen.graph.graph import Graph, Node
+from prototxt_gen.to_onnx.write import LARGEST_MODEL
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -19,8 +24,10 @@ def load(path: str) -> onnx.ModelProto:
     """An ONNX model with its weights; raises VerificationError if it cannot be loaded."""
     try:
         model = onnx.load(path, format="protobuf")
-    except (DecodeError, onnx.checker.ValidationError) as error:
-        raise VerificationError(f"{path}: not a complete ONNX model: {error}") from error
+    except (DecodeError, ValueError, onnx.checker.ValidationError) as error:
+        # A ValueError is about weights beside the model: cut off, or no such place.
+        words = " ".join(str(error).split())
+        raise VerificationError(f"{path}: not a complete ONNX model: {words}") from error
     if not model.graph.node:
         raise VerificationError(f"{path}: not an ONNX model, or a model without nodes")
     return model
@@ -49,13 +56,32 @@ def onnx_values(
     options.log_severity_level = 4
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
-        session = onnxruntime.InferenceSession(
-            whole.SerializeToString(), options, providers=[provider]
-        )
+        with _given_to_onnxruntime(whole) as given_model:
+            session = onnxruntime.InferenceSession(given_model, options, providers=[provider])
         given = {v.name: inputs[v.name].astype(np.float32) for v in session.get_inputs()}
         return dict(zip(names, session.run(list(names), given), strict=True))
     except Exception as error:
         raise VerificationError(f"onnxruntime cannot run the model: {error}") from error
+
+
+@contextmanager
+def _given_to_onnxruntime(model: onnx.ModelProto) -> Iterator[bytes | str]:
+    """The bytes of a model, or a file where a message cannot hold it; the model is used up."""
+    if _size(model) <= LARGEST_MODEL:
+        yield model.SerializeToString()
+        return
+    with tempfile.TemporaryDirectory(prefix="verify-") as folder:
+        path = os.path.join(folder, "model.onnx")
+        onnx.save_model(model, path, save_as_external_data=True, location="model.onnx.data")
+        yield path
+
+
+def _size(model: onnx.ModelProto) -> int:
+    """The bytes of a model's initializers, by their shapes: no number is copied to count it."""
+    return sum(
+        prod(tensor.dims) * onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+        for tensor in model.graph.initializer
+    )
 
 
 def against_opencv(

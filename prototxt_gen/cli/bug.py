@@ -7,6 +7,7 @@ import sys
 import traceback
 
 from prototxt_gen import _version
+from prototxt_gen.cli.output import print_note, printable
 
 
 def report_bug() -> None:
@@ -16,7 +17,8 @@ def report_bug() -> None:
         "you can, with the input.\n\n"
         f"resnet-proto {_version.__version__}, Python {platform.python_version()}, "
         f"{platform.system()} {platform.machine()}\n"
-        f"arguments: {' '.join(sys.argv[1:])}\n",
+        f"arguments: {printable(' '.join(sys.argv[1:]), sys.stderr)}\n",
         file=sys.stderr,
     )
-    traceback.print_exc()
+    for line in traceback.format_exc().rstrip().split("\n"):
+        print_note(line)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections import Counter
 from collections.abc import Collection, Iterable
 from contextlib import ExitStack
@@ -19,7 +18,7 @@ import click
 
 from prototxt_gen._files import need_place, whole_file
 from prototxt_gen.cli.options import need_own_files, write_output
-from prototxt_gen.cli.output import print_changes, print_table, progress
+from prototxt_gen.cli.output import print_changes, print_note, print_table, progress
 from prototxt_gen.errors import VerificationError
 
 if TYPE_CHECKING:
@@ -47,16 +46,14 @@ def convert_net(net: str, weights: str | None, output: str, report: str | None, 
     files = _write(made, output, report, way)
     print_changes(made.changes)
     if find_spec("onnxruntime") is None:
-        print(
+        print_note(
             "onnxruntime is not installed, so loading the model was not tried: "
-            "pip install 'resnet-proto[verify]'",
-            file=sys.stderr,
+            "pip install 'resnet-proto[verify]'"
         )
     model = made.skeleton.graph
-    print(
+    print_note(
         f"{', '.join(files)}: {len(model.node)} nodes, opset {way.options['opset']}; "
-        f"{_described(model.input)} -> {_described(model.output)}",
-        file=sys.stderr,
+        f"{_described(model.input)} -> {_described(model.output)}"
     )
     return 0
 
@@ -83,7 +80,7 @@ def convert_folder(folder: Path, out: Path, report: str | None, way: Way, jobs: 
         write_output(report, _folder_report(outcomes))
     print_table(("net", "", ""), [(o.name, o.status, o.why) for o in outcomes])
     counts = Counter(outcome.status for outcome in outcomes)
-    print(", ".join(f"{number} {status}" for status, number in counts.items()), file=sys.stderr)
+    print_note(", ".join(f"{number} {status}" for status, number in counts.items()))
     return int(any(outcome.status == fleet.FAILED for outcome in outcomes))
 
 

@@ -1,4 +1,8 @@
-"""What commands print: plain lines in a pipe; colours and source lines on a terminal."""
+"""What commands print: plain lines in a pipe; colours and source lines on a terminal.
+
+Names, paths and messages come from files that anyone may have made. All of them pass
+``printable`` before they reach a screen or a log, so none of them controls a terminal.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +22,31 @@ if TYPE_CHECKING:
 _COLOURS = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold blue"}
 
 
+def printable(line: str, stream: TextIO) -> str:
+    """The line as the stream's encoding can hold it, without control characters.
+
+    Line breaks, escapes and what turns the direction of writing are shown as ``\\x1b`` or
+    ``\\u202e``.
+    """
+    if not line.isprintable():
+        line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+    encoding = stream.encoding or "utf-8"
+    return line.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def print_line(line: str) -> None:
+    """One line on stdout."""
+    print(printable(line, sys.stdout))
+
+
+def print_note(line: str) -> None:
+    """One line on stderr about what was done."""
+    print(printable(line, sys.stderr), file=sys.stderr)
+
+
 def print_error(message: str) -> None:
     """One line on stderr: why the command failed."""
+    message = printable(message, sys.stderr)
     if sys.stderr.isatty():
         _print_rich([_styled(("error", "bold red"), (": " + message, ""))], sys.stderr)
     else:
@@ -29,17 +56,17 @@ def print_error(message: str) -> None:
 def print_report(diagnostics: Iterable[Diagnostic], source: Source | None, stream: TextIO) -> None:
     """Each diagnostic with its place; on a terminal also the source line."""
     if stream.isatty():
-        _print_rich((_pretty(diagnostic, source) for diagnostic in diagnostics), stream)
+        _print_rich((_pretty(diagnostic, source, stream) for diagnostic in diagnostics), stream)
         return
     for diagnostic in diagnostics:
-        stream.write(_printable(render(diagnostic, source), stream) + "\n")
+        stream.write(printable(render(diagnostic, source), stream) + "\n")
 
 
 def print_table(
     heads: Sequence[str], rows: Sequence[Sequence[str]], numbers: Collection[int] = ()
 ) -> None:
     """A table on stdout; the columns of ``numbers`` are right-aligned."""
-    clean = [[_printable(cell, sys.stdout) for cell in row] for row in rows]
+    clean = [[printable(cell, sys.stdout) for cell in row] for row in rows]
     if sys.stdout.isatty():
         _print_rich_table(heads, clean, numbers)
         return
@@ -60,18 +87,19 @@ def print_changes(changes: Iterable[Change]) -> None:
             folded += 1
             continue
         layer = f"{change.layer} ({change.type})" if change.type else change.layer
-        print(f"{layer}: {change.what}", file=sys.stderr)
+        print_note(f"{layer}: {change.what}")
     if folded:
-        print(f"{folded} layers folded into the weights before them", file=sys.stderr)
+        print_note(f"{folded} layers folded into the weights before them")
 
 
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Callable[[str], None]]:
     """A progress bar on a terminal, else a line for each step; call the result at each step."""
     if not sys.stderr.isatty():
-        yield lambda text: print(text, file=sys.stderr)
+        yield print_note
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     columns = (
@@ -82,7 +110,9 @@ def progress(what: str, total: int) -> Iterator[Callable[[str], None]]:
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=total)
-        yield lambda text: bar.update(task, advance=1, description=text)
+        yield lambda text: bar.update(
+            task, advance=1, description=escape(printable(text, sys.stderr))
+        )
 
 
 def _print_rich_table(
@@ -102,13 +132,6 @@ def _print_rich_table(
     Console(highlight=False).print(table)
 
 
-def _printable(line: str, stream: TextIO) -> str:
-    """The line as the stream's encoding can represent it, without control characters."""
-    clean = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
-    encoding = stream.encoding or "utf-8"
-    return clean.encode(encoding, "backslashreplace").decode(encoding)
-
-
 def _print_rich(texts: Iterable[Text], stream: TextIO) -> None:
     from rich.console import Console
 
@@ -117,9 +140,10 @@ def _print_rich(texts: Iterable[Text], stream: TextIO) -> None:
         console.print(text)
 
 
-def _pretty(diagnostic: Diagnostic, source: Source | None) -> Text:
+def _pretty(diagnostic: Diagnostic, source: Source | None, stream: TextIO) -> Text:
     severity = diagnostic.severity
-    place, _, rest = render(replace(diagnostic, help=None), source).partition(f"{severity.value}: ")
+    whole = printable(render(replace(diagnostic, help=None), source), stream)
+    place, _, rest = whole.partition(f"{severity.value}: ")
     text = _styled(
         (place, "bold"),
         (severity.value, _COLOURS[severity]),
@@ -139,13 +163,15 @@ def _pretty(diagnostic: Diagnostic, source: Source | None) -> Text:
         text.append_text(
             _styled(
                 (f"\n {line} | ", "blue"),
-                (_printable(shown, sys.stdout), ""),
+                (printable(shown, stream), ""),
                 (f"\n {margin} | ", "blue"),
                 (" " * (column - 1 - start) + "^" * width, _COLOURS[severity]),
             )
         )
     if diagnostic.help:
-        text.append_text(_styled(("\n help: ", "bold cyan"), (diagnostic.help, "")))
+        text.append_text(
+            _styled(("\n help: ", "bold cyan"), (printable(diagnostic.help, stream), ""))
+        )
     return text
 
 

@@ -16,7 +16,7 @@ from prototxt_gen.cli.options import (
     state_from,
     state_options,
 )
-from prototxt_gen.cli.output import print_report, print_table
+from prototxt_gen.cli.output import print_line, print_report, print_table
 from prototxt_gen.diagnostics import Severity
 from prototxt_gen.layers.parts.shapes import Shape, show
 from prototxt_gen.summary import Row, Summary
@@ -69,15 +69,16 @@ def command(
 def _print(summary: Summary) -> None:
     print_table(_HEADS, [_cells(row) for row in summary.rows], _NUMBERS)
     more = "" if summary.complete else " at least, without the unknown layers"
-    print(
-        f"\n{summary.name or 'net'}: {len(summary.rows)} layers, "
+    print()
+    print_line(
+        f"{summary.name or 'net'}: {len(summary.rows)} layers, "
         f"{summary.parameters:,} parameters, {summary.statistics:,} statistics, "
         f"{_scaled(summary.multiply_adds).strip()} multiply-adds, "
         f"{_scaled(summary.activations)}B of activations{more}"
     )
     for row in summary.rows:
         if row.reason is not None:
-            print(f"? {row.name}: {row.reason}")
+            print_line(f"? {row.name}: {row.reason}")
 
 
 def _cells(row: Row) -> tuple[str, ...]:

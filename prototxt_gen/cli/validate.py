@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from prototxt_gen.cli.options import dialect_option, plugin_option
-from prototxt_gen.cli.output import print_error, print_report
+from prototxt_gen.cli.output import print_error, print_note, print_report
 from prototxt_gen.diagnostics import Diagnostic, Severity
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def command(files: tuple[str, ...], dialect: str | None, unknown_types: UnknownT
         print_report(diagnostics, source, sys.stdout)
         found.extend(diagnostics)
     if unreadable < len(files):
-        print(_summary(found, len(files) - unreadable), file=sys.stderr)
+        print_note(_summary(found, len(files) - unreadable))
     errors = any(diagnostic.severity is Severity.ERROR for diagnostic in found)
     return 2 if unreadable else int(errors)
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
+import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
 import click
 
 from prototxt_gen.cli.options import dialect_option, plugin_option, state_from, state_options
-from prototxt_gen.cli.output import print_table
+from prototxt_gen.cli.output import print_note, print_table
 from prototxt_gen.errors import VerificationError
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def print_verdict(verdict: Verdict, *, show_all: bool = False) -> None:
     if shown:
         heads = ("blob", "layer", "shape", "absolute", "relative", "cosine", "")
         print_table(heads, [_row(c) for c in shown], (3, 4, 5))
-    print(verdict.text, file=sys.stderr)
+    print_note(verdict.text)
 
 
 def _row(comparison: Comparison) -> tuple[str, ...]:
@@ -180,8 +180,6 @@ def _inputs(graph: Any, given: tuple[str, ...]) -> dict[str, Any] | None:
     """The values in the given files; None if no file is given."""
     if not given:
         return None
-    import numpy as np
-
     names = [ref.blob for ref in graph.inputs]
     found: dict[str, Any] = {}
     for item in given:
@@ -198,12 +196,22 @@ def _inputs(graph: Any, given: tuple[str, ...]) -> dict[str, Any] | None:
         if suffix not in (".npy", ".npz"):
             found[name] = _image(graph, name, path)
             continue
-        try:
-            values = np.load(path)
-            found.update(dict(values) if suffix == ".npz" else {name: values})
-        except (ValueError, EOFError, BadZipFile) as error:
-            raise VerificationError(f"{path}: is not a {suffix} file of numbers") from error
+        found.update(_arrays(path, suffix, name))
     return found
+
+
+def _arrays(path: str, suffix: str, name: str) -> dict[str, Any]:
+    """The arrays of an npz file by their names, or that of an npy file by the name given."""
+    from prototxt_gen.formats.binary.npz import read_npy, read_npz
+
+    with open(path, "rb") as file:
+        try:
+            if suffix == ".npz":
+                return read_npz(file)
+            return {name: read_npy(file, os.fstat(file.fileno()).st_size, name)}
+        except ValueError as error:
+            words = f"is no {suffix[1:]} file of numbers: {error}"
+            raise VerificationError(f"{path}: {words}") from error
 
 
 def _image(graph: Any, name: str, path: str) -> Any:
@@ -227,9 +235,18 @@ def _image(graph: Any, name: str, path: str) -> Any:
         raise VerificationError(f"the input {name!r} is {show(shape)}, which an image does not fit")
     height, width = (dim or 1 for dim in shape[2:])
     try:
-        with Image.open(path) as image:
-            pixels = np.asarray(image.convert("RGB").resize((width, height)), np.float32)
-    except UnidentifiedImageError:
-        raise VerificationError(f"{path}: is not an image, .npy or .npz file") from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # Pillow only warns of a picture that is somewhat too large for its file.
+            warnings.filterwarnings("error", ".*decompression bomb")
+            with Image.open(path) as image:
+                pixels = np.asarray(image.convert("RGB").resize((width, height)), np.float32)
+    except Exception as error:  # of a damaged picture Pillow raises nearly anything
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        if isinstance(error, UnidentifiedImageError):
+            raise VerificationError(f"{path}: is not an image, .npy or .npz file") from None
+        words = " ".join(str(error).split()) or type(error).__name__
+        raise VerificationError(f"{path}: cannot be read as an image: {words}") from error
     values = pixels[:, :, ::-1].transpose(2, 0, 1)[None]
     return np.ascontiguousarray(np.repeat(values, shape[0] or 1, axis=0))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,7 +16,7 @@ from prototxt_gen.cli.options import (
     need_own_files,
     plugin_option,
 )
-from prototxt_gen.cli.output import print_table
+from prototxt_gen.cli.output import print_note, print_table
 
 if TYPE_CHECKING:
     from prototxt_gen.graph.graph import Graph
@@ -71,10 +70,9 @@ def _save(graph: Graph, weights: Mapping[str, Any], output: str) -> None:
     from prototxt_gen import weights as tools
 
     if not tools.save(graph, weights, output):
-        print(
+        print_note(
             f"{output}: other Caffes read this net differently; give --dialect {graph.dialect} "
-            "to read the file without a prototxt",
-            file=sys.stderr,
+            "to read the file without a prototxt"
         )
 
 
@@ -99,16 +97,14 @@ def _say_zeros(graph: Graph, made: Mapping[str, Any]) -> None:
             zero += [] if node.params.has(weights[0].filler) else [node.name]
     if zero:
         some = ", ".join(zero[:3]) + (", …" if len(zero) > 3 else "")
-        print(
+        print_note(
             f"no filler, so zeros as in Caffe: {len(zero)} layers ({some}); "
-            "--how random makes weights to compare results with",
-            file=sys.stderr,
+            "--how random makes weights to compare results with"
         )
     if statistics:
-        print(
+        print_note(
             "the statistics of BatchNorm are zeros, as in Caffe before training, so the outputs "
-            "mean nothing yet; --how random makes weights to compare results with",
-            file=sys.stderr,
+            "mean nothing yet; --how random makes weights to compare results with"
         )
 
 
@@ -176,7 +172,7 @@ def _of_the_net(graph: Graph, stored: Mapping[str, Any], model: str) -> dict[str
         raise click.UsageError(f"{model}: none of its layers is in the net")
     for name in stored:
         if name not in names:
-            print(f"left out, since the net has no such layer: {name}", file=sys.stderr)
+            print_note(f"left out, since the net has no such layer: {name}")
     return {name: blobs for name, blobs in stored.items() if name in names}
 
 
@@ -231,7 +227,7 @@ def copy(model: str, net: str, names: tuple[str, ...], dialect: str | None, outp
         )
     _save(graph, found, output)
     matched = sum(c.what == "matched" for c in report)
-    print(f"{output}: {matched} of {len(report)} layers matched", file=sys.stderr)
+    print_note(f"{output}: {matched} of {len(report)} layers matched")
 
 
 def _pairs(names: Sequence[str]) -> dict[str, str]:
@@ -268,5 +264,5 @@ def diff(first: str, second: str) -> int:
     if found:
         print_table(("layer", ""), found)
     else:
-        print("no difference", file=sys.stderr)
+        print_note("no difference")
     return int(bool(found))

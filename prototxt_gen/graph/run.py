@@ -64,7 +64,10 @@ def _run_one(node: Node, values: Sequence[Array], weights: Sequence[Array]) -> t
             raise UnsupportedError(reason, layer=node.name) from error
         if _TOO_LARGE in str(error):
             raise _too_large(node) from error
-        if _OUTSIDE in str(error) or _NO_NUMBER in str(error):
+        if isinstance(error, IndexError) or _OUTSIDE in str(error):
+            words = f"a value of a bottom is outside of what it indexes: {error}"
+            raise GraphError(f"layer {node.name!r}: {words}") from error
+        if _NO_NUMBER in str(error):
             raise GraphError(f"layer {node.name!r}: a value is invalid: {error}") from error
         raise
 

@@ -1,4 +1,4 @@
-"""The weights of a caffemodel: numpy arrays mapped from the file itself.
+"""The weights of a caffemodel: numpy arrays that lie in the bytes of the file itself.
 
 All forms that Caffe has ever written are read: V2, V1 and V0 layers, shapes as a list or
 as num, channels, height and width, numbers as float, double or, by NVIDIA's fork, raw.
@@ -6,30 +6,31 @@ as num, channels, height and width, numbers as float, double or, by NVIDIA's for
 
 from __future__ import annotations
 
-import mmap
+import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from prototxt_gen._files import whole_file
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Block, Document
 from prototxt_gen.errors import WeightsError
+from prototxt_gen.formats.binary.hdf5 import read_hdf5
 from prototxt_gen.formats.binary.message import serialize
 from prototxt_gen.formats.binary.wire import (
     BYTES,
     FIXED32,
     FIXED64,
     VARINT,
-    Buffer,
     WireField,
     broken,
     encoded,
     fields,
     varints,
 )
+from prototxt_gen.formats.content import Buffer, need_whole, read_content
 from prototxt_gen.formats.text.nottext import name_of
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ _TAGS = (b"\x12", b"\xa2\x06")  #: of a layer field, V1 and V2; neither ever occ
 _MOST_AXES = 32  #: as in Caffe (blob.hpp, kMaxBlobAxes)
 _MOST = 2**31 - 1
 _LOOK_AT = 4096
+_LARGEST_NET = 256 << 20  #: without its weights, as of a text
 
 
 @dataclass(frozen=True)
@@ -66,46 +68,58 @@ class StoredLayer:
     blobs: tuple[Array, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Caffemodel:
     """The contents of a file: the layers in their order, and the net without its weights."""
 
     path: str
     layers: tuple[StoredLayer, ...]
     net: bytes  #: a binary NetParameter without any blobs
+    content: Buffer = b""  #: where the arrays lie
 
     def weights(self) -> dict[str, tuple[Array, ...]]:
-        """The weights by layer name; where layers share a name, those of the last that has any."""
+        """The weights by layer name; where layers share a name, those of the last that has any.
+
+        Raises OSError where the file was cut off since it was opened.
+        """
+        need_whole(self.content, self.path)
         return {layer.name: layer.blobs for layer in self.layers if layer.blobs}
 
 
 def read_caffemodel(path: str | os.PathLike[str]) -> Caffemodel:
-    """The layers and weights of a caffemodel.
+    """The layers and weights of a caffemodel; a pipe will do.
 
     Raises WeightsError, with the offset, for a file that is cut off or of another kind,
     and OSError.
     """
-    name = os.fspath(path)
-    with open(name, "rb") as file:
-        if os.fstat(file.fileno()).st_size == 0:
-            raise WeightsError(f"{name}: the file is empty")
-        view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    if bytes(view[:8]) == _HDF5:
-        return _read_hdf5(Path(name))
-    _need_net(name, bytes(view[:_LOOK_AT]))
+    return parse_caffemodel(os.fspath(path), read_content(path))
+
+
+def parse_caffemodel(name: str, data: Buffer) -> Caffemodel:
+    """The same of bytes that were read from a file of a name."""
+    start = bytes(data[:_LOOK_AT])
+    if not start:
+        raise WeightsError(f"{name}: the file is empty")
+    if start.startswith(_HDF5):
+        file = io.BytesIO(data) if isinstance(data, bytes) else None
+        layers = tuple(StoredLayer(*layer) for layer in read_hdf5(name, file))
+        return Caffemodel(name, layers, b"")
+    _need_net(name, start)
     try:
-        return _read(name, view)
+        return _read(name, data)
     except WeightsError as error:
         raise WeightsError(f"{name}: {error.message}") from None
 
 
 def is_caffemodel(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is binary rather than a prototxt, by its first bytes."""
+    """Whether a file is binary rather than a prototxt; a pipe loses its first bytes by this."""
     with open(path, "rb") as file:
-        return _is_binary(file.read(_LOOK_AT))
+        return is_binary(file.read(_LOOK_AT))
 
 
-def _is_binary(start: bytes) -> bool:
+def is_binary(data: Buffer) -> bool:
+    """The same of bytes, by the first of them."""
+    start = bytes(data[:_LOOK_AT])
     return start.startswith(_HDF5) or b"\0" in start or _starts_as_net(start)
 
 
@@ -131,7 +145,7 @@ def _need_net(name: str, start: bytes) -> None:
     what = name_of(start)
     if what is not None and not what[0].startswith(("a binary", "a web page", "JSON")):
         raise WeightsError(f"{name}: is {what[0]}, not a caffemodel")
-    if not _is_binary(start):
+    if not is_binary(start):
         raise WeightsError(f"{name}: this is a text file; expected a caffemodel")
 
 
@@ -139,21 +153,24 @@ def _read(path: str, data: Buffer) -> Caffemodel:
     layers = []
     net = bytearray()
     for field in fields(data, 0, len(data)):
+        need_whole(data, path)
+        v2 = field.number == _LAYER
         if field.kind == BYTES and field.number in (_LAYER, _LAYERS):
-            inside = list(fields(data, field.value, field.end))
-            layers.append(_layer(data, inside, v2=field.number == _LAYER))
-            net += _without_blobs(data, field.number, inside)
+            net += _without_blobs(data, field, (_BLOBS,) if v2 else (_V1_BLOBS, _V1_V0))
+            layers.append(_layer(data, field, v2=v2))
         else:
+            _need_small(field.start, field.end - field.start)
             net += data[field.start : field.end]
+        _need_small(field.start, len(net))
     if not layers:
         raise broken(0, "there is no layer")
-    return Caffemodel(path, tuple(layers), bytes(net))
+    return Caffemodel(path, tuple(layers), bytes(net), data)
 
 
-def _layer(data: Buffer, inside: list[WireField], *, v2: bool) -> StoredLayer:
+def _layer(data: Buffer, place: WireField, *, v2: bool) -> StoredLayer:
     name_number, blobs_number = (_NAME, _BLOBS) if v2 else (_V1_NAME, _V1_BLOBS)
     name, blobs = "", []
-    for field in inside:
+    for field in fields(data, place.value, place.end):
         if field.kind != BYTES:
             continue
         if field.number == name_number:
@@ -169,11 +186,22 @@ def _layer(data: Buffer, inside: list[WireField], *, v2: bool) -> StoredLayer:
     return StoredLayer(name, tuple(blobs))
 
 
-def _without_blobs(data: Buffer, number: int, inside: list[WireField]) -> bytes:
-    """The layer's field once more, without its weights."""
-    blobs = _BLOBS if number == _LAYER else _V1_BLOBS
-    kept = b"".join(data[f.start : f.end] for f in inside if f.number != blobs)
-    return encoded(number << 3 | BYTES) + encoded(len(kept)) + kept
+def _without_blobs(data: Buffer, place: WireField, numbers: tuple[int, ...]) -> bytes:
+    """The field of a layer once more, without its weights."""
+    kept = bytearray()
+    for field in fields(data, place.value, place.end):
+        if field.number not in numbers:
+            _need_small(field.start, len(kept) + field.end - field.start)
+            kept += data[field.start : field.end]
+        elif field.number == _V1_V0 and field.kind == BYTES:
+            kept += _without_blobs(data, field, (_V0_BLOBS,))
+    return encoded(place.number << 3 | BYTES) + encoded(len(kept)) + kept
+
+
+def _need_small(offset: int, size: int) -> None:
+    """Raise WeightsError where a net without its weights is none, by its size."""
+    if size > _LARGEST_NET:
+        raise broken(offset, f"the net has more than {_LARGEST_NET} bytes besides its weights")
 
 
 def _blob(data: Buffer, place: WireField) -> Array:
@@ -183,12 +211,13 @@ def _blob(data: Buffer, place: WireField) -> Array:
     raw_type = 0
     for field in _folded(data, place):
         if field.number == _SHAPE and field.kind == BYTES:
-            shape = [
+            dims = (
                 dim
                 for inner in fields(data, field.value, field.end)
                 if inner.number == 1
                 for dim in varints(data, inner)
-            ]
+            )
+            shape = list(islice(dims, _MOST_AXES + 1))
         elif field.number in _LEGACY and field.kind == 0:
             legacy[field.number] = field.value
         elif field.number == _DATA:
@@ -205,7 +234,9 @@ def _blob(data: Buffer, place: WireField) -> Array:
     if shape is None:
         shape = [legacy.get(number, 0) for number in _LEGACY] if legacy else []
     if len(shape) > _MOST_AXES:
-        raise broken(place.start, f"a blob has {len(shape)} axes; Caffe allows {_MOST_AXES}")
+        raise broken(
+            place.start, f"a blob has {len(shape)} axes or more; Caffe allows {_MOST_AXES}"
+        )
     if int(np.prod(shape, dtype=object)) != values.size or max(shape, default=0) > _MOST:
         raise broken(place.start, f"a blob of shape {shape} has {values.size} numbers")
     return values.astype(np.float32, copy=False).reshape(shape)
@@ -244,32 +275,6 @@ def _numbers(data: Buffer, field: WireField, kind: str) -> Array:
 
 def _text(data: Buffer, field: WireField) -> str:
     return bytes(data[field.value : field.end]).decode("utf-8", "surrogateescape")
-
-
-def _read_hdf5(path: Path) -> Caffemodel:
-    """Caffe's HDF5 form: the group ``data`` has a group for each layer (net.cpp, ToHDF5)."""
-    try:
-        import h5py
-    except ImportError:
-        raise WeightsError(
-            f"{path}: this is an HDF5 file, which needs h5py: pip install 'resnet-proto[hdf5]'"
-        ) from None
-    try:
-        with h5py.File(path, "r") as file:
-            if "data" not in file:
-                raise WeightsError(
-                    f"{path}: this HDF5 file has no group `data`; it is not a caffemodel"
-                )
-            layers = tuple(_hdf5_layer(name, group) for name, group in file["data"].items())
-    except (AttributeError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
-        raise WeightsError(f"{path}: this HDF5 file is not in Caffe's form: {error}") from error
-    return Caffemodel(str(path), layers, b"")
-
-
-def _hdf5_layer(name: str, group: Any) -> StoredLayer:
-    """A layer of an HDF5 file: a group with its weights, named 0, 1, 2."""
-    blobs = (np.asarray(group[key], np.float32) for key in sorted(group, key=int))
-    return StoredLayer(name.replace("\\", "/"), tuple(blobs))
 
 
 def write_caffemodel(

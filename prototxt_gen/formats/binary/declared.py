@@ -6,6 +6,9 @@ from math import prod
 
 _MOST_AXES = 32  #: as in Caffe (blob.hpp, kMaxBlobAxes)
 _MOST = 2**31 - 1
+#: What any file may unpack to, and how many times its own size a larger one may: numbers of
+#: trained weights hardly shrink.
+_ANY, _TIMES = 256 << 20, 16
 
 
 def shape_of(name: str, found: object, size: int, held: int) -> tuple[int, ...]:
@@ -26,3 +29,12 @@ def shape_of(name: str, found: object, size: int, held: int) -> tuple[int, ...]:
     if needed != held:
         raise ValueError(f"{name!r} needs {needed} bytes for its shape, but the file has {held}")
     return tuple(found)
+
+
+def need_unpacked(declared: int, held: int) -> None:
+    """Raise ValueError where a file of ``held`` bytes unpacks to more than weights would."""
+    most = max(_ANY, _TIMES * held)
+    if declared > most:
+        raise ValueError(
+            f"it unpacks to {declared} bytes or more; expected at most {most} of so small a file"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tokenize
 import warnings
 import zipfile
@@ -9,7 +10,7 @@ import zlib
 from typing import IO, TYPE_CHECKING, Any
 
 from prototxt_gen._numpy import np
-from prototxt_gen.formats.binary.declared import shape_of
+from prototxt_gen.formats.binary.declared import need_unpacked, shape_of
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
@@ -44,6 +45,8 @@ def read_npz(file: IO[bytes]) -> dict[str, Array]:
     try:
         archive = zipfile.ZipFile(file)
         members = archive.infolist()
+        declared = sum(member.file_size for member in members)
+        need_unpacked(declared, file.seek(0, os.SEEK_END))
     except _BROKEN as error:
         raise ValueError(_words(error)) from error
     found: dict[str, Array] = {}
@@ -54,15 +57,27 @@ def read_npz(file: IO[bytes]) -> dict[str, Array]:
         if member.flag_bits & _ENCRYPTED:
             raise ValueError(f"{name!r} is encrypted")
         try:
-            found[name] = _array(archive, member, name)
+            with archive.open(member) as stream:
+                found[name] = read_npy(stream, member.file_size, name)
         except _BROKEN as error:
             words = _words(error)
             raise ValueError(words if repr(name) in words else f"{name!r}: {words}") from error
     return found
 
 
-def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> Array:
-    with archive.open(member) as stream, warnings.catch_warnings():
+def read_npy(stream: IO[bytes], size: int, name: str) -> Array:
+    """The array of an npy file of so many bytes, as float32; raises ValueError for what is none.
+
+    Its shape is held against the size before anything is allocated for it.
+    """
+    try:
+        return _array(stream, size, name)
+    except _BROKEN as error:
+        raise ValueError(_words(error)) from error
+
+
+def _array(stream: IO[bytes], size: int, name: str) -> Array:
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a header as Python 2 wrote it
         version: Any = np.lib.format.read_magic(stream)
         heads = {
@@ -74,7 +89,7 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> Arra
         shape, by_columns, kind = heads[version](stream)
         if kind.kind not in "fiub":
             raise ValueError(f"{name!r} has the type {kind}; expected numbers")
-        held = member.file_size - stream.tell()
+        held = size - stream.tell()
         shape = shape_of(name, shape, kind.itemsize, held)
         content = stream.read(held)
     values = np.frombuffer(content, kind).reshape(shape, order="F" if by_columns else "C")

@@ -6,12 +6,12 @@ As in the safetensors library, the values of the arrays must fill the file witho
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from typing import IO, TYPE_CHECKING, Any
 
 from prototxt_gen._numpy import np
 from prototxt_gen.formats.binary.declared import shape_of
+from prototxt_gen.formats.content import need_whole, read_content
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
@@ -38,15 +38,16 @@ def write_safetensors(file: IO[bytes], arrays: Mapping[str, Array]) -> None:
 
 def read_safetensors(path: str) -> dict[str, Array]:
     """The arrays of a file by their names, as float32; raises ValueError for an invalid file."""
-    if os.path.getsize(path) < 8:
+    content = read_content(path)
+    if len(content) < 8:
         raise ValueError("it is shorter than the length of its header")
-    data = np.memmap(path, np.uint8, "r")
+    data = np.frombuffer(content, np.uint8)
     size = int.from_bytes(bytes(data[:8]), "little")
     if size > len(data) - 8:
         raise ValueError("the header is longer than the file")
     header = _header(bytes(data[8 : 8 + size]))
-    content = data[8 + size :]
-    entries = [(name, *_entry(name, entry, len(content))) for name, entry in header.items()]
+    numbers = data[8 + size :]
+    entries = [(name, *_entry(name, entry, len(numbers))) for name, entry in header.items()]
     at = 0
     found = dict.fromkeys(header, np.zeros(0, np.float32))
     for name, kind, shape, start, end in sorted(entries, key=lambda entry: entry[3:]):
@@ -55,10 +56,11 @@ def read_safetensors(path: str) -> dict[str, Array]:
                 f"{name!r} has data_offsets {start} to {end}; expected them to start at {at}, "
                 "where the previous array ends"
             )
-        found[name] = _floats(np.asarray(content[start:end]), kind).reshape(shape)
+        found[name] = _floats(numbers[start:end], kind).reshape(shape)
         at = end
-    if at != len(content):
-        raise ValueError(f"it has {len(content) - at} bytes after the last array")
+    need_whole(content, path)
+    if at != len(numbers):
+        raise ValueError(f"it has {len(numbers) - at} bytes after the last array")
     return found
 
 

@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from prototxt_gen.errors import WeightsError
+from prototxt_gen.formats.content import Buffer
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 _LONGEST_VARINT = 10
-
-Buffer = bytes | memoryview
 
 
 class WireField(NamedTuple):
