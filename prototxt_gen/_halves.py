@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -51,7 +50,9 @@ def is_alive(process: int) -> bool:
 def remove_half(path: Path) -> bool:
     """Remove a file, or a folder with all that is in it; whether it is gone."""
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
+        from shutil import rmtree
+
+        rmtree(path, ignore_errors=True)
     else:
         with suppress(OSError):
             os.unlink(path)
