@@ -91,7 +91,7 @@ def _opened(lock: Path, shown: str | os.PathLike[str], *, create: bool = True) -
     """A descriptor that holds the file of that name: not one that was removed meanwhile."""
     while True:
         try:
-            place = os.open(lock, os.O_RDWR | (os.O_CREAT if create else 0), 0o600)
+            place = os.open(lock, os.O_RDONLY | (os.O_CREAT if create else 0), 0o644)
         except OSError as error:
             raise type(error)(error.errno, error.strerror, str(shown)) from None
         try:

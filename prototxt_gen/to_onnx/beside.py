@@ -91,7 +91,10 @@ def free_name(target: Path, digest: str, taken: Mapping[str, int]) -> str:
 def left_over(target: Path, taken: Mapping[str, int], used: str) -> Iterator[Path]:
     """What an earlier model of that name read, or one that never came to be was to read."""
     own = re.compile(re.escape(target.name) + r"\.([0-9a-f]{8}|[0-9a-f]{16}|[0-9a-f]{64})\.data")
-    for name in os.listdir(target.parent):
+    names = []
+    with suppress(OSError):  # a folder may be written to and not be looked at
+        names = os.listdir(target.parent)
+    for name in names:
         path, match = target.parent / name, own.fullmatch(name)
         if name == used or not (match or name == f"{target.name}.data"):
             continue

@@ -43,7 +43,7 @@ def fill(folder: Path, count: int) -> Path:
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return fill(tmp_path_factory.mktemp("nets") / "models", 6)
+    return fill(tmp_path_factory.mktemp("nets") / "models", 10)
 
 
 @pytest.mark.parametrize("how", ["script", "module"])
@@ -82,14 +82,15 @@ def test_the_environment_stays_as_it_was(
 
 
 class Started:
-    """A command, and all processes that came of it."""
+    """A command of Python, and all processes that came of it."""
 
     def __init__(self, *words: str) -> None:
         self.token = f"{TOKEN}={random.getrandbits(64)}"
         name, value = self.token.split("=")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "prototxt_gen", *words],
-            env={**os.environ, name: value},
+            [sys.executable, *words],
+            env={**os.environ, "PYTHONPATH": str(ROOT), name: value},
+            start_new_session=True,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
@@ -129,10 +130,13 @@ SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 @pytest.mark.parametrize("turn", range(20))
 def test_a_signal_ends_all_in_one_line(models: Path, tmp_path: Path, turn: int) -> None:
     number, out = SIGNALS[turn % 3], tmp_path / "out"
-    started = Started("convert", str(models), "-o", str(out), "--jobs", "2")
+    started = Started("-m", "prototxt_gen", "convert", str(models), "-o", str(out), "--jobs", "2")
     started.wait_for_handlers()
-    time.sleep(random.Random(turn).uniform(0, 3))
-    started.process.send_signal(number)
+    time.sleep(random.Random(turn).uniform(0, 2))
+    if turn % 2:  # as Ctrl-C of a terminal does, or its end
+        os.killpg(started.process.pid, number)
+    else:
+        started.process.send_signal(number)
     _, err = started.process.communicate(timeout=60)
     assert started.none_is_left()
     if started.process.returncode == 0:
@@ -144,11 +148,22 @@ def test_a_signal_ends_all_in_one_line(models: Path, tmp_path: Path, turn: int) 
     assert not list(out.rglob(".*"))
 
 
+BUSY = """
+import time
+from prototxt_gen.fleet.workers import in_processes
+if __name__ == "__main__":
+    list(in_processes(time.sleep, [0.1, 60, 60], 2))
+"""
+
+
 @linux
-def test_workers_die_with_their_parent(models: Path, tmp_path: Path) -> None:
-    started = Started("convert", str(models), "-o", str(tmp_path / "out"), "--jobs", "2")
+def test_busy_workers_die_with_their_parent(tmp_path: Path) -> None:
+    script = tmp_path / "busy.py"
+    script.write_text(BUSY)
+    started = Started(str(script))
     while len(list(started.others())) < 4 and started.process.poll() is None:
         time.sleep(0.01)  # itself, two workers, and the process that multiprocessing adds
+    time.sleep(1)
     started.process.kill()
     started.process.communicate(timeout=60)
     assert started.process.returncode == -signal.SIGKILL
