@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -26,6 +26,8 @@ from prototxt_gen.fleet.hashes import Hashes
 from prototxt_gen.fleet.jobs import Job, find
 from prototxt_gen.fleet.workers import Died, in_processes
 from prototxt_gen.graph.phase import State
+from prototxt_gen.layers import load_layers
+from prototxt_gen.layers.outside import loaded_files
 
 __all__ = ["CONVERTED", "EARLIER", "FAILED", "SAME"]
 __all__ += ["Job", "Outcome", "Way", "convert_all", "find"]
@@ -162,7 +164,8 @@ def _each(todo: list[Job], way: Way, jobs: int) -> Generator[tuple[Job, Outcome]
     # What dies beside others is tried again alone: it may be that memory was short for all.
     for most in (jobs, 1) if jobs > 1 else (1,):
         again = []
-        with closing(in_processes(partial(_convert, way=way), todo, most)) as results:
+        work = partial(_convert, way=way, plugins=loaded_files())
+        with closing(in_processes(work, todo, most)) as results:
             for job, result in results:
                 if isinstance(result, Died):
                     manifest.remove_halves(Path(job.target).parent, result.process)
@@ -174,13 +177,15 @@ def _each(todo: list[Job], way: Way, jobs: int) -> Generator[tuple[Job, Outcome]
         todo = again
 
 
-def _convert(job: Job, way: Way) -> Outcome:
-    """Convert one net."""
+def _convert(job: Job, way: Way, plugins: Iterable[str] = ()) -> Outcome:
+    """Convert one net, with the layer types of some files."""
     from prototxt_gen import api
     from prototxt_gen.to_onnx.write import write_model
     from prototxt_gen.verify import verify_export
 
     try:
+        for plugin in plugins:
+            load_layers(plugin)
         graph = api.read_caffe(job.net, job.weights, state=way.state, dialect=way.dialect)
         made = api.convert(graph, **way.options)
         if way.verify:
@@ -229,10 +234,12 @@ def _short(diagnostic: Diagnostic, source: Source | None) -> str:
 
 
 def _mark(job: Job, way: Way, hashes: Hashes | None = None) -> str:
-    """What a model depends on: both files, the way, and what is installed; raises OSError."""
+    """What a model depends on: files, the way, and what is installed; raises OSError."""
     hashes = hashes or Hashes()
     digest = hashlib.sha256()
     digest.update(json.dumps([manifest.installed(), way.mark], sort_keys=True).encode())
+    for plugin in loaded_files():
+        digest.update(hashes.of(plugin).encode())
     if job.beside:
         digest.update(f"{job.beside} ".encode())
     if not job.net.endswith(".caffemodel"):

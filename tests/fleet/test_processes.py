@@ -217,7 +217,7 @@ def test_how_a_process_died_is_known() -> None:
     assert left.text == "the process that converted it ended with code 3"
 
 
-def _convert_but_one(job: fleet.Job, way: fleet.Way) -> fleet.Outcome:
+def _convert_but_one(job: fleet.Job, way: fleet.Way, plugins: object) -> fleet.Outcome:
     if job.name == "n1":
         half = Path(job.target).parent / f".n1.onnx.resnet-proto-{os.getpid()}-0123abcd.half"
         half.write_bytes(b"half")
@@ -233,3 +233,30 @@ def test_a_net_that_kills_its_process_fails_alone(
     assert outcomes.pop("n1").why.endswith("was killed by SIGKILL; is memory short?")
     assert {outcome.status for outcome in outcomes.values()} == {"converted"}
     assert not list((tmp_path / "o").glob(".*"))
+
+
+PLUGIN = """from prototxt_gen.layers.base import Layer, layer
+
+
+@layer("%s")
+class Same(Layer):
+    def lower(self, b, bottoms, blobs):
+        return (b.op("Identity", [bottoms[0]]),)
+"""
+
+
+def test_workers_know_the_layer_types_of_a_plugin(tmp_path: Path) -> None:
+    models, plugin, out = tmp_path / "models", tmp_path / "same.py", tmp_path / "out"
+    models.mkdir()
+    (models / "n.prototxt").write_text(
+        'input: "data" input_shape { dim: [1, 2] }\n'
+        'layer { name: "s" type: "SameAsItWas" bottom: "data" top: "s" }\n'
+    )
+    words = ["-m", "prototxt_gen", "convert", str(models), "-o", str(out)]
+    for number, expected in ((0, "1 converted"), (0, "1 up to date"), (1, "1 converted")):
+        plugin.write_text(PLUGIN % "SameAsItWas" + "# more\n" * number)
+        done = subprocess.run(
+            [sys.executable, *words, "--plugin", str(plugin)], capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout
+        assert done.stderr.splitlines()[-1] == expected
