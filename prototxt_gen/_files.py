@@ -6,46 +6,65 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+from prototxt_gen._halves import writer_of
+from prototxt_gen._moves import joined, together
+
+__all__ = ["joined", "named", "need_place", "together", "usual_mode", "whole_file"]
 
 
 @contextmanager
 def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """A file to write into, which gets its name only when the block ends without an error.
 
-    Until then the old file stays. A link is followed; a device or a pipe is written
-    directly. The permissions are those of the old file, else the default. Raises OSError.
+    Until then the old file stays; inside ``together`` it stays until that ends. A link is
+    followed; a device or a pipe is written directly. The permissions are those of the old
+    file, else the usual ones. Raises OSError, which names the path, also where another
+    process is writing it.
     """
     target = Path(os.path.realpath(path))
     mode = _mode(target)
     if mode is not None and not stat.S_ISREG(mode):
-        with target.open("wb") as stream:
+        with named(path), target.open("wb") as stream:
             yield stream
         return
     if mode is not None and not os.access(target, os.W_OK):
         raise PermissionError(13, "Permission denied", str(path))
-    # The name is chosen before the file exists, so that it can be removed after any interrupt.
-    name = target.parent / f".{target.name[:100]}.{os.urandom(4).hex()}"
-    try:
-        with _created(name, path) as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(name, stat.S_IMODE(mode) if mode is not None else 0o666 & ~_umask())
-        os.replace(name, target)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(name)
-        raise
+    with joined() as moves, named(path):
+        moves.hold(target, path)
+        # Known before the file exists, so that it can be removed after any interrupt.
+        half = moves.add(target)
+        try:
+            with open(half, "xb", opener=lambda file, flags: os.open(file, flags, 0o600)) as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.chmod(half, usual_mode(target))
+        except BaseException:
+            moves.drop(half)
+            raise
 
 
-def _created(name: Path, path: str | os.PathLike[str]) -> IO[bytes]:
+@contextmanager
+def named(path: str | os.PathLike[str]) -> Iterator[None]:
+    """An OSError of the block names the path, where it names no file or a half one."""
     try:
-        return open(name, "xb", opener=lambda file, flags: os.open(file, flags, 0o600))
+        yield
     except OSError as error:
-        raise type(error)(error.errno, error.strerror, str(path)) from None
+        name = error.filename
+        if name is not None and (
+            isinstance(name, int) or writer_of(Path(os.fsdecode(name))) is None
+        ):
+            raise
+        number, reason = error.errno or errno.EIO, error.strerror or str(error)
+        raise OSError(number, reason, str(path)) from None
+
+
+def _is_half(path: Path) -> bool:
+    return writer_of(path) is not None or writer_of(path.parent) is not None
 
 
 def need_place(path: str | os.PathLike[str]) -> None:
@@ -63,6 +82,12 @@ def need_place(path: str | os.PathLike[str]) -> None:
         beside and not os.access(folder, os.W_OK | os.X_OK)
     ):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), name)
+
+
+def usual_mode(target: Path) -> int:
+    """The permissions of a file, else those of a new one."""
+    mode = _mode(target)
+    return stat.S_IMODE(mode) if mode is not None else 0o666 & ~_umask()
 
 
 def _mode(path: Path) -> int | None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import IO, Any
 
 import click
 import pytest
@@ -56,7 +57,8 @@ def test_a_full_disk_is_an_error_and_no_traceback(capsys: pytest.CaptureFixture[
     assert "Traceback" not in err
 
 
-def test_ctrl_c_leaves_no_half_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_no_half_file(tmp_path: Path, number: signal.Signals) -> None:
     net = tmp_path / "net.prototxt"
     assert run(["gen", "resnet152", "-o", str(net)]) == 0
     target = tmp_path / "net.caffemodel"
@@ -68,13 +70,14 @@ def test_ctrl_c_leaves_no_half_file(tmp_path: Path) -> None:
     deadline = time.monotonic() + 30
     while process.poll() is None and time.monotonic() < deadline:
         if len(list(tmp_path.iterdir())) > 2:  # the temporary file is there
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             break
         time.sleep(0.001)
     _, err = process.communicate()
     if process.returncode == 0:
         pytest.skip("it was done before it could be interrupted")
-    assert b"Traceback" not in err
+    assert process.returncode == 128 + number
+    assert err.decode() == f"ended by {number.name}\n"
     assert target.read_bytes() == b"old"
     assert sorted(tmp_path.iterdir()) == [target, net]
 
@@ -178,3 +181,58 @@ def test_a_link_to_a_model_is_followed(net: Path) -> None:
     assert link.is_symlink()
     assert (store / "real.onnx").read_bytes() != b"old"
     onnx.load(link)
+
+
+class Full:
+    """A stream for which the disk is full after a few bytes."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def write(self, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._stream, name)
+
+    def __enter__(self) -> Full:
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self._stream.close()
+
+
+@pytest.mark.parametrize("words", ["gen resnet18 -o x", "convert N W -o x", "fold N W -o x"])
+def test_a_full_disk_names_the_output(
+    net: Path, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(net.parent)
+    before = contents(net.parent)
+
+    def full(path: object, mode: str = "r", **more: Any) -> object:
+        stream = open(path, mode, **more)  # type: ignore[call-overload] # noqa: SIM115
+        return Full(stream) if "x" in mode else stream
+
+    monkeypatch.setattr("prototxt_gen._files.open", full, raising=False)
+    names = {"N": str(net), "W": str(net.with_suffix(".caffemodel"))}
+    assert run([names.get(word, word) for word in words.split()]) == 2
+    target = "x.caffemodel" if words.startswith("fold") else "x"
+    assert capsys.readouterr().err == f"error: {target}: {os.strerror(errno.ENOSPC)}\n"
+    assert contents(net.parent) == before
+
+
+def test_a_limit_of_the_system_names_the_model(net: Path) -> None:
+    """A real one, of a file's size, while the weights beside a model are written."""
+    resource = pytest.importorskip("resource")
+    words = ["convert", str(net), str(net.with_suffix(".caffemodel")), "--external-data"]
+    before = contents(net.parent)
+    done = subprocess.run(
+        [sys.executable, "-m", "prototxt_gen", *words, "-o", str(net.parent / "x.onnx")],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)),
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert done.stderr == f"error: {net.parent / 'x.onnx'}: {os.strerror(errno.EFBIG)}\n"
+    assert contents(net.parent) == before

@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from prototxt_gen import _version
+from prototxt_gen._signals import answer_signals
 from prototxt_gen.cli.output import print_error, print_report
 from prototxt_gen.cli.streams import drop_output, make_usable
 from prototxt_gen.errors import PrototxtError, UnsupportedError, VerificationError
@@ -104,6 +105,7 @@ def main(args: Sequence[str] | None = None) -> None:
     # Nets are trees without cycles, and this process is short-lived: collecting garbage
     # among millions of fields would take as long as the work itself.
     gc.disable()
+    answer_signals()
     make_usable()
     sys.exit(run(args))
 

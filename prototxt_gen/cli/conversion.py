@@ -74,7 +74,12 @@ def convert_folder(folder: Path, out: Path, report: str | None, way: Way, jobs: 
     _need_places([report], but_in={out, *(Path(job.target).parent for job in found)})
     with progress("converting", len(found)) as step:
         outcomes = fleet.convert_all(
-            folder, out, way, jobs=jobs, done=lambda o: step(f"{o.name}: {o.status}")
+            folder,
+            out,
+            way,
+            jobs=jobs,
+            done=lambda o: step(f"{o.name}: {o.status}"),
+            say=print_note,
         )
     if report is not None:
         write_output(report, _folder_report(outcomes))

@@ -32,7 +32,7 @@ def command(
     """
     from prototxt_gen import api
     from prototxt_gen import weights as tools
-    from prototxt_gen._files import need_place
+    from prototxt_gen._files import need_place, together
     from prototxt_gen.graph.check import checked
     from prototxt_gen.graph.weights import bound
     from prototxt_gen.passes.deploy import deploy
@@ -53,7 +53,8 @@ def command(
     if not verdict.agrees:
         raise VerificationError(f"folding: {verdict.text}; nothing is written")
     stored = {node.name: folded.get(index) for index, node in enumerate(made.nodes)}
-    tools.save(made, stored, target)
-    write_output(output, api.dump(made).encode("utf-8", "surrogateescape"))
+    with together():
+        tools.save(made, stored, target)
+        write_output(output, api.dump(made).encode("utf-8", "surrogateescape"))
     print_changes(changes)
     print(f"{output}, {target}: {len(changes)} layers folded", file=sys.stderr)

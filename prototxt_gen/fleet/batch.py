@@ -10,38 +10,30 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import stat
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from prototxt_gen.diagnostics import Diagnostic, Sink, Source, render
+from prototxt_gen._halves import taken_back
+from prototxt_gen._locks import folder_lock
+from prototxt_gen.diagnostics import Diagnostic, Source, render
 from prototxt_gen.errors import PrototxtError, VerificationError, WeightsError
 from prototxt_gen.fleet import manifest
-from prototxt_gen.formats.reader import guess_message, read_text
+from prototxt_gen.fleet.hashes import Hashes
+from prototxt_gen.fleet.jobs import Job, find
+from prototxt_gen.fleet.workers import Died, in_processes
 from prototxt_gen.graph.phase import State
+from prototxt_gen.layers import load_layers
+from prototxt_gen.layers.outside import loaded_files
+
+__all__ = ["CONVERTED", "EARLIER", "FAILED", "SAME"]
+__all__ += ["Job", "Outcome", "Way", "convert_all", "find"]
 
 CONVERTED, SAME, FAILED = "converted", "up to date", "failed"
 EARLIER = "; the existing model is from an earlier net"
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """The paths of a net, of its weights if there are any, and of the model to make.
-
-    ``beside`` is the number of caffemodels in the folder of a net if none of them is known
-    to belong to it.
-    """
-
-    name: str
-    net: str
-    weights: str | None
-    target: str
-    beside: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +58,8 @@ class Way:
 class Outcome:
     """The result for a net, and why it failed if it did; ``known`` from the manifest.
 
-    A ``lasting`` result would be the same if tried again; a failure by a full disk is not.
+    What is ``lasting`` would end the same if it was tried again; a full disk is not.
+    ``made`` is the hash of the model, and with a file beside it that file's hash and name.
     """
 
     name: str
@@ -74,46 +67,8 @@ class Outcome:
     why: str = ""
     known: bool = False
     lasting: bool = True
-
-
-def find(folder: Path, out: Path) -> Iterator[Job]:
-    """The nets of a folder, each with the caffemodel that belongs to it.
-
-    That is the one of the same name, or the only one in the same folder. A single caffemodel
-    in a folder without nets is converted alone.
-    """
-    made = Path(os.path.realpath(out))
-    inner = made if Path(os.path.realpath(folder)) in made.parents else None
-    nets: list[tuple[Path, str | None, int]] = []
-    busy = set()
-    for net in _files(folder, "*.prototxt", inner):
-        if _is_net(net):
-            busy.add(net.parent)
-            nets.append((net, *_weights(net)))
-    models: dict[Path, list[Path]] = {}
-    for model in _files(folder, "*.caffemodel", inner):
-        models.setdefault(model.parent, []).append(model)
-    nets += [(own[0], None, 0) for at, own in models.items() if at not in busy and len(own) == 1]
-    for net, weights, beside in sorted(nets):
-        name = net.relative_to(folder).with_suffix("").as_posix()
-        yield Job(name, str(net), weights, str(out / f"{name}.onnx"), beside)
-
-
-def _files(folder: Path, pattern: str, but: Path | None) -> Iterator[Path]:
-    """The files of a folder and its subfolders, except those below ``but``."""
-    for path in sorted(folder.rglob(pattern)):
-        if _is_file(path) and not (but and path.parent.resolve().is_relative_to(but)):
-            yield path
-
-
-def _is_file(path: Path) -> bool:
-    """Whether it is a file, or may be one: one that cannot be examined fails later."""
-    try:
-        return stat.S_ISREG(path.stat().st_mode)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
+    made: str = ""
+    hashes: Mapping[str, str] = field(default_factory=dict)
 
 
 def convert_all(
@@ -123,16 +78,31 @@ def convert_all(
     *,
     jobs: int = 1,
     done: Callable[[Outcome], None] = lambda outcome: None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> list[Outcome]:
     """Convert every net of a folder; ``done`` is called with each outcome as soon as it is known.
 
-    Raises OSError if the manifest cannot be written.
+    ``say`` is given a line for each folder where half files of killed conversions were
+    removed. Raises OSError where the manifest cannot be written, or where another process
+    converts into the same folder.
     """
     out.mkdir(parents=True, exist_ok=True)
-    manifest.sweep(out)
-    rows = manifest.read(out)
+    busy = "another conversion is writing into it"
+    with folder_lock(out, busy), taken_back(lambda: manifest.sweep(out)):
+        for place, number in sorted(manifest.sweep(out).items()):
+            files = "file" if number == 1 else "files"
+            say(f"{place}: removed {number} half {files} of conversions that were killed")
+        outcomes = _converted(folder, out, way, jobs, done)
+    return [outcomes[name] for name in sorted(outcomes)]
+
+
+def _converted(
+    folder: Path, out: Path, way: Way, jobs: int, done: Callable[[Outcome], None]
+) -> dict[str, Outcome]:
+    """What became of each net, by its name."""
+    rows, hashes = manifest.read(out), Hashes(manifest.seen(out))
     outcomes: dict[str, Outcome] = {}
-    todo: list[tuple[Job, str]] = []
+    todo: dict[Job, str] = {}
 
     def tell(job: Job, outcome: Outcome) -> None:
         if outcome.status == FAILED and Path(job.target).is_file():
@@ -142,40 +112,46 @@ def convert_all(
 
     for job in find(folder, out):
         try:
-            mark = _mark(job, way)
+            mark = _mark(job, way, hashes)
+            known = _known(job, mark, rows.get(job.name, {}), hashes)
         except OSError as error:
             tell(job, _not_read(job, error))
             continue
-        known = _known(job, mark, rows.get(job.name, {}))
         if known is None:
-            todo.append((job, mark))
+            todo[job] = mark
         else:
             tell(job, known)
-    for job, mark, outcome in _each(todo, way, jobs):
-        if outcome.lasting:
-            rows[job.name] = _row(job, mark, outcome)
-            manifest.write(out, rows)
-        tell(job, outcome)
-    return [outcomes[name] for name in sorted(outcomes)]
+    with closing(_each(list(todo), way, jobs)) as results:
+        for job, outcome in results:
+            hashes.learn(outcome.hashes)
+            if outcome.lasting:
+                rows[job.name] = _row(todo[job], outcome)
+                manifest.write(out, rows, hashes.used)
+                hashes.new = False
+            tell(job, outcome)
+    if hashes.new:
+        manifest.write(out, rows, hashes.used)
+    return outcomes
 
 
-def _known(job: Job, mark: str, row: Mapping[str, str]) -> Outcome | None:
-    """The outcome for a net according to the manifest, if it is still valid."""
+def _known(job: Job, mark: str, row: Mapping[str, str], hashes: Hashes) -> Outcome | None:
+    """What the manifest knows of a net, if that still holds."""
     if row.get("mark") != mark:
         return None
     if row.get("status") == FAILED:
         return Outcome(job.name, FAILED, row.get("why", ""), known=True)
-    return (
-        Outcome(job.name, SAME, known=True)
-        if row.get("size") == manifest.size(job.target)
-        else None
-    )
+    model, *beside = row.get("made", "").split(" ", 2)
+    files = [(Path(job.target), model)]
+    if len(beside) == 2:
+        files.append((Path(job.target).parent / beside[1], beside[0]))
+    same = all(path.is_file() and hashes.of(path) == known for path, known in files)
+    return Outcome(job.name, SAME, known=True) if same else None
 
 
-def _row(job: Job, mark: str, outcome: Outcome) -> dict[str, str]:
-    """The manifest's row for a net; without times, so that it does not depend on the history."""
+def _row(mark: str, outcome: Outcome) -> dict[str, str]:
+    """What the manifest says of a net; no times, so that it is the same after each way to it."""
     row = {"mark": mark, "status": outcome.status, "why": outcome.why}
-    return row if outcome.status == FAILED else {**row, "size": manifest.size(job.target)}
+    return row if outcome.status == FAILED else {**row, "made": outcome.made}
 
 
 def _not_read(job: Job, error: OSError) -> Outcome:
@@ -183,40 +159,33 @@ def _not_read(job: Job, error: OSError) -> Outcome:
     return Outcome(job.name, FAILED, why, lasting=False)
 
 
-def _each(todo: list[tuple[Job, str]], way: Way, jobs: int) -> Iterator[tuple[Job, str, Outcome]]:
-    """Convert in other processes; a process that dies does not affect other nets."""
-    alone = False
-    while todo:
-        # After a process has died, nets are converted one by one, to find out which is to blame.
-        batch = todo[:1] if alone else todo
-        pool = ProcessPoolExecutor(1 if alone else jobs, mp_context=get_context("spawn"))
-        try:
-            futures: dict[Future[Outcome], tuple[Job, str]] = {
-                pool.submit(_convert, job, way): (job, mark) for job, mark in batch
-            }
-            for future in as_completed(futures):
-                job, mark = futures[future]
-                try:
-                    outcome = future.result()
-                except BrokenProcessPool:
-                    if not alone:
-                        alone = True
-                        break
-                    why = "the process that converted it died; it may have run out of memory"
-                    outcome = Outcome(job.name, FAILED, why, lasting=False)
-                todo = [item for item in todo if item[0] != job]
-                yield job, mark, outcome
-        finally:
-            pool.shutdown(cancel_futures=True)
+def _each(todo: list[Job], way: Way, jobs: int) -> Generator[tuple[Job, Outcome], None, None]:
+    """Convert in other processes; one that dies takes no other net with it."""
+    # What dies beside others is tried again alone: it may be that memory was short for all.
+    for most in (jobs, 1) if jobs > 1 else (1,):
+        again = []
+        work = partial(_convert, way=way, plugins=loaded_files())
+        with closing(in_processes(work, todo, most)) as results:
+            for job, result in results:
+                if isinstance(result, Died):
+                    manifest.remove_halves(Path(job.target).parent, result.process)
+                    if most > 1:
+                        again.append(job)
+                        continue
+                    result = Outcome(job.name, FAILED, result.text, lasting=False)
+                yield job, result
+        todo = again
 
 
-def _convert(job: Job, way: Way) -> Outcome:
-    """Convert one net."""
+def _convert(job: Job, way: Way, plugins: Iterable[str] = ()) -> Outcome:
+    """Convert one net, with the layer types of some files."""
     from prototxt_gen import api
     from prototxt_gen.to_onnx.write import write_model
     from prototxt_gen.verify import verify_export
 
     try:
+        for plugin in plugins:
+            load_layers(plugin)
         graph = api.read_caffe(job.net, job.weights, state=way.state, dialect=way.dialect)
         made = api.convert(graph, **way.options)
         if way.verify:
@@ -224,17 +193,22 @@ def _convert(job: Job, way: Way) -> Outcome:
             if not verdict.agrees:
                 raise VerificationError(f"the model {verdict.text}")
         Path(job.target).parent.mkdir(parents=True, exist_ok=True)
-        write_model(made, job.target, external_data=way.external_data)
+        files = write_model(made, job.target, external_data=way.external_data)
+        hashes = Hashes()
+        own = [hashes.of(file) for file in files]
     except PrototxtError as error:
         if job.beside and isinstance(error, WeightsError):
             return Outcome(job.name, FAILED, _which(job))
         return Outcome(job.name, FAILED, _first(error))
     except OSError as error:
         return _not_read(job, error)
+    except MemoryError:
+        return Outcome(job.name, FAILED, "memory is short", lasting=False)
     except Exception as error:
         why = f"a bug in resnet-proto: {type(error).__name__}: {error}"
         return Outcome(job.name, FAILED, why, lasting=False)
-    return Outcome(job.name, CONVERTED)
+    made_of = " ".join([own[0], *(f"{own[1]} {Path(file).name}" for file in files[1:])])
+    return Outcome(job.name, CONVERTED, made=made_of, hashes=hashes.used)
 
 
 def _which(job: Job) -> str:
@@ -259,38 +233,18 @@ def _short(diagnostic: Diagnostic, source: Source | None) -> str:
     return render(diagnostic, source).replace(": error: ", ": ", 1)
 
 
-def _is_net(path: Path) -> bool:
-    """Whether a prototxt is a net, valid or not, rather than a solver or label map.
-
-    A file that cannot be read may be one.
-    """
-    try:
-        source = Source(path.read_bytes(), str(path))
-    except OSError:
-        return True
-    root = read_text(source, Sink(source)).root
-    return bool(root.fields) and guess_message(root) == "NetParameter"
-
-
-def _weights(net: Path) -> tuple[str | None, int]:
-    """The caffemodel of a net; if it is not known, how many are in the folder."""
-    beside = [path for path in net.parent.glob("*.caffemodel") if _is_file(path)]
-    same = net.with_suffix(".caffemodel")
-    if same in beside:
-        return str(same), 0
-    return (str(beside[0]), 0) if len(beside) == 1 else (None, len(beside))
-
-
-def _mark(job: Job, way: Way) -> str:
-    """A digest of what a model depends on: both files, the way, and installed packages."""
+def _mark(job: Job, way: Way, hashes: Hashes | None = None) -> str:
+    """What a model depends on: files, the way, and what is installed; raises OSError."""
+    hashes = hashes or Hashes()
     digest = hashlib.sha256()
     digest.update(json.dumps([manifest.installed(), way.mark], sort_keys=True).encode())
+    for plugin in loaded_files():
+        digest.update(hashes.of(plugin).encode())
     if job.beside:
         digest.update(f"{job.beside} ".encode())
     if not job.net.endswith(".caffemodel"):
         digest.update(Path(job.net).read_bytes())
     for model in (job.net, job.weights):
         if model is not None and model.endswith(".caffemodel"):
-            state = Path(model).stat()
-            digest.update(os.fsencode(f"{model} {state.st_size} {state.st_mtime_ns}"))
+            digest.update(os.fsencode(f"{model} {hashes.of(model)}"))
     return digest.hexdigest()

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import shutil
+from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -14,41 +13,44 @@ from typing import Any
 
 from prototxt_gen import _version
 from prototxt_gen._files import whole_file
+from prototxt_gen._halves import is_alive, remove_half, writer_of
+from prototxt_gen._locks import remove_free
 
 MANIFEST = "manifest.json"
-#: The names that whole_file gives to incomplete files, with up to 100 characters of the name.
-HALF = re.compile(r"\.(?:.*\.onnx|.{100})\.[a-z0-9_]{8}", re.DOTALL)
-HALF_MANIFEST = re.compile(rf"\.{re.escape(MANIFEST)}\.[a-z0-9_]{{8}}")
-HALF_FOLDER = re.compile(r"\.convert-[a-z0-9_]{8}")
 
 
 def read(out: Path) -> dict[str, dict[str, str]]:
-    """The rows of a folder by the names of nets; invalid ones are ignored."""
+    """The rows of a folder by the names of nets; what is broken is as if it was not there."""
+    nets = _part(out, "nets")
+    return {name: row for name, row in nets.items() if _is_row(row)}
+
+
+def seen(out: Path) -> dict[str, str]:
+    """The hashes of files, by what the system said of them; see ``Hashes``."""
+    return {key: found for key, found in _part(out, "seen").items() if isinstance(found, str)}
+
+
+def write(
+    out: Path, manifest: Mapping[str, Mapping[str, str]], seen: Mapping[str, str] | None = None
+) -> None:
+    """Write the rows of a folder, sorted by the names of nets, and hashes of files."""
+    nets = {name: manifest[name] for name in sorted(manifest)}
+    found = {"nets": nets, "seen": dict(sorted((seen or {}).items()))}
+    with whole_file(out / MANIFEST) as file:
+        file.write((json.dumps(found, indent=1) + "\n").encode())
+
+
+def _part(out: Path, name: str) -> dict[str, Any]:
     try:
         found = json.loads((out / MANIFEST).read_text("utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
-    nets = found.get("nets") if isinstance(found, dict) else None
-    if not isinstance(nets, dict):
-        return {}
-    return {name: row for name, row in nets.items() if _is_row(row)}
-
-
-def write(out: Path, manifest: Mapping[str, Mapping[str, str]]) -> None:
-    """Write the rows of a folder, sorted by the names of nets."""
-    nets = {name: manifest[name] for name in sorted(manifest)}
-    with whole_file(out / MANIFEST) as file:
-        file.write((json.dumps({"nets": nets}, indent=1) + "\n").encode())
+    part = found.get(name) if isinstance(found, dict) else None
+    return part if isinstance(part, dict) else {}
 
 
 def _is_row(row: Any) -> bool:
     return isinstance(row, dict) and all(isinstance(value, str) for value in row.values())
-
-
-def size(target: str) -> str:
-    """The sizes of a model and of its external weights; ``-`` for a missing file."""
-    paths = (target, f"{target}.data")
-    return " ".join(str(os.path.getsize(p)) if os.path.isfile(p) else "-" for p in paths)
 
 
 @cache
@@ -63,16 +65,23 @@ def installed() -> dict[str, str | None]:
     return found
 
 
-def sweep(out: Path) -> None:
-    """Remove incomplete files that a killed conversion has left."""
+def sweep(out: Path) -> Counter[Path]:
+    """Take away what processes that are gone have left half; how many in which folder."""
+    swept: Counter[Path] = Counter()
     for left in list(out.rglob(".*")):
-        folder = left.is_dir() and not left.is_symlink()
-        if folder and HALF_FOLDER.fullmatch(left.name):
-            shutil.rmtree(left, ignore_errors=True)
-        elif not folder and _is_half(left, out):
-            left.unlink(missing_ok=True)
+        process = writer_of(left)
+        if process is not None and not is_alive(process) and remove_half(left):
+            swept[left.parent] += 1
+        elif process is None:
+            remove_free(left)
+    return swept
 
 
-def _is_half(path: Path, out: Path) -> bool:
-    of_manifest = path.parent == out and HALF_MANIFEST.fullmatch(path.name)
-    return bool(of_manifest or HALF.fullmatch(path.name))
+def remove_halves(folder: Path, process: int) -> None:
+    """Take away what a process that is gone has left half in a folder."""
+    with suppress(OSError):
+        for left in list(folder.glob(".*")):
+            if writer_of(left) == process:
+                remove_half(left)
+            else:
+                remove_free(left)

@@ -46,6 +46,11 @@ def load_file(path: str | os.PathLike[str], own: frozenset[str]) -> tuple[str, .
     return _loaded[place]
 
 
+def loaded_files() -> tuple[str, ...]:
+    """The real paths of all files that were loaded, in their order: for another process."""
+    return tuple(_loaded)
+
+
 @cache
 def load_installed(own: frozenset[str]) -> None:
     """Load the layer types of installed packages, once; raises PluginError if one fails."""

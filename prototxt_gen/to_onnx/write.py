@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 
-from prototxt_gen._files import need_place, whole_file
+from prototxt_gen._files import joined, named, need_place, usual_mode, whole_file
+from prototxt_gen._halves import half_of, remove_half, taken_back
 from prototxt_gen.errors import VerificationError
+from prototxt_gen.to_onnx import beside
 from prototxt_gen.to_onnx.export import Exported
 
 #: The most bytes that a protobuf message may have.
@@ -27,63 +26,66 @@ def write_model(
 ) -> list[str]:
     """Check a model and write it; return the names of the files.
 
-    Weights go into ``<path>.data`` next to it if that is requested, or if they exceed
-    what a protobuf file may have. Raises VerificationError where the model does not pass
-    the checker or onnxruntime, and OSError; nothing is written then. A link is followed,
-    and the weights are next to the link, where a reader of ``path`` looks.
+    Weights go into ``<path>.data`` beside it where that is requested, or where they exceed
+    what a protobuf file may have. Where the model that is there reads other weights of that
+    name, they go into ``<path>.<hash>.data``, so that old and new are never read together,
+    and the old ones are removed at the end. Raises VerificationError where the model does
+    not pass the checker or onnxruntime, and OSError; all is then as it was. A link is
+    followed, and the weights are beside the link, where a reader of ``path`` looks.
     """
     target = Path(path)
     need_place(target)
     size = sum(array.nbytes for array in made.values.values())
-    if not external_data and size <= LARGEST_MODEL:
-        data = made.model.SerializeToString(deterministic=True)
-        check(made.model, data)
+    if external_data or size > LARGEST_MODEL:
+        need_place(Path(f"{target}.data"))
+        return _write_pair(made, target)
+    data = made.model.SerializeToString(deterministic=True)
+    check(made.model, data)
+    with joined() as moves:
+        real = Path(os.path.realpath(target))
+        moves.hold(real, target)
+        left = list(beside.left_over(target, beside.read_beside(real), ""))
         with whole_file(target) as file:
             file.write(data)
-        return [str(target)]
-    beside = Path(f"{target}.data")
-    need_place(beside)
-    with _half(target) as folder:
-        model, data_file = Path(folder, target.name), Path(folder, beside.name)
-        data = _with_places(made, data_file).SerializeToString(deterministic=True)
-        model.write_bytes(data)
-        check_file(model)
-        with whole_file(target) as file:
-            file.write(data)
+        moves.then(lambda: _remove(left))
+    return [str(target)]
+
+
+def _write_pair(made: Exported, target: Path) -> list[str]:
+    """Write a model and its weights beside it."""
+    real, folder = Path(os.path.realpath(target)), half_of(target)
+    with taken_back(lambda: remove_half(folder)), joined() as moves, named(target):
+        moves.hold(real, target)
+        folder.mkdir(0o700)
+        places, digest = beside.write_values(made, folder / "data")
+        taken = beside.read_beside(real)
+        if not beside.is_whole(target.parent, taken):
+            # It cannot be read as it is, and shall not be when there are new weights.
+            real.unlink()
+            taken = {}
+        name = beside.free_name(target, digest, taken)
+        data_file, model = folder / name, folder / target.name
+        os.rename(folder / "data", data_file)
+        with model.open("wb") as file:
+            made_model = beside.with_places(made, places, name)
+            file.write(made_model.SerializeToString(deterministic=True))
             file.flush()
-            # A link is replaced: onnx refuses weights behind a link.
-            os.replace(data_file, beside)
-    return [str(target), str(beside)]
+            os.fsync(file.fileno())
+        check_file(model)
+        # The weights first; a link of that name is replaced: onnx refuses weights behind one.
+        for half, final in ((data_file, target.parent / name), (model, real)):
+            os.chmod(half, usual_mode(final))
+            os.rename(half, moves.add(final))
+        remove_half(folder)
+        left = list(beside.left_over(target, taken, name))
+        moves.then(lambda: _remove(left))
+    return [str(target), str(target.parent / name)]
 
 
-@contextmanager
-def _half(target: Path) -> Iterator[str]:
-    """A folder for unfinished files; an OSError names the target instead."""
-    try:
-        with tempfile.TemporaryDirectory(prefix=".convert-", dir=target.parent) as folder:
-            yield folder
-    except OSError as error:
-        number, reason = error.errno or errno.EIO, error.strerror or str(error)
-        raise OSError(number, reason, str(target)) from None
-
-
-def _with_places(made: Exported, path: Path) -> onnx.ModelProto:
-    """Write the values one after the other; return the model that gives the place of each."""
-    model = onnx.ModelProto()
-    model.CopyFrom(made.skeleton)
-    with path.open("wb") as file:
-        for tensor in model.graph.initializer:
-            values = np.ascontiguousarray(made.values[tensor.name])
-            offset = file.tell()
-            values.tofile(file)
-            tensor.data_location = onnx.TensorProto.EXTERNAL
-            for key, value in (
-                ("location", path.name),
-                ("offset", str(offset)),
-                ("length", str(values.nbytes)),
-            ):
-                tensor.external_data.add(key=key, value=value)
-    return model
+def _remove(paths: list[Path]) -> None:
+    for path in paths:
+        with suppress(OSError):
+            path.unlink()
 
 
 def check_form(made: Exported) -> None:

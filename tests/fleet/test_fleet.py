@@ -71,9 +71,12 @@ def command(models: Path, out: Path, *more: str) -> list[str]:
     return ["convert", str(models), "-o", str(out), *more]
 
 
-def state(out: Path) -> dict[str, bytes]:
+def state(out: Path) -> dict[str, object]:
+    """All files; of the manifest what does not depend on when the models were made."""
     return {
-        file.relative_to(out).as_posix(): file.read_bytes()
+        file.relative_to(out).as_posix(): json.loads(file.read_bytes())["nets"]
+        if file == out / "manifest.json"
+        else file.read_bytes()
         for file in out.rglob("*")
         if file.is_file()
     }
@@ -129,8 +132,8 @@ def test_killed_in_the_middle_and_started_again_it_ends_the_same(
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert 0 < len(list(out.rglob("*.onnx"))) < SOUND
-    (out / ".net0.onnx.half_0hf").write_bytes(b"half")
-    (out / ".manifest.json.half_0hf").write_bytes(b"")
+    for name in ("net0.onnx", "manifest.json"):
+        (out / f".{name}.resnet-proto-{process.pid}-0123abcd.half").write_bytes(b"half")
     assert run(command(models, out, "--jobs", "2")) == 1
     assert state(out) == state(whole)
 
@@ -257,7 +260,9 @@ def test_a_model_of_another_size_is_made_again(models: Path, tmp_path: Path) -> 
     fleet.convert_all(folder, out, way)
     before = state(out)
     for name in ("net0.onnx", "net0.onnx.data"):
-        (out / name).write_bytes(before[name][:-1])
+        content = before[name]
+        assert isinstance(content, bytes)
+        (out / name).write_bytes(content[:-1])
         assert [outcome.status for outcome in fleet.convert_all(folder, out, way)] == ["converted"]
         assert state(out) == before
     assert [outcome.status for outcome in fleet.convert_all(folder, out, way)] == ["up to date"]
@@ -271,17 +276,41 @@ def test_a_broken_manifest_is_ignored(models: Path, tmp_path: Path, row: str) ->
     assert rows(folder, out)["net0"].status == "converted"
 
 
-def test_only_what_is_left_half_is_swept(models: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="session")
+def gone() -> int:
+    """The number of a process that is no more."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_only_what_is_left_half_is_swept(
+    models: Path, tmp_path: Path, gone: int, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder, out = one_net(tmp_path / "in", models), tmp_path / "out"
-    (out / "sub" / ".convert-ab12_xyz").mkdir(parents=True)
-    (out / "sub" / ".convert-ab12_xyz" / "x").write_text("")
-    (out / f".{'n' * 100}.ab12_xyz").write_text("")
-    own = [".net0.onnx.notes", ".a.onnx.backup-1", ".manifest.json.old", ".x.ab12_xyz"]
+    mark = f"resnet-proto-{gone}-0123abcd.half"
+    (out / "sub" / f".x.onnx.{mark}").mkdir(parents=True)
+    (out / "sub" / f".x.onnx.{mark}" / "x").write_text("")
+    (out / f".{'n' * 100}.{mark}").write_text("")
+    (out / ".x.onnx.resnet-proto.lock").write_text("")
+    own = [
+        *(".net0.onnx.notes", ".a.onnx.backup-1", ".manifest.json.old", ".x.ab12_xyz"),
+        *(".resnet50.onnx.original", ".model.onnx.20240131", ".net0.onnx.half_0hf"),
+        f".x.resnet-proto-{os.getpid()}-0123abcd.half",
+        f"x.{mark}",
+    ]
     for name in own:
         (out / name).write_text("mine")
-    rows(folder, out)
-    assert set(state(out)) == {*own, "net0.onnx", "manifest.json"}
+    (out / ".convert-settings").mkdir()
+    (out / ".convert-settings" / "x").write_text("mine")
+    assert run(command(folder, out)) == 0
+    assert set(state(out)) == {*own, "net0.onnx", "manifest.json", ".convert-settings/x"}
     assert not list((out / "sub").iterdir())
+    lines = [line for line in capsys.readouterr().err.splitlines() if "half" in line]
+    assert lines == [
+        f"{place}: removed 1 half file of conversions that were killed"
+        for place in (out, out / "sub")
+    ]
 
 
 def test_an_earlier_model_stays_and_the_table_says_so(models: Path, tmp_path: Path) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from prototxt_gen import api
 from prototxt_gen.fleet import batch as fleet
+from prototxt_gen.fleet.hashes import Hashes
 from prototxt_gen.graph.phase import State
 from prototxt_gen.weights import make, save
 
@@ -59,9 +62,9 @@ def test_a_mark_sees_each_file(folder: Path) -> None:
     assert marks(folder) == before
     later(folder / "n.prototxt")
     assert marks(folder) == before, "the text of a net is read, its time is not"
-    seen = {before}
     later(folder / "n.caffemodel")
-    seen.add(marks(folder))
+    assert marks(folder) == before, "nor is that of weights"
+    seen = {before}
     state = (folder / "n.caffemodel").stat()
     with (folder / "n.caffemodel").open("ab") as file:
         file.write(b"\0")
@@ -73,7 +76,7 @@ def test_a_mark_sees_each_file(folder: Path) -> None:
     seen.add(marks(folder))
     (folder / "third.caffemodel").write_bytes(b"")
     seen.add(marks(folder))
-    assert len(seen) == 6
+    assert len(seen) == 5
 
 
 def test_a_mark_sees_each_part_of_the_way(folder: Path) -> None:
@@ -102,5 +105,58 @@ def test_a_mark_sees_what_is_installed(folder: Path, monkeypatch: pytest.MonkeyP
 def test_a_caffemodel_alone_is_seen_too(folder: Path) -> None:
     (folder / "n.prototxt").unlink()
     before = marks(folder)
-    later(folder / "n.caffemodel")
+    flip(folder / "n.caffemodel")
     assert marks(folder) != before
+
+
+def flip(path: Path) -> None:
+    """Change a byte, and nothing that can be seen of the file but the time of that."""
+    state = path.stat()
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+
+
+def statuses(folder: Path, out: Path, **way: Any) -> list[str]:
+    return [found.status for found in fleet.convert_all(folder, out, fleet.Way(**way))]
+
+
+def test_other_weights_of_the_same_size_and_time_are_seen(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert statuses(folder, out) == ["converted"]
+    flip(folder / "n.caffemodel")
+    assert statuses(folder, out) == ["converted"]
+    assert statuses(folder, out) == ["up to date"]
+    shutil.copy2(folder / "n.caffemodel", folder / "again")
+    os.replace(folder / "again", folder / "n.caffemodel")
+    later(folder / "n.caffemodel")
+    assert statuses(folder, out) == ["up to date"], "the same weights, written again"
+
+
+@pytest.mark.parametrize("name", ["n.onnx", "n.onnx.data"])
+def test_a_model_that_was_changed_is_made_again(folder: Path, tmp_path: Path, name: str) -> None:
+    out = tmp_path / "out"
+    assert statuses(folder, out, external_data=True) == ["converted"]
+    model = (out / "n.onnx").read_bytes()
+    flip(out / name)
+    assert statuses(folder, out, external_data=True) == ["converted"]
+    assert statuses(folder, out, external_data=True) == ["up to date"]
+    data = [path for path in out.iterdir() if path.name.endswith(".data")]
+    assert len(data) == 1
+    if name == "n.onnx":
+        assert (out / name).read_bytes() == model
+
+
+def test_what_is_unchanged_is_not_read_again(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    assert statuses(folder, out) == ["converted"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Hashes, "_read", lambda self, path: pytest.fail(f"{path} was read"))
+        assert statuses(folder, out) == ["up to date"]
+    later(folder / "n.caffemodel")
+    assert statuses(folder, out) == ["up to date"]
+    monkeypatch.setattr(Hashes, "_read", lambda self, path: pytest.fail(f"{path} was read"))
+    assert statuses(folder, out) == ["up to date"]

@@ -1,0 +1,36 @@
+"""How a signal ends the command: in one line, with nothing left half and no process left."""
+
+from __future__ import annotations
+
+import os
+import signal
+from types import FrameType
+
+from prototxt_gen._halves import take_back_all
+
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+_SHOW_CURSOR = b"\r\x1b[K\x1b[?25h"  #: a progress bar hides it
+
+
+def answer_signals() -> None:
+    """Let each of the signals end this process, but those that its parent wants ignored."""
+    for name in _NAMES:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _end)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    """End at once, with the code that a shell expects.
+
+    No exception is raised: it would come up anywhere, in code that does not look for it.
+    """
+    for name in _NAMES:
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    take_back_all()
+    line = f"ended by {signal.Signals(number).name}\n".encode()
+    try:
+        os.write(2, (_SHOW_CURSOR if os.isatty(2) else b"") + line)
+    finally:
+        os._exit(128 + number)

@@ -1,0 +1,88 @@
+"""The nets of a folder, each with the weights that belong to it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from prototxt_gen.diagnostics import Sink, Source
+from prototxt_gen.formats.reader import guess_message, read_text
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A net, its weights if there are any, and the model to make; by paths.
+
+    ``beside`` is how many caffemodels are beside a net of which none is known to be its own.
+    """
+
+    name: str
+    net: str
+    weights: str | None
+    target: str
+    beside: int = 0
+
+
+def find(folder: Path, out: Path) -> Iterator[Job]:
+    """The nets of a folder, each with the caffemodel that belongs to it.
+
+    That is the one of the same name, or the only one in the same folder. A caffemodel that
+    is alone in its folder is converted alone.
+    """
+    made = Path(os.path.realpath(out))
+    inner = made if Path(os.path.realpath(folder)) in made.parents else None
+    nets: list[tuple[Path, str | None, int]] = []
+    busy = set()
+    for net in _files(folder, "*.prototxt", inner):
+        if _is_net(net):
+            busy.add(net.parent)
+            nets.append((net, *_weights(net)))
+    models: dict[Path, list[Path]] = {}
+    for model in _files(folder, "*.caffemodel", inner):
+        models.setdefault(model.parent, []).append(model)
+    nets += [(own[0], None, 0) for at, own in models.items() if at not in busy and len(own) == 1]
+    for net, weights, beside in sorted(nets):
+        name = net.relative_to(folder).with_suffix("").as_posix()
+        yield Job(name, str(net), weights, str(out / f"{name}.onnx"), beside)
+
+
+def _files(folder: Path, pattern: str, but: Path | None) -> Iterator[Path]:
+    """The files of a folder and of those in it, but one of them."""
+    for path in sorted(folder.rglob(pattern)):
+        if _is_file(path) and not (but and path.parent.resolve().is_relative_to(but)):
+            yield path
+
+
+def _is_file(path: Path) -> bool:
+    """Whether it is a file, or may be one: what cannot be looked at fails later."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+
+
+def _is_net(path: Path) -> bool:
+    """Whether a prototxt is a net, broken or not, and no solver or label map.
+
+    What cannot be read may be one.
+    """
+    try:
+        source = Source(path.read_bytes(), str(path))
+    except OSError:
+        return True
+    root = read_text(source, Sink(source)).root
+    return bool(root.fields) and guess_message(root) == "NetParameter"
+
+
+def _weights(net: Path) -> tuple[str | None, int]:
+    """The caffemodel of a net; else how many are beside it."""
+    beside = [path for path in net.parent.glob("*.caffemodel") if _is_file(path)]
+    same = net.with_suffix(".caffemodel")
+    if same in beside:
+        return str(same), 0
+    return (str(beside[0]), 0) if len(beside) == 1 else (None, len(beside))

@@ -1,0 +1,111 @@
+"""Weights in a file beside a model: what that file is called, and which one a model reads.
+
+Model and weights change as one: while there is an old model, no other weights ever stand
+under the name that it reads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from prototxt_gen.to_onnx.export import Exported
+
+_LARGEST = 64 << 20  #: bytes of a model that can be one of ours with its weights beside it
+
+
+def write_values(made: Exported, path: Path) -> tuple[list[tuple[int, int]], str]:
+    """Write the values one after the other; the offset and length of each, and the file's hash."""
+    places = []
+    digest = hashlib.sha256()
+    with path.open("wb") as file:
+        for tensor in made.skeleton.graph.initializer:
+            values = np.ascontiguousarray(made.values[tensor.name])
+            data = values.reshape(-1).view(np.uint8).data
+            places.append((file.tell(), values.nbytes))
+            digest.update(data)
+            file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    return places, digest.hexdigest()
+
+
+def with_places(made: Exported, places: list[tuple[int, int]], location: str) -> onnx.ModelProto:
+    """The model that gives the place of each value in a file of that name."""
+    model = onnx.ModelProto()
+    model.CopyFrom(made.skeleton)
+    for tensor, (offset, length) in zip(model.graph.initializer, places, strict=True):
+        tensor.data_location = onnx.TensorProto.EXTERNAL
+        for key, value in (("location", location), ("offset", offset), ("length", length)):
+            tensor.external_data.add(key=key, value=str(value))
+    return model
+
+
+def read_beside(model: Path) -> dict[str, int]:
+    """The files beside a model that it reads, each with the bytes that it has at the least."""
+    try:
+        if os.path.getsize(model) > _LARGEST:
+            return {}
+        found = onnx.load(model, load_external_data=False)
+    except Exception:  # whatever is there, it is no model
+        return {}
+    needed: dict[str, int] = {}
+    for tensor in found.graph.initializer:
+        entries = {entry.key: entry.value for entry in tensor.external_data}
+        name = entries.get("location")
+        if name and tensor.data_location == onnx.TensorProto.EXTERNAL:
+            end = 0
+            with suppress(ValueError):
+                end = int(entries.get("offset", "0")) + int(entries.get("length", "0"))
+            needed[name] = max(end, needed.get(name, 0))
+    return needed
+
+
+def is_whole(folder: Path, needed: Mapping[str, int]) -> bool:
+    """Whether all that a model reads is there."""
+    with suppress(OSError):
+        return all((folder / name).stat().st_size >= size for name, size in needed.items())
+    return False
+
+
+def free_name(target: Path, digest: str, taken: Mapping[str, int]) -> str:
+    """The name for weights beside a model: the usual one, where that can be had.
+
+    Where the model that is there reads other weights of that name, the hash comes into it.
+    """
+    names = [f"{target.name}.data"]
+    names += [f"{target.name}.{digest[:length]}.data" for length in (8, 16, 64)]
+    for name in names[:-1]:
+        if name not in taken or _hash(target.parent / name) == digest:
+            return name
+    return names[-1]
+
+
+def left_over(target: Path, taken: Mapping[str, int], used: str) -> Iterator[Path]:
+    """What an earlier model of that name read, or one that never came to be was to read."""
+    own = re.compile(re.escape(target.name) + r"\.([0-9a-f]{8}|[0-9a-f]{16}|[0-9a-f]{64})\.data")
+    names = []
+    with suppress(OSError):  # a folder may be written to and not be looked at
+        names = os.listdir(target.parent)
+    for name in names:
+        path, match = target.parent / name, own.fullmatch(name)
+        if name == used or not (match or name == f"{target.name}.data"):
+            continue
+        # A name alone is no proof that a file is ours.
+        if name in taken or (match and (_hash(path) or "").startswith(match[1])):
+            yield path
+
+
+def _hash(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
