@@ -18,11 +18,11 @@ __all__ = ["joined", "named", "need_place", "together", "usual_mode", "whole_fil
 
 @contextmanager
 def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """A file to write into, which takes its name only when the block ends without an error.
+    """A file to write into, which gets its name only when the block ends without an error.
 
     Until then the old file stays; inside ``together`` it stays until that ends. A link is
     followed; a device or a pipe is written directly. The permissions are those of the old
-    file, else the usual ones. Raises OSError, which names the path, also where another
+    file, else the default. Raises OSError, which names the path, also where another
     process is writing it.
     """
     target = Path(os.path.realpath(path))
@@ -68,7 +68,7 @@ def _is_half(path: Path) -> bool:
 
 
 def need_place(path: str | os.PathLike[str]) -> None:
-    """Raise OSError where a file cannot be written: it is a folder, in none, or not allowed."""
+    """Raise OSError if a file cannot be written: a folder, in no folder, or not permitted."""
     name = os.fspath(path)
     target = os.path.realpath(name)
     folder, mode = os.path.dirname(target), _mode(Path(target))
@@ -76,7 +76,7 @@ def need_place(path: str | os.PathLike[str]) -> None:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
     if not os.path.isdir(folder):
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
-    # A file is replaced by one that is made beside it; a device is written to.
+    # A file is replaced by one made in the same folder; a device is written to.
     beside = mode is None or stat.S_ISREG(mode)
     if (mode is not None and not os.access(target, os.W_OK)) or (
         beside and not os.access(folder, os.W_OK | os.X_OK)

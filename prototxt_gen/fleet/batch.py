@@ -1,8 +1,8 @@
-"""A folder of nets converted one by one, in several processes, to be gone on with at any time.
+"""A folder of nets, converted one by one in several processes; can be resumed at any time.
 
-A manifest beside the models says what each was made from. A net whose files and options
-are still the same is left alone, whether it was converted or refused. One bad net never
-stops the rest.
+A manifest next to the models records what each was made from. A net whose files and options
+have not changed is skipped, whether it was converted or refused. A net that fails never
+stops the others.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = ["CONVERTED", "EARLIER", "FAILED", "SAME"]
 __all__ += ["Job", "Outcome", "Way", "convert_all", "find"]
 
 CONVERTED, SAME, FAILED = "converted", "up to date", "failed"
-EARLIER = "; the model there is of an earlier net"
+EARLIER = "; the existing model is from an earlier net"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Way:
 
     @property
     def mark(self) -> str:
-        """The same text for the same way."""
+        """A text that is the same for equal ways."""
         state = [self.state.phase, sorted(self.state.stages), self.state.level]
         rest = [self.dialect, self.verify, self.external_data]
         return json.dumps([dict(self.options), state, rest], sort_keys=True)
@@ -56,9 +56,9 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a net, and why where it failed; ``known`` from the manifest.
+    """The result for a net, and why it failed if it did; ``known`` from the manifest.
 
-    What is ``lasting`` would end the same if it was tried again; a full disk is not.
+    A ``lasting`` result would be the same if tried again; a failure by a full disk is not.
     ``made`` is the hash of the model, and with a file beside it that file's hash and name.
     """
 
@@ -80,10 +80,10 @@ def convert_all(
     done: Callable[[Outcome], None] = lambda outcome: None,
     say: Callable[[str], None] = lambda line: None,
 ) -> list[Outcome]:
-    """Convert every net of a folder; ``done`` is told of each as soon as it is known.
+    """Convert every net of a folder; ``done`` is called with each outcome as soon as it is known.
 
     ``say`` is given a line for each folder where half files of killed conversions were
-    removed. Raises OSError where the manifest cannot be written, or where another process
+    removed. Raises OSError if the manifest cannot be written, or if another process
     converts into the same folder.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -135,7 +135,7 @@ def _converted(
 
 
 def _known(job: Job, mark: str, row: Mapping[str, str], hashes: Hashes) -> Outcome | None:
-    """What the manifest knows of a net, if that still holds."""
+    """The outcome for a net according to the manifest, if it is still valid."""
     if row.get("mark") != mark:
         return None
     if row.get("status") == FAILED:
@@ -149,7 +149,7 @@ def _known(job: Job, mark: str, row: Mapping[str, str], hashes: Hashes) -> Outco
 
 
 def _row(mark: str, outcome: Outcome) -> dict[str, str]:
-    """What the manifest says of a net; no times, so that it is the same after each way to it."""
+    """The manifest's row for a net; without times, so that it does not depend on the history."""
     row = {"mark": mark, "status": outcome.status, "why": outcome.why}
     return row if outcome.status == FAILED else {**row, "made": outcome.made}
 
@@ -160,7 +160,7 @@ def _not_read(job: Job, error: OSError) -> Outcome:
 
 
 def _each(todo: list[Job], way: Way, jobs: int) -> Generator[tuple[Job, Outcome], None, None]:
-    """Convert in other processes; one that dies takes no other net with it."""
+    """Convert in other processes; a process that dies does not affect other nets."""
     # What dies beside others is tried again alone: it may be that memory was short for all.
     for most in (jobs, 1) if jobs > 1 else (1,):
         again = []
@@ -205,23 +205,23 @@ def _convert(job: Job, way: Way, plugins: Iterable[str] = ()) -> Outcome:
     except MemoryError:
         return Outcome(job.name, FAILED, "memory is short", lasting=False)
     except Exception as error:
-        why = f"a bug of resnet-proto: {type(error).__name__}: {error}"
+        why = f"a bug in resnet-proto: {type(error).__name__}: {error}"
         return Outcome(job.name, FAILED, why, lasting=False)
     made_of = " ".join([own[0], *(f"{own[1]} {Path(file).name}" for file in files[1:])])
     return Outcome(job.name, CONVERTED, made=made_of, hashes=hashes.used)
 
 
 def _which(job: Job) -> str:
-    """Why a net has no weights though there are some beside it."""
+    """Why a net has no weights although its folder has caffemodels."""
     expected = Path(job.net).with_suffix(".caffemodel").name
     return (
-        f"{job.net}: which of the {job.beside} caffemodels beside it is its own is not known; "
+        f"{job.net}: none of the {job.beside} caffemodels in its folder has its name; "
         f"expected {expected}"
     )
 
 
 def _first(error: PrototxtError) -> str:
-    """The first reason in a line, and how many more there are."""
+    """The first reason in a line, and the number of others."""
     errors = [d for d in error.diagnostics if d.severity.value == "error"]
     if not errors:
         return error.message
@@ -234,7 +234,7 @@ def _short(diagnostic: Diagnostic, source: Source | None) -> str:
 
 
 def _mark(job: Job, way: Way, hashes: Hashes | None = None) -> str:
-    """What a model depends on: files, the way, and what is installed; raises OSError."""
+    """A digest of what a model depends on: files, the way, and packages; raises OSError."""
     hashes = hashes or Hashes()
     digest = hashlib.sha256()
     digest.update(json.dumps([manifest.installed(), way.mark], sort_keys=True).encode())

@@ -250,7 +250,7 @@ def test_which_of_two_caffemodels_is_not_guessed(models: Path, tmp_path: Path) -
     (folder / "b.caffemodel").write_bytes((folder / "net0.caffemodel").read_bytes())
     (folder / "net0.caffemodel").rename(folder / "a.caffemodel")
     why = rows(folder, tmp_path / "out")["net0"].why
-    assert "which of the 2 caffemodels beside it" in why
+    assert "none of the 2 caffemodels in its folder" in why
     assert "expected net0.caffemodel" in why
 
 
@@ -319,7 +319,7 @@ def test_an_earlier_model_stays_and_the_table_says_so(models: Path, tmp_path: Pa
     before = (out / "net0.onnx").read_bytes()
     (folder / "net0.prototxt").write_text(NET % (0, 3))
     for _ in range(2):
-        assert rows(folder, out)["net0"].why.endswith("; the model there is of an earlier net")
+        assert rows(folder, out)["net0"].why.endswith("; the existing model is from an earlier net")
     assert (out / "net0.onnx").read_bytes() == before
     assert fleet.EARLIER not in (out / "manifest.json").read_text()
 
