@@ -22,7 +22,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
 
     Until then the old file stays; inside ``together`` it stays until that ends. A link is
     followed; a device or a pipe is written directly. The permissions are those of the old
-    file, else the usual ones. Raises OSError, which names the path, also where another
+    file, else the default. Raises OSError, which names the path, also where another
     process is writing it.
     """
     target = Path(os.path.realpath(path))

@@ -1,12 +1,13 @@
-"""How a signal ends the command: in one line, with nothing left half and no process left."""
+"""How a signal ends the command: in one line, with nothing left half and no process left.
+
+Nothing that takes time is imported here, so that signals are answered from early on.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
-from types import FrameType
-
-from prototxt_gen._halves import take_back_all
+import sys
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 _SHOW_CURSOR = b"\r\x1b[K\x1b[?25h"  #: a progress bar hides it
@@ -20,7 +21,7 @@ def answer_signals() -> None:
             signal.signal(number, _end)
 
 
-def _end(number: int, frame: FrameType | None) -> None:
+def _end(number: int, frame: object) -> None:
     """End at once, with the code that a shell expects.
 
     No exception is raised: it would come up anywhere, in code that does not look for it.
@@ -28,7 +29,9 @@ def _end(number: int, frame: FrameType | None) -> None:
     for name in _NAMES:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
-    take_back_all()
+    halves = sys.modules.get("prototxt_gen._halves")
+    if halves is not None:  # else nothing has been begun
+        halves.take_back_all()
     line = f"ended by {signal.Signals(number).name}\n".encode()
     try:
         os.write(2, (_SHOW_CURSOR if os.isatty(2) else b"") + line)

@@ -58,7 +58,7 @@ class Way:
 class Outcome:
     """The result for a net, and why it failed if it did; ``known`` from the manifest.
 
-    What is ``lasting`` would end the same if it was tried again; a full disk is not.
+    A ``lasting`` result would be the same if tried again; a failure by a full disk is not.
     ``made`` is the hash of the model, and with a file beside it that file's hash and name.
     """
 
@@ -83,7 +83,7 @@ def convert_all(
     """Convert every net of a folder; ``done`` is called with each outcome as soon as it is known.
 
     ``say`` is given a line for each folder where half files of killed conversions were
-    removed. Raises OSError where the manifest cannot be written, or where another process
+    removed. Raises OSError if the manifest cannot be written, or if another process
     converts into the same folder.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -135,7 +135,7 @@ def _converted(
 
 
 def _known(job: Job, mark: str, row: Mapping[str, str], hashes: Hashes) -> Outcome | None:
-    """What the manifest knows of a net, if that still holds."""
+    """The outcome for a net according to the manifest, if it is still valid."""
     if row.get("mark") != mark:
         return None
     if row.get("status") == FAILED:
@@ -149,7 +149,7 @@ def _known(job: Job, mark: str, row: Mapping[str, str], hashes: Hashes) -> Outco
 
 
 def _row(mark: str, outcome: Outcome) -> dict[str, str]:
-    """What the manifest says of a net; no times, so that it is the same after each way to it."""
+    """The manifest's row for a net; without times, so that it does not depend on the history."""
     row = {"mark": mark, "status": outcome.status, "why": outcome.why}
     return row if outcome.status == FAILED else {**row, "made": outcome.made}
 
@@ -160,7 +160,7 @@ def _not_read(job: Job, error: OSError) -> Outcome:
 
 
 def _each(todo: list[Job], way: Way, jobs: int) -> Generator[tuple[Job, Outcome], None, None]:
-    """Convert in other processes; one that dies takes no other net with it."""
+    """Convert in other processes; a process that dies does not affect other nets."""
     # What dies beside others is tried again alone: it may be that memory was short for all.
     for most in (jobs, 1) if jobs > 1 else (1,):
         again = []
@@ -234,7 +234,7 @@ def _short(diagnostic: Diagnostic, source: Source | None) -> str:
 
 
 def _mark(job: Job, way: Way, hashes: Hashes | None = None) -> str:
-    """What a model depends on: files, the way, and what is installed; raises OSError."""
+    """A digest of what a model depends on: files, the way, and packages; raises OSError."""
     hashes = hashes or Hashes()
     digest = hashlib.sha256()
     digest.update(json.dumps([manifest.installed(), way.mark], sort_keys=True).encode())

@@ -14,9 +14,10 @@ from prototxt_gen.formats.reader import guess_message, read_text
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A net, its weights if there are any, and the model to make; by paths.
+    """The paths of a net, of its weights if there are any, and of the model to make.
 
-    ``beside`` is how many caffemodels are beside a net of which none is known to be its own.
+    ``beside`` is the number of caffemodels in the folder of a net if none of them is known
+    to belong to it.
     """
 
     name: str
@@ -29,8 +30,8 @@ class Job:
 def find(folder: Path, out: Path) -> Iterator[Job]:
     """The nets of a folder, each with the caffemodel that belongs to it.
 
-    That is the one of the same name, or the only one in the same folder. A caffemodel that
-    is alone in its folder is converted alone.
+    That is the one of the same name, or the only one in the same folder. A single caffemodel
+    in a folder without nets is converted alone.
     """
     made = Path(os.path.realpath(out))
     inner = made if Path(os.path.realpath(folder)) in made.parents else None
@@ -50,14 +51,14 @@ def find(folder: Path, out: Path) -> Iterator[Job]:
 
 
 def _files(folder: Path, pattern: str, but: Path | None) -> Iterator[Path]:
-    """The files of a folder and of those in it, but one of them."""
+    """The files of a folder and its subfolders, except those below ``but``."""
     for path in sorted(folder.rglob(pattern)):
         if _is_file(path) and not (but and path.parent.resolve().is_relative_to(but)):
             yield path
 
 
 def _is_file(path: Path) -> bool:
-    """Whether it is a file, or may be one: what cannot be looked at fails later."""
+    """Whether it is a file, or may be one: one that cannot be examined fails later."""
     try:
         return stat.S_ISREG(path.stat().st_mode)
     except FileNotFoundError:
@@ -67,9 +68,9 @@ def _is_file(path: Path) -> bool:
 
 
 def _is_net(path: Path) -> bool:
-    """Whether a prototxt is a net, broken or not, and no solver or label map.
+    """Whether a prototxt is a net, valid or not, rather than a solver or label map.
 
-    What cannot be read may be one.
+    A file that cannot be read may be one.
     """
     try:
         source = Source(path.read_bytes(), str(path))
@@ -80,7 +81,7 @@ def _is_net(path: Path) -> bool:
 
 
 def _weights(net: Path) -> tuple[str | None, int]:
-    """The caffemodel of a net; else how many are beside it."""
+    """The caffemodel of a net; if it is not known, how many are in the folder."""
     beside = [path for path in net.parent.glob("*.caffemodel") if _is_file(path)]
     same = net.with_suffix(".caffemodel")
     if same in beside:

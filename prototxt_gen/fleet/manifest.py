@@ -20,7 +20,7 @@ MANIFEST = "manifest.json"
 
 
 def read(out: Path) -> dict[str, dict[str, str]]:
-    """The rows of a folder by the names of nets; what is broken is as if it was not there."""
+    """The rows of a folder by the names of nets; invalid ones are ignored."""
     nets = _part(out, "nets")
     return {name: row for name, row in nets.items() if _is_row(row)}
 
@@ -66,7 +66,7 @@ def installed() -> dict[str, str | None]:
 
 
 def sweep(out: Path) -> Counter[Path]:
-    """Take away what processes that are gone have left half; how many in which folder."""
+    """Remove incomplete files of processes that are gone; how many in which folder."""
     swept: Counter[Path] = Counter()
     for left in list(out.rglob(".*")):
         process = writer_of(left)
@@ -78,7 +78,7 @@ def sweep(out: Path) -> Counter[Path]:
 
 
 def remove_halves(folder: Path, process: int) -> None:
-    """Take away what a process that is gone has left half in a folder."""
+    """Remove the incomplete files of a process that is gone from a folder."""
     with suppress(OSError):
         for left in list(folder.glob(".*")):
             if writer_of(left) == process:

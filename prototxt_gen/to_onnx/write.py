@@ -26,7 +26,7 @@ def write_model(
 ) -> list[str]:
     """Check a model and write it; return the names of the files.
 
-    Weights go into ``<path>.data`` beside it where that is requested, or where they exceed
+    Weights go into ``<path>.data`` next to it if that is requested, or if they exceed
     what a protobuf file may have. Where the model that is there reads other weights of that
     name, they go into ``<path>.<hash>.data``, so that old and new are never read together,
     and the old ones are removed at the end. Raises VerificationError where the model does
