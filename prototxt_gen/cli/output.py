@@ -142,8 +142,8 @@ def _print_rich(texts: Iterable[Text], stream: TextIO) -> None:
 
 def _pretty(diagnostic: Diagnostic, source: Source | None, stream: TextIO) -> Text:
     severity = diagnostic.severity
-    line = printable(render(replace(diagnostic, help=None), source), stream)
-    place, _, rest = line.partition(f"{severity.value}: ")
+    text_line = printable(render(replace(diagnostic, help=None), source), stream)
+    place, _, rest = text_line.partition(f"{severity.value}: ")
     text = _styled(
         (place, "bold"),
         (severity.value, _COLOURS[severity]),
