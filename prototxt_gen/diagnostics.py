@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, NoReturn, Protocol
@@ -43,6 +44,10 @@ class Source:
         except UnicodeDecodeError:
             return line, len(before) + 1
 
+    def row(self, offset: int) -> int:
+        """The line of a byte offset, from 1, at less cost than its position."""
+        return bisect_right(self._line_starts(), offset)
+
     def line(self, number: int) -> str:
         """The text of a line (from 1), without its end."""
         starts = self._line_starts()
@@ -57,6 +62,10 @@ class Source:
                 at = self.data.find(b"\n", at + 1)
             self._starts = starts
         return self._starts
+
+
+#: Of one rule no more findings are kept of a source; the others are counted.
+MOST_OF_A_RULE = 100
 
 
 class Severity(enum.Enum):
@@ -90,10 +99,35 @@ class Failure(Protocol):
 
 @dataclass(slots=True)
 class Sink:
-    """Collects the diagnostics of one source."""
+    """Collects the diagnostics of one source, of each rule the first ``most``."""
 
     source: Source | None = None
     diagnostics: list[Diagnostic] = field(default_factory=list)
+    most: int = MOST_OF_A_RULE
+    _counts: Counter[tuple[str, Severity]] = field(default_factory=Counter)
+
+    def add(self, found: Diagnostic) -> None:
+        """Report a diagnostic."""
+        key = found.rule, found.severity
+        self._counts[key] += 1
+        if self._counts[key] <= self.most:
+            self.diagnostics.append(found)
+
+    def takes(self, rule: str) -> bool:
+        """Whether another error of a rule is kept, so that its words are worth finding."""
+        return self._counts[rule, Severity.ERROR] < self.most
+
+    def left_out(self) -> list[Diagnostic]:
+        """A note for each rule with more findings than were kept."""
+        return [
+            Diagnostic(
+                rule,
+                Severity.NOTE,
+                f"{count - self.most} more {severity.value}s of this rule are not shown",
+            )
+            for (rule, severity), count in self._counts.items()
+            if count > self.most
+        ]
 
     def error(
         self,
@@ -105,7 +139,7 @@ class Sink:
         help: str | None = None,
     ) -> None:
         """Report something that Caffe would refuse."""
-        self.diagnostics.append(Diagnostic(rule, Severity.ERROR, message, span, layer, help))
+        self.add(Diagnostic(rule, Severity.ERROR, message, span, layer, help))
 
     def warning(
         self,
@@ -117,7 +151,7 @@ class Sink:
         help: str | None = None,
     ) -> None:
         """Report something that Caffe accepts but the user should know."""
-        self.diagnostics.append(Diagnostic(rule, Severity.WARNING, message, span, layer, help))
+        self.add(Diagnostic(rule, Severity.WARNING, message, span, layer, help))
 
     def note(
         self,
@@ -129,7 +163,7 @@ class Sink:
         help: str | None = None,
     ) -> None:
         """Report something that could not be checked."""
-        self.diagnostics.append(Diagnostic(rule, Severity.NOTE, message, span, layer, help))
+        self.add(Diagnostic(rule, Severity.NOTE, message, span, layer, help))
 
     @property
     def errors(self) -> list[Diagnostic]:
@@ -139,7 +173,8 @@ class Sink:
     def sorted(self) -> list[Diagnostic]:
         """All diagnostics in the order of the file; those without a place come last."""
         end = len(self.source.data) + 1 if self.source else 0
-        return sorted(self.diagnostics, key=lambda d: d.span.start if d.span else end)
+        found = sorted(self.diagnostics, key=lambda d: d.span.start if d.span else end)
+        return found + self.left_out()
 
     def raise_errors(self, error: Failure) -> None:
         """Raise ``error`` with everything collected, if any diagnostic is an error."""
@@ -150,8 +185,10 @@ class Sink:
         """Raise ``error`` with everything collected; its message is the first error."""
         found = sorted(self.errors, key=lambda d: d.span.start if d.span else 1 << 62)
         message = found[0].message if found else "unknown problem"
-        if len(found) > 1:
-            message += f" (and {len(found) - 1} more)"
+        count = sum(n for (_, severity), n in self._counts.items() if severity is Severity.ERROR)
+        count = max(count, len(found))
+        if count > 1:
+            message += f" (and {count - 1} more)"
         raise error(message, diagnostics=self.sorted(), source=self.source)
 
 

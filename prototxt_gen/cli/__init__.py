@@ -17,7 +17,7 @@ import click
 
 from prototxt_gen import _version
 from prototxt_gen._signals import answer_signals
-from prototxt_gen.cli.output import print_error, print_report
+from prototxt_gen.cli.output import print_error, print_report, printable
 from prototxt_gen.cli.streams import drop_output, make_usable
 from prototxt_gen.errors import PrototxtError, UnsupportedError, VerificationError
 
@@ -132,7 +132,11 @@ def _guarded(args: Sequence[str] | None) -> int:
         code = cli.main(args, prog_name="resnet-proto", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
+        vars(error)["message"] = printable(error.message, sys.stderr)
         error.show()
+        return 2
+    except MemoryError:
+        print_error("this needs more memory than there is")
         return 2
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED

@@ -79,7 +79,7 @@ def convert_folder(folder: Path, out: Path, report: str | None, way: Way, jobs: 
             way,
             jobs=jobs,
             done=lambda o: step(f"{o.name}: {o.status}"),
-            say=lambda line: click.echo(line, err=True),
+            say=print_note,
         )
     if report is not None:
         write_output(report, _folder_report(outcomes))

@@ -92,6 +92,8 @@ def command(
     from prototxt_gen import api
     from prototxt_gen import verify as proof
 
+    if against != "onnx":
+        _need_files(against, net, weights)
     graph = api.read_caffe(net, weights, state=state_from(phase, stages, level), dialect=dialect)
     inputs = _inputs(graph, given)
     if against == "onnx":
@@ -116,6 +118,13 @@ def command(
     else:
         print_verdict(verdict, show_all=show_all)
     return 0 if verdict.agrees else 1
+
+
+def _need_files(against: str, *paths: str) -> None:
+    """Raise UsageError for a pipe, where another program reads the same once more."""
+    for path in paths:
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise click.UsageError(f"{path} is no file; --against {against} reads it itself")
 
 
 def print_verdict(verdict: Verdict, *, show_all: bool = False) -> None:

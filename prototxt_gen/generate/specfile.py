@@ -13,7 +13,7 @@ from prototxt_gen.errors import SpecError
 from prototxt_gen.generate.checks import shown
 
 #: A spec is a short text; a file of more bytes than this is not a spec.
-LARGEST_SPEC = 1 << 20
+LARGEST_SPEC = 1 << 16
 
 
 class SpecFile:
@@ -97,11 +97,16 @@ def _mapping(path: Path, root: yaml.Node | None) -> SpecFile:
         raise SpecError(f"{path}: is not a mapping; expected lines such as `depth: 50`")
     values: dict[str, object] = {}
     places: dict[str, str] = {}
+    items = 0
     for key, value in root.value:
         name = key.value if isinstance(key, yaml.ScalarNode) else "a mapping or list as a key"
         if name in values:
             place, again = _place(key.start_mark), shown(name, plain=True)
             raise SpecError(f"{path}:{place}: {again} is given twice")
+        if isinstance(value, yaml.SequenceNode):
+            items += len(value.value)
+            if items > LARGEST_SPEC:  # more than it has bytes: aliases of a list repeat it
+                raise SpecError(f"{path}: has more than {LARGEST_SPEC} items of lists")
         values[name] = _value(value)
         places[name] = _place(value.start_mark)
         if isinstance(value, yaml.SequenceNode):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 from prototxt_gen.diagnostics import Diagnostic, Sink, Source
@@ -58,7 +59,8 @@ def _check_phases(
     found: dict[Diagnostic, None] = {}
     for phase in phases_of(net.root):
         found.update(dict.fromkeys(_check_stages(net, phase, dialect, unknown_types)))
-    sink.diagnostics.extend(found)
+    for diagnostic in found:
+        sink.add(diagnostic)
 
 
 def _check_stages(
@@ -72,11 +74,10 @@ def _check_stages(
     stages = [frozenset[str](), *(frozenset({name}) for name in stages_of(net.root))]
     sinks = []
     for names in stages:
-        sinks.append(Sink(net.source))
+        sinks.append(Sink(net.source, most=sys.maxsize))
         check_state(net, sinks[-1], State(phase, names), dialect, unknown_types)
+    everywhere = set.intersection(*(set(one.diagnostics) for one in sinks))
     for one in sinks:
         for diagnostic in one.diagnostics:
-            if diagnostic.rule != "unknown-bottom" or all(
-                diagnostic in other.diagnostics for other in sinks
-            ):
+            if diagnostic.rule != "unknown-bottom" or diagnostic in everywhere:
                 yield diagnostic

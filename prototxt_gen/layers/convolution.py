@@ -13,7 +13,7 @@ from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.activation import ReLU
 from prototxt_gen.layers.base import MANY, Affine, Arity, Axes, Cost, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.parts.axes import in_front
+from prototxt_gen.layers.parts.axes import fixed_from, in_front
 from prototxt_gen.layers.parts.numeric import along, windows
 from prototxt_gen.layers.parts.shapes import Dim, Shape, axis_index, count, need_equal, show
 from prototxt_gen.layers.parts.window import (
@@ -128,7 +128,8 @@ class Convolution(Base):
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
         """The axes before the channels stay."""
-        return in_front(bottoms, tops, axis_index(self.axis, len(bottoms[0])))
+        kept = in_front(bottoms, tops, axis_index(self.axis, len(bottoms[0])))
+        return fixed_from(kept, 1)  # all but the batch is written into the model
 
     def cost(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Cost:
         """One multiply-add for each weight that an output reads; the bias is not counted."""

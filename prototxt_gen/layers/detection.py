@@ -12,7 +12,7 @@ from prototxt_gen.document import Block, Symbol
 from prototxt_gen.errors import ShapeError, UnsupportedError
 from prototxt_gen.layers.base import BATCH, FIXED, Arity, Axes, Problem, Role, layer
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.parts.axes import filled
+from prototxt_gen.layers.parts.axes import filled, fixed_from
 from prototxt_gen.layers.parts.shapes import Shape, count, need_rank, need_sizes, show
 
 if TYPE_CHECKING:
@@ -103,7 +103,8 @@ class PriorBox(Base):
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
         """The boxes of one image serve every image."""
-        return Axes(tuple((None,) * len(shape) for shape in bottoms), ((FIXED, None, None),))
+        alone = tuple((None,) * len(shape) for shape in bottoms)
+        return fixed_from(Axes(alone, ((FIXED, None, None),)), 2)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The corners and their variances."""

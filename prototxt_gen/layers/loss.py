@@ -22,6 +22,7 @@ from prototxt_gen.layers.base import (
     layer,
 )
 from prototxt_gen.layers.base import Layer as Base
+from prototxt_gen.layers.parts.axes import alike, fixed_from
 from prototxt_gen.layers.parts.labels import (
     each_class,
     labels_of,
@@ -84,6 +85,10 @@ class SoftmaxWithLoss(Base):
     def at_inference(self) -> Base | Instead:
         """Softmax."""
         return Softmax(self.axis)
+
+    def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
+        """All but the batch is written into the model."""
+        return fixed_from(alike(bottoms, tops), 1)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The mean of -log p at the label."""
@@ -170,7 +175,7 @@ class InfogainLoss(Base):
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
         """The matrix has a row for each class."""
-        found = super().axes(bottoms, tops)
+        found = fixed_from(alike(bottoms, tops), 1)
         matrix = ((CLASSES, *(None,) * (len(bottoms[2]) - 1)),) if len(bottoms) == 3 else ()
         return found._replace(bottoms=(*found.bottoms[:2], *matrix))
 
@@ -242,6 +247,10 @@ class Accuracy(Base):
     def sample(self, index: int, bottoms: Sequence[Shape]) -> Sample:
         """A label is a class."""
         return _classes(bottoms, self.axis) if index == 1 else None
+
+    def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
+        """All but the batch is written into the model."""
+        return fixed_from(alike(bottoms, tops), 1)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """How often at most top_k scores, the label's own included, reach that of the label."""

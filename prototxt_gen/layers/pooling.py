@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Self
 
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Block, Symbol
-from prototxt_gen.layers.base import Arity, Problem, layer
+from prototxt_gen.layers.base import Arity, Axes, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
+from prototxt_gen.layers.parts.axes import alike, fixed_from
 from prototxt_gen.layers.parts.numeric import FLT_MAX, windows
 from prototxt_gen.layers.parts.shapes import Dim, Shape, need_rank
 from prototxt_gen.layers.parts.window import (
@@ -121,6 +122,10 @@ class Pooling(Base):
         # Both axes are clipped where either has a pad.
         clip, ceil = any(window[2]), self.round_mode != FLOOR
         return tuple(_out(*axis, clip=clip, ceil=ceil) for axis in zip(sizes, *window, strict=True))
+
+    def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
+        """The sizes of a map are written into the model."""
+        return fixed_from(alike(bottoms, tops), 2)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The maximum, the mean, or for STOCHASTIC in the TEST phase the weighted mean."""

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from prototxt_gen.errors import ShapeError
+from prototxt_gen.layers.base import Axes, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.base import Problem, layer
+from prototxt_gen.layers.parts.axes import alike, fixed_from
 from prototxt_gen.layers.parts.shapes import Shape, count, need_rank, show
 
 if TYPE_CHECKING:
@@ -39,6 +40,10 @@ class ShuffleChannel(Base):
                 field="group",
             )
         return ((*bottoms[0], 1, 1)[:4],)
+
+    def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
+        """All but the batch is written into the model."""
+        return fixed_from(alike(bottoms, tops), 1)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """Reshape, transpose, reshape."""
@@ -97,6 +102,10 @@ class Reorg(Base):
                 )
         small = [None if side is None else side // self.stride for side in (height, width)]
         return ((batch, count((channels, square)), *small),)
+
+    def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
+        """All but the batch is written into the model."""
+        return fixed_from(alike(bottoms, tops), 1)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """Reshape, transpose, reshape, in darknet's order."""

@@ -10,6 +10,7 @@ from prototxt_gen.document import Symbol
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.base import MANY, ROWS, Arity, Axes, Below, Problem, Sample, layer
 from prototxt_gen.layers.base import Layer as Base
+from prototxt_gen.layers.parts.axes import alike, fixed_from
 from prototxt_gen.layers.parts.shapes import Shape, axis_index, count, need_rank, same, show
 
 if TYPE_CHECKING:
@@ -86,6 +87,11 @@ class ArgMax(Base):
                 rule="top-k",
                 field="top_k",
             )
+
+    def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
+        """Without an axis the size of an image is written into the model."""
+        found = alike(bottoms, tops)
+        return fixed_from(found, 1) if self.axis is None else found
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The indices, the values, or both."""

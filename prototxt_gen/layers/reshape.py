@@ -117,7 +117,7 @@ class Reshape(Base):
     def unpinned(self, bottom: Shape, axis: int) -> Self:
         """The same layer with 0 in place of a literal size of the bottom's axis."""
         kept = all(d in (0, size) for d, size in zip(self.dims, bottom[: axis + 1], strict=False))
-        if self.axis != 0 or axis >= len(self.dims) or not kept:
+        if self.axis != 0 or self.num_axes == 0 or axis >= len(self.dims) or not kept:
             return self
         return replace(self, dims=(*self.dims[:axis], 0, *self.dims[axis + 1 :]))
 

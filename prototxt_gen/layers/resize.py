@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Optional
 
 from prototxt_gen._numpy import np
 from prototxt_gen.errors import ShapeError
-from prototxt_gen.layers.base import Arity, Places, Problem, Sample, layer
+from prototxt_gen.layers.base import Arity, Axes, Places, Problem, Sample, layer
 from prototxt_gen.layers.base import Layer as Base
+from prototxt_gen.layers.parts.axes import alike, fixed_from
 from prototxt_gen.layers.parts.numeric import along
 from prototxt_gen.layers.parts.shapes import Dim, Shape, count, need_rank, need_sizes
 
@@ -80,6 +81,10 @@ class Interp(Base):
         if found is not None and found < 1:
             raise ShapeError(f"a side would be {found}; expected at least 1", rule="interp-size")
         return found
+
+    def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
+        """The sizes of a map are written into the model."""
+        return fixed_from(alike(bottoms, tops), 2)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """Linear interpolation along each axis, with aligned corners."""
@@ -176,6 +181,10 @@ class Upsample(Base):
     def sample(self, index: int, bottoms: Sequence[Shape]) -> Sample:
         """A mask has a different position for each value of a plane."""
         return Places(count(bottoms[1][2:]) or 1) if index == 1 else None
+
+    def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
+        """The sizes of a map are written into the model."""
+        return fixed_from(alike(bottoms, tops), 1)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """Values at the positions of the mask; of two with the same position the last remains."""

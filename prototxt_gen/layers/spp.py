@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Symbol
 from prototxt_gen.errors import ShapeError
+from prototxt_gen.layers.base import Axes, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.base import Problem, layer
+from prototxt_gen.layers.parts.axes import alike, fixed_from
 from prototxt_gen.layers.parts.shapes import Dim, Shape, count, need_rank, show
 from prototxt_gen.layers.parts.window import collapse
 from prototxt_gen.layers.pooling import AVE, MAX, Pooling
@@ -75,6 +76,10 @@ class SPP(Base):
             )
         windows = collapse(tuple(kernel))
         return Pooling(self.pool, windows, windows, collapse(tuple(pad)))
+
+    def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
+        """The sizes of a map are written into the model."""
+        return fixed_from(alike(bottoms, tops), 1)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The grids, joined into one vector."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from prototxt_gen.graph.graph import Graph, Node, Ref
 from prototxt_gen.graph.infer import Shapes
@@ -44,14 +45,23 @@ class Meanings:
         self._above[self.root(*one)] = self.root(*other)
 
 
-def batch_axes(graph: Graph, shapes: Shapes) -> dict[str, tuple[int, str]]:
+class Free(NamedTuple):
+    """A free axis of an input, its symbol in a model, and whether it counts regions or indices."""
+
+    axis: int
+    symbol: str
+    rows: bool = False
+
+
+def batch_axes(graph: Graph, shapes: Shapes) -> dict[str, Free]:
     """For each input with a free axis, that axis and its symbol.
 
     If no layer determines it, it is axis 0. Inputs of one batch share a symbol; one
     with another size, or with regions or indices, has its own.
     """
     meanings = Meanings(graph, shapes)
-    found: dict[str, tuple[int, str]] = {}
+    found: dict[str, Free] = {}
+    rows: dict[Axis, str] = {}
     size: Dim = None
     for ref in graph.inputs:
         shape = shapes.blobs.get(ref, ())
@@ -60,10 +70,11 @@ def batch_axes(graph: Graph, shapes: Shapes) -> dict[str, tuple[int, str]]:
         if not shape or meant - {BATCH, ROWS}:
             continue
         if ROWS in meant:
-            found[ref.blob] = (axis, f"{ref.blob}_{ROWS}")
+            symbol = rows.setdefault(meanings.root(ref, axis), f"{ref.blob}_{ROWS}")
+            found[ref.blob] = Free(axis, symbol, rows=True)
             continue
         size = size or shape[axis]
-        found[ref.blob] = (axis, BATCH if shape[axis] == size else f"{ref.blob}_{BATCH}")
+        found[ref.blob] = Free(axis, BATCH if shape[axis] == size else f"{ref.blob}_{BATCH}")
     return found
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.graph.graph import Graph
 from prototxt_gen.graph.infer import infer
-from prototxt_gen.layers.base import ROWS, Role
+from prototxt_gen.layers.base import Role
 from prototxt_gen.layers.inputs import Input
 from prototxt_gen.layers.parts.shapes import Shape
 from prototxt_gen.passes.axes import batch_axes
@@ -25,9 +25,9 @@ def set_batch(graph: Graph, batch: int, given: Mapping[str, Shape] | None) -> Gr
             changed = []
             for top, shape in zip(node.tops, input_shapes(node), strict=True):
                 found = list(given.get(top.blob, shape or ()))
-                axis, symbol = axes.get(top.blob, (0, ""))
-                if symbol and not symbol.endswith(ROWS) and len(found) > axis:
-                    found[axis] = batch
+                free = axes.get(top.blob)
+                if free is not None and not free.rows and len(found) > free.axis:
+                    found[free.axis] = batch
                 changed.append(tuple(dim or 0 for dim in found))
             node = replace(node, layer=Input(tuple(changed)))
         append(made, node)

@@ -21,6 +21,7 @@ from prototxt_gen.passes.rebuild import append, empty_like, input_shapes
 from prototxt_gen.passes.transform import left_to_you
 
 Losses = Literal["auto", "keep", "head", "drop"]
+_MEASURES = (Role.LOSS, Role.MEASURE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,6 @@ class Change:
 def deploy(graph: Graph, shapes: Shapes, losses: Losses = "auto") -> tuple[Graph, list[Change]]:
     """The net for inference, and the changes; ``shapes`` are those of the net."""
     made = empty_like(graph)
-    made.input_form = "layers" if graph.input_form == "layers" else graph.input_form
     changes: list[Change] = []
     gone: set[Ref] = set()  # blobs that no layer makes any more
     labels = _labels(graph)
@@ -43,7 +43,7 @@ def deploy(graph: Graph, shapes: Shapes, losses: Losses = "auto") -> tuple[Graph
         instead = node.layer.at_inference()
         if instead is Instead.INPUT:
             _inputs(made, node, shapes, labels, gone, changes)
-        elif node.layer.role in (Role.LOSS, Role.MEASURE):
+        elif node.layer.role in _MEASURES and instead is not Instead.ITSELF:
             _loss(made, node, graph, losses, gone, changes)
         elif instead is Instead.NOTHING or any(ref in gone for ref in node.bottoms):
             own = instead is Instead.NOTHING
@@ -53,8 +53,12 @@ def deploy(graph: Graph, shapes: Shapes, losses: Losses = "auto") -> tuple[Graph
                 silent = node.layer.labels(len(node.bottoms))
                 made.hidden.update(node.bottoms[index].blob for index in silent)
             gone.update(node.tops)
-        else:
+        elif isinstance(instead, Instead):
             append(made, node)
+        else:
+            bottoms, tops = [node.bottoms[0].blob], [node.tops[0].blob]
+            made.add(node.name, instead, bottoms, tops, Block(), node.field)
+            changes.append(Change(node.name, node.type, f"became {instead.type}"))
     return _without_unread(graph, made, changes), changes
 
 

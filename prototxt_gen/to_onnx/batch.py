@@ -18,7 +18,7 @@ from prototxt_gen.graph.graph import Graph, Ref
 from prototxt_gen.graph.infer import Shapes
 from prototxt_gen.layers.base import BATCH, CLASSES, FIXED, TIME, Role
 from prototxt_gen.layers.parts.shapes import Dim, Shape
-from prototxt_gen.passes.axes import Meanings, batch_axes, labelled, meaning_of
+from prototxt_gen.passes.axes import Free, Meanings, batch_axes, labelled, meaning_of
 from prototxt_gen.passes.deploy import Change
 from prototxt_gen.passes.rebuild import append, empty_like
 
@@ -34,7 +34,7 @@ class Batch:
 
     shapes: Shapes
     others: Mapping[Ref, Shape]
-    symbols: Mapping[str, tuple[int, str]]  #: by input: axis and symbol
+    symbols: Mapping[str, Free]  #: by input
 
     def other(self, refs: Iterable[Ref], shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
         """The shapes of blobs at the other batch."""
@@ -51,7 +51,7 @@ class Batch:
 
     def _symbol(self, ref: Ref, axis: int, sizes: tuple[Dim, Dim]) -> str:
         """The symbol of the input that has the same size at both batches."""
-        for name, (own, symbol) in self.symbols.items():
+        for name, (own, symbol, _) in self.symbols.items():
             first = Ref(name, 0)
             if sizes == (self.shapes.blobs[first][own], self.others[first][own]):
                 return symbol
@@ -71,7 +71,7 @@ def free_batch(graph: Graph, shapes: Shapes) -> tuple[Graph, Batch, list[Change]
     for ref in graph.inputs:
         shape = list(shapes.blobs[ref])
         if ref.blob in symbols:
-            axis, symbol = symbols[ref.blob]
+            axis, symbol, _ = symbols[ref.blob]
             shape[axis] = (shape[axis] or 0) + more.setdefault(symbol, _OTHER + 10 * len(more))
         given[ref.blob] = tuple(shape)
     sink = Sink(graph.source)
@@ -115,21 +115,22 @@ def _constants(graph: Graph, shapes: Shapes, given: Mapping[str, Shape]) -> dict
     if len(sizes) != 1:
         return {}
     ((old, new),) = sizes
+    meanings = Meanings(graph, shapes)
     return {
         ref.blob: (new, *shapes.blobs[ref][1:])
         for node in graph.nodes
         if not node.bottoms and node.layer.role is not Role.INPUT
-        for ref, axis, label in labelled(node, shapes)
-        if meaning_of(label) == BATCH and axis == 0 and shapes.blobs[ref][0] == old
+        for ref, axis, _ in labelled(node, shapes)
+        if meanings.of(ref, axis) == {BATCH} and axis == 0 and shapes.blobs[ref][0] == old
     }
 
 
 def _without_literal_batch(
-    graph: Graph, shapes: Shapes, symbols: Mapping[str, tuple[int, str]]
+    graph: Graph, shapes: Shapes, symbols: Mapping[str, Free]
 ) -> tuple[Graph, list[Change]]:
     """Change layers with a literal batch size to keep that of their bottom."""
     meanings = Meanings(graph, shapes)
-    free = {meanings.root(Ref(name, 0), axis) for name, (axis, _) in symbols.items()}
+    free = {meanings.root(Ref(name, 0), axis) for name, (axis, _, _) in symbols.items()}
     made, changes = empty_like(graph), []
     for node in graph.nodes:
         layer = node.layer

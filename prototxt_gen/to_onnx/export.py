@@ -97,7 +97,7 @@ def export(
     _need_names(graph)
     _need_weights(graph, shapes, weights)
     builder = Builder(options.opset)
-    builder.batch_input = next((n for n, (axis, _) in batch.symbols.items() if axis == 0), "")
+    builder.batch_input = next((n for n, free in batch.symbols.items() if free.axis == 0), "")
     values = _lower(graph, weights, shapes, batch, builder)
     model = _model(graph, shapes, batch, builder, values, options)
     return Exported(model, builder.initializers, graph, weights, changes)

@@ -83,9 +83,7 @@ def values(text: str = NET) -> Any:
 def test_an_npy_of_endless_numbers_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.npy"
     np.save(path, np.ones(10, np.float32))
-    path.write_bytes(
-        path.read_bytes().replace(b"(10,), ", b"(2**1,)"[:0] + b"(1<<9,)"[:0] + b"(99,), ")
-    )
+    path.write_bytes(path.read_bytes().replace(b"(10,), ", b"(99,), "))
     with pytest.raises(VerificationError, match=r"x\.npy: is no npy file of numbers: .*needs 396"):
         _inputs(values(), (str(path),))
     np.save(path, np.array([{}]), allow_pickle=True)

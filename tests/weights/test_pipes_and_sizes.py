@@ -113,6 +113,14 @@ def test_verify_takes_pipes(net: Path, model: Path) -> None:
         assert run(["verify", first, second, third]) == 0
 
 
+def test_opencv_reads_files_alone(
+    net: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with piped(model) as pipe:
+        assert run(["verify", str(net), pipe, "--against", "opencv"]) == 2
+    assert f"{pipe} is no file; --against opencv reads it itself" in capsys.readouterr().err
+
+
 def sparse(path: Path, start: bytes, size: int = HUGE) -> Path:
     """A file that takes no place on the disk, whatever its size."""
     with path.open("wb") as file:

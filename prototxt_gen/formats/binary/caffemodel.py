@@ -8,27 +8,24 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from prototxt_gen._files import whole_file
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Block, Document
 from prototxt_gen.errors import WeightsError
+from prototxt_gen.formats.binary.blob import DATA, SHAPE, read_blob
 from prototxt_gen.formats.binary.hdf5 import read_hdf5
 from prototxt_gen.formats.binary.message import serialize
 from prototxt_gen.formats.binary.wire import (
     BYTES,
-    FIXED32,
-    FIXED64,
     VARINT,
     WireField,
     broken,
     encoded,
     fields,
-    varints,
 )
 from prototxt_gen.formats.content import Buffer, need_whole, read_content
 from prototxt_gen.formats.text.nottext import name_of
@@ -43,10 +40,6 @@ _LAYER, _LAYERS = 100, 2
 _NAME, _BLOBS = 1, 7
 _V1_V0, _V1_NAME, _V1_BLOBS = 1, 4, 6
 _V0_NAME, _V0_BLOBS = 1, 50
-# BlobProto
-_LEGACY, _DATA, _SHAPE, _DOUBLE = (1, 2, 3, 4), 5, 7, 8
-_RAW_TYPE, _RAW = 10, 12
-_RAW_TYPES = {0: "<f8", 1: "<f4", 2: "<f2"}
 # The wire types of NetParameter's fields before its layers; forks add others after them.
 _HEAD: dict[int, tuple[int, ...]] = {
     **dict.fromkeys((1, 3, 6, 8), (BYTES,)),
@@ -54,8 +47,6 @@ _HEAD: dict[int, tuple[int, ...]] = {
     4: (VARINT, BYTES),
 }
 _TAGS = (b"\x12", b"\xa2\x06")  #: of a layer field, V1 and V2; neither ever occurs in text
-_MOST_AXES = 32  #: as in Caffe (blob.hpp, kMaxBlobAxes)
-_MOST = 2**31 - 1
 _LOOK_AT = 4096
 _LARGEST_NET = 256 << 20  #: without its weights, as of a text
 
@@ -176,13 +167,13 @@ def _layer(data: Buffer, place: WireField, *, v2: bool) -> StoredLayer:
         if field.number == name_number:
             name = _text(data, field)
         elif field.number == blobs_number:
-            blobs.append(_blob(data, field))
+            blobs.append(read_blob(data, field))
         elif not v2 and field.number == _V1_V0:
             for old in fields(data, field.value, field.end):
                 if old.kind == BYTES and old.number == _V0_NAME:
                     name = _text(data, old)
                 elif old.kind == BYTES and old.number == _V0_BLOBS:
-                    blobs.append(_blob(data, old))
+                    blobs.append(read_blob(data, old))
     return StoredLayer(name, tuple(blobs))
 
 
@@ -202,75 +193,6 @@ def _need_small(offset: int, size: int) -> None:
     """Raise WeightsError where a net without its weights is none, by its size."""
     if size > _LARGEST_NET:
         raise broken(offset, f"the net has more than {_LARGEST_NET} bytes besides its weights")
-
-
-def _blob(data: Buffer, place: WireField) -> Array:
-    shape: list[int] | None = None
-    legacy: dict[int, int] = {}
-    parts: list[Array] = []
-    raw_type = 0
-    for field in _folded(data, place):
-        if field.number == _SHAPE and field.kind == BYTES:
-            dims = (
-                dim
-                for inner in fields(data, field.value, field.end)
-                if inner.number == 1
-                for dim in varints(data, inner)
-            )
-            shape = list(islice(dims, _MOST_AXES + 1))
-        elif field.number in _LEGACY and field.kind == 0:
-            legacy[field.number] = field.value
-        elif field.number == _DATA:
-            parts.append(_numbers(data, field, "<f4"))
-        elif field.number == _DOUBLE:
-            parts.append(_numbers(data, field, "<f8"))
-        elif field.number == _RAW_TYPE:
-            raw_type = field.value
-        elif field.number == _RAW and field.kind == BYTES:
-            if raw_type not in _RAW_TYPES:
-                raise broken(field.start, f"raw numbers of type {raw_type} are not floats")
-            parts.append(_numbers(data, field, _RAW_TYPES[raw_type]))
-    values = parts[0] if len(parts) == 1 else np.concatenate(parts or [np.zeros(0, np.float32)])
-    if shape is None:
-        shape = [legacy.get(number, 0) for number in _LEGACY] if legacy else []
-    if len(shape) > _MOST_AXES:
-        raise broken(
-            place.start, f"a blob has {len(shape)} axes or more; Caffe allows {_MOST_AXES}"
-        )
-    if int(np.prod(shape, dtype=object)) != values.size or max(shape, default=0) > _MOST:
-        raise broken(place.start, f"a blob of shape {shape} has {values.size} numbers")
-    return values.astype(np.float32, copy=False).reshape(shape)
-
-
-def _folded(data: Buffer, place: WireField) -> Iterator[WireField]:
-    """The fields of a blob; floats that are not packed, in the old form, become one field."""
-    run: WireField | None = None
-    for field in fields(data, place.value, place.end):
-        single = field.number in (_DATA, _DOUBLE) and field.kind in (FIXED32, FIXED64)
-        if run is not None and single and field.number == run.number:
-            run = run._replace(end=field.end)
-            continue
-        if run is not None:
-            yield run
-            run = None
-        if single:
-            run = field
-        else:
-            yield field
-    if run is not None:
-        yield run
-
-
-def _numbers(data: Buffer, field: WireField, kind: str) -> Array:
-    size = np.dtype(kind).itemsize
-    if field.kind == BYTES:
-        if field.size % size:
-            raise broken(field.start, f"{field.size} bytes are not a multiple of {size}")
-        return np.frombuffer(data, kind, field.size // size, field.value)
-    # Each number is preceded by a tag of one byte.
-    records = np.dtype([("tag", "u1"), ("value", kind)])
-    count = (field.end - field.start) // records.itemsize
-    return np.frombuffer(data, records, count, field.start)["value"]
 
 
 def _text(data: Buffer, field: WireField) -> str:
@@ -298,21 +220,21 @@ def write_caffemodel(
             ]
             shapes = [_shape_field(array) for array in arrays]
             sizes = [
-                len(shape) + _length(_DATA, array.nbytes)
+                len(shape) + _length(DATA, array.nbytes)
                 for shape, array in zip(shapes, arrays, strict=True)
             ]
             inside = len(own) + sum(_length(_BLOBS, size) for size in sizes)
             file.write(encoded(_LAYER << 3 | BYTES) + encoded(inside) + own)
             for shape, array, size in zip(shapes, arrays, sizes, strict=True):
                 file.write(encoded(_BLOBS << 3 | BYTES) + encoded(size) + shape)
-                file.write(encoded(_DATA << 3 | BYTES) + encoded(array.nbytes))
+                file.write(encoded(DATA << 3 | BYTES) + encoded(array.nbytes))
                 file.write(array.reshape(-1).view(np.uint8).data)
 
 
 def _shape_field(array: Array) -> bytes:
     dims = b"".join(map(encoded, array.shape))
     packed = encoded(1 << 3 | BYTES) + encoded(len(dims)) + dims if array.shape else b""
-    return encoded(_SHAPE << 3 | BYTES) + encoded(len(packed)) + packed
+    return encoded(SHAPE << 3 | BYTES) + encoded(len(packed)) + packed
 
 
 def _length(number: int, size: int) -> int:

@@ -63,14 +63,23 @@ def from_message(
     *,
     skip_weights: bool = False,
     drop_unknown: bool = False,
+    explain: bool = True,
 ) -> Block:
     """A typed block from a protobuf message, its fields in the order of their numbers.
 
     ``skip_weights`` leaves out the numbers of every BlobProto, ``drop_unknown`` the fields
-    that the dialect does not know, which otherwise raise ParseError.
+    that the dialect does not know, which otherwise raise ParseError; ``explain`` has it
+    name the first of them, for which they are all looked at.
     """
     type = schema(dialect).message(built.DESCRIPTOR.full_name.removeprefix(PACKAGE[1:]))
-    return _block(built, type, skip_weights, drop_unknown)
+    # To look for unknown fields one by one costs an object for each, in every message.
+    known: Any = built.__class__()
+    known.CopyFrom(built)
+    known.DiscardUnknownFields()
+    if not drop_unknown and known.ByteSize() != built.ByteSize():
+        words = _first_unknown(built, type) if explain else None
+        raise ParseError(words or f"{type.name} has fields that {dialect} does not know")
+    return _block(known, type, skip_weights)
 
 
 def read_binary(
@@ -104,7 +113,8 @@ def read_binary(
         if message not in schema(name):
             continue
         try:
-            readings[name] = _parsed(source, message, name, skip_weights)
+            explain = first is None and not drop_unknown
+            readings[name] = _parsed(source, message, name, skip_weights, explain=explain)
         except ParseError as error:
             first = first or error
         if name == DIALECTS[0] and name in readings:
@@ -154,7 +164,13 @@ def _pool(dialect: str) -> DescriptorPool:
 
 
 def _parsed(
-    source: Source, message: str, dialect: str, skip_weights: bool, drop_unknown: bool = False
+    source: Source,
+    message: str,
+    dialect: str,
+    skip_weights: bool,
+    *,
+    drop_unknown: bool = False,
+    explain: bool = True,
 ) -> Block:
     built: Any = message_class(message, dialect)()
     try:
@@ -164,7 +180,9 @@ def _parsed(
     missing = built.FindInitializationErrors()
     if missing:
         raise ParseError(f"the binary {message} is missing required fields: {', '.join(missing)}")
-    return from_message(built, dialect, skip_weights=skip_weights, drop_unknown=drop_unknown)
+    return from_message(
+        built, dialect, skip_weights=skip_weights, drop_unknown=drop_unknown, explain=explain
+    )
 
 
 def _fill(built: Any, block: Block, type: Message) -> None:
@@ -207,20 +225,28 @@ def _set(built: Any, type: Message, field: Field) -> None:
         setattr(built, field.name, native)
 
 
-def _block(built: Any, type: Message, skip_weights: bool, drop_unknown: bool) -> Block:
+def _first_unknown(built: Any, type: Message) -> str | None:
+    """What is said of the first field of a message that its type does not have."""
     unknown = UnknownFieldSet(built)
-    if len(unknown) and not drop_unknown:
-        number = unknown[0].field_number
-        raise ParseError(f"{type.name} has no field number {number}")
+    if len(unknown):
+        return f"{type.name} has no field number {unknown[0].field_number}"
+    for known, content in built.ListFields():
+        inner = type.message(known.name)
+        for item in content if type.fields[known.name][0].repeated else (content,):
+            found = _first_unknown(item, inner) if inner else None
+            if found:
+                return found
+    return None
+
+
+def _block(built: Any, type: Message, skip_weights: bool) -> Block:
     block = Block(type=type)
     for known, content in built.ListFields():
         if skip_weights and known.name in _SKIPPED and type.name == "BlobProto":
             continue
         inner = type.message(known.name)
         for item in content if type.fields[known.name][0].repeated else (content,):
-            value = (
-                _block(item, inner, skip_weights, drop_unknown) if inner else _value(known, item)
-            )
+            value = _block(item, inner, skip_weights) if inner else _value(known, item)
             block.fields.append(Field(known.name, value))
     return block
 

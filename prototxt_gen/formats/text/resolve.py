@@ -47,21 +47,22 @@ class _Typing:
         self.sink = sink
         self.values: list[tuple[Field, Scalar]] = []
         self.types: list[tuple[Block, Message]] = []
-        self.emptied: list[tuple[Block, Field]] = []
+        self.emptied: list[tuple[Block, set[int]]] = []
 
     def commit(self) -> None:
         for field, value in self.values:
             field.value = value
         for block, message in self.types:
             block.type = message
-        for block, field in self.emptied:
-            _take_out(block, field)
+        for block, places in self.emptied:
+            _take_out(block, places)
 
     def block(self, block: Block, message: Message, owner: Field | None = None) -> None:
         """Type the fields of a block; ``owner`` is the field whose value it is."""
         self.types.append((block, message))
-        fields, seen = message.fields, set()
-        for field in block.fields:
+        fields, seen = message.fields, dict[str, Field]()
+        emptied = set[int]()
+        for place, field in enumerate(block.fields):
             declared = fields.get(field.name)
             if declared is None:
                 self._unknown(field, message)
@@ -79,15 +80,17 @@ class _Typing:
                     raise wrong_type("a block: `{ ... }`", field.value)
             except Mismatch as mismatch:
                 if _is_empty_list(field, declared):
-                    self.emptied.append((block, field))
+                    emptied.add(place)
                 else:
                     self._mismatch(field, mismatch)
             if not any(d.repeated for d in declared):
                 if field.name in seen:
-                    self._duplicate(block, field)
+                    self._duplicate(seen[field.name], field)
                 elif type(field) is ListItem:
                     self._list(field)
-                seen.add(field.name)
+                seen.setdefault(field.name, field)
+        if emptied:
+            self.emptied.append((block, emptied))
         for name in message.required:
             if not block.has(name):
                 self._missing(name, message, owner)
@@ -97,7 +100,7 @@ class _Typing:
             "unknown-field",
             f"{message.name} has no field `{field.name}`",
             span=field.name_span,
-            help=_where_it_is(field.name, message),
+            help=_where_it_is(field.name, message) if self.sink.takes("unknown-field") else None,
         )
 
     def _mismatch(self, field: Field, mismatch: Mismatch) -> None:
@@ -108,11 +111,10 @@ class _Typing:
             help=mismatch.help,
         )
 
-    def _duplicate(self, block: Block, field: Field) -> None:
-        first = next(f for f in block.fields if f.name == field.name)
+    def _duplicate(self, first: Field, field: Field) -> None:
         place = ""
         if self.sink.source and first.span:
-            place = f"; the first is on line {self.sink.source.position(first.start)[0]}"
+            place = f"; the first is on line {self.sink.source.row(first.start)}"
         self.sink.error(
             "duplicate-field",
             f"`{field.name}` may be given only once in a block{place}",
@@ -219,15 +221,21 @@ def _is_empty_list(field: Field, declared: Iterable[FieldType]) -> bool:
     return False
 
 
-def _take_out(block: Block, field: Field) -> None:
-    """Remove a field without a value; its comments go to what follows it."""
-    at = next(i for i, f in enumerate(block.fields) if f is field)
-    del block.fields[at]
-    comments = field.comments if field.trailing is None else (*field.comments, field.trailing)
-    if at < len(block.fields):
-        block.fields[at].comments = comments + block.fields[at].comments
-    else:
-        block.comments = comments + block.comments
+def _take_out(block: Block, places: set[int]) -> None:
+    """Remove fields without a value; their comments go to what follows them."""
+    kept: list[Field] = []
+    comments: list[str | None] = []
+    for place, field in enumerate(block.fields):
+        if place in places:
+            comments += field.comments
+            comments += [field.trailing] if field.trailing is not None else []
+            continue
+        if comments:
+            field.comments = (*comments, *field.comments)
+            comments = []
+        kept.append(field)
+    block.fields = kept
+    block.comments = (*comments, *block.comments)
 
 
 def _where_it_is(name: str, message: Message) -> str | None:

@@ -35,12 +35,12 @@ _PIECE = {  # repeated in bounded steps: a repeated group costs memory for each 
 #: 6 closing brace, 7 blank lines.
 STATEMENT = re.compile(
     r"""(?:[ \t\r]*\n)?[ \t]*
-    (?: ([A-Za-z_][A-Za-z0-9_]*) [ \t]*
-        (?: : [ \t]*
+    (?: ([A-Za-z_][A-Za-z0-9_]*+) [ \t]*+
+        (?: : [ \t]*+
             (?: "([^"\\\n\0]*)" (?!\s*["'\#])
               | (-?(?:0|[1-9][0-9]{0,99})(?:\.[0-9]{0,99})?(?:[eE][-+]?[0-9]{1,9})?) (?=[\s}\#])
               | ([A-Za-z_][A-Za-z0-9_]*+) (?=[ \t]*[\r\n}\#A-Za-z_]) )
-          | :? [ \t]* (\{) )
+          | :? [ \t]*+ (\{) )
       | (\})
       | (\r?\n[ \t\r\n]*) )?""",
     re.VERBOSE | re.ASCII,

@@ -70,6 +70,24 @@ def regrouped(bottom: Shape, top: Shape) -> Axes:
     )
 
 
+def fixed_from(axes: Axes, first: int) -> Axes:
+    """The same, but that the bottoms' axes from one on keep their size, wherever they go."""
+    renamed: dict[str, str] = {}
+
+    def labels(index: int, own: Labels) -> Labels:
+        made: list[str | None] = list(own[:first])
+        for axis, label in enumerate(own[first:], first):
+            fresh = f"{FIXED}:{index}.{axis}"
+            made.append(fresh if label is None else renamed.setdefault(label, fresh))
+        return tuple(made)
+
+    bottoms = tuple(labels(index, own) for index, own in enumerate(axes.bottoms))
+    tops = tuple(
+        tuple(None if one is None else renamed.get(one, one) for one in own) for own in axes.tops
+    )
+    return Axes(bottoms, tops)
+
+
 def all_but(axes: Axes, index: int) -> Axes:
     """The same labels, except that one axis is unrelated in every blob."""
 
