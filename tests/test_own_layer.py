@@ -14,6 +14,7 @@ import pytest
 
 from prototxt_gen import api
 from prototxt_gen.cli import run
+from prototxt_gen.diagnostics import Source
 from prototxt_gen.errors import PluginError
 from prototxt_gen.layers import MODULES, layer_class, outside
 from prototxt_gen.layers.base import REGISTRY, Layer
@@ -117,7 +118,13 @@ def validated(folder: Path) -> subprocess.CompletedProcess[str]:
         (
             "from prototxt_gen.layers.base import Layer, layer\n"
             '@layer("Convolution")\nclass Mine(Layer):\n    pass\n',
-            "{}: 'Convolution' is a layer type already; use another name",
+            "{}:2: 'Convolution' is a layer type already; use another name",
+        ),
+        (
+            '@layer("Softmax")\nclass Mine(Layer):\n    pass\n'.join(
+                ["from prototxt_gen.layers.base import Layer, layer\n", "import none\n"]
+            ),
+            "{}:2: 'Softmax' is a layer type already; use another name",
         ),
         (
             "from prototxt_gen.layers.base import Layer, layer\n"
@@ -127,19 +134,40 @@ def validated(folder: Path) -> subprocess.CompletedProcess[str]:
         ),
     ],
 )
-def test_a_file_that_fails_registers_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, message: str
-) -> None:
+def test_a_file_that_fails_registers_nothing(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "own.py"
     file.write_text(text)
-    for name in MODULES.keys() & REGISTRY.keys():
-        if "import prototxt_gen" not in text:
-            monkeypatch.delitem(REGISTRY, name)  # as if none of ours was imported yet
     known = set(REGISTRY)
     with pytest.raises(PluginError) as caught:
         api.load_layers(file)
     assert str(caught.value) == message.format(file)
-    assert known == set(REGISTRY)
+    assert known == {name for name in REGISTRY if name in known or name not in MODULES}
+    relu = b'layer { name: "x" type: "DummyData" top: "x" dummy_data_param { shape { dim: 2 } } }'
+    net = relu + b'layer { name: "r" type: "ReLU" bottom: "x" top: "r" }'
+    assert api.run(api.load(Source(net)), {})["r"].tolist() == [0, 0]
+
+
+def test_a_file_may_be_written_as_ours_are(folder: Path) -> None:
+    """With annotations that are looked up in the file's own module, and facets of a base class."""
+    text = """from __future__ import annotations
+from collections.abc import Sequence
+from prototxt_gen.layers.base import Layer, layer
+
+Shape = tuple
+
+class Base(Layer):
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        return (bottoms[0], bottoms[0])
+
+@layer("Mine", param="scale_param")
+class Mine(Base):
+    axis: int = 1
+"""
+    (folder / "mine.py").write_text(text)
+    assert api.load_layers(folder / "mine.py") == ("Mine",)
+    net = NET.replace("ChannelGain", "Mine")
+    with pytest.raises(PluginError, match=r"mine\.py.*'shapes' of layer type 'Mine'.*expected 1"):
+        api.validate(Source(net.encode()))
 
 
 def test_a_file_that_is_not_there(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -137,7 +137,7 @@ def layer_class(name: str) -> type[Layer] | None:
     elif name not in REGISTRY:
         from prototxt_gen.layers.outside import load_installed
 
-        load_installed(frozenset(MODULES))
+        load_installed()
     return REGISTRY.get(name)
 
 
@@ -148,7 +148,7 @@ def load_layers(path: str | os.PathLike[str]) -> tuple[str, ...]:
     """
     from prototxt_gen.layers.outside import load_file
 
-    return load_file(path, frozenset(MODULES))
+    return load_file(path)
 
 
 def read_layer(block: Block) -> Layer:

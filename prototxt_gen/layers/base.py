@@ -270,12 +270,15 @@ def layer(
     """
 
     def register(cls: type[L]) -> type[L]:
+        from prototxt_gen.layers import MODULES
+
+        ours = cls.__module__.startswith("prototxt_gen.layers.")
+        for key in (name, *aliases):
+            if key in REGISTRY or (key in MODULES and not ours):
+                raise PluginError(f"{key!r} is a layer type already; use another name")
         made = dataclasses.dataclass(frozen=True)(cls)
         made.type, made.param = name, param
-        for key in (name, *aliases):
-            if key in REGISTRY:
-                raise PluginError(f"{key!r} is a layer type already; use another name")
-            REGISTRY[key] = made
+        REGISTRY.update(dict.fromkeys((name, *aliases), made))
         return made
 
     return register

@@ -8,11 +8,13 @@ A package names its module as an entry point of the group ``resnet_proto.layers`
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache, wraps
+from functools import wraps
 from importlib.util import module_from_spec, spec_from_file_location
 from inspect import isgenerator
+from itertools import takewhile
 from typing import Any
 
 from prototxt_gen.errors import PluginError, PrototxtError
@@ -21,14 +23,16 @@ from prototxt_gen.layers.base import REGISTRY, Layer
 GROUP = "resnet_proto.layers"  #: the entry points of packages with layer types
 
 _loaded: dict[str, tuple[str, ...]] = {}  # the types of each file, by its real path
+_finished: set[str] = set()  # the entry points that were loaded
+_HOUSE = __name__.rpartition(".")[0] + "."
 
 
-def load_file(path: str | os.PathLike[str], own: frozenset[str]) -> tuple[str, ...]:
+def load_file(path: str | os.PathLike[str]) -> tuple[str, ...]:
     """Run a Python file; return the names of the layer types that it registers.
 
-    ``own`` are the names of our own types, which it cannot replace. A file that was loaded
-    before is not run again. Raises PluginError for a file that fails or registers nothing, and
-    OSError for one that cannot be read; then none of its types is registered.
+    A file that was loaded before is not run again. Raises PluginError for a file that fails
+    or registers nothing, and OSError for one that cannot be read; then none of its types is
+    registered.
     """
     name = os.fspath(path)
     place = os.path.realpath(name)
@@ -40,8 +44,16 @@ def load_file(path: str | os.PathLike[str], own: frozenset[str]) -> tuple[str, .
             raise PluginError(f"{name}: not a Python file; expected a name that ends in .py")
         module = module_from_spec(spec)
         run = spec.loader.exec_module
-        with _registering(name, own) as types:
-            run(module)
+        with _registering(name) as types:
+            # Dataclasses look their annotations up in the module of a class.
+            sys.modules[spec.name] = module
+            try:
+                run(module)
+            except BaseException:
+                del sys.modules[spec.name]
+                raise
+        if not types:
+            raise PluginError(f"{name}: registers no layer type; expected a class with @layer")
         _loaded[place] = tuple(types)
     return _loaded[place]
 
@@ -51,56 +63,63 @@ def loaded_files() -> tuple[str, ...]:
     return tuple(_loaded)
 
 
-@cache
-def load_installed(own: frozenset[str]) -> None:
-    """Load the layer types of installed packages, once; raises PluginError if one fails."""
+def load_installed() -> None:
+    """Load the layer types of installed packages, each once; raises PluginError if one fails."""
     from importlib.metadata import entry_points
 
     for point in entry_points(group=GROUP):
         package = point.dist.name if point.dist else point.value
-        with _registering(f"{package} (entry point {point.name!r})", own):
-            point.load()
+        name = f"{package} (entry point {point.name!r})"
+        if name not in _finished:
+            with _registering(name):
+                point.load()
+            _finished.add(name)
 
 
 @contextmanager
-def _registering(plugin: str, own: frozenset[str]) -> Iterator[list[str]]:
+def _registering(plugin: str) -> Iterator[list[str]]:
     """Collect what the block registers; if it fails, register nothing."""
-    before = set(REGISTRY)
+    before = dict(REGISTRY)
     types: list[str] = []
     try:
         yield types
         types += _from_outside(before)
-        for name in types:
-            if name in own:
-                raise PluginError(f"{name!r} is a layer type already; use another name")
-            _guard(REGISTRY[name], plugin)
+        for cls in {REGISTRY[name] for name in types}:
+            _guard(cls, plugin)
     except Exception as error:
         for name in _from_outside(before):
             del REGISTRY[name]
+        REGISTRY.update(before)
         words = error.message if isinstance(error, PrototxtError) else _words(error)
         raise PluginError(f"{plugin}{_line(error, plugin)}: {words}") from error
-    if not types:
-        raise PluginError(f"{plugin}: registers no layer type; expected a class with @layer")
 
 
-def _from_outside(before: set[str]) -> list[str]:
+def _from_outside(before: Container[str]) -> list[str]:
     """The types registered since then, except our own that were imported in the meantime."""
-    house = __name__.rpartition(".")[0] + "."
     new = (name for name in REGISTRY if name not in before)
-    return [name for name in new if not REGISTRY[name].__module__.startswith(house)]
+    return [name for name in new if not REGISTRY[name].__module__.startswith(_HOUSE)]
 
 
 def _guard(cls: type[Layer], plugin: str) -> None:
-    """Name the plug-in in any exception that leaves one of its facets."""
-    for name, value in list(vars(cls).items()):
-        facet = getattr(Layer, name, None)
-        if name.startswith("_") or not callable(facet):
+    """Name the plug-in in any exception that leaves one of its facets, inherited ones included."""
+    own = list(takewhile(lambda base: not base.__module__.startswith(_HOUSE), cls.__mro__))
+    for name in {name for base in own for name in vars(base)}:
+        if name.startswith("_") or not callable(getattr(Layer, name, None)):
             continue
+        value = next(vars(base)[name] for base in own if name in vars(base))
         kind = type(value)
         if kind in (classmethod, staticmethod):
             setattr(cls, name, kind(_guarded(value.__func__, name, cls.type, plugin)))
         elif callable(value):
             setattr(cls, name, _guarded(value, name, cls.type, plugin))
+
+
+#: The facets that answer for each of some things, and how many these are.
+_EACH: dict[str, Callable[[Sequence[Any]], int]] = {
+    "shapes": lambda args: int(args[2]),
+    "run": lambda args: int(args[3]),
+    "weights": lambda args: len(args[1]),
+}
 
 
 def _guarded(facet: Callable[..., Any], name: str, type: str, plugin: str) -> Callable[..., Any]:
@@ -120,6 +139,8 @@ def _guarded(facet: Callable[..., Any], name: str, type: str, plugin: str) -> Ca
     def call(*args: Any, **kwargs: Any) -> Any:
         with guard():
             found = facet(*args, **kwargs)
+            if name in _EACH and not kwargs and len(found) != _EACH[name](args):
+                raise ValueError(f"gave {len(found)} answers; expected {_EACH[name](args)}")
             # A generator raises only while its values are taken.
             return iter(list(found)) if isgenerator(found) else found
 
