@@ -111,6 +111,8 @@ def command(
             seed=seed,
             provider=provider,
         )
+    elif model is not None:
+        raise click.UsageError(f"--against {against} compares the net alone; leave out {model}")
     else:
         verdict = _against(against, net, weights, graph, inputs, seed)
     if as_json:

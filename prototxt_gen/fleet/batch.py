@@ -183,6 +183,8 @@ def _convert(job: Job, way: Way, plugins: Iterable[str] = ()) -> Outcome:
     from prototxt_gen.to_onnx.write import write_model
     from prototxt_gen.verify import verify_export
 
+    if job.beside and way.options.get("weights_init") is not None:
+        return Outcome(job.name, FAILED, _which(job))
     try:
         for plugin in plugins:
             load_layers(plugin)

@@ -146,13 +146,21 @@ def _loss(
         return
     nodes = (*graph.nodes, *made.nodes)
     taken = {top.blob for n in nodes for top in n.tops} | {n.name for n in nodes}
-    name = next(n for n in _names(node.name) if n not in taken)
+    names = _names(node.name, last=node is _last_head(graph))
+    name = next(n for n in names if n not in taken)
     made.add(name, head, (scores.blob,), (name,), Block(), node.field)
     changes.append(Change(node.name, node.type, f"became its head: {head.type} {name!r}"))
 
 
-def _names(layer: str) -> Iterator[str]:
-    yield "prob"
+def _last_head(graph: Graph) -> Node | None:
+    """The last loss that has a head: the others are auxiliary."""
+    heads = (n for n in reversed(graph.nodes) if n.layer.role is Role.LOSS)
+    return next((n for n in heads if not isinstance(n.layer.at_inference(), Instead)), None)
+
+
+def _names(layer: str, *, last: bool) -> Iterator[str]:
+    if last:
+        yield "prob"
     yield f"{layer}_prob"
     for number in count(2):
         yield f"{layer}_prob{number}"
