@@ -134,7 +134,7 @@ def test_fields_that_no_caffe_has_are_no_objects(monkeypatch: pytest.MonkeyPatch
     source = Source(LAYER + field(1000, b"") * SIZE)
     assert len(read_binary(source, Sink(source), drop_unknown=True).root) == 1
     assert not looked
-    with pytest.raises(ParseError, match="NetParameter has no field of number 1000"):
+    with pytest.raises(ParseError, match="NetParameter has no field number 1000"):
         read_binary(source, Sink(source))
     assert len(looked) == 1
 
