@@ -63,10 +63,6 @@ def named(path: str | os.PathLike[str]) -> Iterator[None]:
         raise OSError(number, reason, str(path)) from None
 
 
-def _is_half(path: Path) -> bool:
-    return writer_of(path) is not None or writer_of(path.parent) is not None
-
-
 def need_place(path: str | os.PathLike[str]) -> None:
     """Raise OSError if a file cannot be written: a folder, in no folder, or not permitted."""
     name = os.fspath(path)
