@@ -17,20 +17,21 @@ import onnx
 
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.engines import load, onnx_values
-from prototxt_gen.errors import GraphError, UnsupportedError, VerificationError, WeightsError
-from prototxt_gen.graph.check import check
+from prototxt_gen.errors import UnsupportedError, VerificationError
+from prototxt_gen.graph.check import check, checked
 from prototxt_gen.graph.comparison import Comparison as Comparison
 from prototxt_gen.graph.comparison import Verdict as Verdict
 from prototxt_gen.graph.comparison import compare as compare
 from prototxt_gen.graph.graph import Graph, Ref
 from prototxt_gen.graph.run import run
 from prototxt_gen.graph.sample import seeded as seeded
-from prototxt_gen.graph.weights import Weights, bind
+from prototxt_gen.graph.weights import Weights, bound
 from prototxt_gen.layers.base import Role
 from prototxt_gen.layers.parts.shapes import Shape, show
 from prototxt_gen.passes.deploy import Losses, deploy
 from prototxt_gen.passes.fold import fold
-from prototxt_gen.to_onnx.export import Exported, pruned
+from prototxt_gen.to_onnx.export import Exported, for_inputs, pruned
+from prototxt_gen.to_onnx.names import name_of
 from prototxt_gen.to_onnx.sizes import at_two_sizes
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -110,8 +111,7 @@ def _constants(
 def _takes(graph: Graph, sizes: Mapping[str, Shape]) -> bool:
     """Whether a net can have inputs of these sizes: a layer may fix the batch."""
     sink = Sink()
-    known = {ref.blob for ref in graph.inputs}
-    check(graph, sink, {name: shape for name, shape in sizes.items() if name in known})
+    check(graph, sink, for_inputs(graph, sizes))
     return not sink.errors
 
 
@@ -163,24 +163,20 @@ def _reference(
 ) -> tuple[Graph, Weights]:
     """The net for inference, with its weights."""
     sink = Sink(graph.source)
-    known = {top.blob for node in graph.nodes if not node.bottoms for top in node.tops}
-    given = {name: shape for name, shape in sizes.items() if name in known}
-    shapes, alone = check(graph, sink, given), Sink(graph.source)
-    check(graph, alone)
-    if sink.errors and not alone.errors:
-        shown = ", ".join(f"{name} {show(shape)}" for name, shape in given.items())
-        raise VerificationError(
-            f"the net cannot take the inputs of the model, {shown}: {sink.errors[0].message}"
-        )
+    sources = graph.sources
+    given = {name: shape for name, shape in sizes.items() if name in sources}
+    shapes = check(graph, sink, given)
+    if sink.errors:
+        alone = Sink(graph.source)
+        check(graph, alone)
+        if not alone.errors:
+            shown = ", ".join(f"{name} {show(shape)}" for name, shape in given.items())
+            raise VerificationError(
+                f"the net cannot take the inputs of the model, {shown}: {sink.errors[0].message}"
+            )
     net, _ = deploy(graph, shapes, losses)
     net = pruned(net, outputs)
-    kept = {ref.blob for ref in net.inputs}
-    sink = Sink(graph.source)
-    inferred = check(net, sink, {name: shape for name, shape in given.items() if name in kept})
-    sink.raise_errors(GraphError)
-    weights = bind(net, inferred, net.stored, sink)
-    sink.raise_errors(WeightsError)
-    return net, weights
+    return net, bound(net, checked(net, for_inputs(net, given)))
 
 
 def _folded_like(model: onnx.ModelProto, net: Graph, weights: Weights) -> tuple[Graph, Weights]:
@@ -209,7 +205,7 @@ def _need_outputs(graph: Graph, model: onnx.ModelProto, compared: Collection[str
     has = [value.name for value in model.graph.output]
     made = {top for node in graph.nodes if node.layer.role is not Role.INPUT for top in node.tops}
     for ref in graph.outputs:
-        if ref in made and not {ref.blob, f"{ref.blob}@{ref.version}"} & set(has):
+        if ref in made and not {ref.blob, name_of(ref, {ref.blob})} & set(has):
             raise VerificationError(
                 f"the model does not output {ref.blob!r}, which the net does; if it was converted "
                 f"with --outputs, give them here too: --outputs {','.join(has)}"
@@ -231,8 +227,7 @@ def _names(graph: Graph, model: onnx.ModelProto) -> dict[Ref, str]:
     for node in graph.nodes:
         for index, top in enumerate(node.tops):
             outputs = by_layer.get(node.name, [])
-            # An input that is overwritten keeps its name, and the new value has another.
-            name = f"{top.blob}@{top.version}" if top.blob in inputs else top.blob
+            name = name_of(top, inputs)
             if top == last[top.blob] and name in values:
                 found[top] = name
             elif len(node.tops) == 1 and outputs and top != last[top.blob]:
@@ -261,11 +256,8 @@ def verify_graphs(source: Graph, made: Graph, weights: Weights, seed: int = 0) -
 
     Both are computed with numpy. Raises UnsupportedError if a layer has no reference.
     """
-    sink = Sink()
-    shapes = check(source, sink)
-    sink.raise_errors(GraphError)
-    own = bind(source, shapes, source.stored, sink)
-    sink.raise_errors(WeightsError)
+    shapes = checked(source)
+    own = bound(source, shapes)
     sizes = {ref.blob: shapes.blobs[ref] for ref in source.inputs}
     given = seeded(source, sizes, seed)
     a, b = run(source, own, given, keep=False), run(made, weights, given, keep=False)

@@ -96,7 +96,7 @@ def _weights(graph: Graph, asked: Conversion) -> tuple[Weights, list[Change]]:
         stored = dict(initial(graph, shapes, asked.weights_init, asked.seed))
         what = f"has no caffemodel; its weights are made as by --weights-init {asked.weights_init}"
         return bound(graph, shapes, stored), [Change(graph.name or "net", "", what)]
-    elif asked.weights_init is not None:
+    if asked.weights_init is not None:
         return _completed(graph, shapes, asked.weights_init, asked.seed)
     return bound(graph, shapes, stored), []
 
