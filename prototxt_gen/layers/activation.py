@@ -10,13 +10,13 @@ from prototxt_gen._numpy import np
 from prototxt_gen.document import Block
 from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.base import Problem, Weight, layer
+from prototxt_gen.layers.base import Lifted, Problem, Weight, layer
 from prototxt_gen.layers.parts.numeric import along, sigmoid, softmax
 from prototxt_gen.layers.parts.phase import own_phase
 from prototxt_gen.layers.parts.shapes import Shape, axis_index, need_rank
 
 if TYPE_CHECKING:
-    from prototxt_gen.layers.base import Array, Builder
+    from prototxt_gen.layers.base import Array, Builder, OnnxOp
 
 
 @layer("ReLU", param="relu_param")
@@ -24,6 +24,8 @@ class ReLU(Base):
     """Pass positive values; scale negative ones (relu_layer.cpp)."""
 
     negative_slope: float = 0.0
+
+    lifts = ("Relu", "LeakyRelu")
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """x where it is positive, else negative_slope * x."""
@@ -35,6 +37,11 @@ class ReLU(Base):
         if self.negative_slope == 0:
             return (b.op("Relu", bottoms),)
         return (b.op("LeakyRelu", bottoms, alpha=self.negative_slope),)
+
+    @classmethod
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """Relu, LeakyRelu."""
+        return Lifted(cls(op.attribute("alpha", 0.01) if op.op_type == "LeakyRelu" else 0.0))
 
 
 @layer("PReLU", param="prelu_param")

@@ -44,6 +44,7 @@ from prototxt_gen.layers.parts.facets import (
     Below,
     Cost,
     Instead,
+    Lifted,
     Places,
     Problem,
     Regions,
@@ -78,6 +79,7 @@ __all__ = [
     "Cost",
     "Instead",
     "Layer",
+    "Lifted",
     "OnnxOp",
     "Places",
     "Problem",
@@ -105,6 +107,7 @@ class Layer:
     role: ClassVar[Role] = Role.PLAIN
     rearranges: ClassVar[bool] = False  #: whether its tops hold the bottoms' values and no others
     known: ClassVar[bool] = True  #: False if only the name of the type is known
+    lifts: ClassVar[tuple[str, ...]] = ()  #: the ONNX operators that ``lift`` takes
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
@@ -244,8 +247,11 @@ class Layer:
         raise UnsupportedError(f"{self.type} has no mapping to ONNX yet")
 
     @classmethod
-    def lift(cls, op: OnnxOp) -> Self | None:
-        """The layer that an ONNX node corresponds to; None for a node of another type."""
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """The layer that an ONNX operator of ``lifts`` is, with its weights.
+
+        None if it is another layer; raises UnsupportedError if no Caffe has what it says.
+        """
         return None
 
 

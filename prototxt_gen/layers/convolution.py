@@ -11,7 +11,7 @@ from prototxt_gen._numpy import np
 from prototxt_gen.document import Block
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.activation import ReLU
-from prototxt_gen.layers.base import MANY, Affine, Arity, Axes, Cost, Problem, layer
+from prototxt_gen.layers.base import MANY, Affine, Arity, Axes, Cost, Lifted, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import fixed_from, in_front
 from prototxt_gen.layers.parts.numeric import along, windows
@@ -21,6 +21,7 @@ from prototxt_gen.layers.parts.window import (
     Counts,
     Window,
     both_spellings,
+    collapse,
     counted,
     expand,
     need_counts,
@@ -31,7 +32,7 @@ from prototxt_gen.layers.parts.window import (
 )
 
 if TYPE_CHECKING:
-    from prototxt_gen.layers.base import Array, Builder
+    from prototxt_gen.layers.base import Array, Builder, OnnxOp
 
 
 @layer("Convolution", "DepthwiseConvolution", param="convolution_param")
@@ -53,6 +54,7 @@ class Convolution(Base):
     counts: Counts = dataclasses.field(default=(), compare=False, repr=False)
 
     spellings = ALL_SPELLINGS
+    lifts = ("Conv",)
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
@@ -170,6 +172,26 @@ class Convolution(Base):
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
         """Conv; the axes before the channels become one batch axis."""
         return self._lower_all(b, "Conv", bottoms, blobs)
+
+    @classmethod
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """Conv with constant weights and equal pads at both ends of each axis."""
+        weight = op.need_constant(1, "weights")
+        bias = (op.need_constant(2, "biases"),) if op.has(2) else ()
+        axes = weight.ndim - 2
+        pads = op.attribute("pads", [0] * 2 * axes)
+        if op.attribute("auto_pad", "NOTSET") != "NOTSET" or pads[:axes] != pads[axes:]:
+            return None
+        made = cls(
+            num_output=weight.shape[0],
+            kernel=collapse(weight.shape[2:]),
+            pad=collapse(tuple(pads[:axes])),
+            stride=collapse(tuple(op.attribute("strides", [1] * axes))),
+            dilation=collapse(tuple(op.attribute("dilations", [1] * axes))),
+            group=op.attribute("group", 1),
+            bias_term=bool(bias),
+        )
+        return Lifted(made, (weight, *bias))
 
     def absorb(
         self, blobs: Sequence[Array], affine: Affine

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 if TYPE_CHECKING:
     from prototxt_gen._numpy import np
+    from prototxt_gen.layers.base import Layer
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -125,3 +126,14 @@ class Affine(NamedTuple):
     def then(self, other: Affine) -> Affine:
         """Both, one after the other."""
         return Affine(self.factor * other.factor, self.shift * other.factor + other.shift)
+
+
+class Lifted(NamedTuple):
+    """The layer that an ONNX operator is: its weights, and which inputs are its bottoms.
+
+    The tops are the operator's outputs, in their order.
+    """
+
+    layer: Layer
+    blobs: tuple[Array, ...] = ()
+    bottoms: tuple[int, ...] = (0,)

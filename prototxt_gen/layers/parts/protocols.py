@@ -102,14 +102,36 @@ class Builder(Protocol):
 
 
 class OnnxOp(Protocol):
-    """The interface by which ``lift`` reads an ONNX node with its constants resolved."""
+    """The interface by which ``lift`` reads an ONNX operator; ``from_onnx.model`` implements it."""
+
+    inputs: list[str]
+    outputs: list[str]
 
     @property
     def op_type(self) -> str:
         """The operator's name."""
 
+    @property
+    def opset(self) -> int:
+        """The version of ONNX's operators."""
+
     def attribute(self, name: str, default: Any = None) -> Any:
-        """The value of an attribute."""
+        """The value of an attribute: a number, a text, a list or an array."""
+
+    def has(self, index: int) -> bool:
+        """Whether an input is given."""
 
     def constant(self, index: int) -> Array | None:
         """The value of an input, if it is a constant."""
+
+    def need_constant(self, index: int, what: str) -> Array:
+        """The value of an input; raises UnsupportedError if it is computed."""
+
+    def setting(self, name: str, index: int, default: Any = ...) -> Any:
+        """An attribute that became an input in a later opset, as a number or a list."""
+
+    def shape(self, index: int = 0) -> tuple[int, ...]:
+        """The shape of an input; raises UnsupportedError if it is not known."""
+
+    def top_shape(self, index: int = 0) -> tuple[int, ...]:
+        """The shape of an output; raises UnsupportedError if it is not known."""

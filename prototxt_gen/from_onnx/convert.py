@@ -1,0 +1,62 @@
+"""All steps from an ONNX model to a net with weights that its Caffe would load."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import onnx
+
+from prototxt_gen.from_onnx.lifting import Lifting
+from prototxt_gen.from_onnx.model import Model
+from prototxt_gen.from_onnx.net import Blob
+from prototxt_gen.from_onnx.normalize import normalize
+from prototxt_gen.from_onnx.target import Target
+from prototxt_gen.graph.check import checked
+from prototxt_gen.graph.graph import Graph
+from prototxt_gen.passes.deploy import Change
+
+
+@dataclass(frozen=True, slots=True)
+class Lift:
+    """The options."""
+
+    target: Target = field(default_factory=Target)
+    input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+@dataclass
+class Net:
+    """A net, whose ``graph.stored`` has its weights, and what was done to get it."""
+
+    graph: Graph
+    model: Model
+    changes: list[Change] = field(default_factory=list)
+
+
+def lift(proto: onnx.ModelProto, asked: Lift | None = None) -> Net:
+    """The net of a model.
+
+    Raises UnsupportedError with all reasons, and GraphError, which is a bug of ours, if Caffe
+    would refuse the net.
+    """
+    asked = asked or Lift()
+    model = normalize(proto, asked.input_shapes)
+    lifting = Lifting(model, asked.target)
+    lifting.run()
+    outputs = {name: _named(lifting, name) for name in model.outputs}
+    graph = lifting.net.graph(model.name, outputs)
+    checked(graph)
+    renamed = [Change(name, "", f"renamed: {why}") for name, why in lifting.net.renamed]
+    return Net(graph, model, [*(Change(*note) for note in model.notes), *renamed])
+
+
+def _named(lifting: Lifting, name: str) -> Blob:
+    """The blob of an output, under its name."""
+    blob = lifting.blob(name)
+    if blob.name == name:
+        return blob
+    lifting.net.begin(name)
+    copy = lifting.net.copy(blob)
+    copy.name = name
+    return copy

@@ -1,0 +1,154 @@
+"""Each operator of a model as layers, or a reason against it.
+
+A type of layer lifts an operator that it alone stands for (``Layer.lift``), and a rule one
+that takes several layers. All refusals are reported together.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib import import_module
+
+from prototxt_gen.diagnostics import Sink
+from prototxt_gen.errors import UnsupportedError
+from prototxt_gen.from_onnx.model import Model, Op
+from prototxt_gen.from_onnx.net import Blob, Net
+from prototxt_gen.from_onnx.target import Target
+from prototxt_gen.layers import MODULES
+from prototxt_gen.layers.base import REGISTRY, Layer
+from prototxt_gen.layers.parts.shapes import show
+
+#: The blobs of the outputs, in order; None if the rule is not for this form of the operator.
+Made = Blob | Sequence[Blob | None] | None
+Rule = Callable[["Lifting", Op], Made]
+
+#: The modules with rules, in the order in which those of one operator are tried.
+MODULES_OF_RULES = ("arithmetic",)
+_RULES: dict[str, list[Rule]] = {}
+
+
+def rule(*operators: str) -> Callable[[Rule], Rule]:
+    """Register a rule for operators; its docstring says what they become."""
+
+    def register(function: Rule) -> Rule:
+        for name in operators:
+            _RULES.setdefault(name, []).append(function)
+        return function
+
+    return register
+
+
+@cache
+def rules() -> dict[str, list[Rule]]:
+    """All rules by operator."""
+    for name in MODULES_OF_RULES:
+        import_module(f"prototxt_gen.from_onnx.rules.{name}")
+    return _RULES
+
+
+def liftable() -> dict[str, list[type[Layer]]]:
+    """The layer types that lift an operator, by its name."""
+    for name in dict.fromkeys(MODULES.values()):
+        import_module(f"prototxt_gen.layers.{name}")
+    found: dict[str, list[type[Layer]]] = {}
+    for cls in dict.fromkeys(REGISTRY.values()):
+        for op in cls.lifts:
+            found.setdefault(op, []).append(cls)
+    return found
+
+
+class Lifting:
+    """The model, the net that it becomes, and which value is which blob."""
+
+    def __init__(self, model: Model, target: Target) -> None:
+        self.model = model
+        self.net = Net(target)
+        self.blobs: dict[str, Blob] = {}
+        self._liftable = liftable()
+        self._rules = rules()
+
+    @property
+    def target(self) -> Target:
+        """The Caffe that the net is for."""
+        return self.net.target
+
+    def blob(self, name: str) -> Blob:
+        """The blob of a value; a constant becomes one."""
+        if name not in self.blobs:
+            value = self.model.constants.get(name)
+            if value is None:
+                raise UnsupportedError(f"the value {name!r} is not computed by an earlier node")
+            self.blobs[name] = self.net.constant(value)
+        return self.blobs[name]
+
+    def bottom(self, op: Op, index: int = 0) -> Blob:
+        """The blob of an operator's input; raises UnsupportedError if it is not given."""
+        if not op.has(index):
+            raise UnsupportedError(f"its input {index} is not given")
+        return self.blob(op.inputs[index])
+
+    def run(self) -> None:
+        """Lift every operator; raises UnsupportedError with all reasons."""
+        for name, shape in self.model.inputs.items():
+            self.blobs[name] = self.net.input(name, shape)
+        sink, refused = Sink(), Counter[str]()
+        lost: set[str] = set()
+        for op in self.model.ops:
+            if not lost.isdisjoint(op.inputs):
+                lost.update(op.outputs)
+                continue
+            kept = len(self.net.layers)
+            try:
+                self._lift(op)
+            except UnsupportedError as error:
+                del self.net.layers[kept:]
+                refused[op.op_type] += 1
+                sink.error("unsupported", f"{op.op_type}: {error.reason}", layer=op.label)
+                lost.update(name for name in op.outputs if name)
+        if sink.errors:
+            counts = ", ".join(f"{number} {name}" for name, number in refused.most_common())
+            first = f"cannot be a net for {self.target.name}: {counts}"
+            raise UnsupportedError(first, diagnostics=sink.errors)
+
+    def _lift(self, op: Op) -> None:
+        self.net.begin(op.label)
+        made = self._layer(op)
+        if made is None:
+            for one in self._rules.get(op.op_type, ()):
+                made = one(self, op)
+                if made is not None:
+                    break
+        if made is None:
+            raise UnsupportedError("there is no layer, and no rule, for it")
+        tops = [made] if isinstance(made, Blob) else list(made)
+        for index, name in enumerate(op.outputs):
+            blob = tops[index] if index < len(tops) else None
+            if not name:
+                continue
+            if blob is None:
+                if name in self.model.outputs or any(name in one.inputs for one in self.model.ops):
+                    raise UnsupportedError(f"its output {name!r} has no counterpart in Caffe")
+                continue
+            self._need_shape(name, blob)
+            self.blobs[name] = blob
+            blob.name = blob.name or name
+
+    def _layer(self, op: Op) -> Made:
+        """The operator as one layer."""
+        for cls in self._liftable.get(op.op_type, ()):
+            lifted = cls.lift(op)
+            if lifted is not None:
+                bottoms = [self.bottom(op, index) for index in lifted.bottoms]
+                tops = len([name for name in op.outputs if name])
+                return self.net.add_all(lifted.layer, bottoms, tops, lifted.blobs)
+        return None
+
+    def _need_shape(self, name: str, blob: Blob) -> None:
+        """A top has the shape that ONNX says; anything else is a bug of a rule."""
+        shape = self.model.shapes.get(name)
+        if shape is not None and None not in shape and tuple(shape) != blob.shape:
+            raise UnsupportedError(
+                f"its output {name!r} would be {show(blob.shape)}; the model says {show(shape)}"
+            )

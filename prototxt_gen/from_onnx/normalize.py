@@ -1,0 +1,315 @@
+"""From an ONNX file to a Model: functions inlined, constants folded, shapes inferred.
+
+The nodes are taken once, in order. A node whose inputs are all constant is computed with
+onnx's own reference, and for any other the shapes of its outputs are inferred, with the values
+of small constants at hand, so that the arithmetic on shapes that exporters write disappears.
+All floating-point types become float32, the only one that Caffe has.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import TensorProto, helper, numpy_helper
+from onnx.inliner import inline_local_functions
+
+from prototxt_gen.diagnostics import Sink
+from prototxt_gen.errors import ParseError, UnsupportedError
+from prototxt_gen.from_onnx.model import Model, Op, number
+
+Array = np.ndarray[Any, np.dtype[Any]]
+OLDEST_OPSET = 7
+_OURS = ("", "ai.onnx")
+_SMALL = 1 << 12  #: the most elements of a constant that may decide about a shape
+_LARGEST = 1 << 26  #: the most elements of a constant that is computed here
+_FLOATS = (TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
+#: Operators without a result that is always the same.
+_RANDOM = {
+    "Bernoulli",
+    "Multinomial",
+    "RandomNormal",
+    "RandomNormalLike",
+    "RandomUniform",
+    "RandomUniformLike",
+}
+#: Operators that compute what they are given, once a net is not trained any more.
+_NOTHING = {"Dropout", "Identity"}
+
+
+def load(path: str | os.PathLike[str]) -> onnx.ModelProto:
+    """An ONNX model with its weights, also those beside it.
+
+    Raises ParseError for a file that is none, and OSError.
+    """
+    name = os.fspath(path)
+    try:
+        model = onnx.load(name, format="protobuf")
+    except (DecodeError, ValueError, onnx.checker.ValidationError) as error:
+        words = " ".join(str(error).split())
+        raise ParseError(f"{name}: not a complete ONNX model: {words}") from error
+    if not model.graph.node and not model.graph.output:
+        raise ParseError(f"{name}: not an ONNX model; expected a ModelProto with a graph")
+    return model
+
+
+def normalize(proto: onnx.ModelProto, given: Mapping[str, Sequence[int]] | None = None) -> Model:
+    """The model in the form that lifting reads; ``given`` are shapes of its inputs.
+
+    A free first dimension of an input becomes 1, which is noted. Raises UnsupportedError for
+    what no rule could make a net of: an opset below 7, dimensions that are free, control flow,
+    operators of another domain.
+    """
+    opset = next((o.version for o in proto.opset_import if o.domain in _OURS), 0)
+    if opset < OLDEST_OPSET:
+        raise UnsupportedError(f"the model has opset {opset}; expected {OLDEST_OPSET} or later")
+    if proto.functions:
+        proto = inline_local_functions(proto)
+    made = Model(
+        proto.graph.name,
+        opset,
+        proto.producer_name,
+        outputs=[value.name for value in proto.graph.output],
+        metadata={entry.key: entry.value for entry in proto.metadata_props},
+    )
+    reading = _Reading(made, list(proto.opset_import))
+    reading.constants(proto.graph)
+    reading.inputs(proto.graph, given or {})
+    sink = Sink()
+    for node in proto.graph.node:
+        try:
+            reading.node(node)
+        except UnsupportedError as error:
+            label = node.name or next(iter(node.output), "")
+            sink.error("unsupported", f"{node.op_type}: {error.reason}", layer=label)
+            reading.lost.update(node.output)
+    sink.raise_errors(UnsupportedError)
+    reading.finish()
+    return made
+
+
+@dataclass
+class _Reading:
+    """What is known while the nodes are read."""
+
+    made: Model
+    opsets: list[onnx.OperatorSetIdProto]
+    types: dict[str, onnx.TypeProto] = field(default_factory=dict)
+    same: dict[str, str] = field(default_factory=dict)  #: a value that is another one
+    lost: set[str] = field(default_factory=set)  #: values of operators that were refused
+
+    def constants(self, graph: onnx.GraphProto) -> None:
+        """The initializers, as float32 where they are floats."""
+        if graph.sparse_initializer:
+            raise UnsupportedError("the model has sparse weights; expected dense ones")
+        for tensor in graph.initializer:
+            self.constant(tensor.name, _array(tensor))
+
+    def constant(self, name: str, value: Array) -> None:
+        """Remember a constant."""
+        if value.dtype in (np.float16, np.float64) or value.dtype.name == "bfloat16":
+            value = value.astype(np.float32)
+        self.made.constants[name] = value
+        kind = helper.np_dtype_to_tensor_dtype(value.dtype)
+        self.types[name] = helper.make_tensor_type_proto(kind, value.shape)
+
+    def inputs(self, graph: onnx.GraphProto, given: Mapping[str, Sequence[int]]) -> None:
+        """The inputs that are no weights; every dimension must be known."""
+        found = [value for value in graph.input if value.name not in self.made.constants]
+        for name in given:
+            if name not in {value.name for value in found}:
+                has = ", ".join(repr(value.name) for value in found) or "none"
+                raise UnsupportedError(f"the model has no input {name!r}; it has {has}")
+        for value in found:
+            if not value.type.HasField("tensor_type"):
+                raise UnsupportedError(f"the input {value.name!r} is no tensor")
+            tensor = value.type.tensor_type
+            shape = tuple(given.get(value.name, ())) or self._declared(value.name, tensor)
+            kind = TensorProto.FLOAT if tensor.elem_type in _FLOATS else tensor.elem_type
+            self.made.inputs[value.name] = shape
+            self.made.shapes[value.name] = shape
+            self.types[value.name] = helper.make_tensor_type_proto(kind, shape)
+
+    def _declared(self, name: str, tensor: onnx.TypeProto.Tensor) -> tuple[int, ...]:
+        hint = f"give its shape with --input-shape {name}=N,C,H,W"
+        if not tensor.HasField("shape"):
+            raise UnsupportedError(f"the shape of the input {name!r} is not known; {hint}")
+        dims = [d.dim_value if d.HasField("dim_value") else 0 for d in tensor.shape.dim]
+        if dims and dims[0] <= 0:
+            dims[0] = 1
+            self.made.notes.append((name, "Input", "its batch is free in the model, and 1 here"))
+        if any(dim <= 0 for dim in dims):
+            shown = "x".join(d.dim_param or str(d.dim_value) for d in tensor.shape.dim)
+            raise UnsupportedError(f"the input {name!r} is {shown}, not all numbers; {hint}")
+        return tuple(dims)
+
+    def node(self, node: onnx.NodeProto) -> None:
+        """Fold a node, drop it, or append its operator."""
+        inputs = [self.same.get(name, name) for name in node.input]
+        if not self.lost.isdisjoint(inputs):
+            self.lost.update(node.output)
+            return
+        if node.domain not in _OURS:
+            raise UnsupportedError(f"an operator of the domain {node.domain!r}, not of ONNX")
+        if any(
+            a.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)
+            for a in node.attribute
+        ):
+            raise UnsupportedError("control flow; expected a graph without branches and loops")
+        plain = onnx.NodeProto()
+        plain.CopyFrom(node)
+        plain.input[:] = inputs
+        if self._folded(plain):
+            return
+        if node.op_type in _NOTHING or self._changes_nothing(plain):
+            self.same[node.output[0]] = inputs[0]
+            self.lost.update(name for name in node.output[1:] if name)
+            return
+        self._infer(plain)
+        attributes = {a.name: _attribute(a) for a in node.attribute}
+        self.made.ops.append(
+            Op(node.op_type, inputs, list(node.output), attributes, self.made, self._label(node))
+        )
+
+    def _label(self, node: onnx.NodeProto) -> str:
+        """The name of a node; that of the layer where our own conversion made it."""
+        own = self.made.producer == "resnet-proto"
+        return node.name.removesuffix(f"/{node.op_type}") if own else node.name
+
+    def _changes_nothing(self, node: onnx.NodeProto) -> bool:
+        """Whether a cast goes from one floating-point type to another."""
+        if node.op_type != "Cast":
+            return False
+        to = next(a.i for a in node.attribute if a.name == "to")
+        kind = self.types[node.input[0]].tensor_type.elem_type
+        return kind == TensorProto.FLOAT and to in (*_FLOATS, TensorProto.FLOAT)
+
+    def _folded(self, node: onnx.NodeProto) -> bool:
+        """Whether the outputs of a node are constants, which are then known."""
+        if node.op_type in _RANDOM:
+            raise UnsupportedError("its values are random")
+        if node.op_type in ("Shape", "Size"):
+            return self._shape(node)
+        if not all(name in self.made.constants for name in node.input if name):
+            return False
+        self._infer(node)
+        for name in node.output:
+            shape = self.made.shapes.get(name)
+            if shape is None or prod(d or 0 for d in shape) > _LARGEST:
+                if node.op_type in ("Constant", "Identity"):
+                    continue
+                return False
+        for name, value in zip(node.output, self._computed(node), strict=False):
+            if name:
+                self.constant(name, value)
+        return True
+
+    def _shape(self, node: onnx.NodeProto) -> bool:
+        name = node.input[0]
+        shape = self.made.shapes.get(name)
+        if name in self.made.constants:
+            shape = self.made.constants[name].shape
+        if shape is None or None in shape:
+            raise UnsupportedError(f"the shape of {name!r} is not known")
+        span = {a.name: a.i for a in node.attribute}
+        dims = np.array(shape, np.int64)[span.get("start", 0) : span.get("end", len(shape))]
+        self.constant(node.output[0], np.array(dims.prod()) if node.op_type == "Size" else dims)
+        return True
+
+    def _computed(self, node: onnx.NodeProto) -> Sequence[Array]:
+        if node.op_type == "Constant":
+            return [_value(node)]
+        if node.op_type == "Identity":
+            return [self.made.constants[node.input[0]]]
+        from onnx.reference import ReferenceEvaluator
+
+        given = {name: self.made.constants[name] for name in node.input if name}
+        opsets = {o.domain: o.version for o in self.opsets}
+        try:
+            found = ReferenceEvaluator(node, opsets=opsets).run(None, given)
+        except Exception as error:
+            raise UnsupportedError(
+                f"its constant inputs cannot be computed with: {error}"
+            ) from error
+        return [np.asarray(value) for value in found]
+
+    def _infer(self, node: onnx.NodeProto) -> None:
+        """The types and shapes of a node's outputs."""
+        try:
+            schema = onnx.defs.get_schema(node.op_type, self.made.opset, "")
+        except onnx.defs.SchemaError as error:
+            raise UnsupportedError(
+                f"ONNX has no such operator in opset {self.made.opset}"
+            ) from error
+        types = {name: self.types[name] for name in node.input if name in self.types}
+        small = {
+            name: numpy_helper.from_array(value, name)
+            for name in node.input
+            if (value := self.made.constants.get(name)) is not None and value.size <= _SMALL
+        }
+        try:
+            found = onnx.shape_inference.infer_node_outputs(
+                schema, node, types, small, opset_imports=self.opsets
+            )
+        except (KeyError, onnx.shape_inference.InferenceError, RuntimeError) as error:
+            raise UnsupportedError(f"its shape cannot be inferred: {error}") from error
+        for name, kind in found.items():
+            tensor = kind.tensor_type
+            if tensor.elem_type in _FLOATS:
+                tensor.elem_type = TensorProto.FLOAT
+            self.types[name] = kind
+            if tensor.HasField("shape"):
+                self.made.shapes[name] = tuple(
+                    d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim
+                )
+
+    def finish(self) -> None:
+        """Outputs that are another value get an operator of their own."""
+        made = self.made
+        for name in made.outputs:
+            if name in self.same or name in made.inputs or name in made.constants:
+                source = self.same.get(name, name)
+                made.ops.append(Op("Identity", [source], [name], {}, made, name))
+                if source in made.shapes:
+                    made.shapes[name] = made.shapes[source]
+        made.drop_unread()
+
+
+def _array(tensor: onnx.TensorProto) -> Array:
+    return numpy_helper.to_array(tensor)
+
+
+def _value(node: onnx.NodeProto) -> Array:
+    """The value of a Constant."""
+    (attribute,) = node.attribute
+    if attribute.name == "value":
+        return _array(attribute.t)
+    if attribute.name in ("value_float", "value_floats"):
+        return np.array(_attribute(attribute), np.float32)
+    if attribute.name in ("value_int", "value_ints"):
+        return np.array(_attribute(attribute), np.int64)
+    raise UnsupportedError(f"a constant given as {attribute.name}")
+
+
+def _attribute(attribute: onnx.AttributeProto) -> Any:
+    """An attribute as Python has it: numbers, text, lists, arrays."""
+    value = helper.get_attribute_value(attribute)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, float):
+        return number(value)
+    if attribute.type == onnx.AttributeProto.FLOATS:
+        return [number(one) for one in value]
+    if isinstance(value, onnx.TensorProto):
+        return _array(value)
+    if attribute.type == onnx.AttributeProto.STRINGS:
+        return [text.decode("utf-8", "replace") for text in value]
+    if isinstance(value, Iterator | Sequence) and not isinstance(value, str):
+        return list(value)
+    return value

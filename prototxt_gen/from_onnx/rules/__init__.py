@@ -1,0 +1,1 @@
+"""Operators that take several layers, one module for each family."""

@@ -1,0 +1,47 @@
+"""The Caffes that a net can be written for, and what each of them lacks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from prototxt_gen.formats.schema import schema
+from prototxt_gen.layers import layer_class
+from prototxt_gen.layers.parts.forks import BVLC, FORKS
+
+#: The targets by name, each with its dialect.
+TARGETS = {
+    "bvlc-1.0": "bvlc",
+    "bvlc": "bvlc",
+    "ssd": "ssd",
+    "nvcaffe": "nvcaffe",
+    "caffe_priv": "caffe_priv",
+}
+#: What BVLC added after its release 1.0, in 2017 and 2018 (caffe.proto).
+_AFTER_1_0 = {("LayerParameter", "clip_param"), ("LayerParameter", "swish_param")}
+_AFTER_1_0 |= {("PoolingParameter", "round_mode")}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A Caffe to write for; ``name`` is a key of TARGETS."""
+
+    name: str = "bvlc"
+
+    @property
+    def dialect(self) -> str:
+        """The dialect that its files are in."""
+        return TARGETS[self.name]
+
+    def has_field(self, message: str, field: str) -> bool:
+        """Whether its caffe.proto has a field."""
+        if self.name == "bvlc-1.0" and (message, field) in _AFTER_1_0:
+            return False
+        known = schema(self.dialect).message(message).fields
+        return field in known
+
+    def has(self, type: str) -> bool:
+        """Whether it has a layer type, with its parameter message."""
+        if type not in BVLC and self.dialect not in FORKS.get(type, ()):
+            return False
+        cls = layer_class(type)
+        return cls is None or cls.param is None or self.has_field("LayerParameter", cls.param)

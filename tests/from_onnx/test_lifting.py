@@ -1,0 +1,30 @@
+"""What holds for every model: names, refusals, outputs."""
+
+import pytest
+from lifting import lifted, model, types
+
+from prototxt_gen.errors import UnsupportedError
+from prototxt_gen.from_onnx.convert import lift
+
+
+def test_blobs_and_layers_have_the_names_of_the_model():
+    made = model("h = Relu(x) y = LeakyRelu<alpha=0.25>(h)", "float[2,3] x", "float[2,3] y")
+    made.graph.node[0].name = "/block.0/Relu"
+    net = lifted(made).graph
+    assert [(node.name, node.tops[0].blob) for node in net.nodes] == [
+        ("x", "x"),
+        ("/block.0/Relu", "h"),
+        ("y", "y"),
+    ]
+
+
+def test_every_refusal_is_told_with_its_node():
+    made = model("h = Det(x) g = Sign(x) i = Sign(g) y = Add(h, i)", "float[2,2] x", "float[] y")
+    with pytest.raises(UnsupportedError) as caught:
+        lift(made)
+    found = [(one.layer, one.message.split(":")[0]) for one in caught.value.diagnostics]
+    assert found == [("h", "Det"), ("g", "Sign")]
+
+
+def test_an_output_that_is_an_input_has_a_layer():
+    assert types(lifted(model("y = Identity(x)", "float[2,3] x", "float[2,3] y"))) == ["Power"]
