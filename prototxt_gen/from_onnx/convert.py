@@ -11,6 +11,7 @@ from prototxt_gen.from_onnx.lifting import Lifting
 from prototxt_gen.from_onnx.model import Model
 from prototxt_gen.from_onnx.net import Blob
 from prototxt_gen.from_onnx.normalize import normalize
+from prototxt_gen.from_onnx.patterns import fuse
 from prototxt_gen.from_onnx.target import Target
 from prototxt_gen.graph.check import checked
 from prototxt_gen.graph.graph import Graph
@@ -42,6 +43,7 @@ def lift(proto: onnx.ModelProto, asked: Lift | None = None) -> Net:
     """
     asked = asked or Lift()
     model = normalize(proto, asked.input_shapes)
+    fuse(model)
     lifting = Lifting(model, asked.target)
     lifting.run()
     outputs = {name: _named(lifting, name) for name in model.outputs}

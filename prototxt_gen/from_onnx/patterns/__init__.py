@@ -1,0 +1,123 @@
+"""Several operators that stand for one, as exporters write them.
+
+A pattern looks at the last operator of a group. It returns one that computes the same from the
+group's inputs, and those that nothing reads any more are removed; None if it does not match.
+Each pattern has a case in ``tests/from_onnx``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+
+from prototxt_gen.from_onnx.model import Model, Op, number
+
+Pattern = Callable[[Op, "View"], Op | None]
+
+#: The modules with patterns; those of one operator are tried in this order.
+MODULES_OF_PATTERNS: tuple[str, ...] = ()
+_PATTERNS: dict[str, list[Pattern]] = {}
+
+
+def pattern(*last: str) -> Callable[[Pattern], Pattern]:
+    """Register a pattern by its last operator; its docstring is the formula."""
+
+    def register(function: Pattern) -> Pattern:
+        for name in last:
+            _PATTERNS.setdefault(name, []).append(function)
+        return function
+
+    return register
+
+
+@cache
+def patterns() -> dict[str, list[Pattern]]:
+    """All patterns by their last operator."""
+    for name in MODULES_OF_PATTERNS:
+        import_module(f"prototxt_gen.from_onnx.patterns.{name}")
+    return _PATTERNS
+
+
+class View:
+    """Who makes and who reads each value of a model, while groups are replaced."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self._makers = model.makers()
+        self._readers = model.readers()
+        self._outputs = set(model.outputs)
+        self._ops: list[Op | None] = [*model.ops]
+        self._places = {id(op): place for place, op in enumerate(model.ops)}
+
+    def has(self, op: Op) -> bool:
+        """Whether an operator is still there."""
+        return id(op) in self._places
+
+    def finish(self) -> None:
+        """Give the model the operators that are left."""
+        self.model.ops = [op for op in self._ops if op is not None]
+
+    def maker(self, name: str, *types: str) -> Op | None:
+        """The operator of one of the types that makes a value; None if another one does."""
+        op = self._makers.get(name)
+        return op if op is not None and op.op_type in types else None
+
+    def inner(self, name: str, *types: str) -> Op | None:
+        """The same, if the value has no other reader and can go."""
+        return self.maker(name, *types) if self.is_inner(name) else None
+
+    def is_inner(self, name: str) -> bool:
+        """Whether a value has one reader and is no output of the model."""
+        return len(self._readers.get(name, ())) == 1 and name not in self._outputs
+
+    def readers(self, name: str) -> list[Op]:
+        """The operators that read a value, once for each reading."""
+        return list(self._readers.get(name, ()))
+
+    def is_output(self, name: str) -> bool:
+        """Whether a value is an output of the model."""
+        return name in self._outputs
+
+    def scalar(self, name: str) -> float | None:
+        """The number that a value is, if it is a constant of one element."""
+        value = self.model.constants.get(name)
+        return number(value.flat[0]) if value is not None and value.size == 1 else None
+
+    def replace(self, old: Op, new: Op) -> None:
+        """Put an operator in the place of another; what only that one needed goes."""
+        self._places[id(new)] = self._places.pop(id(old))
+        self._ops[self._places[id(new)]] = new
+        for name in filter(None, new.inputs):
+            self._readers.setdefault(name, []).append(new)
+        for name in filter(None, new.outputs):
+            self._makers[name] = new
+        self._release(old)
+
+    def _release(self, op: Op) -> None:
+        for name in filter(None, op.inputs):
+            readers = self._readers[name]
+            readers.remove(op)
+            maker = self._makers.get(name)
+            if not readers and maker is not None and not self._is_needed(maker):
+                self._ops[self._places.pop(id(maker))] = None
+                self._release(maker)
+
+    def _is_needed(self, op: Op) -> bool:
+        return any(self._readers.get(name) or name in self._outputs for name in op.outputs)
+
+
+def fuse(model: Model) -> None:
+    """Replace every group that a pattern knows."""
+    view, known = View(model), patterns()
+    for op in model.ops:
+        current, found = op, view.has(op)
+        while found:
+            found = False
+            for one in known.get(current.op_type, ()):
+                made = one(current, view)
+                if made is not None:
+                    view.replace(current, made)
+                    current, found = made, True
+                    break
+    view.finish()
