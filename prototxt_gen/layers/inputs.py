@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from prototxt_gen._numpy import np
@@ -130,6 +131,12 @@ class DummyData(Base):
                 field="shape",
             )
         return shapes
+
+    def sized(self, tops: Sequence[Shape]) -> Self:
+        """Filled in the same way."""
+        own = self.shape * len(tops) if len(self.shape) == 1 else self.shape
+        sizes = tuple(tuple(dim or 0 for dim in shape) for shape in tops)
+        return self if own == sizes else replace(self, shape=sizes)
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
         """A top of several axes follows the batch; one of a single axis is a list of factors."""

@@ -8,7 +8,7 @@ input is computed. So is Accuracy; Silence and layers for training alone are lef
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Literal
 
@@ -54,12 +54,18 @@ def deploy(graph: Graph, shapes: Shapes, losses: Losses = "auto") -> tuple[Graph
                 made.hidden.update(node.bottoms[index].blob for index in silent)
             gone.update(node.tops)
         elif isinstance(instead, Instead):
-            append(made, node)
+            append(made, _sized(node, shapes))
         else:
             bottoms, tops = [node.bottoms[0].blob], [node.tops[0].blob]
             made.add(node.name, instead, bottoms, tops, Block(), node.field)
             changes.append(Change(node.name, node.type, f"became {instead.type}"))
     return _without_unread(graph, made, changes), changes
+
+
+def _sized(node: Node, shapes: Shapes) -> Node:
+    """The node, with the shapes that were given for its tops if it has no bottoms."""
+    tops = None if node.bottoms else shapes.of(node.tops)
+    return node if tops is None else replace(node, layer=node.layer.sized(tops))
 
 
 def _without_unread(graph: Graph, made: Graph, changes: list[Change]) -> Graph:
