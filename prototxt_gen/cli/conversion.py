@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import click
 
 from prototxt_gen._files import need_place, whole_file
+from prototxt_gen._words import plural
 from prototxt_gen.cli.options import need_own_files, write_output
 from prototxt_gen.cli.output import print_changes, print_note, print_table, progress
 from prototxt_gen.errors import VerificationError
@@ -52,7 +53,7 @@ def convert_net(net: str, weights: str | None, output: str, report: str | None, 
         )
     model = made.skeleton.graph
     print_note(
-        f"{', '.join(files)}: {len(model.node)} nodes, opset {way.options['opset']}; "
+        f"{', '.join(files)}: {plural(len(model.node), 'node')}, opset {way.options['opset']}; "
         f"{_described(model.input)} -> {_described(model.output)}"
     )
     return 0

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TextIO
 
+from prototxt_gen._words import plural
 from prototxt_gen.diagnostics import Diagnostic, Severity, Source, render
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def print_changes(changes: Iterable[Change]) -> None:
         layer = f"{change.layer} ({change.type})" if change.type else change.layer
         print_note(f"{layer}: {change.what}")
     if folded:
-        print_note(f"{folded} layers folded into the weights before them")
+        print_note(f"{plural(folded, 'layer')} folded into the weights before them")
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from typing import Any
 
 from prototxt_gen._halves import taken_back
 from prototxt_gen._locks import folder_lock
+from prototxt_gen._words import plural
 from prototxt_gen.diagnostics import Diagnostic, Source, render
 from prototxt_gen.errors import PrototxtError, VerificationError, WeightsError
 from prototxt_gen.fleet import manifest
@@ -90,8 +91,7 @@ def convert_all(
     busy = "another conversion is writing into it"
     with folder_lock(out, busy), taken_back(lambda: manifest.sweep(out)):
         for place, number in sorted(manifest.sweep(out).items()):
-            files = "file" if number == 1 else "files"
-            say(f"{place}: removed {number} half {files} of conversions that were killed")
+            say(f"{place}: removed {plural(number, 'half file')} of conversions that were killed")
         outcomes = _converted(folder, out, way, jobs, done)
     return [outcomes[name] for name in sorted(outcomes)]
 
