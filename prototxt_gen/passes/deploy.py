@@ -7,11 +7,12 @@ input is computed. So is Accuracy; Silence and layers for training alone are lef
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Literal
 
+from prototxt_gen._words import plural
 from prototxt_gen.document import Block
 from prototxt_gen.graph.graph import Graph, Node, Ref
 from prototxt_gen.graph.infer import Shapes
@@ -31,6 +32,19 @@ class Change:
     layer: str
     type: str
     what: str
+
+
+def as_lines(changes: Iterable[Change]) -> Iterator[str]:
+    """A line for each change, and one for all layers that were folded."""
+    folded = 0
+    for change in changes:
+        if change.what.startswith("folded into"):
+            folded += 1
+            continue
+        layer = f"{change.layer} ({change.type})" if change.type else change.layer
+        yield f"{layer}: {change.what}"
+    if folded:
+        yield f"{plural(folded, 'layer')} folded into the weights before them"
 
 
 def deploy(graph: Graph, shapes: Shapes, losses: Losses = "auto") -> tuple[Graph, list[Change]]:
