@@ -19,6 +19,7 @@ from typing import Any
 
 from prototxt_gen._halves import taken_back
 from prototxt_gen._locks import folder_lock
+from prototxt_gen._words import plural
 from prototxt_gen.diagnostics import Diagnostic, Source, render
 from prototxt_gen.errors import PrototxtError, VerificationError, WeightsError
 from prototxt_gen.fleet import manifest
@@ -28,6 +29,7 @@ from prototxt_gen.fleet.workers import Died, in_processes
 from prototxt_gen.graph.phase import State
 from prototxt_gen.layers import load_layers
 from prototxt_gen.layers.outside import loaded_files
+from prototxt_gen.passes.deploy import as_lines
 
 __all__ = ["CONVERTED", "EARLIER", "FAILED", "SAME"]
 __all__ += ["Job", "Outcome", "Way", "convert_all", "find"]
@@ -59,7 +61,8 @@ class Outcome:
     """The result for a net, and why it failed if it did; ``known`` from the manifest.
 
     A ``lasting`` result would be the same if tried again; a failure by a full disk is not.
-    ``made`` is the hash of the model, and with a file beside it that file's hash and name.
+    ``made`` is the hash of the model, and with a file beside it that file's hash and name;
+    ``notes`` are the changes that were made, as lines.
     """
 
     name: str
@@ -68,6 +71,7 @@ class Outcome:
     known: bool = False
     lasting: bool = True
     made: str = ""
+    notes: tuple[str, ...] = ()
     hashes: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -90,8 +94,7 @@ def convert_all(
     busy = "another conversion is writing into it"
     with folder_lock(out, busy), taken_back(lambda: manifest.sweep(out)):
         for place, number in sorted(manifest.sweep(out).items()):
-            files = "file" if number == 1 else "files"
-            say(f"{place}: removed {number} half {files} of conversions that were killed")
+            say(f"{place}: removed {plural(number, 'half file')} of conversions that were killed")
         outcomes = _converted(folder, out, way, jobs, done)
     return [outcomes[name] for name in sorted(outcomes)]
 
@@ -134,7 +137,7 @@ def _converted(
     return outcomes
 
 
-def _known(job: Job, mark: str, row: Mapping[str, str], hashes: Hashes) -> Outcome | None:
+def _known(job: Job, mark: str, row: Mapping[str, Any], hashes: Hashes) -> Outcome | None:
     """The outcome for a net according to the manifest, if it is still valid."""
     if row.get("mark") != mark:
         return None
@@ -145,13 +148,17 @@ def _known(job: Job, mark: str, row: Mapping[str, str], hashes: Hashes) -> Outco
     if len(beside) == 2:
         files.append((Path(job.target).parent / beside[1], beside[0]))
     same = all(path.is_file() and hashes.of(path) == known for path, known in files)
-    return Outcome(job.name, SAME, known=True) if same else None
+    if not same or "notes" not in row:
+        return None
+    return Outcome(job.name, SAME, known=True, notes=tuple(row["notes"]))
 
 
-def _row(mark: str, outcome: Outcome) -> dict[str, str]:
+def _row(mark: str, outcome: Outcome) -> dict[str, Any]:
     """The manifest's row for a net; without times, so that it does not depend on the history."""
     row = {"mark": mark, "status": outcome.status, "why": outcome.why}
-    return row if outcome.status == FAILED else {**row, "made": outcome.made}
+    if outcome.status == FAILED:
+        return row
+    return {**row, "made": outcome.made, "notes": list(outcome.notes)}
 
 
 def _not_read(job: Job, error: OSError) -> Outcome:
@@ -210,7 +217,8 @@ def _convert(job: Job, way: Way, plugins: Iterable[str] = ()) -> Outcome:
         why = f"a bug in resnet-proto: {type(error).__name__}: {error}"
         return Outcome(job.name, FAILED, why, lasting=False)
     made_of = " ".join([own[0], *(f"{own[1]} {Path(file).name}" for file in files[1:])])
-    return Outcome(job.name, CONVERTED, made=made_of, hashes=hashes.used)
+    notes = tuple(as_lines(made.changes))
+    return Outcome(job.name, CONVERTED, made=made_of, notes=notes, hashes=hashes.used)
 
 
 def _which(job: Job) -> str:

@@ -333,3 +333,36 @@ def test_a_report_is_put_over_no_net(
         assert run(command(folder, out, "--report", str(report))) == 2
         assert f"{report}: would overwrite" in capsys.readouterr().err
     assert state(folder) == before
+
+
+def test_the_changes_to_each_net_are_in_the_report_and_the_manifest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out, report = tmp_path / "in", tmp_path / "out", tmp_path / "report.json"
+    for name, more in (("a", "transform_param { scale: 0.5 crop_size: 8 }"), ("b", "")):
+        (folder / name).mkdir(parents=True)
+        data = f"""layer {{ name: "d" type: "MemoryData" top: "data" top: "l" {more}
+          memory_data_param {{ batch_size: 1 channels: 3 height: 8 width: 8 }} }}"""
+        text = NET % (1, 4)
+        net = data + text[text.index("layer") :] if name == "a" else text
+        (folder / name / "net.prototxt").write_text(net)
+    options = ("--weights-init", "fillers")
+    became = (
+        "d (MemoryData): 'data' became an input; its transform is left to you: scale 0.5, "
+        "crop_size 8 (from the middle)"
+    )
+    for status in ("converted", "up to date"):
+        assert run(command(folder, out, *options, "--report", str(report))) == 0
+        assert f"\n4 notes on 2 nets: see {report}\n" in capsys.readouterr().err
+        nets = json.loads(report.read_text())["nets"]
+        assert [net["status"] for net in nets] == [status] * 2
+        assert became in nets[0]["notes"] and len(nets[0]["notes"]) == 3
+        assert nets[1]["notes"] == [
+            "n1: has no caffemodel; its weights are made as by --weights-init fillers"
+        ]
+    rows = json.loads((out / "manifest.json").read_text())["nets"]
+    assert [row["notes"] for row in rows.values()] == [net["notes"] for net in nets]
+    assert run(command(folder, out, *options)) == 0
+    assert f"4 notes on 2 nets: see {out / 'manifest.json'}" in capsys.readouterr().err
+    assert run(command(folder, out, *options, "--report", "-")) == 0
+    assert json.loads(capsys.readouterr().out)["nets"] == nets
