@@ -182,24 +182,29 @@ def flat(graph: Graph | None, weights: Stored) -> dict[str, Array]:
     return found
 
 
+def entries(graph: Graph) -> dict[str, tuple[str, Shape]]:
+    """Every weight of a net: its name as in ``flat``, with its layer and shape."""
+    shapes = checked(graph)
+    return {
+        key: (node.name, shape)
+        for index, node in enumerate(graph.nodes)
+        for wanted in [shapes.weights.get(index, ())]
+        for key, shape in zip(_keys(node.name, node.layer, wanted), wanted, strict=True)
+    }
+
+
 def nested(graph: Graph, arrays: Mapping[str, Array]) -> dict[str, list[Array]]:
     """The reverse of ``flat``; raises WeightsError for a missing or superfluous array."""
-    shapes = checked(graph)
     left = dict(arrays)
     found: dict[str, list[Array]] = {}
-    for index, node in enumerate(graph.nodes):
-        wanted = shapes.weights.get(index, ())
-        blobs = []
-        for key, shape in zip(_keys(node.name, node.layer, wanted), wanted, strict=True):
-            if key not in left:
-                raise WeightsError(f"{key!r} is missing; expected {show(shape)}")
-            value = left.pop(key)
-            fitted = _fit(value, shape)
-            if fitted is None:
-                raise WeightsError(f"{key!r} is {show(value.shape)}; expected {show(shape)}")
-            blobs.append(fitted)
-        if blobs:
-            found[node.name] = blobs
+    for key, (layer, shape) in entries(graph).items():
+        if key not in left:
+            raise WeightsError(f"{key!r} is missing; expected {show(shape)}")
+        value = left.pop(key)
+        fitted = _fit(value, shape)
+        if fitted is None:
+            raise WeightsError(f"{key!r} is {show(value.shape)}; expected {show(shape)}")
+        found.setdefault(layer, []).append(fitted)
     if left:
         raise WeightsError(f"{next(iter(left))!r} belongs to no layer of the net")
     return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -18,11 +17,10 @@ from prototxt_gen.cli.options import (
     plugin_option,
 )
 from prototxt_gen.cli.output import print_note, print_table
+from prototxt_gen.cli.weights_files import export, import_, need_caffemodel, save
 
 if TYPE_CHECKING:
     from prototxt_gen.graph.graph import Graph
-
-_OTHER_FORMS = (".h5", ".hdf5", ".npz", ".safetensors", ".onnx", ".prototxt")
 
 
 @click.group("weights", short_help="Make, show, compare, copy and convert weights.")
@@ -57,33 +55,13 @@ def init(
     from prototxt_gen import api
     from prototxt_gen import weights as tools
 
-    _need_caffemodel(output)
+    need_caffemodel(output)
     need_own_files([net], [output])
     graph = api.load(net, dialect=dialect)
     made = tools.make(graph, how, seed, dict(input_shapes))
-    _save(graph, made, output)
+    save(graph, made, output)
     if how == "fillers":
         _say_zeros(graph, made)
-
-
-def _save(graph: Graph, weights: Mapping[str, Any], output: str) -> None:
-    """Write a caffemodel, and say so if it needs a dialect to be read alone."""
-    from prototxt_gen import weights as tools
-
-    if not tools.save(graph, weights, output):
-        print_note(
-            f"{output}: other Caffes read this net differently; give --dialect {graph.dialect} "
-            "to read the file without a prototxt"
-        )
-
-
-def _need_caffemodel(output: str) -> None:
-    """Refuse a name that suggests another file format."""
-    suffix = Path(output).suffix.lower()
-    if suffix in _OTHER_FORMS:
-        raise click.UsageError(
-            f"{output}: the file is a caffemodel; its name cannot end in {suffix}"
-        )
 
 
 def _say_zeros(graph: Graph, made: Mapping[str, Any]) -> None:
@@ -142,59 +120,6 @@ def show_weights(model: str, as_json: bool) -> int:
     return int(bad)
 
 
-@command.command("export", short_help="Write the weights as npz or safetensors.")
-@plugin_option
-@click.argument("model", metavar="MODEL")
-@click.argument("net", required=False, metavar="[NET]")
-@dialect_option
-@click.option(
-    "-o", "--output", required=True, metavar="FILE", help="The .npz or .safetensors file to write."
-)
-def export(model: str, net: str | None, dialect: str | None, output: str) -> None:
-    """Write the weights of a caffemodel by names such as conv1/weight."""
-    from prototxt_gen import api
-    from prototxt_gen import weights as tools
-    from prototxt_gen.formats.binary.arrays import write_arrays
-
-    need_own_files([model, net], [output])
-    graph = api.load(net, dialect=dialect) if net is not None else None
-    stored = tools.stored(model)
-    if graph is None:
-        graph = api.read_caffe(model, dialect=dialect)
-    else:
-        stored = _of_the_net(graph, stored, model)
-    write_arrays(output, tools.flat(graph, stored))
-
-
-def _of_the_net(graph: Graph, stored: Mapping[str, Any], model: str) -> dict[str, Any]:
-    """The weights of the layers that a net has; the others are listed on stderr."""
-    names = {node.name for node in graph.nodes}
-    if not names.intersection(stored):
-        raise click.UsageError(f"{model}: none of its layers is in the net")
-    for name in stored:
-        if name not in names:
-            print_note(f"left out, since the net has no such layer: {name}")
-    return {name: blobs for name, blobs in stored.items() if name in names}
-
-
-@command.command("import", short_help="Write a caffemodel from npz or safetensors.")
-@plugin_option
-@click.argument("arrays", metavar="ARRAYS")
-@click.argument("net", metavar="NET")
-@dialect_option
-@click.option("-o", "--output", required=True, metavar="FILE", help="The caffemodel to write.")
-def import_(arrays: str, net: str, dialect: str | None, output: str) -> None:
-    """Write a caffemodel for a net from arrays with names such as conv1/weight."""
-    from prototxt_gen import api
-    from prototxt_gen import weights as tools
-    from prototxt_gen.formats.binary.arrays import read_arrays
-
-    _need_caffemodel(output)
-    need_own_files([arrays, net], [output])
-    graph = api.load(net, dialect=dialect)
-    _save(graph, tools.nested(graph, read_arrays(arrays)), output)
-
-
 @command.command("copy", short_help="Copy weights to another net, by name and shape.")
 @plugin_option
 @click.argument("model", metavar="MODEL")
@@ -214,7 +139,7 @@ def copy(model: str, net: str, names: tuple[str, ...], dialect: str | None, outp
     from prototxt_gen import weights as tools
 
     pairs = _pairs(names)
-    _need_caffemodel(output)
+    need_caffemodel(output)
     need_own_files([model, net], [output])
     graph = api.load(net, dialect=dialect)
     stored = tools.stored(model)
@@ -226,7 +151,7 @@ def copy(model: str, net: str, names: tuple[str, ...], dialect: str | None, outp
         raise click.UsageError(
             f"{model}: none of its layers matches one of the net; nothing is written"
         )
-    _save(graph, found, output)
+    save(graph, found, output)
     matched = sum(c.what == "matched" for c in report)
     print_note(f"{output}: {matched} of {plural(len(report), 'layer')} matched")
 
@@ -267,3 +192,7 @@ def diff(first: str, second: str) -> int:
     else:
         print_note("no difference")
     return int(bool(found))
+
+
+command.add_command(export)
+command.add_command(import_)

@@ -35,16 +35,17 @@ def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, Array]) -> N
             raise WeightsError(f"{path}: expected a name that ends in .npz or .safetensors")
 
 
-def read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
+def read_arrays(path: str | os.PathLike[str], left_out: str = "") -> dict[str, Array]:
     """The arrays of an npz or safetensors file by their names, as float32.
 
-    Raises WeightsError with the reason if a file is neither, and OSError.
+    Those whose names end in ``left_out`` may be missing from the result. Raises WeightsError
+    with the reason if a file is neither, and OSError.
     """
     name = os.fspath(path)
     with open(name, "rb") as file:
         try:
             if Path(name).suffix == ".safetensors":
-                return read_safetensors(name)
+                return read_safetensors(name, left_out)
             return read_npz(file)
         except ValueError as error:
             raise WeightsError(

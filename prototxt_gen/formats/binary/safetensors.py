@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _METADATA = "__metadata__"
 #: BF16, the upper half of a float, is converted by its bits.
 _KINDS = {"F32": "<f4", "F64": "<f8", "F16": "<f2", "BF16": "<u2"}
+_COUNTS = {"I64": "<i8", "I32": "<i4"}
 
 
 def write_safetensors(file: IO[bytes], arrays: Mapping[str, Array]) -> None:
@@ -37,8 +38,11 @@ def write_safetensors(file: IO[bytes], arrays: Mapping[str, Array]) -> None:
         file.write(np.ascontiguousarray(array, "<f4").reshape(-1).view(np.uint8).data)
 
 
-def read_safetensors(path: str) -> dict[str, Array]:
-    """The arrays of a file by their names, as float32; raises ValueError for an invalid file."""
+def read_safetensors(path: str, left_out: str = "") -> dict[str, Array]:
+    """The arrays of a file by their names, as float32; raises ValueError for an invalid file.
+
+    Those whose names end in ``left_out`` may hold whole numbers; they are left out.
+    """
     content = read_content(path)
     if len(content) < 8:
         raise ValueError("it is shorter than the length of its header")
@@ -48,16 +52,21 @@ def read_safetensors(path: str) -> dict[str, Array]:
         raise ValueError("the header is longer than the file")
     header = _header(bytes(data[8 : 8 + size]))
     numbers = data[8 + size :]
-    entries = [(name, *_entry(name, entry, len(numbers))) for name, entry in header.items()]
+    counts = {name for name in header if left_out and name.endswith(left_out)}
+    entries = [
+        (name, *_entry(name, entry, len(numbers), _COUNTS if name in counts else {}))
+        for name, entry in header.items()
+    ]
     at = 0
-    found = dict.fromkeys(header, np.zeros(0, np.float32))
+    found = {name: np.zeros(0, np.float32) for name in header if name not in counts}
     for name, kind, shape, start, end in sorted(entries, key=lambda entry: entry[3:]):
         if start != at:
             raise ValueError(
                 f"{name!r} has data_offsets {start} to {end}; expected them to start at {at}, "
                 "where the previous array ends"
             )
-        found[name] = _floats(numbers[start:end], kind).reshape(shape)
+        if name in found:
+            found[name] = _floats(numbers[start:end], kind).reshape(shape)
         at = end
     need_whole(content, path)
     if at != len(numbers):
@@ -94,13 +103,16 @@ def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _entry(name: str, entry: Any, held: int) -> tuple[str, tuple[int, ...], int, int]:
+def _entry(
+    name: str, entry: Any, held: int, counts: Mapping[str, str]
+) -> tuple[str, tuple[int, ...], int, int]:
     """The dtype, the shape and the position of an array; raises ValueError for invalid ones."""
     for key in ("dtype", "shape", "data_offsets"):
         if not isinstance(entry, dict) or key not in entry:
             raise ValueError(f"{name!r} has no {key}")
     kind, places = entry["dtype"], entry["data_offsets"]
-    if not isinstance(kind, str) or kind not in _KINDS:
+    kinds = {**_KINDS, **counts}
+    if not isinstance(kind, str) or kind not in kinds:
         raise ValueError(f"{name!r} is {kind}; expected F32, F64, F16 or BF16")
     whole = isinstance(places, list) and [type(place) for place in places] == [int, int]
     if not whole or not 0 <= places[0] <= places[1] <= held:
@@ -109,7 +121,7 @@ def _entry(name: str, entry: Any, held: int) -> tuple[str, tuple[int, ...], int,
             f"{plural(held, 'byte')} after the header"
         )
     start, end = places
-    shape = shape_of(name, entry["shape"], np.dtype(_KINDS[kind]).itemsize, end - start)
+    shape = shape_of(name, entry["shape"], np.dtype(kinds[kind]).itemsize, end - start)
     return kind, shape, start, end
 
 

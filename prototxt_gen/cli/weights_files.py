@@ -1,0 +1,163 @@
+"""``weights export`` and ``weights import``: arrays by name, also PyTorch's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from prototxt_gen.cli.options import dialect_option, need_own_files, plugin_option
+from prototxt_gen.cli.output import print_note
+
+if TYPE_CHECKING:
+    from prototxt_gen.graph.graph import Graph
+
+_OTHER_FORMS = (".h5", ".hdf5", ".npz", ".safetensors", ".pth", ".pt", ".onnx", ".prototxt")
+_arch_option = click.option(
+    "--arch",
+    metavar="ZOO/NET",
+    help="A net of PyTorch's, torchvision/resnet50 or timm/resnext50_32x4d, instead of NET.",
+)
+_classes_option = click.option(
+    "--classes",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="With --arch: the number of classes. [default: 1000]",
+)
+
+
+@click.command("export", short_help="Write the weights as npz or safetensors.")
+@plugin_option
+@click.argument("model", metavar="MODEL")
+@click.argument("net", required=False, metavar="[NET]")
+@_arch_option
+@_classes_option
+@dialect_option
+@click.option(
+    "-o", "--output", required=True, metavar="FILE", help="The .npz or .safetensors file to write."
+)
+def export(
+    model: str,
+    net: str | None,
+    arch: str | None,
+    classes: int | None,
+    dialect: str | None,
+    output: str,
+) -> None:
+    """Write the weights of a caffemodel by names such as conv1/weight.
+
+    With --arch they are a state dict of PyTorch's, with names such as bn1.running_mean.
+    """
+    from prototxt_gen import api
+    from prototxt_gen import weights as tools
+    from prototxt_gen.formats.binary.arrays import write_arrays
+
+    need_own_files([model, net], [output])
+    if _by_arch(arch, classes, net, dialect):
+        from prototxt_gen import weights_torch as torch
+
+        made = torch.net(arch or "", classes or torch.CLASSES)
+        write_arrays(output, torch.state_of(made, tools.stored(model)))
+        return
+    graph = api.load(net, dialect=dialect) if net is not None else None
+    stored = tools.stored(model)
+    if graph is None:
+        graph = api.read_caffe(model, dialect=dialect)
+    else:
+        stored = _of_the_net(graph, stored, model)
+    write_arrays(output, tools.flat(graph, stored))
+
+
+def _by_arch(arch: str | None, classes: int | None, net: str | None, dialect: str | None) -> bool:
+    """Whether --arch says which net it is; refuse what does not go with that."""
+    if arch is None and classes is not None:
+        raise click.UsageError("--classes goes with --arch")
+    if arch is not None and (net is not None or dialect is not None):
+        other = "a NET" if net is not None else "--dialect"
+        raise click.UsageError(f"--arch says which net it is; it does not go with {other}")
+    return arch is not None
+
+
+def _of_the_net(graph: Graph, stored: Mapping[str, Any], model: str) -> dict[str, Any]:
+    """The weights of the layers that a net has; the others are listed on stderr."""
+    names = {node.name for node in graph.nodes}
+    if not names.intersection(stored):
+        raise click.UsageError(f"{model}: none of its layers is in the net")
+    for name in stored:
+        if name not in names:
+            print_note(f"left out, since the net has no such layer: {name}")
+    return {name: blobs for name, blobs in stored.items() if name in names}
+
+
+@click.command("import", short_help="Write a caffemodel from npz, safetensors or PyTorch.")
+@plugin_option
+@click.argument("arrays", metavar="ARRAYS")
+@click.argument("net", required=False, metavar="[NET]")
+@_arch_option
+@_classes_option
+@dialect_option
+@click.option("-o", "--output", required=True, metavar="FILE", help="The caffemodel to write.")
+def import_(
+    arrays: str,
+    net: str | None,
+    arch: str | None,
+    classes: int | None,
+    dialect: str | None,
+    output: str,
+) -> None:
+    """Write a caffemodel for a net from arrays with names such as conv1/weight.
+
+    With --arch the arrays are a state dict of PyTorch's, in a file of safetensors, or of
+    torch.save, which needs torch; the net is the one that gen makes for it.
+
+    \b
+    resnet-proto weights import resnet50.pth --arch torchvision/resnet50 -o resnet50.caffemodel
+    """
+    from prototxt_gen import api
+    from prototxt_gen import weights as tools
+    from prototxt_gen.formats.binary.arrays import read_arrays
+
+    need_caffemodel(output)
+    need_own_files([arrays, net], [output])
+    if _by_arch(arch, classes, net, dialect):
+        _import_torch(arrays, arch or "", classes, output)
+        return
+    if net is None:
+        raise click.UsageError("expected a NET, or --arch with a net of PyTorch's")
+    graph = api.load(net, dialect=dialect)
+    save(graph, tools.nested(graph, read_arrays(arrays)), output)
+
+
+def _import_torch(arrays: str, arch: str, classes: int | None, output: str) -> None:
+    """Write the caffemodel, and say which net it is for."""
+    from prototxt_gen import weights_torch as torch
+
+    graph = torch.net(arch, classes or torch.CLASSES)
+    save(graph, torch.fit(graph, torch.read_state(arrays)), output)
+    more = f" --classes {classes}" if classes else ""
+    print_note(
+        f"{output}: for the net of `resnet-proto gen {torch.preset_of(arch)} "
+        f"--naming torchvision{more}`"
+    )
+
+
+def save(graph: Graph, weights: Mapping[str, Any], output: str) -> None:
+    """Write a caffemodel, and say so if it needs a dialect to be read alone."""
+    from prototxt_gen import weights as tools
+
+    if not tools.save(graph, weights, output):
+        print_note(
+            f"{output}: other Caffes read this net differently; give --dialect {graph.dialect} "
+            "to read the file without a prototxt"
+        )
+
+
+def need_caffemodel(output: str) -> None:
+    """Refuse a name that suggests another file format."""
+    suffix = Path(output).suffix.lower()
+    if suffix in _OTHER_FORMS:
+        raise click.UsageError(
+            f"{output}: the file is a caffemodel; its name cannot end in {suffix}"
+        )

@@ -1,0 +1,314 @@
+"""PyTorch's residual nets: their state dicts become caffemodels, and come back."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from prototxt_gen import api
+from prototxt_gen import weights_torch as torch_nets
+from prototxt_gen.cli import run
+from prototxt_gen.errors import WeightsError
+from prototxt_gen.formats.binary.arrays import read_arrays, write_arrays
+from prototxt_gen.formats.binary.caffemodel import read_caffemodel
+from prototxt_gen.graph.check import checked
+from prototxt_gen.graph.run import run as compute
+from prototxt_gen.graph.weights import bound
+
+State = dict[str, np.ndarray]
+
+#: Blocks of each stage, convolutions of a block, and for a bottleneck groups and base width.
+NETS = {
+    "resnet18": ((2, 2, 2, 2), 2, 1, 64),
+    "resnet34": ((3, 4, 6, 3), 2, 1, 64),
+    "resnet50": ((3, 4, 6, 3), 3, 1, 64),
+    "resnet101": ((3, 4, 23, 3), 3, 1, 64),
+    "resnet152": ((3, 8, 36, 3), 3, 1, 64),
+    "resnext50_32x4d": ((3, 4, 6, 3), 3, 32, 4),
+    "resnext101_32x8d": ((3, 4, 23, 3), 3, 32, 8),
+    "resnext101_64x4d": ((3, 4, 23, 3), 3, 64, 4),
+    "wide_resnet50_2": ((3, 4, 6, 3), 3, 1, 128),
+    "wide_resnet101_2": ((3, 4, 23, 3), 3, 1, 128),
+}
+
+
+def shapes(name: str, classes: int = 1000) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """The parameters of torchvision.models.resnet: Conv2d, BatchNorm2d, Linear by their modules.
+
+    A bottleneck of ``planes`` is planes * base_width / 64 * groups wide, and has 4 * planes
+    outputs; the first block of a stage has a downsample if size or channels change.
+    """
+    blocks, convs, groups, base = NETS[name]
+    yield "conv1.weight", (64, 3, 7, 7)
+    yield from norm("bn1", 64)
+    inputs = 64
+    for stage, count in enumerate(blocks):
+        planes = 64 * 2**stage
+        outputs = planes * (4 if convs == 3 else 1)
+        width = planes * base // 64 * groups
+        for index in range(count):
+            at = f"layer{stage + 1}.{index}"
+            sizes = [(planes, inputs, 3, 3), (planes, planes, 3, 3)]
+            if convs == 3:
+                middle = (width, width // groups, 3, 3)
+                sizes = [(width, inputs, 1, 1), middle, (outputs, width, 1, 1)]
+            for number, size in enumerate(sizes, 1):
+                yield f"{at}.conv{number}.weight", size
+                yield from norm(f"{at}.bn{number}", size[0])
+            if index == 0 and (stage or inputs != outputs):
+                yield f"{at}.downsample.0.weight", (outputs, inputs, 1, 1)
+                yield from norm(f"{at}.downsample.1", outputs)
+            inputs = outputs
+    yield "fc.weight", (classes, inputs)
+    yield "fc.bias", (classes,)
+
+
+def norm(name: str, channels: int) -> Iterator[tuple[str, tuple[int, ...]]]:
+    for what in ("weight", "bias", "running_mean", "running_var"):
+        yield f"{name}.{what}", (channels,)
+    yield f"{name}.num_batches_tracked", ()
+
+
+def state(name: str, classes: int = 1000) -> State:
+    generator = np.random.default_rng(0)
+    return {
+        key: np.float32(7) if key.endswith("tracked") else value.astype(np.float32)
+        for key, shape in shapes(name, classes)
+        for value in [generator.random(shape, np.float32) + 0.5]
+    }
+
+
+def fitted(name: str, found: State) -> dict[str, list[np.ndarray]]:
+    plain = {key: value for key, value in found.items() if not key.endswith("tracked")}
+    return torch_nets.fit(torch_nets.net(name), plain)
+
+
+@pytest.fixture(scope="module")
+def small() -> State:
+    return state("resnet18", 10)
+
+
+@pytest.mark.parametrize("zoo", ["torchvision", "timm"])
+@pytest.mark.parametrize("name", NETS)
+def test_names_and_shapes_are_those_of_the_net(name: str, zoo: str) -> None:
+    wanted = {k: s for k, s in shapes(name) if not k.endswith("tracked")}
+    zeros = {key: np.broadcast_to(np.float32(0), shape) for key, shape in wanted.items()}
+    found = torch_nets.fit(torch_nets.net(f"{zoo}/{name}"), zeros)
+    assert sum(len(blobs) for blobs in found.values()) == len(wanted) + sum(
+        key.endswith("running_var") for key in wanted
+    ), "each BatchNorm has a factor besides"
+
+
+def test_every_net_has_a_case() -> None:
+    assert {name.partition("/")[2] for name in torch_nets.ARCHITECTURES} == set(NETS)
+
+
+def test_each_value_has_its_place() -> None:
+    given = state("resnet18")
+    made = fitted("torchvision/resnet18", given)
+    mean, variance, factor = made["layer2.0.downsample.1"]
+    assert np.array_equal(mean, given["layer2.0.downsample.1.running_mean"])
+    assert np.array_equal(variance, given["layer2.0.downsample.1.running_var"])
+    assert factor.tolist() == [1.0]
+    scale = made["layer2.0.downsample.1.scale"]
+    assert np.array_equal(scale[0], given["layer2.0.downsample.1.weight"])
+    assert np.array_equal(scale[1], given["layer2.0.downsample.1.bias"])
+    assert np.array_equal(made["fc"][1], given["fc.bias"])
+
+
+def test_the_net_is_torchvisions() -> None:
+    """The stride in the 3x3 convolution, a first pool that rounds down, and torch's eps."""
+    net = torch_nets.net("torchvision/resnet50")
+    layers: dict[str, Any] = {node.name: node.layer for node in net.nodes}
+    assert layers["layer2.0.conv2"].stride == (2,) and layers["layer2.0.conv1"].stride == (1,)
+    assert layers["layer2.0.bn2"].eps == 1e-5
+    found = {ref.blob: shape for ref, shape in checked(net).blobs.items()}
+    assert found["maxpool"] == (1, 64, 56, 56)
+
+
+def change(given: State, **changes: np.ndarray | None) -> State:
+    made = {**given, **{key.replace("__", "."): value for key, value in changes.items()}}
+    return {key: value for key, value in made.items() if value is not None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"bn1__bias": None}, ["'bn1.bias' is missing; expected 64"]),
+        (
+            {"conv1__weight": np.zeros((64, 1, 7, 7))},
+            ["'conv1.weight' is 64x1x7x7; expected 64x3x7x7"],
+        ),
+        ({"conv1__bias": np.zeros(64)}, ["'conv1.bias' belongs to no layer of ResNet-18"]),
+        (
+            {"fc__weight": np.zeros((7, 512)), "fc__bias": np.zeros(7)},
+            [
+                "'fc.weight' is 7x512; expected 10x512; give --classes 7",
+                "'fc.bias' is 7; expected 10; give --classes 7",
+            ],
+        ),
+        ({"fc__weight": np.zeros((10, 512, 1, 1))}, ["'fc.weight' is 10x512x1x1; expected 10x512"]),
+        (
+            {"bn1__weight": None, "bn1__gamma": np.zeros(64)},
+            ["'bn1.weight' is missing; expected 64", "'bn1.gamma' belongs to no layer"],
+        ),
+    ],
+)
+def test_what_does_not_fit_is_named(small: State, changes: State, words: list[str]) -> None:
+    given = {k: v for k, v in change(small, **changes).items() if not k.endswith("tracked")}
+    with pytest.raises(WeightsError) as caught:
+        torch_nets.fit(torch_nets.net("torchvision/resnet18", 10), given)
+    found = [one.message for one in caught.value.diagnostics]
+    assert len(found) == len(words)
+    assert all(one.startswith(text) for one, text in zip(found, words, strict=True)), found
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("torchvision/resnet5", "did you mean 'torchvision/resnet5"),
+        ("timm/seresnet50", "wide_resnet101_2"),
+        ("resnext101_32x4d", "resnet18, resnet34"),
+    ],
+)
+def test_an_unknown_architecture_lists_all(name: str, words: str) -> None:
+    with pytest.raises(WeightsError, match="unknown architecture") as caught:
+        torch_nets.net(name)
+    assert words in str(caught.value)
+
+
+def saved(path: Path, given: State, prefix: str = "") -> Path:
+    """A safetensors file as that library writes a state dict: the counts are I64."""
+    header: dict[str, object] = {"__metadata__": {"format": "pt"}}
+    content = b""
+    for name, value in given.items():
+        count = name.endswith("tracked")
+        data = np.asarray(value, "<i8" if count else "<f4")
+        places = [len(content), len(content) + data.nbytes]
+        kind = "I64" if count else "F32"
+        entry = {"dtype": kind, "shape": list(data.shape), "data_offsets": places}
+        header[prefix + name] = entry
+        content += data.tobytes()
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + content)
+    return path
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_there_and_back(tmp_path: Path, small: State, prefix: str) -> None:
+    source = saved(tmp_path / "a.safetensors", small, prefix)
+    model, back = tmp_path / "net.caffemodel", tmp_path / "b.safetensors"
+    arch = ("--arch", "torchvision/resnet18", "--classes", "10")
+    assert run(["weights", "import", str(source), *arch, "-o", str(model)]) == 0
+    assert run(["weights", "export", str(model), *arch, "-o", str(back)]) == 0
+    found = read_arrays(back)
+    wanted = {key: value for key, value in small.items() if not key.endswith("tracked")}
+    assert set(found) == set(wanted)
+    for name, value in wanted.items():
+        assert np.array_equal(found[name], value), name
+
+
+def test_the_command_names_the_net(tmp_path: Path, small: State, capsys) -> None:
+    source = saved(tmp_path / "a.safetensors", small)
+    model, net = tmp_path / "n.caffemodel", tmp_path / "n.prototxt"
+    arch = ("--arch", "timm/resnet18", "--classes", "10")
+    assert run(["weights", "import", str(source), *arch, "-o", str(model)]) == 0
+    command = capsys.readouterr().err.partition("`resnet-proto ")[2].partition("`")[0]
+    assert command == "gen resnet18-tv --naming torchvision --classes 10"
+    assert run([*command.split(), "-o", str(net)]) == 0
+    bound(api.load(net), checked(api.load(net)), read_caffemodel(model).weights())
+
+
+def test_a_factor_is_divided_out() -> None:
+    net = torch_nets.net("torchvision/resnet18")
+    stored = fitted("torchvision/resnet18", state("resnet18"))
+    mean, variance, _ = stored["bn1"]
+    wanted = {"mean": mean.copy(), "var": variance.copy()}
+    stored["bn1"] = [mean * 4, variance * 4, np.full(1, 4, np.float32)]
+    found = torch_nets.state_of(net, stored)
+    assert np.array_equal(found["bn1.running_mean"], wanted["mean"])
+    assert np.array_equal(found["bn1.running_var"], wanted["var"])
+    stored["bn1"][2][0] = 0
+    assert not torch_nets.state_of(net, stored)["bn1.running_var"].any()
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["import", "a.npz", "-o", "m"], "expected a NET, or --arch"),
+        (["import", "a.npz", "n", "--arch", "timm/resnet18", "-o", "m"], "go with a NET"),
+        (
+            ["export", "m", "--arch", "resnet18", "--dialect", "ssd", "-o", "a.npz"],
+            "with --dialect",
+        ),
+        (["export", "m", "--classes", "3", "-o", "a.npz"], "--classes goes with --arch"),
+        (["import", "a.pth", "--arch", "resnet18", "-o", "m.pth"], "cannot end in .pth"),
+        (["import", "a.npz", "--arch", "resnet9", "-o", "m"], "unknown architecture"),
+    ],
+)
+def test_wrong_usage(args: list[str], words: str, capsys) -> None:
+    assert run(["weights", *args]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_names_with_and_without_a_prefix_are_two_models(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    write_arrays(path, {"module.fc.bias": np.ones(2), "fc.bias": np.ones(2)})
+    with pytest.raises(WeightsError, match=r"'fc.bias' twice, with and without 'module.'"):
+        torch_nets.read_state(path)
+
+
+def test_a_pickle_without_torch_says_what_is_missing(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(WeightsError, match=r"pip install 'resnet-proto\[torch\]'"):
+        torch_nets.read_state(tmp_path / "a.pth")
+
+
+def test_pickles(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    path, given = tmp_path / "a.pth", {"module.fc.bias": torch.ones(2, dtype=torch.float16)}
+    given["module.bn1.num_batches_tracked"] = torch.tensor(3)
+    for wrapped in (given, {"state_dict": given, "epoch": 3}, {"model": given}):
+        torch.save(wrapped, path)
+        (item,) = torch_nets.read_state(path).items()
+        assert item[0] == "fc.bias" and item[1].dtype == np.float32 and item[1].tolist() == [1, 1]
+    for other, words in [
+        (os.path.join, "no file of weights alone"),
+        ([1], "holds a list"),
+        ({"lr": 0.1}, "'lr' is a float"),
+    ]:
+        torch.save(other, path)
+        with pytest.raises(WeightsError, match=words):
+            torch_nets.read_state(path)
+    path.write_bytes(b"no pickle")
+    with pytest.raises(WeightsError, match="no file of weights alone"):
+        torch_nets.read_state(path)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnext50_32x4d"])
+def test_logits_are_torchs(tmp_path: Path, name: str) -> None:
+    """By Debian's python3-torchvision, or the interpreter that TORCH_PYTHON names."""
+    python = os.environ.get("TORCH_PYTHON", "/usr/bin/python3")
+    archive = tmp_path / "state.npz"
+    script = Path(__file__).with_name("torch_nets.py")
+    env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    probe = [python, "-c", "import torchvision"]
+    if not Path(python).exists() or subprocess.run(probe, env=env, capture_output=True).returncode:
+        pytest.skip(f"{python} has no torchvision; apt-get install python3-torchvision")
+    subprocess.run([python, str(script), name, str(archive)], env=env, check=True)
+    given = read_arrays(archive)
+    x, wanted = given.pop("x"), given.pop("y")
+    graph = torch_nets.net(f"torchvision/{name}", 10)
+    plain = {k: v for k, v in given.items() if not k.endswith("tracked")}
+    stored = torch_nets.fit(graph, plain)
+    blobs = compute(graph, bound(graph, checked(graph), stored), {"data": x})
+    (found,) = [value for ref, value in blobs.items() if ref.blob == "fc"]
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)
