@@ -25,7 +25,7 @@ Made = Blob | Sequence[Blob | None] | None
 Rule = Callable[["Lifting", Op], Made]
 
 #: The modules with rules, in the order in which those of one operator are tried.
-MODULES_OF_RULES = ("arithmetic",)
+MODULES_OF_RULES = ("arithmetic", "windows", "pools", "padding", "resize", "pixels")
 _RULES: dict[str, list[Rule]] = {}
 
 
@@ -54,7 +54,7 @@ def liftable() -> dict[str, list[type[Layer]]]:
         import_module(f"prototxt_gen.layers.{name}")
     found: dict[str, list[type[Layer]]] = {}
     for cls in dict.fromkeys(REGISTRY.values()):
-        for op in cls.lifts:
+        for op in vars(cls).get("lifts", ()):  # not what its base lifts
             found.setdefault(op, []).append(cls)
     return found
 

@@ -16,6 +16,7 @@ from prototxt_gen.layers.base import MANY, Affine, Arity, Axes, Cost, Lifted, Pr
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import fixed_from, in_front
 from prototxt_gen.layers.parts.numeric import along, windows
+from prototxt_gen.layers.parts.onnx_windows import spans
 from prototxt_gen.layers.parts.shapes import Dim, Shape, axis_index, count, need_equal, show
 from prototxt_gen.layers.parts.window import (
     ALL_SPELLINGS,
@@ -177,22 +178,31 @@ class Convolution(Base):
     @classmethod
     def lift(cls, op: OnnxOp) -> Lifted | None:
         """Conv with constant weights and equal pads at both ends of each axis."""
-        weight = op.need_constant(1, "weights")
+        kernel = op.need_constant(1, "weights").shape[2:]
+        found = spans(op, kernel, op.shape()[2:])
+        if any(span.begin != span.end for span in found):
+            return None
+        return cls.lifted(op, op.need_constant(1, "weights"), [span.begin for span in found])
+
+    @classmethod
+    def lifted(cls, op: OnnxOp, weight: Array, pads: Sequence[int]) -> Lifted:
+        """The layer of a Conv, with these pads at both ends."""
         bias = (op.need_constant(2, "biases"),) if op.has(2) else ()
         axes = weight.ndim - 2
-        pads = op.attribute("pads", [0] * 2 * axes)
-        if op.attribute("auto_pad", "NOTSET") != "NOTSET" or pads[:axes] != pads[axes:]:
-            return None
         made = cls(
-            num_output=weight.shape[0],
+            num_output=cls._outputs(weight, op.attribute("group", 1)),
             kernel=collapse(weight.shape[2:]),
-            pad=collapse(tuple(pads[:axes])),
+            pad=collapse(tuple(pads)),
             stride=collapse(tuple(op.attribute("strides", [1] * axes))),
             dilation=collapse(tuple(op.attribute("dilations", [1] * axes))),
             group=op.attribute("group", 1),
             bias_term=bool(bias),
         )
         return Lifted(made, (weight, *bias))
+
+    @classmethod
+    def _outputs(cls, weight: Array, group: int) -> int:
+        return weight.shape[0]
 
     def absorb(
         self, blobs: Sequence[Array], affine: Affine
