@@ -25,7 +25,7 @@ Made = Blob | Sequence[Blob | None] | None
 Rule = Callable[["Lifting", Op], Made]
 
 #: The modules with rules, in the order in which those of one operator are tried.
-MODULES_OF_RULES = ("arithmetic",)
+MODULES_OF_RULES = ("arithmetic", "shapes", "slicing", "matrices")
 _RULES: dict[str, list[Rule]] = {}
 
 
