@@ -25,7 +25,17 @@ Made = Blob | Sequence[Blob | None] | None
 Rule = Callable[["Lifting", Op], Made]
 
 #: The modules with rules, in the order in which those of one operator are tried.
-MODULES_OF_RULES = ("arithmetic", "windows", "pools", "padding", "resize", "pixels")
+MODULES_OF_RULES = (
+    "arithmetic",
+    "windows",
+    "pools",
+    "padding",
+    "resize",
+    "pixels",
+    "shapes",
+    "slicing",
+    "matrices",
+)
 _RULES: dict[str, list[Rule]] = {}
 
 

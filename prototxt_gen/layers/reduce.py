@@ -9,13 +9,13 @@ from prototxt_gen._numpy import np
 from prototxt_gen._words import plural
 from prototxt_gen.document import Symbol
 from prototxt_gen.errors import ShapeError
-from prototxt_gen.layers.base import MANY, ROWS, Arity, Axes, Below, Problem, Sample, layer
+from prototxt_gen.layers.base import MANY, ROWS, Arity, Axes, Below, Lifted, Problem, Sample, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import alike, fixed_from
 from prototxt_gen.layers.parts.shapes import Shape, axis_index, count, need_rank, same, show
 
 if TYPE_CHECKING:
-    from prototxt_gen.layers.base import Array, Builder
+    from prototxt_gen.layers.base import Array, Builder, OnnxOp
 
 SUM = Symbol("SUM")
 
@@ -143,6 +143,7 @@ class BatchReindex(Base):
     """Rows selected by index: bottoms are the rows and the indices (batch_reindex_layer.cpp)."""
 
     in_place = False
+    lifts = ("Gather",)
 
     def arity(self) -> Arity:
         """Rows and indices."""
@@ -169,6 +170,14 @@ class BatchReindex(Base):
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
         """Gather."""
         return (b.op("Gather", [bottoms[0], b.cast(bottoms[1], "int64")], axis=0),)
+
+    @classmethod
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """Gather from computed rows by a computed list of indices."""
+        known = op.constant(0) is not None or op.constant(1) is not None
+        if known or op.attribute("axis", 0) % len(op.shape()) or len(op.shape(1)) != 1:
+            return None
+        return Lifted(cls(), bottoms=(0, 1))
 
 
 @layer("Filter")
