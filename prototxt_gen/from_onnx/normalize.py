@@ -167,6 +167,9 @@ class _Reading:
             return
         if node.domain not in _OURS:
             raise UnsupportedError(f"an operator of the domain {node.domain!r}, not of ONNX")
+        if node.op_type == "If" and inputs[0] in self.made.constants:
+            self._branch(node, bool(self.made.constants[inputs[0]]))
+            return
         if any(
             a.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)
             for a in node.attribute
@@ -186,6 +189,22 @@ class _Reading:
         self.made.ops.append(
             Op(node.op_type, inputs, list(node.output), attributes, self.made, self._label(node))
         )
+
+    def _branch(self, node: onnx.NodeProto, condition: bool) -> None:
+        """The nodes of the branch of an If that is always taken."""
+        wanted = "then_branch" if condition else "else_branch"
+        (graph,) = (a.g for a in node.attribute if a.name == wanted)
+        for tensor in graph.initializer:
+            self.constant(tensor.name, _array(tensor))
+        for inner in graph.node:
+            self.node(inner)
+        for name, value in zip(node.output, graph.output, strict=True):
+            if value.name in self.made.constants:
+                self.constant(name, self.made.constants[value.name])
+            elif value.name in self.lost:
+                self.lost.add(name)
+            else:
+                self.same[name] = self.same.get(value.name, value.name)
 
     def _label(self, node: onnx.NodeProto) -> str:
         """The name of a node; that of the layer where our own conversion made it."""
@@ -240,14 +259,18 @@ class _Reading:
         from onnx.reference import ReferenceEvaluator
 
         given = {name: self.made.constants[name] for name in node.input if name}
-        opsets = {o.domain: o.version for o in self.opsets}
+        # In a model, as the evaluator takes the newest form of a node that is alone.
+        inputs = [helper.make_value_info(name, self.types[name]) for name in given]
+        outputs = [helper.make_empty_tensor_value_info(name) for name in node.output if name]
+        graph = helper.make_graph([node], "node", inputs, outputs)
         try:
-            found = ReferenceEvaluator(node, opsets=opsets).run(None, given)
+            model = helper.make_model(graph, opset_imports=self.opsets)
+            found = iter(ReferenceEvaluator(model).run(None, given))
         except Exception as error:
             raise UnsupportedError(
                 f"its constant inputs cannot be computed with: {error}"
             ) from error
-        return [np.asarray(value) for value in found]
+        return [np.asarray(next(found)) if name else np.zeros(0) for name in node.output]
 
     def _infer(self, node: onnx.NodeProto) -> None:
         """The types and shapes of a node's outputs."""
