@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from prototxt_gen.errors import UnsupportedError
+from prototxt_gen.layers.parts.onnx_operands import number as number
 
 Array = np.ndarray[Any, np.dtype[Any]]
 _MISSING: Any = object()
@@ -145,8 +146,3 @@ class Model:
         """Read another value wherever one is read."""
         for op in self.ops:
             op.inputs = [new if name == old else name for name in op.inputs]
-
-
-def number(value: Any) -> float:
-    """The shortest decimal that names a 32-bit float, as Caffe's files have it."""
-    return float(str(np.float32(value)))
