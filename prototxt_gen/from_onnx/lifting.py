@@ -37,6 +37,7 @@ MODULES_OF_RULES = (
     "matrices",
     "activations",
     "comparisons",
+    "torch",
 )
 _RULES: dict[str, list[Rule]] = {}
 

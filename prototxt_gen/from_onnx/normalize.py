@@ -40,6 +40,8 @@ _RANDOM = {
     "RandomUniform",
     "RandomUniformLike",
 }
+#: Operators that mean another thing before an opset, which onnx's reference does not know.
+_CHANGED = {"Softmax": 13, "LogSoftmax": 13, "Hardmax": 13, "Resize": 11, "Upsample": 11}
 #: Operators that compute what they are given, once a net is not trained any more.
 _NOTHING = {"Dropout", "Identity"}
 
@@ -226,6 +228,8 @@ class _Reading:
         if node.op_type in ("Shape", "Size"):
             return self._shape(node)
         if not all(name in self.made.constants for name in node.input if name):
+            return False
+        if self.made.opset < _CHANGED.get(node.op_type, 0):
             return False
         self._infer(node)
         for name in node.output:

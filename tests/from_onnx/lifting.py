@@ -47,22 +47,27 @@ def lifted(proto: onnx.ModelProto, target: str = "bvlc", seed: int = 0, **inputs
     assert not findings, [finding.message for finding in findings]
     graph = api.load(Source(text.encode(), "net.prototxt"))
     weights = bound(graph, checked(graph), made.graph.stored)
-    generator = np.random.default_rng(seed)
-    given = {
-        name: np.asarray(inputs[name], np.float32)
-        if name in inputs
-        else generator.standard_normal(shape).astype(np.float32)
-        for name, shape in made.model.inputs.items()
-    }
+    given = drawn(made, seed)
+    given |= {name: np.asarray(value, np.float32) for name, value in inputs.items()}
     found = {ref.blob: value for ref, value in run(graph, weights, given).items()}
     outputs = {ref.blob for ref in graph.outputs}
-    for name, wanted in _computed(proto, given).items():
+    for name, wanted in computed(proto, given).items():
         assert name in outputs, f"{name} is no output of the net; it has {outputs}"
         np.testing.assert_allclose(found[name], wanted, rtol=1e-4, atol=1e-5, err_msg=name)
     return made
 
 
-def _computed(proto: onnx.ModelProto, given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def drawn(made: Net, seed: int = 0) -> dict[str, np.ndarray]:
+    """Random inputs of a net."""
+    generator = np.random.default_rng(seed)
+    return {
+        name: generator.standard_normal(shape).astype(np.float32)
+        for name, shape in made.model.inputs.items()
+    }
+
+
+def computed(proto: onnx.ModelProto, given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The outputs of a model by onnxruntime."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     session = onnxruntime.InferenceSession(proto.SerializeToString(), options)
