@@ -180,6 +180,8 @@ class Axpy(Base):
     Bottoms: a of (N, C) or (N, C, 1, 1), x and y of the same shape (N, C, H, W).
     """
 
+    lifts = ("Axpy",)
+
     def arity(self) -> Arity:
         """The factor, x and y."""
         return Arity((3, 3), (1, 1))
@@ -205,6 +207,11 @@ class Axpy(Base):
         if missing:
             factor = b.unsqueeze(factor, list(missing))
         return (b.op("Add", [b.op("Mul", [factor, x]), y]),)
+
+    @classmethod
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """The group that ``lower`` writes."""
+        return Lifted(cls(), bottoms=(0, 1, 2))
 
 
 def _axes(bottoms: Sequence[Shape], axis: int, num_axes: int, stored: bool) -> Axes:

@@ -87,7 +87,7 @@ class Eltwise(Base):
         """
         bottoms = tuple(range(len(op.inputs)))
         alike = computed(op) == [*bottoms] and len({op.shape(index) for index in bottoms}) == 1
-        square = op.op_type == "Mul" and len({*op.inputs}) == 1
+        square = op.op_type == "Mul" and op.inputs[1:] == op.inputs[:1]
         if len(bottoms) < 2 or not alike or square:
             return None
         coeff = op.attribute("coeff", ())

@@ -66,7 +66,7 @@ class Power(Base):
         """Arithmetic with one number, a square, and "Power", the group that ``lower`` writes."""
         if op.op_type in ("Power", *_ALONE):
             return Lifted(cls(**_ALONE.get(op.op_type, op.attribute("line"))))
-        if op.op_type == "Mul" and op.inputs[0] == op.inputs[1]:
+        if op.op_type == "Mul" and op.inputs[1:] == op.inputs[:1]:
             return Lifted(cls(power=2.0))
         found = _beside_number(op)
         if found is None:

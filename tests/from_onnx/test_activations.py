@@ -127,7 +127,7 @@ def test_slopes_for_each_channel_are_a_prelu(shape, slope, wanted, opset):
 def test_what_no_layer_computes_is_refused(formula, opset, words):
     proto = model(
         f"m = Neg(x) y = {formula}",
-        "float[2,3] x",
+        "float[2,3] x, float[1] r",
         "float[2,3] y",
         opset,
     )

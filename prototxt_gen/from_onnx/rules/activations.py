@@ -15,7 +15,7 @@ from prototxt_gen.from_onnx.rules.bounds import clipped
 from prototxt_gen.from_onnx.rules.broadcast import PRODUCT, joined, reshaped
 from prototxt_gen.layers.activation import BNLL, ELU, ReLU, Sigmoid, Softmax, TanH
 from prototxt_gen.layers.base import Layer
-from prototxt_gen.layers.combine import Eltwise
+from prototxt_gen.layers.combine import Concat, Eltwise
 from prototxt_gen.layers.elementwise import AbsVal, Log, Power, Threshold
 from prototxt_gen.layers.parts.onnx_operands import limits
 
@@ -108,6 +108,14 @@ def prelu(lifting: Lifting, op: Op) -> Made:
     below = lifting.net.add(ReLU(), [turned], suffix="below")
     scaled = joined(lifting, PRODUCT, below, slope.astype(np.float32), "slope")
     return lifting.net.add(Eltwise(coeff=(1.0, -1.0)), [above, scaled])
+
+
+@rule("CReLU")
+def crelu(lifting: Lifting, op: Op) -> Made:
+    """relu of x and -x, concatenated."""
+    x = lifting.bottom(op)
+    turned = lifting.net.add(Power(scale=-1.0), [x], suffix="negative")
+    return lifting.net.add(ReLU(), [lifting.net.add(Concat(), [x, turned], suffix="both")])
 
 
 @rule("Gelu")

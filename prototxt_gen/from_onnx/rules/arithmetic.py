@@ -21,6 +21,7 @@ from prototxt_gen.from_onnx.rules.broadcast import (
     operands,
     stretched,
 )
+from prototxt_gen.layers.affine import Scale
 from prototxt_gen.layers.elementwise import Exp, Power
 
 
@@ -86,6 +87,17 @@ def power(lifting: Lifting, op: Op) -> Made:
         base = stretched(lifting, a, np.broadcast_shapes(a.shape, b.shape))
         return lifting.net.add(Power(power=number(b.reshape(-1)[0])), [base])
     raise UnsupportedError("its exponents differ; expected one number")
+
+
+@rule("Axpy")
+def axpy(lifting: Lifting, op: Op) -> Made:
+    """a * x + y."""
+    a, x, y = (lifting.bottom(op, index) for index in range(3))
+    if len(a.shape) < len(x.shape):
+        scaled = lifting.net.add(Scale(axis=0), [x, a], suffix="scale")
+    else:
+        scaled = joined(lifting, PRODUCT, x, a, "scale")
+    return joined(lifting, SUM, scaled, y)
 
 
 @rule("Max")
