@@ -2,21 +2,13 @@
 
 import numpy as np
 import pytest
-from lifting import lifted, model, types
+from lifting import lifted, model, refusal, types
 
-from prototxt_gen.errors import UnsupportedError
-from prototxt_gen.from_onnx.convert import Lift, lift
-from prototxt_gen.from_onnx.target import Target
+from prototxt_gen.from_onnx.convert import lift
 
 
 def ints(**values):
     return {name: np.array(value, np.int64) for name, value in values.items()}
-
-
-def refusal(proto, target="bvlc"):
-    with pytest.raises(UnsupportedError) as caught:
-        lift(proto, Lift(Target(target)))
-    return " ".join(one.message for one in caught.value.diagnostics)
 
 
 SAME = [

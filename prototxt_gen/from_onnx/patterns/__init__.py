@@ -24,6 +24,7 @@ MODULES_OF_PATTERNS: tuple[str, ...] = (
     "activations",
     "lines",
     "scales",
+    "norms",
 )
 
 

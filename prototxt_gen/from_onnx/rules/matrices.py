@@ -38,10 +38,10 @@ def matmul(lifting: Lifting, op: Op) -> Made:
     if left is None:
         raise UnsupportedError(_BOTH)
     blob = lifting.bottom(op, 1)
-    matrix = left.reshape(left.shape[-2:] if left.ndim > 1 else (1, -1))
-    if left.size != matrix.size or len(blob.shape) == 1:
-        raise UnsupportedError(f"a constant of {left.ndim} axes times {len(blob.shape)}")
-    made = _from_left(lifting, matrix, blob, "product")
+    if len(blob.shape) == 1:
+        blob = reshaped(lifting.net, blob, (*blob.shape, 1), "column")
+    last = len(op.top_shape()) == len(blob.shape)
+    made = _from_left(lifting, _flat(left, (1, -1)), blob, "" if last else "product")
     return reshaped(lifting.net, made, op.top_shape())
 
 
@@ -86,11 +86,17 @@ def _plus(lifting: Lifting, op: Op, made: Blob, beta: float) -> Blob:
 def _times(lifting: Lifting, op: Op, right: Array) -> Blob:
     """x times a constant that is a vector, or a matrix behind axes of size 1."""
     bottom = lifting.bottom(op)
-    matrix = right.reshape(right.shape[-2:] if right.ndim > 1 else (-1, 1))
-    if right.size != matrix.size:
-        raise UnsupportedError("its constant has another matrix for each image; expected one")
-    made = _inner(lifting, bottom, matrix.T, "product")
+    last = len(op.top_shape()) == len(bottom.shape)
+    made = _inner(lifting, bottom, _flat(right, (-1, 1)).T, "" if last else "product")
     return reshaped(lifting.net, made, op.top_shape())
+
+
+def _flat(constant: Array, vector: tuple[int, int]) -> Array:
+    """The one matrix of a constant; ``vector`` is the shape in which a vector is one."""
+    shape = constant.shape[-2:] if constant.ndim > 1 else vector
+    if any(dim != 1 for dim in constant.shape[:-2]):
+        raise UnsupportedError("its constant has another matrix for each image; expected one")
+    return constant.reshape(shape)
 
 
 def _inner(lifting: Lifting, bottom: Blob, weight: Array, suffix: str) -> Blob:

@@ -123,14 +123,14 @@ def picked(net: Net, blob: Blob, axis: int, indices: Sequence[int], suffix: str 
     """The rows of an axis with these indices, in this order; runs of rows are cut as one."""
     if not indices:
         raise UnsupportedError("nothing is left of an axis; Caffe has no empty blobs")
-    runs: list[list[int]] = []
+    runs: list[tuple[int, int]] = []
     for index in indices:
         if runs and index == runs[-1][1]:
-            runs[-1][1] += 1
+            runs[-1] = (runs[-1][0], index + 1)
         else:
-            runs.append([index, index + 1])
+            runs.append((index, index + 1))
     if len(runs) == 1:
-        return sliced(net, blob, axis, *runs[0], suffix)
+        return sliced(net, blob, axis, runs[0][0], runs[0][1], suffix)
     if len(runs) > MOST_PIECES:
         raise UnsupportedError(
             f"it puts together {len(runs)} parts of an axis; expected at most {MOST_PIECES}"
@@ -138,7 +138,7 @@ def picked(net: Net, blob: Blob, axis: int, indices: Sequence[int], suffix: str 
     size = blob.shape[axis]
     points = sorted({end for run in runs for end in run if 0 < end < size})
     inner = f"{suffix}/parts" if suffix else "parts"
-    parts = (blob,)
+    parts: tuple[Blob, ...] = (blob,)
     if points:
         parts = net.add_all(Slice(tuple(points), axis), [blob], len(points) + 1, (), inner)
     at = {start: place for place, start in enumerate((0, *points))}
