@@ -25,7 +25,9 @@ def conv(x, weight, attributes="", bias=0, op="Conv", opset=17, before="", given
     body = f"{before} y = {op}<{attributes}>({inputs})" if attributes else f"y = {op}({inputs})"
     if before and not attributes:
         body = f"{before} {body}"
-    return model(body, f"float[{dims(x)}] x", f"float[{free}] y".replace("?", "N"), opset, **weights)
+    return model(
+        body, f"float[{dims(x)}] x", f"float[{free}] y".replace("?", "N"), opset, **weights
+    )
 
 
 CONVS = [
@@ -96,7 +98,13 @@ TRANSPOSED = [
         'auto_pad="SAME_LOWER", strides=[2,2]',
         ["Deconvolution", "Slice", *CUT],
     ),
-    ((1, 2, 5, 4), (2, 3, 3, 3), 3, "output_shape=[10,8], strides=[2,2]", ["Deconvolution", "Slice", *CUT]),
+    (
+        (1, 2, 5, 4),
+        (2, 3, 3, 3),
+        3,
+        "output_shape=[10,8], strides=[2,2]",
+        ["Deconvolution", "Slice", *CUT],
+    ),
     ((1, 2, 5, 4), (2, 3, 3, 3), 3, "output_shape=[12,8], strides=[2,2]", ["Deconvolution", *CUT]),
 ]
 
@@ -108,7 +116,7 @@ def test_a_transposed_convolution(x, weight, bias, attributes, wanted, opset):
     assert types(made) == wanted
 
 
-OLD = "h = Pad<mode=\"constant\", pads=[%s]>(x)"
+OLD = 'h = Pad<mode="constant", pads=[%s]>(x)'
 NEW = "h = Pad(x, p)"
 
 
@@ -120,7 +128,11 @@ NEW = "h = Pad(x, p)"
         ([0, 0, 1, 1, 0, 0, 1, 1], "pads=[0,1,0,1]", ["Convolution"]),
         ([0, 0, 1, 1, 0, 0, 1, 1], 'auto_pad="VALID"', ["Convolution"]),
         ([0, 0, 1, 1, 0, 0, 1, 1], 'auto_pad="SAME_UPPER"', ["Convolution", "Convolution"]),
-        ([0, 0, -1, 1, 0, 0, 1, 1], "strides=[1,1]", ["Slice", "Convolution", "Slice", "Convolution", "Silence"]),
+        (
+            [0, 0, -1, 1, 0, 0, 1, 1],
+            "strides=[1,1]",
+            ["Slice", "Convolution", "Slice", "Convolution", "Silence"],
+        ),
     ],
     ids=str,
 )
@@ -190,7 +202,9 @@ def test_a_pad_with_another_value_and_axes():
 
 
 def test_a_wide_border_is_refused():
-    made = model('y = Pad<mode="edge">(x, p)', "float[2,3] x", "float[N,C] y", p=np.array([0, 9, 0, 9]))
+    made = model(
+        'y = Pad<mode="edge">(x, p)', "float[2,3] x", "float[N,C] y", p=np.array([0, 9, 0, 9])
+    )
     with pytest.raises(UnsupportedError) as caught:
         lift(made)
     assert "a border of 18 rows in the mode edge" in caught.value.diagnostics[0].message

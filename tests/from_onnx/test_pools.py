@@ -37,7 +37,13 @@ CASES = [
     ("MaxPool", (1, 2, 8, 9), f"{P3}, ceil_mode=1", ["Pooling"], ["Pooling"]),
     ("MaxPool", (1, 2, 8, 8), f'{K3}, auto_pad="SAME_UPPER"', ["Pooling"], ["Pooling"]),
     ("MaxPool", (1, 2, 7, 7), f'{K3}, auto_pad="SAME_UPPER"', ["Pooling"], ["Pooling"]),
-    ("MaxPool", (1, 2, 8, 8), f'{K3}, auto_pad="SAME_LOWER"', ["Pooling", "Slice", *CUT], ["Pooling"]),
+    (
+        "MaxPool",
+        (1, 2, 8, 8),
+        f'{K3}, auto_pad="SAME_LOWER"',
+        ["Pooling", "Slice", *CUT],
+        ["Pooling"],
+    ),
     (
         "MaxPool",
         (1, 2, 8, 8),
@@ -57,7 +63,13 @@ CASES = [
     ("AveragePool", (1, 2, 7, 6), K2, ["Pooling", *CUT], ["Pooling"]),
     ("AveragePool", (1, 2, 7, 7), f"{P3}, count_include_pad=1", ["Pooling"], ["Pooling"]),
     ("AveragePool", (1, 2, 7, 7), P3, ["Pooling", "Scale"], ["Pooling", "Scale"]),
-    ("AveragePool", (1, 2, 8, 8), P3, ["Pooling", "Slice", "Slice", "Scale", "Silence"], ["Pooling", "Scale"]),
+    (
+        "AveragePool",
+        (1, 2, 8, 8),
+        P3,
+        ["Pooling", "Slice", "Slice", "Scale", "Silence"],
+        ["Pooling", "Scale"],
+    ),
     ("AveragePool", (1, 2, 8, 8), f'{K3}, auto_pad="SAME_UPPER"', ["Pooling"], ["Pooling"]),
     ("AveragePool", (1, 2, 7, 8), f"{K2}, ceil_mode=1", ["Pooling"], ["Pooling"]),
     (
@@ -69,11 +81,23 @@ CASES = [
     ),
     ("AveragePool", (1, 2, 8, 8), f"{P3}, ceil_mode=1", None, None),
     # lines and volumes
-    ("MaxPool", (2, 3, 9), "kernel_shape=[3], strides=[2]", ["Reshape", "Pooling", "Reshape"], None),
+    (
+        "MaxPool",
+        (2, 3, 9),
+        "kernel_shape=[3], strides=[2]",
+        ["Reshape", "Pooling", "Reshape"],
+        None,
+    ),
     ("AveragePool", (2, 3, 9), "kernel_shape=[2]", ["Reshape", "Pooling", "Reshape"], None),
     ("MaxPool", (1, 2, 4, 6, 8), "kernel_shape=[2,2,2], strides=[2,2,2]", None, None),
     ("MaxPool", (1, 2, 5, 6, 7), "kernel_shape=[3,2,3], pads=[1,0,1,1,1,1]", None, None),
-    ("AveragePool", (1, 2, 4, 6, 8), "kernel_shape=[2,2,2], strides=[2,2,2]", ["Convolution"], None),
+    (
+        "AveragePool",
+        (1, 2, 4, 6, 8),
+        "kernel_shape=[2,2,2], strides=[2,2,2]",
+        ["Convolution"],
+        None,
+    ),
     (
         "AveragePool",
         (1, 2, 4, 6, 8),
@@ -172,7 +196,9 @@ def test_a_large_pad_in_front_of_a_mean():
 
 
 def test_a_mean_with_dilations():
-    made = pool("AveragePool", (1, 2, 9, 9), "kernel_shape=[2,2], dilations=[2,3], pads=[1,0,0,1]", 19)
+    made = pool(
+        "AveragePool", (1, 2, 9, 9), "kernel_shape=[2,2], dilations=[2,3], pads=[1,0,0,1]", 19
+    )
     assert types(lifted(made)) == ["Convolution", "Slice", "Slice", "Scale", "Silence"]
 
 
@@ -192,7 +218,9 @@ def test_the_mask_of_a_maximum():
 
 
 def test_what_is_refused():
-    assert "dilations" in refusal(pool("MaxPool", (1, 1, 9, 9), "kernel_shape=[2,2], dilations=[2,2]"))
+    assert "dilations" in refusal(
+        pool("MaxPool", (1, 1, 9, 9), "kernel_shape=[2,2], dilations=[2,2]")
+    )
     assert "norm" in refusal(pool("LpPool", (1, 1, 9, 9), "kernel_shape=[2,2]"))
     indices = model(
         f"y, i = MaxPool<{K2}>(x)", "float[1,2,6,8] x", "float[1,2,3,4] y, int64[1,2,3,4] i"

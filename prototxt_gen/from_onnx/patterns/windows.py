@@ -33,9 +33,7 @@ def padded_maximum(op: Op, view: View) -> Op | None:
     positive = what.value == 0 and view.maker(pad.inputs[0], *_POSITIVE) is not None
     kernel = op.attribute("kernel_shape")
     made = _with_pads(op, pad, pads)
-    small = all(
-        one < kernel[at % len(kernel)] for at, one in enumerate(made.attribute("pads"))
-    )
+    small = all(one < kernel[at % len(kernel)] for at, one in enumerate(made.attribute("pads")))
     return made if small and (positive or what.value <= _LOWEST) else None
 
 

@@ -53,9 +53,7 @@ def _zeros(net: Net, x: Blob, begins: Sequence[int], ends: Sequence[int]) -> Blo
     """A border of zeros around each plane."""
     channels, sizes = x.shape[1], x.shape[2:]
     pads = [max(both) for both in zip(begins, ends, strict=True)]
-    layer = Convolution(
-        channels, (1,), pad=collapse(tuple(pads)), group=channels, bias_term=False
-    )
+    layer = Convolution(channels, (1,), pad=collapse(tuple(pads)), group=channels, bias_term=False)
     suffix = "whole" if tuple(begins) != tuple(ends) else ""
     whole = net.add(layer, [x], (np.ones((channels, 1, 1, 1), np.float32),), suffix=suffix)
     starts = [pad - begin for pad, begin in zip(pads, begins, strict=True)]

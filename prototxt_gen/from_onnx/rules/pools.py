@@ -164,9 +164,7 @@ def _plans(target: Target, mode: Symbol, axes: Sequence[Pooled]) -> list[Plan]:
     found = []
     sizes, out = [one.span.size for one in axes], [one.out for one in axes]
     for leads in product(*(range(_most(one) + 1) for one in axes)):
-        pads = [
-            one.lead + lead * one.span.stride for one, lead in zip(axes, leads, strict=True)
-        ]
+        pads = [one.lead + lead * one.span.stride for one, lead in zip(axes, leads, strict=True)]
         for layer in _rounded(target, Pooling.of(mode, axes, pads)):
             have = [size or 0 for size in layer.shapes([(1, 1, *sizes)], 1)[0][2:]]
             if any(h < o + lead for h, o, lead in zip(have, out, leads, strict=True)):

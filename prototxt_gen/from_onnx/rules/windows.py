@@ -63,7 +63,9 @@ def transposed(lifting: Lifting, op: Op) -> Made:
     return cut(lifting.net, whole, 2, starts, [one.out for one in found])
 
 
-def cut(net: Net, blob: Blob, axis: int, starts: Sequence[int], sizes: Sequence[int], name: str = "") -> Blob:
+def cut(
+    net: Net, blob: Blob, axis: int, starts: Sequence[int], sizes: Sequence[int], name: str = ""
+) -> Blob:
     """A part of a blob, by a Slice for each axis from ``axis`` on where something goes."""
     wanted = [
         (at, start, size)
