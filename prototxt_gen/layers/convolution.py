@@ -176,12 +176,15 @@ class Convolution(Base):
 
     @classmethod
     def lift(cls, op: OnnxOp) -> Lifted | None:
-        """Conv with constant weights and equal pads at both ends of each axis."""
-        kernel = op.need_constant(1, "weights").shape[2:]
-        found = spans(op, kernel, op.shape()[2:])
-        if any(span.begin != span.end for span in found):
+        """Conv with constant weights, if the windows are those of a pad on both sides."""
+        weight = op.need_constant(1, "weights")
+        found = spans(op, weight.shape[2:], op.shape()[2:])
+        lifted = cls.lifted(op, weight, [span.begin for span in found])
+        try:
+            (top,) = lifted.layer.shapes([op.shape()], 1)
+        except ShapeError:  # no window fits with the pads at the start alone
             return None
-        return cls.lifted(op, op.need_constant(1, "weights"), [span.begin for span in found])
+        return lifted if list(top[2:]) == [span.out for span in found] else None
 
     @classmethod
     def lifted(cls, op: OnnxOp, weight: Array, pads: Sequence[int]) -> Lifted:
