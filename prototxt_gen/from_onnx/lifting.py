@@ -140,6 +140,9 @@ class Lifting:
         if made is None:
             raise UnsupportedError("there is no layer, and no rule, for it")
         tops = [made] if isinstance(made, Blob) else list(made)
+        # An operator that changes nothing gives its bottom the name of an output.
+        outputs = self.model.outputs
+        kept = {*outputs, *self.model.inputs}
         for index, name in enumerate(op.outputs):
             blob = tops[index] if index < len(tops) else None
             if not name:
@@ -150,7 +153,8 @@ class Lifting:
                 continue
             self._need_shape(name, blob)
             self.blobs[name] = blob
-            blob.name = blob.name or name
+            if not blob.name or (name in outputs and blob.name not in kept):
+                blob.name = name
 
     def _layer(self, op: Op) -> Made:
         """The operator as one layer; one that the target lacks only if there is no rule."""

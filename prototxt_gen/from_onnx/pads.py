@@ -36,7 +36,7 @@ def padding(op: Op) -> Padding:
     value = op.attribute("value", 0.0)
     if op.has(2):
         value = float(op.need_constant(2, "values to pad with").flat[0])
-    axes = range(rank)
+    axes = list(range(rank))
     if op.has(3):
         axes = [int(axis) % rank for axis in op.need_constant(3, "axes")]
     if len(pads) != 2 * len(axes):

@@ -41,6 +41,8 @@ def moves(before: Sequence[int], source: Array) -> Moves | None:
     else:
         channel, pixel = np.divmod(source[:, 0, 0], height * width)
         table = np.stack([channel, *np.divmod(pixel, width)], axis=1)
+        if (table[:, 1:] >= factors).any():
+            return None
     found = Moves(table, factors, wider)
     return found if np.array_equal(placed(found, before), source) else None
 
@@ -56,3 +58,14 @@ def placed(found: Moves, before: Sequence[int]) -> Array:
     channel, row, column = found.table.T
     blocks = places.reshape(-1, height // rows, rows, width // columns, columns)
     return blocks[channel, :, row, :, column].reshape(len(found.table), *blocks.shape[1:4:2])
+
+
+def darknet_stride(before: Sequence[int], source: Array) -> int | None:
+    """The stride of YOLOv2's order, which reads the image as one of fewer, larger planes."""
+    channels, height, width = before
+    stride = height // max(source.shape[1], 1)
+    if stride < 2 or channels % (stride * stride):
+        return None
+    places = np.arange(source.size).reshape(-1, height, stride, width, stride)
+    order = places.transpose(2, 4, 0, 1, 3)
+    return stride if np.array_equal(order.ravel(), source.ravel()) else None

@@ -59,7 +59,7 @@ class Deconvolution(Convolution):
 
     @classmethod
     def _outputs(cls, weight: Array, group: int) -> int:
-        return weight.shape[1] * group
+        return int(weight.shape[1]) * group
 
     def _along_outputs(self, factor: Array, shape: Sequence[int]) -> Array:
         """(channels, outputs / group, ...): each group of channels has outputs of its own."""

@@ -16,7 +16,7 @@ from prototxt_gen.layers.pooling import AVE, Pooling
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder, OnnxOp
 
-ACROSS_CHANNELS = Symbol("ACROSS_CHANNELS")
+ACROSS_CHANNELS, WITHIN_CHANNEL = Symbol("ACROSS_CHANNELS"), Symbol("WITHIN_CHANNEL")
 
 
 @layer("LRN", "CuDNNLRNCrossChannel", param="lrn_param")
@@ -29,7 +29,7 @@ class LRN(Base):
     norm_region: Symbol = ACROSS_CHANNELS
     k: float = 1.0
 
-    lifts = ("LRN",)
+    lifts = ("LRN", "ResponseWithin")
 
     def problems(self) -> Iterator[Problem]:
         """``local_size`` is odd."""
@@ -70,7 +70,10 @@ class LRN(Base):
 
     @classmethod
     def lift(cls, op: OnnxOp) -> Lifted | None:
-        """LRN, which is across channels."""
+        """LRN, which is across channels; and the pattern that is within."""
+        if op.op_type != "LRN":
+            size, alpha, beta = (op.attribute(name) for name in ("size", "alpha", "beta"))
+            return Lifted(cls(size, alpha, beta, WITHIN_CHANNEL))
         return Lifted(
             cls(
                 local_size=op.attribute("size"),

@@ -14,12 +14,12 @@ from prototxt_gen.layers.parts.axes import alike, fixed_from
 from prototxt_gen.layers.parts.max_pool import lower_max
 from prototxt_gen.layers.parts.numeric import FLT_MAX, windows
 from prototxt_gen.layers.parts.onnx_windows import Pooled, pooled
+from prototxt_gen.layers.parts.pool_window import halves, pool_conflicts, pool_kernel
 from prototxt_gen.layers.parts.shapes import Dim, Shape, need_rank
 from prototxt_gen.layers.parts.window import (
     ALL_SPELLINGS,
     SPELLINGS,
     Window,
-    both_spellings,
     collapse,
     expand,
     read_window,
@@ -58,13 +58,13 @@ class Pooling(Base):
         mode = CEIL if params.get("ceil_mode", bool, True) else FLOOR
         return cls(
             pool=params.get("pool", Symbol, MAX),
-            kernel=_kernel(params),
+            kernel=pool_kernel(params),
             stride=read_window(params, "stride", (1,)),
             pad=read_window(params, "pad", (0,)),
             global_pooling=params.get("global_pooling", bool, False),
             round_mode=params.get("round_mode", Symbol, mode) if params.has("round_mode") else mode,
-            conflicts=_conflicts(params),
-            halves=_halves(params),
+            conflicts=pool_conflicts(params),
+            halves=halves(params),
             ceil_mode=params.has("ceil_mode") and not params.has("round_mode"),
         )
 
@@ -224,7 +224,9 @@ class Pooling(Base):
         ]
 
     def _sizes(self, sizes: Sequence[int], out: Sequence[int]) -> Array:
-        return np.outer(*self.counts(sizes, out)).astype(np.float32)
+        rows, columns = self.counts(sizes, out)
+        found: Array = np.outer(rows, columns).astype(np.float32)
+        return found
 
     def _greatest(
         self, x: Array, kernel: Window, stride: Window, pad: Window, out: Sequence[int]
@@ -279,32 +281,6 @@ def _out(size: Dim, kernel: int, stride: int, pad: int, *, clip: bool, ceil: boo
     if out < min(size, 1):  # an empty axis may stay empty
         raise too_large(size, kernel, pad)
     return out
-
-
-def _kernel(params: Block) -> Window:
-    """A kernel_size counts unless both kernel_h and kernel_w are given."""
-    if params.has("kernel_size") and not _both(params, "kernel_size"):
-        return params.get_list("kernel_size", int)
-    return read_window(params, "kernel_size")
-
-
-def _conflicts(params: Block) -> tuple[str, ...]:
-    """Windows in both spellings; kernel_size with only one of kernel_h and kernel_w is legal."""
-    found = both_spellings(params)
-    return tuple(name for name in found if name != "kernel_size" or _both(params, name))
-
-
-def _both(params: Block, name: str) -> bool:
-    return all(params.has(one) for one in SPELLINGS[name])
-
-
-def _halves(params: Block) -> tuple[str, ...]:
-    """Windows with only a height or only a width, which Pooling does not accept."""
-    return tuple(
-        name
-        for name, (height, width) in SPELLINGS.items()
-        if not params.has(name) and params.has(height) != params.has(width)
-    )
 
 
 def _pair(values: Window) -> Window:

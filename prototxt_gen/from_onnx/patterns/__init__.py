@@ -19,6 +19,7 @@ Pattern = Callable[[Op, "View"], Op | None]
 MODULES_OF_PATTERNS: tuple[str, ...] = (
     "windows",
     "pixels",
+    "response",
     "shapes",
     "torch",
     "activations",
@@ -26,6 +27,8 @@ MODULES_OF_PATTERNS: tuple[str, ...] = (
     "scales",
     "norms",
 )
+_EARLY: dict[str, list[Pattern]] = {}
+_LATE: dict[str, list[Pattern]] = {}
 
 
 def pattern(*last: str, late: bool = False) -> Callable[[Pattern], Pattern]:

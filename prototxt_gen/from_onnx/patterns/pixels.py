@@ -9,7 +9,7 @@ import numpy as np
 from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.from_onnx.model import Op
 from prototxt_gen.from_onnx.patterns import View, pattern
-from prototxt_gen.from_onnx.pixels import moves
+from prototxt_gen.from_onnx.pixels import darknet_stride, moves
 
 
 @pattern("Reshape")
@@ -29,7 +29,7 @@ def rearranged(op: Op, view: View) -> Op | None:
         return None
     places = np.arange(prod(inner[1:])).reshape(inner[1:])
     source = places.transpose([axis - 1 for axis in order[1:]]).reshape(new[1:])
-    if moves(old[1:], source) is None:
+    if moves(old[1:], source) is None and darknet_stride(old[1:], source) is None:
         return None
     attributes = {"source": source}
     return Op("Rearrange", [first.inputs[0]], op.outputs, attributes, op.model, op.name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.from_onnx.model import Op
 from prototxt_gen.from_onnx.pads import Padding, padding
@@ -31,10 +33,20 @@ def padded_maximum(op: Op, view: View) -> Op | None:
         return None
     pad, pads, what = found
     positive = what.value == 0 and view.maker(pad.inputs[0], *_POSITIVE) is not None
-    kernel = op.attribute("kernel_shape")
     made = _with_pads(op, pad, pads)
+    if not (positive or what.value <= _LOWEST):
+        return None
+    kernel = op.attribute("kernel_shape")
     small = all(one < kernel[at % len(kernel)] for at, one in enumerate(made.attribute("pads")))
-    return made if small and (positive or what.value <= _LOWEST) else None
+    return made if small or _rounds_up(made, pad.shape()[2:]) else None
+
+
+def _rounds_up(op: Op, sizes: Sequence[int]) -> bool:
+    """Whether a last window reads nothing, as where Caffe rounds up with a stride > kernel."""
+    pads, kernel = op.attribute("pads"), op.attribute("kernel_shape")
+    strides = op.attribute("strides", [1] * len(kernel))
+    wanted = [-(-(n - k) // s) + 1 for n, k, s in zip(sizes, kernel, strides, strict=True)]
+    return not any(pads[: len(kernel)]) and list(op.top_shape()[2:]) == wanted
 
 
 @pattern("AveragePool")

@@ -40,7 +40,7 @@ def pad(lifting: Lifting, op: Op) -> Made:
         return x
     wanted = Padding(begins, ends, found.value, found.mode)
     around = wanted.around(len(x.shape))
-    if found.mode == "constant" and found.value == 0 and around and len(x.shape) == 4:
+    if found.mode == "constant" and found.value == 0 and around:
         return _zeros(net, x, begins[2:], ends[2:])
     for axis in range(len(x.shape)):
         if begins[axis] or ends[axis]:

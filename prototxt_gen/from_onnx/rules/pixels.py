@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from prototxt_gen.errors import ShapeError
 from prototxt_gen.from_onnx.lifting import Lifting, Made, rule
 from prototxt_gen.from_onnx.model import Op
-from prototxt_gen.from_onnx.pixels import Moves, moves
+from prototxt_gen.from_onnx.net import Blob, Net
+from prototxt_gen.from_onnx.pixels import Moves, darknet_stride, moves
+from prototxt_gen.from_onnx.rules.windows import reshaped
 from prototxt_gen.from_onnx.target import Target
 from prototxt_gen.layers.base import Layer
 from prototxt_gen.layers.convolution import Convolution
@@ -27,14 +30,28 @@ def rearranged(lifting: Lifting, op: Op) -> Made:
     source = op.attribute("source")
     if source is None:
         source = _source(op, before)
+    layer = _fork(lifting.target, before, source)
+    if layer is not None:
+        return lifting.net.add(layer, [x])
+    if stride := darknet_stride(before, source):
+        return _darknet(lifting.net, x, stride)
     found = moves(before, source)
     if found is None:
         return None
-    layer = _fork(lifting.target, before, source, found)
-    if layer is not None:
-        return lifting.net.add(layer, [x])
     made, weight = _wider(found, before[0]) if found.wider else _deeper(found, before[0])
     return lifting.net.add(made, [x], (weight,))
+
+
+def _darknet(net: Net, x: Blob, stride: int) -> Blob:
+    """YOLOv2's reorg: Convolution between the shapes that its order is plain in."""
+    batch, channels, height, width = x.shape
+    few, square = channels // (stride * stride), stride * stride
+    large = reshaped(net, x, (batch, few, height * stride, width * stride), "large")
+    rows, columns, channel = np.indices((stride, stride, few)).reshape(3, -1)
+    table = np.stack([channel, rows, columns], axis=1)
+    layer, weight = _deeper(Moves(table, (stride, stride), False), few)
+    y = net.add(layer, [large], (weight,), "pixels")
+    return reshaped(net, y, (batch, channels * square, height // stride, width // stride))
 
 
 def _source(op: Op, before: Sequence[int]) -> Array:
@@ -52,18 +69,24 @@ def _source(op: Op, before: Sequence[int]) -> Array:
     return cut.reshape(op.top_shape()[1:])
 
 
-def _fork(target: Target, before: Sequence[int], source: Array, found: Moves) -> Layer | None:
+def _fork(target: Target, before: Sequence[int], source: Array) -> Layer | None:
     """The layer of a fork that has the same order."""
-    stride, other = found.factors
+    (channels, height, _), after = before, source.shape
     known: list[Layer] = []
-    if target.has("ShuffleChannel") and found.factors == (1, 1):
-        channels = before[0]
+    if target.has("ShuffleChannel") and after == tuple(before):
         known += [ShuffleChannel(g) for g in range(2, channels) if channels % g == 0]
-    if target.has("Reorg") and stride == other > 1 and before[0] % (stride * stride) == 0:
-        known.append(Reorg(stride, found.wider))
+    stride = max(height, after[1]) // min(height, after[1])
+    if target.has("Reorg") and stride > 1:
+        known.append(Reorg(stride, after[1] > height))
     places = np.arange(source.size).reshape(1, *before)
-    same = (one for one in known if np.array_equal(one.run([places], (), 1)[0][0], source))
-    return next(same, None)
+    return next((one for one in known if _same(one, places, source)), None)
+
+
+def _same(layer: Layer, places: Array, source: Array) -> bool:
+    try:
+        return np.array_equal(layer.run([places], (), 1)[0][0], source)
+    except ShapeError:
+        return False
 
 
 def _wider(found: Moves, channels: int) -> tuple[Layer, Array]:

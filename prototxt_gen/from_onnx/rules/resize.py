@@ -111,16 +111,20 @@ def _enlarged(net: Net, x: Blob, axes: Sequence[Taps]) -> Blob:
 
 def _thinned(net: Net, x: Blob, rows: Sequence[Array]) -> Blob | None:
     """Every n-th pixel of each axis from some pixel on; None if it is something else."""
-    starts, axes = [], []
+    axes, starts = [], []
     for one in rows:
         places = one.argmax(axis=1)
         steps = set(np.diff(places).tolist()) or {1}
         if len(steps) > 1 or 0 in steps or (one.max(axis=1) != 1).any():
             return None
-        starts.append(int(places[0]))
-        axes.append(Pooled(Span(one.shape[1] - starts[-1], 1, steps.pop()), len(places)))
-    x = cut(net, x, 2, starts, [one.span.size for one in axes], "first")
-    return pooled_plane(net, x, MAX, axes, 1)[0]
+        start, step, out = int(places[0]), steps.pop(), len(places)
+        # What is cut in front can be cut behind as well.
+        size = (out - 1) * step + 1 if start or step == 1 else one.shape[1]
+        starts.append(start)
+        axes.append(Pooled(Span(size, 1, step), out))
+    picked = any(one.span.stride > 1 for one in axes)
+    x = cut(net, x, 2, starts, [one.span.size for one in axes], "first" if picked else "")
+    return pooled_plane(net, x, MAX, axes, 1)[0] if picked else x
 
 
 def _multiplied(net: Net, x: Blob, rows: Sequence[Array]) -> Blob:
