@@ -9,7 +9,7 @@ All floating-point types become float32, the only one that Caffe has.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
@@ -22,8 +22,10 @@ from onnx.inliner import inline_local_functions
 
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.errors import ParseError, ShapeError, UnsupportedError
-from prototxt_gen.from_onnx.model import Model, Op, number
+from prototxt_gen.from_onnx.folding import CHANGED, RANDOM, computed
+from prototxt_gen.from_onnx.model import Model, Op
 from prototxt_gen.from_onnx.pool_shapes import without_empty_windows
+from prototxt_gen.from_onnx.values import array_of, attribute_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 OLDEST_OPSET = 7
@@ -32,17 +34,6 @@ _SMALL = 1 << 12  #: the most elements of a constant that may decide about a sha
 _LARGEST = 1 << 26  #: the most elements of a constant that is computed here
 _FLOATS = (TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
 _NOT_INFERRED = (onnx.shape_inference.InferenceError, onnx.checker.ValidationError)
-#: Operators without a result that is always the same.
-_RANDOM = {
-    "Bernoulli",
-    "Multinomial",
-    "RandomNormal",
-    "RandomNormalLike",
-    "RandomUniform",
-    "RandomUniformLike",
-}
-#: Operators that mean another thing before an opset, which onnx's reference does not know.
-_CHANGED = {"Softmax": 13, "LogSoftmax": 13, "Hardmax": 13, "Resize": 11, "Upsample": 11}
 #: Operators that compute what they are given, once a net is not trained any more.
 _NOTHING = {"Dropout", "Identity"}
 
@@ -116,7 +107,7 @@ class _Reading:
         if graph.sparse_initializer:
             raise UnsupportedError("the model has sparse weights; expected dense ones")
         for tensor in graph.initializer:
-            self.constant(tensor.name, _array(tensor))
+            self.constant(tensor.name, array_of(tensor))
 
     def constant(self, name: str, value: Array) -> None:
         """Remember a constant."""
@@ -188,7 +179,7 @@ class _Reading:
             self.lost.update(name for name in node.output[1:] if name)
             return
         self._infer(plain)
-        attributes = {a.name: _attribute(a) for a in node.attribute}
+        attributes = {a.name: attribute_of(a) for a in node.attribute}
         self.made.ops.append(
             Op(node.op_type, inputs, list(node.output), attributes, self.made, self._label(node))
         )
@@ -198,7 +189,7 @@ class _Reading:
         wanted = "then_branch" if condition else "else_branch"
         (graph,) = (a.g for a in node.attribute if a.name == wanted)
         for tensor in graph.initializer:
-            self.constant(tensor.name, _array(tensor))
+            self.constant(tensor.name, array_of(tensor))
         for inner in graph.node:
             self.node(inner)
         for name, value in zip(node.output, graph.output, strict=True):
@@ -215,7 +206,11 @@ class _Reading:
         return node.name.removesuffix(f"/{node.op_type}") if own else node.name
 
     def _changes_nothing(self, node: onnx.NodeProto) -> bool:
-        """Whether a cast goes from one floating-point type to another."""
+        """Whether a cast goes from one floating-point type to another, or a pad adds nothing."""
+        if node.op_type == "Pad":
+            pads = next((a.ints for a in node.attribute if a.name == "pads"), None)
+            given = self.made.constants.get(node.input[1]) if pads is None else np.array(pads)
+            return given is not None and not given.any()
         if node.op_type != "Cast":
             return False
         to = next(a.i for a in node.attribute if a.name == "to")
@@ -224,13 +219,13 @@ class _Reading:
 
     def _folded(self, node: onnx.NodeProto) -> bool:
         """Whether the outputs of a node are constants, which are then known."""
-        if node.op_type in _RANDOM:
+        if node.op_type in RANDOM:
             raise UnsupportedError("its values are random")
         if node.op_type in ("Shape", "Size"):
             return self._shape(node)
         if not all(name in self.made.constants for name in node.input if name):
             return False
-        if self.made.opset < _CHANGED.get(node.op_type, 0):
+        if self.made.opset < CHANGED.get(node.op_type, 0):
             return False
         self._infer(node)
         for name in node.output:
@@ -239,7 +234,8 @@ class _Reading:
                 if node.op_type in ("Constant", "Identity"):
                     continue
                 return False
-        for name, value in zip(node.output, self._computed(node), strict=False):
+        found = computed(node, self.made.constants, self.types, self.opsets)
+        for name, value in zip(node.output, found, strict=False):
             if name:
                 self.constant(name, value)
         return True
@@ -255,27 +251,6 @@ class _Reading:
         dims = np.array(shape, np.int64)[span.get("start", 0) : span.get("end", len(shape))]
         self.constant(node.output[0], np.array(dims.prod()) if node.op_type == "Size" else dims)
         return True
-
-    def _computed(self, node: onnx.NodeProto) -> Sequence[Array]:
-        if node.op_type == "Constant":
-            return [_value(node)]
-        if node.op_type == "Identity":
-            return [self.made.constants[node.input[0]]]
-        from onnx.reference import ReferenceEvaluator
-
-        given = {name: self.made.constants[name] for name in node.input if name}
-        # In a model, as the evaluator takes the newest form of a node that is alone.
-        inputs = [helper.make_value_info(name, self.types[name]) for name in given]
-        outputs = [helper.make_empty_tensor_value_info(name) for name in node.output if name]
-        graph = helper.make_graph([node], "node", inputs, outputs)
-        try:
-            model = helper.make_model(graph, opset_imports=self.opsets)
-            found = iter(ReferenceEvaluator(model).run(None, given))
-        except Exception as error:
-            raise UnsupportedError(
-                f"its constant inputs cannot be computed with: {error}"
-            ) from error
-        return [np.asarray(next(found)) if name else np.zeros(0) for name in node.output]
 
     def _infer(self, node: onnx.NodeProto) -> None:
         """The types and shapes of a node's outputs."""
@@ -321,37 +296,3 @@ class _Reading:
                 if source in made.shapes:
                     made.shapes[name] = made.shapes[source]
         made.drop_unread()
-
-
-def _array(tensor: onnx.TensorProto) -> Array:
-    return numpy_helper.to_array(tensor)
-
-
-def _value(node: onnx.NodeProto) -> Array:
-    """The value of a Constant."""
-    (attribute,) = node.attribute
-    if attribute.name == "value":
-        return _array(attribute.t)
-    if attribute.name in ("value_float", "value_floats"):
-        return np.array(_attribute(attribute), np.float32)
-    if attribute.name in ("value_int", "value_ints"):
-        return np.array(_attribute(attribute), np.int64)
-    raise UnsupportedError(f"a constant given as {attribute.name}")
-
-
-def _attribute(attribute: onnx.AttributeProto) -> Any:
-    """An attribute as Python has it: numbers, text, lists, arrays."""
-    value = helper.get_attribute_value(attribute)
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    if isinstance(value, float):
-        return number(value)
-    if attribute.type == onnx.AttributeProto.FLOATS:
-        return [number(one) for one in value]
-    if isinstance(value, onnx.TensorProto):
-        return _array(value)
-    if attribute.type == onnx.AttributeProto.STRINGS:
-        return [text.decode("utf-8", "replace") for text in value]
-    if isinstance(value, Iterator | Sequence) and not isinstance(value, str):
-        return list(value)
-    return value

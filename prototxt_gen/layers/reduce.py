@@ -63,6 +63,8 @@ class ArgMax(Base):
     top_k: int = 1
     axis: Optional[int] = None
 
+    lifts = ("LastPlaces",)
+
     def problems(self) -> Iterator[Problem]:
         """``top_k`` is at least 1."""
         if self.top_k == 0:
@@ -137,6 +139,11 @@ class ArgMax(Base):
         values, found = b.ops("TopK", [back, b.ints(self.top_k)], 2, axis=axis)
         return values, b.cast(b.op("Sub", [b.ints(size - 1), found]), "float")
 
+    @classmethod
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """The places of the greatest values, as a pattern finds them on a reversed axis."""
+        return Lifted(cls(top_k=op.attribute("top_k"), axis=op.attribute("axis")))
+
 
 @layer("BatchReindex")
 class BatchReindex(Base):
@@ -184,6 +191,8 @@ class BatchReindex(Base):
 class Filter(Base):
     """The rows whose selector, the last bottom, is not 0 (filter_layer.cpp)."""
 
+    lifts = ("Filter",)
+
     def arity(self) -> Arity:
         """One top for each bottom except the selector."""
         return Arity((2, MANY), (1, MANY))
@@ -228,3 +237,8 @@ class Filter(Base):
         flat = b.reshape(selector, [-1])
         chosen = b.op("Not", [b.op("Equal", [flat, b.scalar(0.0)])])
         return tuple(b.op("Compress", [x, chosen], axis=0) for x in data)
+
+    @classmethod
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """Rows of a blob by a selector, as a pattern finds them."""
+        return Lifted(cls(), bottoms=(0, 1))

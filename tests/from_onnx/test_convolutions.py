@@ -161,7 +161,9 @@ def test_computed_weights_are_refused():
     made = model("y = Conv(x, w)", "float[1,2,4,4] x, float[3,2,1,1] w", "float[1,3,4,4] y")
     with pytest.raises(UnsupportedError, match="1 Conv") as caught:
         lift(made)
-    assert "its weights are computed from the inputs" in caught.value.diagnostics[0].message
+    assert "its weights are computed from the inputs" in " ".join(
+        one.message for one in caught.value.diagnostics
+    )
 
 
 SHAPE = (2, 3, 4, 5)
@@ -207,4 +209,6 @@ def test_a_wide_border_is_refused():
     )
     with pytest.raises(UnsupportedError) as caught:
         lift(made)
-    assert "a border of 18 rows in the mode edge" in caught.value.diagnostics[0].message
+    assert "a border of 18 rows in the mode edge" in " ".join(
+        one.message for one in caught.value.diagnostics
+    )

@@ -86,7 +86,30 @@ def test_the_last_of_equal_values_is_taken_or_noted():
     assert change.what == "of equal values Caffe takes the last; the model takes the first"
 
 
+TOPS = [
+    ("y, i = TopK<axis=1>(x, k)", "float[2,3] y", ["ArgMax"], 0),
+    ("v, i = TopK(x, k) y = Cast<to=1>(i)", "float[2,3] y", ["ArgMax"], 1),
+    ("y, z = TopK(x, k)", "float[2,3] y, int64[2,3] z", ["ArgMax", "ArgMax"], 1),
+]
+
+
+@pytest.mark.parametrize(("body", "outputs", "wanted", "notes"), TOPS)
+def test_the_greatest_values(body, outputs, wanted, notes):
+    made = lifted(model(body, "float[2,9] x", outputs, 13, k=np.array([3])))
+    assert types(made) == wanted
+    assert len(made.changes) == notes
+
+
+def test_a_sum_times_a_number_is_one_layer():
+    body = "h = ReduceSum<keepdims=0>(x, s) y = Mul(h, f)"
+    given = {"s": np.array([1, 2]), "f": np.float32(0.25)}
+    made = lifted(model(body, "float[2,3,4] x", "float[2] y", 13, **given))
+    assert types(made) == ["Reduction"]
+    assert made.graph.nodes[-1].layer.coeff == 0.25
+
+
 REFUSED = [
+    ("k = Constant<value_ints=[1]>() y, i = TopK<largest=0>(x, k)", "for the least values"),
     ("s = Constant<value_int=1>() y = CumSum(x, s)", "no layer of Caffe adds up"),
     ("y = ReduceProd(x)", "no layer of Caffe multiplies along"),
     ("y = ReduceLogSumExp(x)", "without overflow"),

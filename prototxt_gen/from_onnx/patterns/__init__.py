@@ -20,12 +20,14 @@ MODULES_OF_PATTERNS: tuple[str, ...] = (
     "windows",
     "pixels",
     "response",
+    "orders",
     "shapes",
     "torch",
     "activations",
     "lines",
     "scales",
     "norms",
+    "reductions",
 )
 _EARLY: dict[str, list[Pattern]] = {}
 _LATE: dict[str, list[Pattern]] = {}

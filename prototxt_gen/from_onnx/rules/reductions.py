@@ -27,6 +27,7 @@ _KINDS = {
     "ReduceSumSquare": "SUMSQ",
     "ReduceMax": "MAX",
 }
+_TIES = "of equal values Caffe takes the last; the model takes the first"
 _NONE = {
     "CumSum": "no layer of Caffe adds up along an axis step by step",
     "ReduceProd": "no layer of Caffe multiplies along an axis",
@@ -71,11 +72,32 @@ def argmax(lifting: Lifting, op: Op) -> Made:
     if op.op_type == "ArgMin":
         blob = lifting.net.add(Power(scale=-1.0), [blob], (), "negative")
     if not op.attribute("select_last_index", 0):
-        note = "of equal values Caffe takes the last; the model takes the first"
-        op.model.notes.append((op.label, op.op_type, note))
+        op.model.notes.append((op.label, op.op_type, _TIES))
     keeps = op.attribute("keepdims", 1)
     made = lifting.net.add(ArgMax(axis=axis), [blob], (), "" if keeps else "kept")
     return reshaped(lifting.net, made, op.top_shape())
+
+
+@rule("TopK")
+def top_k(lifting: Lifting, op: Op) -> Made:
+    """ArgMax for the values, and another for the places."""
+    if not op.attribute("largest", 1):
+        raise UnsupportedError("it looks for the least values; ArgMax looks for the greatest")
+    blob = lifting.bottom(op)
+    axis = op.attribute("axis", -1) % len(blob.shape)
+    count = int(np.ravel(op.setting("k", 1))[0])
+    values = places = None
+    if _is_read(op, 0):
+        values = lifting.net.add(ArgMax(True, count, axis), [blob], (), "values")
+    if _is_read(op, 1):
+        op.model.notes.append((op.label, op.op_type, _TIES))
+        places = lifting.net.add(ArgMax(False, count, axis), [blob], (), "places")
+    return [values, places]
+
+
+def _is_read(op: Op, index: int) -> bool:
+    name = op.outputs[index] if index < len(op.outputs) else ""
+    return name in op.model.outputs or any(name in one.inputs for one in op.model.ops if name)
 
 
 def _reduced(lifting: Lifting, op: Op, kind: str, blob: Blob, suffix: str = "") -> Blob:
@@ -90,6 +112,10 @@ def _reduced(lifting: Lifting, op: Op, kind: str, blob: Blob, suffix: str = "") 
     wanted = kept if keeps else tuple(d for i, d in enumerate(shape) if i not in folded)
     # Our own export keeps no axes where it writes Reduction, and keeps them elsewhere.
     own = op.model.producer == "resnet-proto" and not keeps
+    coeff = op.attribute("coeff", 1.0)
+    if coeff != 1 and kind != "MAX" and folded and folded == list(range(folded[0], len(shape))):
+        made = lifting.net.add(Reduction(Symbol(kind), folded[0], coeff), [blob], (), suffix)
+        return reshaped(lifting.net, made, wanted, suffix)
     return reduced(lifting.net, blob, kind, folded, wanted, suffix, pooled=not own)
 
 

@@ -17,12 +17,9 @@ from prototxt_gen.layers.pooling import MAX, Pooling
 _INPUTS_SINCE = 10  #: the opset in which Slice's attributes became inputs
 _PICTURE = 4  #: the axes of what Pooling takes
 _NONE = {
-    "Where": "it chooses between two values by a third; no layer of Caffe does",
     "NonZero": "how many values it finds depends on the data; a blob of Caffe has a fixed size",
-    "Compress": "how many rows it keeps depends on the data; expected a fixed size",
+    "Compress": "it keeps rows by a condition other than that a computed value is not 0",
     "Unique": "how many values it finds depends on the data; expected a fixed size",
-    "TopK": "Caffe's ArgMax gives either values or places, and orders equal ones otherwise; "
-    "end the model before it",
     "GatherElements": "no layer of Caffe selects another value for each place",
     "GatherND": "no layer of Caffe selects by several indices",
     "ScatterElements": "no layer of Caffe writes into a blob by index",

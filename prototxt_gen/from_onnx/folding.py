@@ -1,0 +1,56 @@
+"""Operators whose inputs are all constant, computed with onnx's own reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper
+
+from prototxt_gen.errors import UnsupportedError
+from prototxt_gen.from_onnx.values import constant_of
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+#: Operators without a result that is always the same.
+RANDOM = {
+    "Bernoulli",
+    "Multinomial",
+    "RandomNormal",
+    "RandomNormalLike",
+    "RandomUniform",
+    "RandomUniformLike",
+}
+#: Operators that mean another thing before an opset, which onnx's reference does not know.
+CHANGED = {"Softmax": 13, "LogSoftmax": 13, "Hardmax": 13, "Resize": 11, "Upsample": 11}
+
+
+def computed(
+    node: onnx.NodeProto,
+    constants: Mapping[str, Array],
+    types: Mapping[str, onnx.TypeProto],
+    opsets: Sequence[onnx.OperatorSetIdProto],
+) -> list[Array]:
+    """The outputs of a node, something for those that are absent too.
+
+    Raises UnsupportedError if the reference cannot compute it.
+    """
+    if node.op_type == "Constant":
+        return [constant_of(node)]
+    if node.op_type == "Identity":
+        return [constants[node.input[0]]]
+    from onnx.reference import ReferenceEvaluator
+
+    given = {name: constants[name] for name in node.input if name}
+    # In a model, as the evaluator takes the newest form of a node that is alone.
+    inputs = [helper.make_value_info(name, types[name]) for name in given]
+    outputs = [helper.make_empty_tensor_value_info(name) for name in node.output if name]
+    graph = helper.make_graph([node], "node", inputs, outputs)
+    try:
+        model = helper.make_model(graph, opset_imports=opsets)
+        found = iter(ReferenceEvaluator(model).run(None, given))
+    except Exception as error:
+        raise UnsupportedError(f"its constant inputs cannot be computed with: {error}") from error
+    return [np.asarray(next(found)) if name else np.zeros(0) for name in node.output]
