@@ -54,3 +54,10 @@ def computed(
     except Exception as error:
         raise UnsupportedError(f"its constant inputs cannot be computed with: {error}") from error
     return [np.asarray(next(found)) if name else np.zeros(0) for name in node.output]
+
+
+def drops(node: onnx.NodeProto, constants: Mapping[str, Array]) -> bool:
+    """Whether a Dropout drops values: in training, by a ratio that is not 0."""
+    ratio, training = [*node.input[1:], "", ""][:2]
+    always = training in constants and constants[training].any()
+    return bool(always and not (ratio in constants and not constants[ratio].any()))

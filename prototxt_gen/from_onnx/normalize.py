@@ -22,7 +22,7 @@ from onnx.inliner import inline_local_functions
 
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.errors import ParseError, ShapeError, UnsupportedError
-from prototxt_gen.from_onnx.folding import CHANGED, RANDOM, computed
+from prototxt_gen.from_onnx.folding import CHANGED, RANDOM, computed, drops
 from prototxt_gen.from_onnx.model import Model, Op
 from prototxt_gen.from_onnx.pool_shapes import without_empty_windows
 from prototxt_gen.from_onnx.values import array_of, attribute_of
@@ -174,6 +174,8 @@ class _Reading:
         plain.input[:] = inputs
         if self._folded(plain):
             return
+        if node.op_type == "Dropout" and drops(plain, self.made.constants):
+            raise UnsupportedError("its training_mode is true; export the model for inference")
         if node.op_type in _NOTHING or self._changes_nothing(plain):
             self.same[node.output[0]] = inputs[0]
             self.lost.update(name for name in node.output[1:] if name)

@@ -60,7 +60,8 @@ def _source(op: Op, before: Sequence[int]) -> Array:
     places, block = np.arange(channels * height * width), op.attribute("blocksize")
     if op.op_type == "SpaceToDepth":
         cut = places.reshape(channels, height // block, block, width // block, block)
-        return cut.transpose(2, 4, 0, 1, 3).reshape(op.top_shape()[1:])
+        order = (2, 4, 0, 1, 3) if op.attribute("mode", "DCR") == "DCR" else (0, 2, 4, 1, 3)
+        return cut.transpose(order).reshape(op.top_shape()[1:])
     each = channels // (block * block)
     if op.attribute("mode", "DCR") == "DCR":
         cut = places.reshape(block, block, each, height, width).transpose(2, 3, 0, 4, 1)
