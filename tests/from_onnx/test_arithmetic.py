@@ -252,3 +252,11 @@ def test_what_has_no_layer_is_refused(formula, words):
     with pytest.raises(UnsupportedError) as caught:
         lift(proto)
     assert any(words in found.message for found in caught.value.diagnostics)
+
+
+@pytest.mark.parametrize("divisor", ["b", "c"])
+def test_integers_are_not_divided(divisor):
+    proto = model(f"y = Div(a, {divisor})", "int64[3] a, int64[3] b", "int64[3] y", c=np.int64(2))
+    with pytest.raises(UnsupportedError) as caught:
+        lift(proto)
+    assert "it divides integers" in caught.value.diagnostics[1].message
