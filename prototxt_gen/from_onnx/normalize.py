@@ -67,17 +67,18 @@ def normalize(proto: onnx.ModelProto, given: Mapping[str, Sequence[int]] | None 
     A free first dimension of an input becomes 1, which is noted. Raises ShapeError for an input
     whose other dimensions are free, or one of ``given`` that the model does not have; and
     UnsupportedError for what no rule could make a net of: an opset below 7, control flow,
-    operators of another domain.
+    operators of another domain; ParseError for a model that is not valid.
     """
+    check(proto)
     opset = next((o.version for o in proto.opset_import if o.domain in _OURS), 0)
     if opset < OLDEST_OPSET:
         raise UnsupportedError(f"the model has opset {opset}; expected {OLDEST_OPSET} or later")
     if proto.functions:
         proto = inline_local_functions(proto)
     made = Model(
-        proto.graph.name,
+        _text(proto.graph.name),
         opset,
-        proto.producer_name,
+        _text(proto.producer_name),
         outputs=[value.name for value in proto.graph.output],
         metadata={entry.key: entry.value for entry in proto.metadata_props},
     )
@@ -97,6 +98,35 @@ def normalize(proto: onnx.ModelProto, given: Mapping[str, Sequence[int]] | None 
     return made
 
 
+def check(proto: onnx.ModelProto) -> None:
+    """Raise ParseError for a model that ONNX's checker refuses; large weights are left out."""
+    model, graph = onnx.ModelProto(), proto.graph
+    for known, value in proto.ListFields():
+        if known.name in ("opset_import", "functions", "metadata_props"):
+            getattr(model, known.name).MergeFrom(value)
+        elif isinstance(value, int):
+            setattr(model, known.name, value)
+    model.graph.name = graph.name or "net"
+    model.graph.node.MergeFrom(graph.node)
+    model.graph.input.MergeFrom(graph.input)
+    model.graph.output.MergeFrom(graph.output)
+    for info in (*model.graph.input, *model.graph.output):
+        if info.type.HasField("tensor_type"):
+            # The checker wants a shape; which one does not matter to it.
+            info.type.tensor_type.shape.SetInParent()
+    inputs = {info.name for info in graph.input}
+    model.graph.input.extend(
+        helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+        for tensor in graph.initializer
+        if tensor.name not in inputs
+    )
+    try:
+        onnx.checker.check_model(model)
+    except Exception as error:
+        words = " ".join(str(error).split())
+        raise ParseError(f"the model is not valid ONNX: {words}") from error
+
+
 @dataclass
 class _Reading:
     """What is known while the nodes are read."""
@@ -112,7 +142,10 @@ class _Reading:
         if graph.sparse_initializer:
             raise UnsupportedError("the model has sparse weights; expected dense ones")
         for tensor in graph.initializer:
-            self.constant(tensor.name, _array(tensor))
+            try:
+                self.constant(tensor.name, _array(tensor))
+            except (TypeError, ValueError) as error:
+                raise ParseError(f"the weight {tensor.name!r} is broken: {error}") from error
 
     def constant(self, name: str, value: Array) -> None:
         """Remember a constant."""
@@ -260,8 +293,9 @@ class _Reading:
             found = onnx.shape_inference.infer_node_outputs(
                 schema, node, types, small, opset_imports=self.opsets
             )
-        except (KeyError, onnx.shape_inference.InferenceError, RuntimeError) as error:
-            raise UnsupportedError(f"its shape cannot be inferred: {error}") from error
+        except Exception as error:  # ONNX's own errors have no common root
+            words = " ".join(str(error).split())
+            raise UnsupportedError(f"its shape cannot be inferred: {words}") from error
         for name, kind in found.items():
             tensor = kind.tensor_type
             if tensor.elem_type in _FLOATS:
@@ -282,6 +316,11 @@ class _Reading:
                 if source in made.shapes:
                     made.shapes[name] = made.shapes[source]
         made.drop_unread()
+
+
+def _text(name: str | bytes) -> str:
+    """A name, which protobuf gives as bytes where it is not UTF-8."""
+    return name.decode("utf-8", "replace") if isinstance(name, bytes) else name
 
 
 def _array(tensor: onnx.TensorProto) -> Array:
