@@ -20,6 +20,7 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper
 from onnx.inliner import inline_local_functions
 
+from prototxt_gen._words import plural
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.errors import ParseError, ShapeError, UnsupportedError
 from prototxt_gen.from_onnx.model import Model, Op, number
@@ -39,6 +40,8 @@ _RANDOM = {
     "RandomUniform",
     "RandomUniformLike",
 }
+#: The names of operators that compute with whole numbers in the place of floats.
+_QUANTISED = ("QLinear", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear", "QGemm")
 #: Operators that compute what they are given, once a net is not trained any more.
 _NOTHING = {"Dropout", "Identity"}
 
@@ -136,6 +139,8 @@ class _Reading:
     types: dict[str, onnx.TypeProto] = field(default_factory=dict)
     same: dict[str, str] = field(default_factory=dict)  #: a value that is another one
     lost: set[str] = field(default_factory=set)  #: values of operators that were refused
+    rounded: dict[str, str] = field(default_factory=dict)  #: a quantised value, and what it was of
+    widened: bool = False  #: whether there was a floating-point type other than float32
 
     def constants(self, graph: onnx.GraphProto) -> None:
         """The initializers, as float32 where they are floats."""
@@ -150,6 +155,7 @@ class _Reading:
     def constant(self, name: str, value: Array) -> None:
         """Remember a constant."""
         if value.dtype in (np.float16, np.float64) or value.dtype.name == "bfloat16":
+            self.widened |= value.dtype != np.float64
             value = value.astype(np.float32)
         self.made.constants[name] = value
         kind = helper.np_dtype_to_tensor_dtype(value.dtype)
@@ -191,6 +197,11 @@ class _Reading:
         if not self.lost.isdisjoint(inputs):
             self.lost.update(node.output)
             return
+        if node.op_type.startswith(_QUANTISED):
+            raise UnsupportedError(
+                "the model computes with quantised numbers; export it with QuantizeLinear and "
+                "DequantizeLinear around float operators (the QDQ form), or in floats"
+            )
         if node.domain not in _OURS:
             raise UnsupportedError(f"an operator of the domain {node.domain!r}, not of ONNX")
         if any(
@@ -203,6 +214,8 @@ class _Reading:
         plain.input[:] = inputs
         if self._folded(plain):
             return
+        if self._is_quantisation(plain):
+            return
         if node.op_type in _NOTHING or self._changes_nothing(plain):
             self.same[node.output[0]] = inputs[0]
             self.lost.update(name for name in node.output[1:] if name)
@@ -212,6 +225,19 @@ class _Reading:
         self.made.ops.append(
             Op(node.op_type, inputs, list(node.output), attributes, self.made, self._label(node))
         )
+
+    def _is_quantisation(self, node: onnx.NodeProto) -> bool:
+        """Whether a node rounds a value, or gives it back; both go, and the value stays."""
+        if node.op_type == "QuantizeLinear":
+            self.rounded[node.output[0]] = node.input[0]
+        elif node.op_type == "DequantizeLinear" and node.input[0] in self.rounded:
+            self.same[node.output[0]] = self.rounded[node.input[0]]
+        else:
+            read = next((name for name in node.input if name in self.rounded), None)
+            if read is not None:
+                raise UnsupportedError(f"it reads {read!r}, a quantised value")
+            return False
+        return True
 
     def _label(self, node: onnx.NodeProto) -> str:
         """The name of a node; that of the layer where our own conversion made it."""
@@ -309,6 +335,13 @@ class _Reading:
     def finish(self) -> None:
         """Outputs that are another value get an operator of their own."""
         made = self.made
+        if self.rounded:
+            number = plural(len(self.rounded), "value")
+            what = f"left out: Caffe computes {number} in float32 that the model rounds"
+            made.notes.append((made.name or "model", "QuantizeLinear", what))
+        if self.widened:
+            what = "its 16-bit floats become float32, the only ones that Caffe has"
+            made.notes.append((made.name or "model", "", what))
         for name in made.outputs:
             if name in self.same or name in made.inputs or name in made.constants:
                 source = self.same.get(name, name)
