@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
     from prototxt_gen.diagnostics import Diagnostic, Source
+    from prototxt_gen.from_onnx.convert import Net
     from prototxt_gen.generate.spec import Spec
     from prototxt_gen.graph.graph import Graph
     from prototxt_gen.graph.phase import State
@@ -35,6 +36,7 @@ __all__ = [
     "convert",
     "deploy",
     "dump",
+    "from_onnx",
     "generate",
     "load",
     "load_layers",
@@ -291,6 +293,31 @@ def convert(
         _arguments.whole("seed", seed, 0),
     )
     return convert(graph, asked)
+
+
+def from_onnx(
+    model: Input | ModelProto,
+    *,
+    target: str = "bvlc",
+    input_shapes: Mapping[str, tuple[int, ...]] | None = None,
+    restore: bool = True,
+) -> Net:
+    """The net of an ONNX model, with its weights, and the changes that were made.
+
+    ``target`` is the Caffe to write for, a key of ``from_onnx.target.TARGETS``;
+    ``input_shapes`` are for inputs whose dimensions the model leaves free. Raises
+    UnsupportedError with all reasons, ParseError for a file that is no model, and OSError.
+    """
+    from prototxt_gen import _arguments
+    from prototxt_gen.errors import PrototxtError
+    from prototxt_gen.from_onnx import TARGETS
+    from prototxt_gen.from_onnx.convert import Lift, lift
+    from prototxt_gen.from_onnx.normalize import load
+    from prototxt_gen.from_onnx.target import Target
+
+    if target not in TARGETS:
+        raise PrototxtError(f"target {target!r}: expected one of {', '.join(TARGETS)}")
+    return lift(load(model), Lift(Target(target), _arguments.shapes(input_shapes)))
 
 
 def run(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:

@@ -89,9 +89,10 @@ def reshaped(
         before = before.source
     if prod(wanted) != prod(blob.shape):
         raise UnsupportedError(f"{prod(blob.shape)} values do not make {prod(wanted)}")
-    return net.add(
-        _flatten(blob.shape, wanted) or _reshape(blob.shape, wanted, dims), [blob], (), suffix
-    )
+    layer = _flatten(blob.shape, wanted) or _reshape(blob.shape, wanted, dims)
+    made = net.add(layer, [blob], (), suffix)
+    made.source = blob
+    return made
 
 
 def permuted(net: Net, blob: Blob, order: Sequence[int], suffix: str = "") -> Blob:
