@@ -219,6 +219,9 @@ class _Reading:
         plain = onnx.NodeProto()
         plain.CopyFrom(node)
         plain.input[:] = inputs
+        if node.op_type == "CastLike" and inputs[1] in self.types:
+            kind = self.types[inputs[1]].tensor_type.elem_type
+            plain = helper.make_node("Cast", inputs[:1], node.output, node.name, to=kind)
         if self._folded(plain):
             return
         if self._is_quantisation(plain):
