@@ -25,11 +25,12 @@ from prototxt_gen.errors import VerificationError
 if TYPE_CHECKING:
     import onnx
 
-    from prototxt_gen.fleet.batch import Outcome, Way
+    from prototxt_gen.fleet.batch import Outcome
+    from prototxt_gen.fleet.ways import ToOnnx, Way
     from prototxt_gen.to_onnx.export import Exported
 
 
-def convert_net(net: str, weights: str | None, output: str, report: str | None, way: Way) -> int:
+def convert_net(net: str, weights: str | None, output: str, report: str | None, way: ToOnnx) -> int:
     """Convert one net; ``way.options`` are the options of ``api.convert``.
 
     The model and the report are written together or not at all.
@@ -60,10 +61,10 @@ def convert_folder(folder: Path, out: Path, report: str | None, way: Way, jobs: 
     from prototxt_gen.fleet import batch as fleet
     from prototxt_gen.fleet.manifest import MANIFEST
 
-    found = list(fleet.find(folder, out))
+    found = list(way.find(folder, out))
     if not found:
         raise click.UsageError(f"no net in {folder}")
-    made = [path for job in found for path in (job.target, f"{job.target}.data")]
+    made = [path for job in found for path in way.written(job)]
     need_own_files(
         [path for job in found for path in (job.net, job.weights)],
         [*made, str(out / MANIFEST), report],
@@ -121,7 +122,7 @@ def _prove(made: Exported) -> None:
         raise VerificationError("the model differs from the net; nothing is written")
 
 
-def _write(made: Exported, output: str, report: str | None, way: Way) -> list[str]:
+def _write(made: Exported, output: str, report: str | None, way: ToOnnx) -> list[str]:
     """Write the model and its report; return the names of the model's files."""
     from prototxt_gen.to_onnx.write import write_model
 

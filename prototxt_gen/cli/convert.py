@@ -23,7 +23,7 @@ from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.from_onnx import TARGETS
 
 #: The options for both directions, and those for an ONNX model alone.
-_FOR_BOTH = {"net", "output", "input_shapes", "verify", "report", "plugin"}
+_FOR_BOTH = {"net", "output", "to", "input_shapes", "verify", "report", "jobs", "plugin"}
 _FOR_ONNX = {"target", "weights_out", "restore"}
 
 
@@ -53,6 +53,11 @@ class BatchSize(click.ParamType):  # type: ignore[type-arg]
     required=True,
     metavar="FILE",
     help="The ONNX file, or from ONNX the prototxt, to write; for a folder, the folder.",
+)
+@click.option(
+    "--to",
+    type=click.Choice(["onnx", "caffe"]),
+    help="What to convert to. [default: what NET is not; for a folder with both, onnx]",
 )
 @click.option("--opset", type=int, default=17, metavar="N", help="11 or later. [default: 17]")
 @click.option(
@@ -126,6 +131,7 @@ def command(
     weights: str | None,
     output: str,
     report: str | None,
+    to: str | None,
     jobs: int,
     input_shapes: Sequence[InputShape],
     outputs: str | None,
@@ -149,7 +155,7 @@ def command(
     If NET is an ONNX model, it is converted to a prototxt and a caffemodel.
 
     If NET is a folder, FILE is a folder too: all nets in NET are converted, each with the
-    caffemodel in its own folder. Models that are up to date are skipped.
+    caffemodel in its own folder, or all ONNX models. What is up to date is skipped.
 
     Exit code 0: converted. 1: the net, or one of the folder, cannot be converted, or --verify
     found a difference. 2: wrong usage, or a file that cannot be used.
@@ -161,39 +167,47 @@ def command(
     resnet-proto convert net.onnx -o net.prototxt
     """
     from prototxt_gen.cli.conversion import convert_folder, convert_net
-    from prototxt_gen.cli.lift import is_onnx, lift_model
-    from prototxt_gen.fleet.batch import Way
+    from prototxt_gen.cli.lift import lift_model
+    from prototxt_gen.fleet.ways import FromOnnx, ToOnnx
 
-    if is_onnx(net):
-        _refuse(
-            {*click.get_current_context().params} - _FOR_BOTH - _FOR_ONNX, f"{net} is an ONNX model"
-        )
+    if _is_from_onnx(net, to):
+        params = set(click.get_current_context().params)
+        _refuse(params - _FOR_BOTH - _FOR_ONNX, f"a Caffe net, and {net} is none")
         if verify:
             _need_onnxruntime()
-        return lift_model(
-            net,
-            output,
-            weights_out,
-            report,
-            target=target,
-            input_shapes=dict(input_shapes),
-            restore=restore,
-            verify=verify,
-        )
-    _refuse(_FOR_ONNX, f"{net} is no ONNX model")
+        lifting = FromOnnx(target, restore, verify)
+        if Path(net).is_dir():
+            _refuse({"weights_out", "input_shapes"}, f"one net, and {net} is a folder")
+            return convert_folder(Path(net), Path(output), report, lifting, jobs)
+        return lift_model(net, output, weights_out, report, lifting, dict(input_shapes))
+    _refuse(_FOR_ONNX, f"an ONNX model, and {net} is none")
     _need_usable(options["opset"], verify)
     state = state_from(phase, stages, level)
-    way = Way(options, state, dialect, verify, external_data)
+    way = ToOnnx(options, state, dialect, verify, external_data)
     if Path(net).is_dir():
-        alone = {"WEIGHTS": weights, "--outputs": outputs, "--until": until}
-        for name, value in {**alone, "--input-shape": input_shapes}.items():
-            if value:
-                raise click.UsageError(f"{name} is for one net, and {net} is a folder")
+        _refuse({"weights", "outputs", "until", "input_shapes"}, f"one net, and {net} is a folder")
         return convert_folder(Path(net), Path(output), report, way, jobs)
     asked_for = [*(outputs.split(",") if outputs else ()), *([until] if until else ())]
     names = tuple(dict.fromkeys(asked_for))
     more = {"outputs": names, "input_shapes": dict(input_shapes)}
     return convert_net(net, weights, output, report, replace(way, options={**options, **more}))
+
+
+def _is_from_onnx(net: str, to: str | None) -> bool:
+    """Whether the conversion is one from ONNX; a folder is by its files, nets before models."""
+    from prototxt_gen.cli.lift import is_onnx
+
+    folder = Path(net)
+    if to is not None:
+        if not folder.is_dir() and is_onnx(net) is (to == "onnx"):
+            what = "is an ONNX model" if to == "onnx" else "is no ONNX model"
+            raise click.UsageError(f"--to {to}: {net} {what}")
+        return to == "caffe"
+    if not folder.is_dir():
+        return is_onnx(net)
+    return not any(map(any, map(folder.rglob, ("*.prototxt", "*.caffemodel")))) and any(
+        folder.rglob("*.onnx")
+    )
 
 
 def _refuse(options: Collection[str], why: str) -> None:
@@ -203,7 +217,7 @@ def _refuse(options: Collection[str], why: str) -> None:
         name = option.name or ""
         if name in options and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             shown = option.opts[0] if option.opts[0].startswith("-") else name.upper()
-            raise click.UsageError(f"{shown} does not apply: {why}")
+            raise click.UsageError(f"{shown} is for {why}")
 
 
 def _need_usable(opset: int, verify: bool) -> None:

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 import click
 
 from prototxt_gen._files import need_place, together, whole_file
+from prototxt_gen._words import plural
 from prototxt_gen.cli.options import need_own_files, write_output
 from prototxt_gen.cli.output import print_changes, print_note
 from prototxt_gen.errors import VerificationError
 
 if TYPE_CHECKING:
+    from prototxt_gen.fleet.ways import FromOnnx
     from prototxt_gen.from_onnx.convert import Net
 
 _IR_VERSION = b"\x08"  #: what every model starts with; no text and no caffemodel does
@@ -41,11 +43,8 @@ def lift_model(
     output: str,
     weights_out: str | None,
     report: str | None,
-    *,
-    target: str,
+    way: FromOnnx,
     input_shapes: Mapping[str, tuple[int, ...]],
-    restore: bool,
-    verify: bool,
 ) -> int:
     """Convert one model; both files and the report are written together or not at all."""
     from prototxt_gen import api
@@ -57,12 +56,13 @@ def lift_model(
     for path in (output, weights, report):
         if path not in (None, "-"):
             need_place(path)
-    made = api.from_onnx(model, target=target, input_shapes=input_shapes, restore=restore)
-    if verify:
+    made = api.from_onnx(model, target=way.target, input_shapes=input_shapes, restore=way.restore)
+    if way.verify:
         _prove(model, made)
     _write(made, output, weights, report)
     print_changes(made.changes)
-    print_note(f"{output}, {weights}: {len(made.graph.nodes)} layers for {target}; {_ends(made)}")
+    number = plural(len(made.graph.nodes), "layer")
+    print_note(f"{output}, {weights}: {number} for {way.target}; {_ends(made)}")
     return 0
 
 
@@ -78,14 +78,11 @@ def _prove(model: str, made: Net) -> None:
 
 
 def _write(made: Net, output: str, weights: str, report: str | None) -> None:
-    from prototxt_gen import api
-    from prototxt_gen import weights as tools
+    from prototxt_gen.fleet.ways import write_net
 
     with ExitStack() as stack:
         stack.enter_context(together())
-        tools.save(made.graph, made.graph.stored, weights)
-        with whole_file(output) as file:
-            file.write(api.dump(made.graph).encode("utf-8", "surrogateescape"))
+        write_net(made.graph, output, weights)
         if report not in (None, "-"):
             with whole_file(report) as file:
                 file.write(_report(made))

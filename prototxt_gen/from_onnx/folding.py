@@ -41,19 +41,31 @@ def computed(
         return [constant_of(node)]
     if node.op_type == "Identity":
         return [constants[node.input[0]]]
+    given = {name: constants[name] for name in node.input if name}
+    try:
+        found = iter(_run(node, given, types, opsets))
+    except Exception as error:
+        raise UnsupportedError(f"its constant inputs cannot be computed with: {error}") from error
+    return [np.asarray(next(found)) if name else np.zeros(0) for name in node.output]
+
+
+def _run(
+    node: onnx.NodeProto,
+    given: Mapping[str, Array],
+    types: Mapping[str, onnx.TypeProto],
+    opsets: Sequence[onnx.OperatorSetIdProto],
+) -> list[Any]:
+    """In a model, as a node alone is taken for one of the newest opset."""
     from onnx.reference import ReferenceEvaluator
 
-    given = {name: constants[name] for name in node.input if name}
-    # In a model, as the evaluator takes the newest form of a node that is alone.
     inputs = [helper.make_value_info(name, types[name]) for name in given]
     outputs = [helper.make_empty_tensor_value_info(name) for name in node.output if name]
     graph = helper.make_graph([node], "node", inputs, outputs)
     try:
-        model = helper.make_model(graph, opset_imports=opsets)
-        found = iter(ReferenceEvaluator(model).run(None, given))
-    except Exception as error:
-        raise UnsupportedError(f"its constant inputs cannot be computed with: {error}") from error
-    return [np.asarray(next(found)) if name else np.zeros(0) for name in node.output]
+        model = ReferenceEvaluator(helper.make_model(graph, opset_imports=opsets))
+    except (NotImplementedError, RuntimeError):  # an old form that is not among the reference's
+        model = ReferenceEvaluator(node)
+    return list(model.run(None, dict(given)))
 
 
 def drops(node: onnx.NodeProto, constants: Mapping[str, Array]) -> bool:

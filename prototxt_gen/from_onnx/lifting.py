@@ -12,12 +12,12 @@ from functools import cache
 from importlib import import_module
 
 from prototxt_gen.diagnostics import Diagnostic, Severity, Sink
-from prototxt_gen.errors import UnsupportedError
+from prototxt_gen.errors import ShapeError, UnsupportedError
 from prototxt_gen.from_onnx.model import Model, Op
 from prototxt_gen.from_onnx.net import Blob, Net
 from prototxt_gen.from_onnx.target import Target
 from prototxt_gen.layers import MODULES
-from prototxt_gen.layers.base import REGISTRY, Layer, Lifted
+from prototxt_gen.layers.base import REGISTRY, Layer
 from prototxt_gen.layers.parts.shapes import show
 
 #: The blobs of the outputs, in order; None if the rule is not for this form of the operator.
@@ -27,6 +27,8 @@ Rule = Callable[["Lifting", Op], Made]
 #: The modules with rules, in the order in which those of one operator are tried.
 MODULES_OF_RULES = (
     "arithmetic",
+    "activations",
+    "comparisons",
     "shapes",
     "slicing",
     "matrices",
@@ -158,22 +160,18 @@ class Lifting:
 
     def _layer(self, op: Op) -> Made:
         """The operator as one layer; one that the target lacks only if there is no rule."""
-        lacking = None
         for cls in self._liftable.get(op.op_type, ()):
-            lifted = cls.lift(op)
-            if lifted is None:
+            if not self.target.has(cls.type) and op.op_type in self._rules:
                 continue
-            if self.target.has(cls.type):
-                return self._added(op, lifted)
-            lacking = lifted
-        if lacking is None or op.op_type in self._rules:
-            return None
-        return self._added(op, lacking)
-
-    def _added(self, op: Op, lifted: Lifted) -> Made:
-        bottoms = [self.bottom(op, index) for index in lifted.bottoms]
-        tops = len([name for name in op.outputs if name])
-        return self.net.add_all(lifted.layer, bottoms, tops, lifted.blobs)
+            try:
+                lifted = cls.lift(op)
+            except ShapeError:  # of a layer that no Caffe would make; a rule may know another
+                continue
+            if lifted is not None:
+                bottoms = [self.bottom(op, index) for index in lifted.bottoms]
+                tops = len([name for name in op.outputs if name])
+                return self.net.add_all(lifted.layer, bottoms, tops, lifted.blobs)
+        return None
 
     def _need_shape(self, name: str, blob: Blob) -> None:
         """A top has the shape that ONNX says; anything else is a bug of a rule."""

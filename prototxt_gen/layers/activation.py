@@ -85,7 +85,7 @@ class PReLU(Base):
     def lift(cls, op: OnnxOp) -> Lifted | None:
         """PRelu with a slope for each channel, or one for all."""
         slope, shape = op.need_constant(1, "slopes"), op.shape()
-        if len(shape) < 2:
+        if not 2 <= len(shape) <= 4:  # LegacyShape in blob.hpp takes no more
             return None
         if slope.size == 1 and (slope.ndim < 2 or shape[1] > 1):
             return Lifted(cls(channel_shared=True), (slope.reshape(()),))
@@ -286,9 +286,13 @@ class Softmax(Base):
 
     @classmethod
     def lift(cls, op: OnnxOp) -> Lifted | None:
-        """Softmax along one axis; before opset 13 it is along all axes from one on."""
+        """Softmax along one axis; before opset 13 it is along all axes from one on.
+
+        "single" is an attribute where a pattern found an axis between two Transposes.
+        """
         shape = op.shape()
-        axis = op.attribute("axis", -1 if op.opset >= _SOFTMAX_HAS_AN_AXIS else 1) % len(shape)
-        if op.opset < _SOFTMAX_HAS_AN_AXIS and any(size != 1 for size in shape[axis + 1 :]):
+        single = op.attribute("single", op.opset >= _SOFTMAX_HAS_AN_AXIS)
+        axis = op.attribute("axis", -1 if single else 1) % len(shape)
+        if not single and any(size != 1 for size in shape[axis + 1 :]):
             return None
         return Lifted(cls(axis))

@@ -64,8 +64,8 @@ def test_what_no_layer_can_do_is_answered_with_1_and_all_reasons(
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (["--opset", "13"], "--opset does not apply: "),
-        (["--batch", "dynamic"], "--batch does not apply: "),
+        (["--opset", "13"], "--opset is for a Caffe net"),
+        (["--batch", "dynamic"], "--batch is for a Caffe net"),
         (["--input-shape", "z=1,2"], "has no input 'z'; it has 'x'"),
         (["-o", "-"], "a net has two files"),
     ],
@@ -83,7 +83,7 @@ def test_no_option_for_models_is_taken_for_a_net(
     net = tmp_path / "net.prototxt"
     net.write_text('input: "x" input_shape { dim: 1 }')
     assert run(["convert", str(net), "-o", str(tmp_path / "n.onnx"), "--target", "ssd"]) == 2
-    assert "--target does not apply" in capsys.readouterr().err
+    assert "--target is for an ONNX model" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("size", [1, 20, 60])
@@ -102,3 +102,40 @@ def test_the_report_names_the_layers(
     report = json.loads(capsys.readouterr().out)
     assert (report["inputs"], report["outputs"]) == (["x"], ["y"])
     assert [layer["type"] for layer in report["layers"]] == ["Input", "ReLU", "ReLU"]
+
+
+def test_a_folder_of_models_becomes_a_folder_of_nets(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out = tmp_path / "models", tmp_path / "out"
+    (folder / "b").mkdir(parents=True)
+    model.rename(folder / "b" / "net.onnx")
+    text = MODEL.replace("h = LeakyRelu<alpha=0.25>(x)", "h = Sign(x)")
+    onnx.save(onnx.parser.parse_model(text), folder / "sign.onnx")
+    words = ["convert", str(folder), "-o", str(out), "--verify"]
+    assert run(words) == 1
+    said = capsys.readouterr()
+    assert "1 converted, 1 failed" in said.err
+    assert "'h': Sign" in said.out
+    made = sorted(path.relative_to(out).as_posix() for path in out.rglob("*net.*"))
+    assert made == ["b/net.caffemodel", "b/net.prototxt"]
+    assert run(words) == 1
+    assert "1 up to date, 1 failed" in capsys.readouterr().err
+    (out / "b" / "net.caffemodel").write_bytes(b"")
+    onnx.save(onnx.parser.parse_model(MODEL), folder / "sign.onnx")
+    assert run(words) == 0
+    assert "2 converted" in capsys.readouterr().err
+    assert run([*words, "--weights-out", "w"]) == 2
+    assert f"--weights-out is for one net, and {folder} is a folder" in capsys.readouterr().err
+
+
+def test_of_nets_and_models_in_a_folder_the_nets_are_meant(model: Path, tmp_path: Path) -> None:
+    net = model.with_suffix(".prototxt")
+    net.write_text(
+        'input: "x" input_shape { dim: 1 } layer { name: "r" type: "ReLU" bottom: "x" top: "y" }'
+    )
+    for to, made in (([], "net.onnx"), (["--to", "caffe"], "net.prototxt")):
+        out = tmp_path / f"out{len(to)}"
+        assert run(["convert", str(tmp_path), "-o", str(out), *to]) == 0
+        assert (out / made).exists()
+    assert run(["convert", str(net), "-o", str(tmp_path / "n.prototxt"), "--to", "caffe"]) == 2
