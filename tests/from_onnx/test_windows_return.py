@@ -49,7 +49,7 @@ def fits(case):
 MORE = [
     good("Pooling", pool(f"pool: {mode} kernel_size: {text}"), [X], [(2, 6, 3, 4)])
     for mode in ("MAX", "AVE", "STOCHASTIC")
-    for text in ("2 stride: 2", "3 stride: 2 pad: 1", "3 stride: 2 pad: 1 round_mode: FLOOR")
+    for text in ("2 stride: 2", "3 stride: 2 pad: 1", "4 stride: 2 pad: 1 round_mode: FLOOR")
     if mode != "STOCHASTIC" or "pad" not in text
 ]
 MORE.append(good("LRN", "lrn_param { norm_region: WITHIN_CHANNEL local_size: 3 }", [X], [X]))
