@@ -80,6 +80,15 @@ CASES = [
         None,
     ),
     ("AveragePool", (1, 2, 8, 8), f"{P3}, ceil_mode=1", None, None),
+    # a window that the pads at the start alone are too small for
+    (
+        "MaxPool",
+        (1, 2, 1, 1),
+        "kernel_shape=[3,3], pads=[0,0,2,2]",
+        ["Pooling", "Slice", *CUT],
+        None,
+    ),
+    ("MaxPool", (1, 2, 4, 4), "kernel_shape=[1,2], dilations=[2,1]", ["Pooling"], None),
     # lines and volumes
     (
         "MaxPool",
