@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Block, Symbol
+from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.base import Arity, Axes, Lifted, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import alike, fixed_from
@@ -31,7 +32,9 @@ from prototxt_gen.layers.parts.window import (
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder, OnnxOp
 
-MAX, AVE = Symbol("MAX"), Symbol("AVE")
+MAX, AVE, STOCHASTIC = Symbol("MAX"), Symbol("AVE"), Symbol("STOCHASTIC")
+#: The mode of an operator, by what its name has; all others are means.
+MODES = {"Max": MAX, "Stochastic": STOCHASTIC}
 CEIL, FLOOR = Symbol("CEIL"), Symbol("FLOOR")
 
 
@@ -50,7 +53,7 @@ class Pooling(Base):
     ceil_mode: bool = False  #: whether the rounding is given by ``ceil_mode``, as in forks
 
     spellings = ALL_SPELLINGS | {"ceil_mode"}
-    lifts = ("MaxPool", "AveragePool", "GlobalMaxPool", "GlobalAveragePool")
+    lifts = ("MaxPool", "AveragePool", "GlobalMaxPool", "GlobalAveragePool", "StochasticPool")
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
@@ -181,7 +184,7 @@ class Pooling(Base):
     @classmethod
     def lift(cls, op: OnnxOp) -> Lifted | None:
         """A pool of two axes that has the same windows when Caffe rounds up, as it always did."""
-        mode = MAX if "Max" in op.op_type else AVE
+        mode = next((one for name, one in MODES.items() if name in op.op_type), AVE)
         if len(op.shape()) != 4 or len(op.outputs) > 1:
             return None
         if op.op_type.startswith("Global"):
@@ -191,11 +194,18 @@ class Pooling(Base):
             return None
         made = cls.of(mode, axes, [one.lead for one in axes])
         sizes, out = [one.span.size for one in axes], [one.out for one in axes]
-        if list(made._spatial(sizes)) != out:
+        if made.windows(sizes) != out:
             return None
         counts = [one.counts() for one in axes]
-        same = mode == MAX or counts == made.counts(sizes, out)
+        same = mode != AVE or counts == made.counts(sizes, out)
         return Lifted(made) if same else None
+
+    def windows(self, sizes: Sequence[int]) -> list[int]:
+        """The number of windows along each axis; 0 where there would be an error."""
+        try:
+            return [size or 0 for size in self._spatial(sizes)]
+        except ShapeError:
+            return [0, 0]
 
     @classmethod
     def of(cls, mode: Symbol, axes: Sequence[Pooled], pads: Sequence[int]) -> Self:

@@ -73,6 +73,15 @@ CASES = [
         None,
     ),
     ("AveragePool", (1, 2, 8, 8), f"{P3}, ceil_mode=1", None, None),
+    # a window that the pads at the start alone are too small for
+    (
+        "MaxPool",
+        (1, 2, 1, 1),
+        "kernel_shape=[3,3], pads=[0,0,2,2]",
+        ["Pooling", "Slice", *CUT],
+        None,
+    ),
+    ("MaxPool", (1, 2, 4, 4), "kernel_shape=[1,2], dilations=[2,1]", ["Pooling"], None),
     # lines and volumes
     (
         "MaxPool",
@@ -178,6 +187,16 @@ def test_a_pad_in_front_of_a_pool(front, op, attributes, wanted):
     assert types(lifted(made)) == wanted
 
 
+def test_a_pad_that_a_window_reads_alone():
+    made = model(
+        "p = Pad(x, q) y = AveragePool<kernel_shape=[1,1], strides=[2,2]>(p)",
+        "float[1,2,4,4] x",
+        "float[N,C,H,W] y",
+        q=np.array([0, 0, 0, 0, 0, 0, 2, 2]),
+    )
+    assert types(lifted(made, "bvlc-1.0")) == ["Convolution", "Slice", "Slice", "Silence"]
+
+
 def test_a_large_pad_in_front_of_a_mean():
     made = model(
         "p = Pad(x, q) y = AveragePool<kernel_shape=[2,2]>(p)",
@@ -214,6 +233,8 @@ def test_what_is_refused():
     assert "dilations" in refusal(
         pool("MaxPool", (1, 1, 9, 9), "kernel_shape=[2,2], dilations=[2,2]")
     )
+    dilated = 'kernel_shape=[2,2], dilations=[2,2], auto_pad="SAME_UPPER"'
+    assert "disagree" in refusal(pool("AveragePool", (1, 1, 9, 9), dilated, 19))
     assert "norm" in refusal(pool("LpPool", (1, 1, 9, 9), "kernel_shape=[2,2]"))
     indices = model(
         f"y, i = MaxPool<{K2}>(x)", "float[1,2,6,8] x", "float[1,2,3,4] y, int64[1,2,3,4] i"

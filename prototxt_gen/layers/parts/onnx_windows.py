@@ -91,17 +91,15 @@ def pooled(op: OnnxOp) -> list[Pooled]:
     include = bool(op.attribute("count_include_pad", 0))
     found = spans(op, op.attribute("kernel_shape"), sizes)
     image = op.attribute("image_pads", [0] * 2 * len(sizes))
+    plain = [one if one.kernel > 1 else one._replace(dilation=1) for one in found]
     return [
         Pooled(span, out[axis], include, image[axis], image[len(sizes) + axis])
-        for axis, span in enumerate(found)
+        for axis, span in enumerate(plain)
     ]
 
 
 class Spread(NamedTuple):
-    """What ConvTranspose keeps along one axis: ``out`` values, from ``begin`` on.
-
-    A ``begin`` below 0 asks for as many zeros in front.
-    """
+    """What ConvTranspose keeps along one axis: ``out`` values, from ``begin`` on."""
 
     span: Span
     begin: int
@@ -133,7 +131,8 @@ def spreads(op: OnnxOp, kernel: Sequence[int], sizes: Sequence[int]) -> list[Spr
         spread = Spread(span, span.begin, 0)
         whole = spread.full + more[axis]
         if wanted or auto.startswith("SAME"):
-            out = wanted[len(wanted) - axes + axis] if wanted else sizes[axis] * stride
+            same = min(whole, sizes[axis] * stride)  # as onnxruntime has it
+            out = wanted[len(wanted) - axes + axis] if wanted else same
             total = max(0, whole - out)
             begin = total // 2 if auto == "SAME_UPPER" else total - total // 2
             found.append(spread._replace(begin=begin, out=out))
