@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 from lifting import lifted, model, refusal, types
 
+from prototxt_gen.from_onnx.normalize import normalize
+from prototxt_gen.from_onnx.patterns import fuse
+
 RANDOM = np.random.default_rng(5)
 
 
@@ -136,6 +139,42 @@ def test_an_mvn_in_parts():
     assert types(made) == ["MVN"]
     layer = made.graph.nodes[1].layer
     assert (layer.eps, layer.across_channels) == (0.01, True)
+
+
+@pytest.mark.parametrize(("axes", "shape"), [("2", "2,3,5"), ("3", "2,3,4,5"), ("1,2", "2,3,5")])
+def test_an_eps_outside_of_the_root_over_other_axes(axes, shape):
+    body = (
+        f"m = ReduceMean<axes=[{axes}]>(x) d = Sub(x, m) q = Mul(d, d) "
+        f"v = ReduceMean<axes=[{axes}]>(q) r = Sqrt(v) f = Add(e, r) y = Div(d, f)"
+    )
+    given = {"e": np.float32(0.5)}
+    made = lifted(model(body, f"float[{shape}] x", f"float[{shape}] y", 11, **given))
+    assert types(made) == ["Reshape", "MVN", "Flatten" if axes == "2" else "Reshape"]
+
+
+RMS = (
+    "p = Mul(x, x) v = ReduceMean<axes=[-1]>(p) w = Add(v, e) r = Sqrt(w) "
+    "i = Reciprocal(r) y = Mul(x, i)"
+)
+#: Parts of norms with one thing changed, so that they are none.
+ALIKE = [
+    "m = ReduceMean<axes=[-1]>(h) y = Sub(x, m)",
+    "m = ReduceMean<axes=[1]>(x) y = Sub(x, m)",
+    RMS.replace("Mul(x, i)", "Mul(h, i)"),
+    RMS.replace("Mul(x, x)", "Mul(x, h)"),
+    RMS.replace("Add(v, e)", "Add(v, h)"),
+    RMS.replace("Reciprocal(r)", "Div(two, r)"),
+    "q = ReduceSumSquare<axes=[1]>(h) w = Add(q, e) r = Sqrt(w) d = Div(x, r) y = Mul(d, two)",
+    "q = ReduceSum<axes=[1]>(x) w = Add(q, e) r = Sqrt(w) d = Div(x, r) y = Mul(d, two)",
+]
+
+
+@pytest.mark.parametrize("body", ALIKE)
+def test_what_is_alike_but_no_norm(body):
+    shape = "float[2,3,5]"
+    made = normalize(model(f"h = Relu(x) {body}", f"{shape} x", f"{shape} y", 11, **E))
+    fuse(made)
+    assert {"Centre", "Standardize", "Normalize"}.isdisjoint(op.op_type for op in made.ops)
 
 
 NORMALIZE = (

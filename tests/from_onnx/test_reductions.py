@@ -108,6 +108,11 @@ def test_a_sum_times_a_number_is_one_layer():
     assert made.graph.nodes[-1].layer.coeff == 0.25
 
 
+def test_a_mean_of_integers_is_refused():
+    proto = model("y = ReduceMean(x)", "int64[2,3] x", "int64[1,1] y", 13)
+    assert "the mean of integers" in refusal(proto)
+
+
 REFUSED = [
     ("k = Constant<value_ints=[1]>() y, i = TopK<largest=0>(x, k)", "for the least values"),
     ("s = Constant<value_int=1>() y = CumSum(x, s)", "no layer of Caffe adds up"),

@@ -95,8 +95,15 @@ def centre(lifting: Lifting, op: Op) -> Made:
 
 @rule("Standardize")
 def standardize(lifting: Lifting, op: Op) -> Made:
-    """(x - mean) / sqrt(variance + eps) * factor + shift over the last axes."""
+    """(x - mean) / sqrt(variance + eps) * factor + shift over the last axes.
+
+    With eps added to the root instead it is MVN.
+    """
     blob = lifting.bottom(op)
+    if op.attribute("deviation"):
+        x = reshaped(lifting.net, blob, _rows(blob.shape, op.attribute("axes")[0]), "rows")
+        made = lifting.net.add(MVN(eps=op.attribute("epsilon")), [x], (), "normal")
+        return reshaped(lifting.net, made, blob.shape)
     factor = op.need_constant(1, "scales") if op.has(1) else np.ones((), np.float32)
     rows = _rows(blob.shape, op.attribute("axes")[0])
     centred = op.attribute("centred", True)

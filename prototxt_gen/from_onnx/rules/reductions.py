@@ -46,6 +46,8 @@ def none(lifting: Lifting, op: Op) -> Made:
 @rule(*_KINDS)
 def reduce(lifting: Lifting, op: Op) -> Made:
     """Reduction over the last axes, Pooling over others."""
+    if op.op_type == "ReduceMean" and op.model.kind(op.inputs[0]) != "float32":
+        raise UnsupportedError("the mean of integers is one in ONNX; expected floats")
     return _reduced(lifting, op, _KINDS[op.op_type], lifting.bottom(op))
 
 
