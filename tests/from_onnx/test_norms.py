@@ -44,7 +44,6 @@ def test_batch_norm_without_scale_and_bias():
 REFUSED = [
     ("y, p, q = BatchNormalization<training_mode=1>(x, s, b, m, v)", 15, "in training mode"),
     ("y = BatchNormalization<spatial=0>(x, s, b, m, v)", 7, "of each pixel"),
-    ("y = LpNormalization<p=1>(x)", 17, "p is 1"),
     ("y = MeanVarianceNormalization<axes=[1]>(x)", 13, "MVN of Caffe works over 2, 3"),
     ("y, p = LayerNormalization(x, c) ", 17, "its statistics are read"),
     ("y = BatchNormalization(x, x, b, m, v)", 9, "its scales are computed"),
@@ -78,6 +77,8 @@ CASES = [
      ["Reshape", *NORM, "Reshape", "Scale"]),
     ("LpNormalization<axis=1>(x)", "2,6", {}, 17, ["Reduction", "Reshape", "Power", "Flatten",
      "Scale"]),
+    ("LpNormalization<axis=1, p=1>(x)", "2,6,4,5", {}, 11,
+     ["AbsVal", "Convolution", "Power", "Tile", "Eltwise"]),
     ("LpNormalization<axis=1>(x)", "2,6,4,5", {}, 17,
      ["Power", "Convolution", "Power", "Tile", "Eltwise"]),
     ("MeanVarianceNormalization(x)", "1,6,4,5", {}, 13, ["MVN"]),
@@ -90,6 +91,18 @@ CASES = [
 def test_norms(body, shape, given, opset, wanted):
     made = lifted(model(f"y = {body}", f"float[{shape}] x", f"float[{shape}] y", opset, **given))
     assert types(made) == wanted
+
+
+def test_zeros_have_no_direction_and_stay():
+    made = model("y = LpNormalization<axis=1>(x)", "float[2,3] x", "float[2,3] y")
+    lifted(made, x=[[0, 0, 0], [3, 0, 4]])
+
+
+@pytest.mark.parametrize("target", ["bvlc-1.0", "nvcaffe", "caffe_priv"])
+def test_norms_of_other_targets(target):
+    for body, shape, given, opset, _ in CASES:
+        text = model(f"y = {body}", f"float[{shape}] x", f"float[{shape}] y", opset, **given)
+        lifted(text, target)
 
 
 E = {"e": np.float32(0.01), "two": np.float32(2), "one": np.float32(1)}
