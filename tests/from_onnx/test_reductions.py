@@ -5,6 +5,8 @@ import pytest
 from lifting import lifted, model, refusal, types
 
 from prototxt_gen.from_onnx.convert import lift
+from prototxt_gen.from_onnx.normalize import normalize
+from prototxt_gen.from_onnx.patterns import fuse
 
 POOL, RED = ["Pooling"], ["Reduction"]
 CASES = [
@@ -26,6 +28,7 @@ CASES = [
     ("ReduceL1<axes=[1], keepdims=0>(x)", "2,3", "2", RED),
     ("ReduceSumSquare<axes=[2,3], keepdims=0>(x)", "2,3,4,5", "2,3", RED),
     ("ReduceL2<axes=[1]>(x)", "2,7", "2,1", [*RED, "Reshape", "Power"]),
+    ("ReduceMean<axes=[1,2]>(x)", "2,1,1", "2,1,1", []),
     ("ReduceMean<axes=[1]>(x)", "2,3,4", "2,1,4", ["Reshape", "Pooling", "Flatten"]),
     ("ReduceMean<axes=[0]>(x)", "3,4", "1,4", ["Reshape", "Pooling", "Flatten"]),
     ("ReduceMax<axes=[0,2], keepdims=0>(x)", "3,4,5", "4",
@@ -108,15 +111,47 @@ def test_a_sum_times_a_number_is_one_layer():
     assert made.graph.nodes[-1].layer.coeff == 0.25
 
 
+def test_the_logarithm_of_a_sum():
+    made = model("y = ReduceLogSum<axes=[1], keepdims=0>(x)", "float[2,3] x", "float[2] y", 13)
+    assert types(lifted(made, x=[[1, 2, 3], [0.1, 0.2, 4]])) == ["Reduction", "Log"]
+
+
+def test_a_mean_of_integers_is_refused():
+    proto = model("y = ReduceMean(x)", "int64[2,3] x", "int64[1,1] y", 13)
+    assert "the mean of integers" in refusal(proto)
+
+
 REFUSED = [
     ("k = Constant<value_ints=[1]>() y, i = TopK<largest=0>(x, k)", "for the least values"),
     ("s = Constant<value_int=1>() y = CumSum(x, s)", "no layer of Caffe adds up"),
     ("y = ReduceProd(x)", "no layer of Caffe multiplies along"),
     ("y = ReduceLogSumExp(x)", "without overflow"),
-    ("y = ReduceLogSum(x)", "ReduceSum and Log"),
 ]
 
 
 @pytest.mark.parametrize(("body", "words"), REFUSED)
 def test_refusals(body, words):
     assert words in refusal(model(body, "float[3,4] x", "float[3,4] y", 13))
+
+
+def test_rows_that_are_not_zero():
+    body = "f = Reshape(s, m) e = Equal(f, z) n = Not(e) y = Compress<axis=0>(x, n)"
+    given = {"m": np.array([-1]), "z": np.float32(0)}
+    inputs = "float[6,4] x, float[2,3] s"
+    made = lifted(model(body, inputs, "float[k,4] y", 13, **given), s=[[0, 1, -0.5], [0, 0, 2]])
+    assert types(made) == ["Flatten", "Filter"]
+
+
+LAST = "r = Slice(x, a, e, w, a) v, i = TopK<axis=1>(r, k) l = Sub({}, i) y = Cast<to=1>(l)"
+
+
+@pytest.mark.parametrize(("less", "found"), [("eight", True), ("seven", False)])
+def test_places_from_the_end(less, found):
+    given = {"a": np.array([-1]), "e": np.array([-99]), "w": np.array([1]), "k": np.array([2])}
+    given |= {"eight": np.array(8), "seven": np.array(7)}
+    proto = model(LAST.format(less), "float[2,9] x", "float[2,2] y", 13, **given)
+    made = normalize(proto)
+    fuse(made)
+    assert ([op.op_type for op in made.ops] == ["LastPlaces"]) == found
+    if found:
+        assert types(lifted(proto, x=np.arange(18).reshape(2, 9) // 4)) == ["ArgMax"]

@@ -28,6 +28,7 @@ MODULES_OF_PATTERNS: tuple[str, ...] = (
     "scales",
     "norms",
     "reductions",
+    "sequence",
 )
 _EARLY: dict[str, list[Pattern]] = {}
 _LATE: dict[str, list[Pattern]] = {}
