@@ -102,6 +102,10 @@ class Net:
         for problem in layer.problems():
             if not problem.warning:
                 raise UnsupportedError(f"{layer.type}: {problem.message}")
+        if layer.legacy and self.target.dialect == "bvlc" and shapes and len(shapes[0]) > 4:
+            raise UnsupportedError(
+                f"BVLC's {layer.type} takes at most 4 axes; the bottom is {show(shapes[0])}"
+            )
         try:
             wanted = layer.blob_shapes(shapes)
             found = layer.shapes(shapes, tops)

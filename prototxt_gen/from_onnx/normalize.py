@@ -292,9 +292,10 @@ class _Reading:
         if self.made.opset < CHANGED.get(node.op_type, 0):
             return False
         self._infer(node)
+        most = max([_LARGEST, *(self.made.constants[name].size for name in node.input if name)])
         for name in node.output:
             shape = self.made.shapes.get(name)
-            if shape is None or prod(d or 0 for d in shape) > _LARGEST:
+            if shape is None or prod(d or 0 for d in shape) > most:
                 if node.op_type in ("Constant", "Identity"):
                     continue
                 return False

@@ -80,7 +80,12 @@ def computed(proto: onnx.ModelProto, given: dict[str, np.ndarray]) -> dict[str, 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     session = onnxruntime.InferenceSession(proto.SerializeToString(), options)
-    kinds = {"tensor(float)": np.float32, "tensor(int64)": np.int64, "tensor(float16)": np.float16}
+    kinds = {
+        "tensor(float)": np.float32,
+        "tensor(int64)": np.int64,
+        "tensor(float16)": np.float16,
+        "tensor(double)": np.float64,
+    }
     feed = {v.name: given[v.name].astype(kinds[v.type]) for v in session.get_inputs()}
     names = [value.name for value in session.get_outputs()]
     return dict(zip(names, session.run(names, feed), strict=True))

@@ -17,6 +17,7 @@ from prototxt_gen.from_onnx.rules.broadcast import (
     SUM,
     Operand,
     Operation,
+    common_shape,
     joined,
     negative,
     operands,
@@ -83,7 +84,7 @@ def power(lifting: Lifting, op: Op) -> Made:
         exponent = joined(lifting, PRODUCT, np.log(a), b, "exponent")
         return lifting.net.add(Exp(), [exponent])
     if isinstance(a, Blob) and b.size and (b == b.reshape(-1)[0]).all():
-        base = stretched(lifting, a, np.broadcast_shapes(a.shape, b.shape))
+        base = stretched(lifting, a, common_shape(a.shape, b.shape))
         return lifting.net.add(Power(power=number(b.reshape(-1)[0])), [base])
     raise UnsupportedError("its exponents differ; expected one number")
 
@@ -116,7 +117,7 @@ def _extreme(lifting: Lifting, given: list[Operand], sign: float) -> Blob:
     numbers = [one for one in given if not isinstance(one, Blob) and one.size == 1]
     rest = [one for one in given if isinstance(one, Blob) or one.size != 1]
     bound = max((sign * number(one.reshape(-1)[0]) for one in numbers), default=-inf)
-    out = np.broadcast_shapes(*(one.shape for one in given))
+    out = common_shape(*(one.shape for one in given))
     single = len(rest) == 1
     if not single and sign < 0:
         rest = [negative(lifting, one) for one in rest]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -20,6 +20,7 @@ from prototxt_gen.layers.base import Layer
 from prototxt_gen.layers.combine import Eltwise
 from prototxt_gen.layers.elementwise import Power
 from prototxt_gen.layers.parts.onnx_operands import factors, finite, span
+from prototxt_gen.layers.parts.shapes import show
 
 Operand = Blob | Array
 Shape = tuple[int, ...]
@@ -58,11 +59,20 @@ def negative(lifting: Lifting, one: Operand) -> Operand:
     return -one
 
 
+def common_shape(*shapes: Sequence[int]) -> tuple[int, ...]:
+    """The shape that all broadcast to; raises UnsupportedError if there is none."""
+    try:
+        return np.broadcast_shapes(*map(tuple, shapes))
+    except ValueError:
+        shown = " and ".join(map(show, shapes))
+        raise UnsupportedError(f"{shown} do not broadcast to one shape") from None
+
+
 def joined(
     lifting: Lifting, operation: Operation, a: Operand, b: Operand, suffix: str = ""
 ) -> Blob:
     """The sum, product or maximum of two operands, one of which is a blob."""
-    out = np.broadcast_shapes(a.shape, b.shape)
+    out = common_shape(a.shape, b.shape)
     if not isinstance(a, Blob):
         a, b = b, a
     if not isinstance(a, Blob):
