@@ -312,7 +312,7 @@ def from_onnx(
     from prototxt_gen.errors import PrototxtError
     from prototxt_gen.from_onnx import TARGETS
     from prototxt_gen.from_onnx.convert import Lift, lift
-    from prototxt_gen.from_onnx.normalize import load
+    from prototxt_gen.from_onnx.files import load
     from prototxt_gen.from_onnx.target import Target
 
     if target not in TARGETS:

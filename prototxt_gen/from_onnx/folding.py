@@ -1,4 +1,4 @@
-"""Operators whose inputs are all constant, computed with onnx's own reference."""
+"""What constants decide: operators of constants alone, by onnx's own reference, and others."""
 
 from __future__ import annotations
 
@@ -73,3 +73,17 @@ def drops(node: onnx.NodeProto, constants: Mapping[str, Array]) -> bool:
     ratio, training = [*node.input[1:], "", ""][:2]
     always = training in constants and constants[training].any()
     return bool(always and not (ratio in constants and not constants[ratio].any()))
+
+
+def pads_nothing(node: onnx.NodeProto, constants: Mapping[str, Array]) -> bool:
+    """Whether all pads of a Pad are 0; they are an attribute up to opset 10."""
+    own = next((a.ints for a in node.attribute if a.name == "pads"), None)
+    pads = constants.get(node.input[1]) if own is None else np.array(own)
+    return pads is not None and not pads.any()
+
+
+def sizes(node: onnx.NodeProto, shape: Sequence[int | None]) -> Array:
+    """What a Shape or a Size says of a known shape."""
+    span = {a.name: a.i for a in node.attribute}
+    dims = np.array(shape, np.int64)[span.get("start", 0) : span.get("end", len(shape))]
+    return np.array(dims.prod()) if node.op_type == "Size" else dims

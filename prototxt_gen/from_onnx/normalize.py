@@ -8,7 +8,6 @@ All floating-point types become float32, the only one that Caffe has.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,46 +16,28 @@ from typing import Any
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 from onnx.inliner import inline_local_functions
 
 from prototxt_gen._words import plural
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.errors import ParseError, ShapeError, UnsupportedError
-from prototxt_gen.from_onnx.folding import CHANGED, RANDOM, computed, drops
+from prototxt_gen.from_onnx.files import check
+from prototxt_gen.from_onnx.folding import CHANGED, RANDOM, computed, drops, pads_nothing, sizes
 from prototxt_gen.from_onnx.model import Model, Op
+from prototxt_gen.from_onnx.output_types import output_types
 from prototxt_gen.from_onnx.pool_shapes import without_empty_windows
-from prototxt_gen.from_onnx.values import array_of, attribute_of
+from prototxt_gen.from_onnx.values import array_of, attribute_of, text_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 OLDEST_OPSET = 7
 _OURS = ("", "ai.onnx")
-_SMALL = 1 << 12  #: the most elements of a constant that may decide about a shape
 _LARGEST = 1 << 26  #: the most elements of a constant that is computed here
 _FLOATS = (TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
 #: The names of operators that compute with whole numbers in the place of floats.
 _QUANTISED = ("QLinear", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear", "QGemm")
 #: Operators that compute what they are given, once a net is not trained any more.
 _NOTHING = {"Dropout", "Identity"}
-
-
-def load(model: str | os.PathLike[str] | onnx.ModelProto) -> onnx.ModelProto:
-    """An ONNX model with its weights, also those beside it; one in memory as it is.
-
-    Raises ParseError for a file that is none, and OSError.
-    """
-    if isinstance(model, onnx.ModelProto):
-        return model
-    name = os.fspath(model)
-    try:
-        whole = onnx.load(name, format="protobuf")
-    except (DecodeError, ValueError, onnx.checker.ValidationError) as error:
-        words = " ".join(str(error).split())
-        raise ParseError(f"{name}: not a complete ONNX model: {words}") from error
-    if not whole.graph.node and not whole.graph.output:
-        raise ParseError(f"{name}: not an ONNX model; expected a ModelProto with a graph")
-    return whole
 
 
 def normalize(proto: onnx.ModelProto, given: Mapping[str, Sequence[int]] | None = None) -> Model:
@@ -74,9 +55,9 @@ def normalize(proto: onnx.ModelProto, given: Mapping[str, Sequence[int]] | None 
     if proto.functions:
         proto = inline_local_functions(proto)
     made = Model(
-        _text(proto.graph.name),
+        text_of(proto.graph.name),
         opset,
-        _text(proto.producer_name),
+        text_of(proto.producer_name),
         outputs=[value.name for value in proto.graph.output],
         metadata={entry.key: entry.value for entry in proto.metadata_props},
     )
@@ -94,35 +75,6 @@ def normalize(proto: onnx.ModelProto, given: Mapping[str, Sequence[int]] | None 
     sink.raise_errors(UnsupportedError)
     reading.finish()
     return made
-
-
-def check(proto: onnx.ModelProto) -> None:
-    """Raise ParseError for a model that ONNX's checker refuses; large weights are left out."""
-    model, graph = onnx.ModelProto(), proto.graph
-    for known, value in proto.ListFields():
-        if known.name in ("opset_import", "functions", "metadata_props"):
-            getattr(model, known.name).MergeFrom(value)
-        elif isinstance(value, int):
-            setattr(model, known.name, value)
-    model.graph.name = graph.name or "net"
-    model.graph.node.MergeFrom(graph.node)
-    model.graph.input.MergeFrom(graph.input)
-    model.graph.output.MergeFrom(graph.output)
-    for info in (*model.graph.input, *model.graph.output):
-        if info.type.HasField("tensor_type"):
-            # The checker wants a shape; which one does not matter to it.
-            info.type.tensor_type.shape.SetInParent()
-    inputs = {info.name for info in graph.input}
-    model.graph.input.extend(
-        helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
-        for tensor in graph.initializer
-        if tensor.name not in inputs
-    )
-    try:
-        onnx.checker.check_model(model)
-    except Exception as error:
-        words = " ".join(str(error).split())
-        raise ParseError(f"the model is not valid ONNX: {words}") from error
 
 
 @dataclass
@@ -272,9 +224,7 @@ class _Reading:
     def _changes_nothing(self, node: onnx.NodeProto) -> bool:
         """Whether a cast goes from one floating-point type to another, or a pad adds nothing."""
         if node.op_type == "Pad":
-            pads = next((a.ints for a in node.attribute if a.name == "pads"), None)
-            given = self.made.constants.get(node.input[1]) if pads is None else np.array(pads)
-            return given is not None and not given.any()
+            return pads_nothing(node, self.made.constants)
         if node.op_type != "Cast":
             return False
         to = next(a.i for a in node.attribute if a.name == "to")
@@ -312,32 +262,12 @@ class _Reading:
             shape = self.made.constants[name].shape
         if shape is None or None in shape:
             raise UnsupportedError(f"the shape of {name!r} is not known")
-        span = {a.name: a.i for a in node.attribute}
-        dims = np.array(shape, np.int64)[span.get("start", 0) : span.get("end", len(shape))]
-        self.constant(node.output[0], np.array(dims.prod()) if node.op_type == "Size" else dims)
+        self.constant(node.output[0], sizes(node, shape))
         return True
 
     def _infer(self, node: onnx.NodeProto) -> None:
         """The types and shapes of a node's outputs."""
-        try:
-            schema = onnx.defs.get_schema(node.op_type, self.made.opset, "")
-        except onnx.defs.SchemaError as error:
-            raise UnsupportedError(
-                f"ONNX has no such operator in opset {self.made.opset}"
-            ) from error
-        types = {name: self.types[name] for name in node.input if name in self.types}
-        small = {
-            name: numpy_helper.from_array(value, name)
-            for name in node.input
-            if (value := self.made.constants.get(name)) is not None and value.size <= _SMALL
-        }
-        try:
-            found = onnx.shape_inference.infer_node_outputs(
-                schema, node, types, small, opset_imports=self.opsets
-            )
-        except Exception as error:  # ONNX's own errors have no common root
-            words = " ".join(str(error).split())
-            raise UnsupportedError(f"its shape cannot be inferred: {words}") from error
+        found = output_types(node, self.made.opset, self.types, self.made.constants, self.opsets)
         for name, kind in found.items():
             tensor = kind.tensor_type
             if tensor.elem_type in _FLOATS:
@@ -369,8 +299,3 @@ class _Reading:
                 if source in made.shapes:
                     made.shapes[name] = made.shapes[source]
         made.drop_unread()
-
-
-def _text(name: str | bytes) -> str:
-    """A name, which protobuf gives as bytes where it is not UTF-8."""
-    return name.decode("utf-8", "replace") if isinstance(name, bytes) else name

@@ -48,3 +48,8 @@ def attribute_of(attribute: onnx.AttributeProto) -> Any:
     if isinstance(value, Iterator | Sequence) and not isinstance(value, str):
         return list(value)
     return value
+
+
+def text_of(name: str | bytes) -> str:
+    """A name, which protobuf gives as bytes where it is not UTF-8."""
+    return name.decode("utf-8", "replace") if isinstance(name, bytes) else name
