@@ -237,9 +237,8 @@ class _Reading:
             raise UnsupportedError("its values are random")
         if node.op_type in ("Shape", "Size"):
             return self._shape(node)
-        if not all(name in self.made.constants for name in node.input if name):
-            return False
-        if self.made.opset < CHANGED.get(node.op_type, 0):
+        known = all(name in self.made.constants for name in node.input if name)
+        if not known or self.made.opset < CHANGED.get(node.op_type, 0):
             return False
         self._infer(node)
         most = max([_LARGEST, *(self.made.constants[name].size for name in node.input if name)])
