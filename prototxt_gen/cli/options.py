@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -183,11 +183,20 @@ def input_shape_option(command: F) -> F:
     )(command)
 
 
-def need_own_files(inputs: Iterable[str | None], outputs: Iterable[str | None]) -> None:
+def need_files(*inputs: str | None) -> None:
+    """Raise OSError for the first input that does not exist; None and ``-`` are not files."""
+    for path in inputs:
+        if path not in (None, "-"):
+            os.stat(path)
+
+
+def need_own_files(inputs: Sequence[str | None], outputs: Iterable[str | None]) -> None:
     """Raise UsageError if an output would overwrite an input or another output.
 
-    None and ``-`` are not files; devices, pipes and folders may be named twice.
+    None and ``-`` are not files; devices, pipes and folders may be named twice. An input that
+    does not exist is an OSError, before anything is said about an output.
     """
+    need_files(*inputs)
     taken = {_file(path): "an input" for path in inputs}
     taken.pop(None, None)
     for path in outputs:

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from prototxt_gen.cli.options import dialect_option, plugin_option, state_from, state_options
+from prototxt_gen.cli.options import (
+    dialect_option,
+    need_files,
+    plugin_option,
+    state_from,
+    state_options,
+)
 from prototxt_gen.cli.output import print_note, print_table
 from prototxt_gen.errors import VerificationError
 
@@ -92,8 +98,9 @@ def command(
     from prototxt_gen import api
     from prototxt_gen import verify as proof
 
+    need_files(net, weights, model)
     if against != "onnx":
-        _need_files(against, net, weights)
+        _need_regular(against, net, weights)
     graph = api.read_caffe(net, weights, state=state_from(phase, stages, level), dialect=dialect)
     inputs = _inputs(graph, given)
     if against == "onnx":
@@ -122,7 +129,7 @@ def command(
     return 0 if verdict.agrees else 1
 
 
-def _need_files(against: str, *paths: str) -> None:
+def _need_regular(against: str, *paths: str) -> None:
     """Raise UsageError for a pipe, where another program reads the same once more."""
     for path in paths:
         if os.path.exists(path) and not os.path.isfile(path):
