@@ -181,9 +181,12 @@ def _of_the_net(graph: Graph, stored: Mapping[str, Any], model: str) -> dict[str
 @plugin_option
 @click.argument("arrays", metavar="ARRAYS")
 @click.argument("net", metavar="NET")
+@input_shape_option
 @dialect_option
 @click.option("-o", "--output", required=True, metavar="FILE", help="The caffemodel to write.")
-def import_(arrays: str, net: str, dialect: str | None, output: str) -> None:
+def import_(
+    arrays: str, net: str, input_shapes: Sequence[InputShape], dialect: str | None, output: str
+) -> None:
     """Write a caffemodel for a net from arrays with names such as conv1/weight."""
     from prototxt_gen import api
     from prototxt_gen import weights as tools
@@ -192,7 +195,7 @@ def import_(arrays: str, net: str, dialect: str | None, output: str) -> None:
     _need_caffemodel(output)
     need_own_files([arrays, net], [output])
     graph = api.load(net, dialect=dialect)
-    _save(graph, tools.nested(graph, read_arrays(arrays)), output)
+    _save(graph, tools.nested(graph, read_arrays(arrays), dict(input_shapes)), output)
 
 
 @command.command("copy", short_help="Copy weights to another net, by name and shape.")
@@ -206,9 +209,17 @@ def import_(arrays: str, net: str, dialect: str | None, output: str) -> None:
     metavar="OLD=NEW",
     help="A layer that has another name in the net; may be repeated.",
 )
+@input_shape_option
 @dialect_option
 @click.option("-o", "--output", required=True, metavar="FILE", help="The caffemodel to write.")
-def copy(model: str, net: str, names: tuple[str, ...], dialect: str | None, output: str) -> None:
+def copy(
+    model: str,
+    net: str,
+    names: tuple[str, ...],
+    input_shapes: Sequence[InputShape],
+    dialect: str | None,
+    output: str,
+) -> None:
     """Write a caffemodel for a net with the matching weights of another net."""
     from prototxt_gen import api
     from prototxt_gen import weights as tools
@@ -219,7 +230,7 @@ def copy(model: str, net: str, names: tuple[str, ...], dialect: str | None, outp
     graph = api.load(net, dialect=dialect)
     stored = tools.stored(model)
     _need_layers(pairs, stored, graph)
-    found, report = tools.copy(stored, graph, pairs)
+    found, report = tools.copy(stored, graph, pairs, dict(input_shapes))
     rows = [(c.layer, c.source or "", c.what) for c in report]
     print_table(("layer", "from", ""), rows)
     if not found:

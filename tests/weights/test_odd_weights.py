@@ -223,6 +223,43 @@ def test_init_says_what_is_zero(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().err == ""
 
 
+UNKNOWN = 'layer { name: "u" type: "Mine" bottom: "x" top: "u" }\n'
+MINE = "no weights are known of the type 'Mine'"
+
+
+def test_a_layer_of_an_unknown_type_is_not_passed_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net = written(tmp_path, INPUT + convolution() + UNKNOWN)
+    for how in ("fillers", "random", "zeros"):
+        assert run(["weights", "init", str(net), "--how", how, "-o", str(tmp_path / "m")]) == 2
+        assert f"layer 'u': {MINE}" in capsys.readouterr().err
+    model = init(written(tmp_path, INPUT + convolution(), "known.prototxt"))
+    arrays, target = tmp_path / "a.npz", tmp_path / "new"
+    assert run(["weights", "export", str(model), "-o", str(arrays)]) == 0
+    assert run(["weights", "import", str(arrays), str(net), "-o", str(target)]) == 2
+    assert f"layer 'u': {MINE}" in capsys.readouterr().err
+    assert not target.exists()
+    assert run(["weights", "copy", str(model), str(net), "-o", str(target)]) == 0
+    out, err = capsys.readouterr()
+    assert MINE in out and "1 of 2 layers matched" in err
+
+
+def test_a_given_shape_tells_which_weights_a_layer_has(tmp_path: Path) -> None:
+    text = """layer { name: "d" type: "HDF5Data" top: "x" hdf5_data_param { source: "s" } }
+      layer { name: "f" type: "InnerProduct" bottom: "x" top: "f"
+        inner_product_param { num_output: 2 } }"""
+    net, shape = written(tmp_path, text), ["--input-shape", "x=1,5"]
+    model, arrays = init(net, *shape), tmp_path / "a.npz"
+    assert run(["weights", "export", str(model), str(net), "-o", str(arrays)]) == 0
+    for verb, source in (("import", arrays), ("copy", model)):
+        target = tmp_path / verb
+        arguments = ["weights", verb, str(source), str(net), "-o", str(target)]
+        assert run(arguments) == 2
+        assert run([*arguments, *shape]) == 0
+        assert [blob.shape for blob in tools.stored(target)["f"]] == [(2, 5), (2,)]
+
+
 def test_arrays_that_are_none(tmp_path: Path) -> None:
     whole = tmp_path / "whole.npz"
     write_arrays(whole, {"c/weight": np.ones((40, 40), np.float32)})
