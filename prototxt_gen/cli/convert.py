@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,10 +15,12 @@ from prototxt_gen.cli.options import (
     dialect_option,
     input_shape_option,
     plugin_option,
-    state_from,
     state_options,
 )
 from prototxt_gen.errors import UnsupportedError
+
+if TYPE_CHECKING:
+    from prototxt_gen.graph.phase import State
 
 
 class BatchSize(click.ParamType):  # type: ignore[type-arg]
@@ -107,9 +109,7 @@ def command(
     input_shapes: Sequence[InputShape],
     outputs: str | None,
     until: str | None,
-    phase: str,
-    stages: tuple[str, ...],
-    level: int,
+    state: State,
     dialect: str | None,
     verify: bool,
     external_data: bool,
@@ -135,7 +135,6 @@ def command(
     from prototxt_gen.fleet.batch import Way
 
     _need_usable(options["opset"], verify)
-    state = state_from(phase, stages, level)
     way = Way(options, state, dialect, verify, external_data)
     if Path(net).is_dir():
         alone = {"WEIGHTS": weights, "--outputs": outputs, "--until": until}

@@ -6,13 +6,11 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 import click
 from click.shell_completion import CompletionItem
-
-if TYPE_CHECKING:
-    from prototxt_gen.graph.phase import State
 
 MOST_ELEMENTS = 2**31 - 1  #: in a blob, and so along each axis (blob.cpp)
 F = TypeVar("F", bound=Callable[..., Any])
@@ -144,7 +142,18 @@ def plugin_option(command: F) -> F:
 
 
 def state_options(command: F) -> F:
-    """``--phase``, ``--stage`` and ``--level``: the state that the rules of layers apply to."""
+    """``--phase``, ``--stage`` and ``--level``: the state that the rules of layers apply to.
+
+    The command gets them as one argument, ``state``.
+    """
+
+    @wraps(command)
+    def with_state(*args: Any, phase: str, stages: tuple[str, ...], level: int, **more: Any) -> Any:
+        from prototxt_gen.graph.phase import State
+
+        state = State("TRAIN" if phase == "TRAIN" else "TEST", frozenset(stages), level)
+        return command(*args, state=state, **more)
+
     level = click.option(
         "--level", type=int, default=0, metavar="N", help="The level of the net. [default: 0]"
     )
@@ -161,14 +170,7 @@ def state_options(command: F) -> F:
         default="TEST",
         help="The phase of the net. [default: TEST]",
     )
-    return phase(stage(level(command)))
-
-
-def state_from(phase: str, stages: tuple[str, ...], level: int) -> State:
-    """The state that these three options give."""
-    from prototxt_gen.graph.phase import State
-
-    return State("TRAIN" if phase == "TRAIN" else "TEST", frozenset(stages), level)
+    return cast(F, phase(stage(level(with_state))))
 
 
 def input_shape_option(command: F) -> F:

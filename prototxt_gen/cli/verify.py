@@ -14,13 +14,13 @@ from prototxt_gen.cli.options import (
     dialect_option,
     need_files,
     plugin_option,
-    state_from,
     state_options,
 )
 from prototxt_gen.cli.output import print_note, print_table
 from prototxt_gen.errors import VerificationError
 
 if TYPE_CHECKING:
+    from prototxt_gen.graph.phase import State
     from prototxt_gen.passes.deploy import Losses
     from prototxt_gen.verify import Comparison, Verdict
 
@@ -83,9 +83,7 @@ def command(
     provider: str,
     outputs: str | None,
     losses: Losses,
-    phase: str,
-    stages: tuple[str, ...],
-    level: int,
+    state: State,
     dialect: str | None,
     show_all: bool,
     as_json: bool,
@@ -101,7 +99,7 @@ def command(
     need_files(net, weights, model)
     if against != "onnx":
         _need_regular(against, net, weights)
-    graph = api.read_caffe(net, weights, state=state_from(phase, stages, level), dialect=dialect)
+    graph = api.read_caffe(net, weights, state=state, dialect=dialect)
     inputs = _inputs(graph, given)
     if against == "onnx":
         if model is None:

@@ -16,11 +16,13 @@ from prototxt_gen.cli.options import (
     input_shape_option,
     need_own_files,
     plugin_option,
+    state_options,
 )
 from prototxt_gen.cli.output import print_note, print_table
 
 if TYPE_CHECKING:
     from prototxt_gen.graph.graph import Graph
+    from prototxt_gen.graph.phase import State
 
 _OTHER_FORMS = (".h5", ".hdf5", ".npz", ".safetensors", ".onnx", ".prototxt")
 
@@ -43,6 +45,7 @@ def command() -> None:
     "--seed", type=click.IntRange(min=0), default=0, metavar="N", help="The seed. [default: 0]"
 )
 @input_shape_option
+@state_options
 @dialect_option
 @click.option("-o", "--output", required=True, metavar="FILE", help="The caffemodel to write.")
 def init(
@@ -50,6 +53,7 @@ def init(
     how: Literal["fillers", "zeros", "random"],
     seed: int,
     input_shapes: Sequence[InputShape],
+    state: State,
     dialect: str | None,
     output: str,
 ) -> None:
@@ -59,7 +63,7 @@ def init(
 
     _need_caffemodel(output)
     need_own_files([net], [output])
-    graph = api.load(net, dialect=dialect)
+    graph = api.load(net, state, dialect)
     made = tools.make(graph, how, seed, dict(input_shapes))
     _save(graph, made, output)
     if how == "fillers":
@@ -146,18 +150,19 @@ def show_weights(model: str, as_json: bool) -> int:
 @plugin_option
 @click.argument("model", metavar="MODEL")
 @click.argument("net", required=False, metavar="[NET]")
+@state_options
 @dialect_option
 @click.option(
     "-o", "--output", required=True, metavar="FILE", help="The .npz or .safetensors file to write."
 )
-def export(model: str, net: str | None, dialect: str | None, output: str) -> None:
+def export(model: str, net: str | None, state: State, dialect: str | None, output: str) -> None:
     """Write the weights of a caffemodel by names such as conv1/weight."""
     from prototxt_gen import api
     from prototxt_gen import weights as tools
     from prototxt_gen.formats.binary.arrays import write_arrays
 
     need_own_files([model, net], [output])
-    graph = api.load(net, dialect=dialect) if net is not None else None
+    graph = api.load(net, state, dialect) if net is not None else None
     stored = tools.stored(model)
     if graph is None:
         graph = api.read_caffe(model, dialect=dialect)
@@ -182,10 +187,16 @@ def _of_the_net(graph: Graph, stored: Mapping[str, Any], model: str) -> dict[str
 @click.argument("arrays", metavar="ARRAYS")
 @click.argument("net", metavar="NET")
 @input_shape_option
+@state_options
 @dialect_option
 @click.option("-o", "--output", required=True, metavar="FILE", help="The caffemodel to write.")
 def import_(
-    arrays: str, net: str, input_shapes: Sequence[InputShape], dialect: str | None, output: str
+    arrays: str,
+    net: str,
+    input_shapes: Sequence[InputShape],
+    state: State,
+    dialect: str | None,
+    output: str,
 ) -> None:
     """Write a caffemodel for a net from arrays with names such as conv1/weight."""
     from prototxt_gen import api
@@ -194,7 +205,7 @@ def import_(
 
     _need_caffemodel(output)
     need_own_files([arrays, net], [output])
-    graph = api.load(net, dialect=dialect)
+    graph = api.load(net, state, dialect)
     _save(graph, tools.nested(graph, read_arrays(arrays), dict(input_shapes)), output)
 
 
@@ -210,6 +221,7 @@ def import_(
     help="A layer that has another name in the net; may be repeated.",
 )
 @input_shape_option
+@state_options
 @dialect_option
 @click.option("-o", "--output", required=True, metavar="FILE", help="The caffemodel to write.")
 def copy(
@@ -217,6 +229,7 @@ def copy(
     net: str,
     names: tuple[str, ...],
     input_shapes: Sequence[InputShape],
+    state: State,
     dialect: str | None,
     output: str,
 ) -> None:
@@ -227,7 +240,7 @@ def copy(
     pairs = _pairs(names)
     _need_caffemodel(output)
     need_own_files([model, net], [output])
-    graph = api.load(net, dialect=dialect)
+    graph = api.load(net, state, dialect)
     stored = tools.stored(model)
     _need_layers(pairs, stored, graph)
     found, report = tools.copy(stored, graph, pairs, dict(input_shapes))
