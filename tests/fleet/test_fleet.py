@@ -358,7 +358,7 @@ def test_the_changes_to_each_net_are_in_the_report_and_the_manifest(
         assert [net["status"] for net in nets] == [status] * 2
         assert became in nets[0]["notes"] and len(nets[0]["notes"]) == 3
         assert nets[1]["notes"] == [
-            "n1: has no caffemodel; its weights are made as by --weights-init fillers"
+            "n1: has no caffemodel; its weights are made by --weights-init fillers"
         ]
     rows = json.loads((out / "manifest.json").read_text())["nets"]
     assert [row["notes"] for row in rows.values()] == [net["notes"] for net in nets]

@@ -13,7 +13,7 @@ from prototxt_gen.cli import run
 from prototxt_gen.diagnostics import Source
 from prototxt_gen.errors import WeightsError
 from prototxt_gen.formats.binary.arrays import read_arrays, write_arrays
-from prototxt_gen.formats.binary.caffemodel import is_caffemodel, read_caffemodel
+from prototxt_gen.formats.binary.caffemodel import is_binary, read_caffemodel
 from prototxt_gen.formats.binary.wire import encoded
 
 INPUT = 'layer { name: "in" type: "Input" top: "x" input_param { shape { dim: [1, 3, 8, 8] } } }\n'
@@ -290,7 +290,7 @@ def test_a_caffemodel_without_a_name_is_binary(tmp_path: Path, seed: int) -> Non
     head = field(3, b"data") + b"\x20\x01" * 4 if seed % 2 else b""
     file = tmp_path / "m"
     file.write_bytes(head + layer("c" * (1 + seed), blob((count,), values)))
-    assert is_caffemodel(file)
+    assert is_binary(file.read_bytes())
     assert read_caffemodel(file).weights()["c" * (1 + seed)][0].tobytes() == values
 
 
@@ -302,9 +302,9 @@ def test_a_text_is_no_caffemodel(tmp_path: Path, encoding: str, start: str) -> N
     file = tmp_path / "net.prototxt"
     text = start + "# 卷积网络的定义 " * 400 + "\n" + INPUT
     file.write_bytes(text.encode(encoding))
-    assert not is_caffemodel(file)
+    assert not is_binary(file.read_bytes())
     file.write_bytes(b"\n# caf\xe9 \xa2\n" + INPUT.encode())
-    assert not is_caffemodel(file)
+    assert not is_binary(file.read_bytes())
     with pytest.raises(WeightsError, match="this is a text"):
         read_caffemodel(file)
 
