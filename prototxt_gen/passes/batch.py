@@ -24,17 +24,30 @@ def set_batch(
     ``given`` are shapes of inputs. An input of another batch keeps its size.
     """
     shapes = infer(graph, Sink(), given)
+    sizes = {ref.blob: shapes.blobs.get(ref, ()) for ref in graph.inputs}
+    for name, free in batch_axes(graph, shapes, Meanings(graph, shapes)).items():
+        if free.symbol == BATCH:
+            shape = sizes[name]
+            sizes[name] = (*shape[: free.axis], batch, *shape[free.axis + 1 :])
+    return resized(graph, shapes, sizes)
+
+
+def resized(
+    graph: Graph, shapes: Shapes, inputs: Mapping[str, Shape]
+) -> tuple[Graph, list[Change]]:
+    """The net with inputs of other shapes, whose layers and constants follow the batch.
+
+    ``shapes`` are those of the net as it is. The changes are those of ``unpinned``.
+    """
     meanings = Meanings(graph, shapes)
     axes = batch_axes(graph, shapes, meanings)
-    own = {name: free for name, free in axes.items() if free.symbol == BATCH}
-    sizes = {ref.blob: shapes.blobs.get(ref, ()) for ref in graph.inputs}
-    for name, free in own.items():
-        shape = sizes[name]
-        sizes[name] = (*shape[: free.axis], batch, *shape[free.axis + 1 :])
-    sizes.update(followers(graph, shapes, sizes, meanings, own))
-    changes: list[Change] = []
-    if any(sizes[name] != shapes.blobs.get(Ref(name, 0)) for name in own):
-        graph, changes = unpinned(graph, shapes, own, meanings)
+    sizes = {**inputs, **followers(graph, shapes, inputs, meanings, axes)}
+    moved = {
+        name: free
+        for name, free in axes.items()
+        if inputs[name][free.axis] != shapes.blobs[Ref(name, 0)][free.axis]
+    }
+    graph, changes = unpinned(graph, shapes, moved, meanings)
     made = empty_like(graph)
     for node in graph.nodes:
         tops = [sizes.get(top.blob, ()) for top in node.tops]

@@ -52,11 +52,12 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
         own = folder / "broken" / name
         own.mkdir(parents=True)
         text = NET % (99, 4)
+        made = make(api.load(Source(text.encode())), "fillers")
         if name == "unknown":
             text += 'layer { name: "u" type: "NoSuchLayer" bottom: "c" top: "u" }\n'
         graph = api.load(Source(text.encode()))
         if name != "noweights":
-            save(graph, make(graph, "fillers"), own / "net.caffemodel")
+            save(graph, made, own / "net.caffemodel")
         if name == "cut":
             data = (own / "net.caffemodel").read_bytes()
             (own / "net.caffemodel").write_bytes(data[:-40])
