@@ -139,7 +139,8 @@ def load(source: Input | Source, state: State | None = None, dialect: str | None
     graph = read(document, sink, state)
     sink.raise_errors(ParseError)
     if not graph.nodes:
-        raise ParseError(f"{found.path}: the net has no layer in this phase and stage")
+        other = next((f"; use {options}" for _, options in graph.elsewhere.values()), "")
+        raise ParseError(f"{found.path}: the net has no layer in this phase and stage{other}")
     return graph
 
 

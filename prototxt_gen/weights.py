@@ -56,8 +56,8 @@ def make(
 ) -> dict[str, list[Array]]:
     """New weights for a net: by its fillers, zeros or random ones.
 
-    ``input_shapes`` replace those in the net. Raises WeightsError if a shape is not known
-    or a filler is invalid.
+    ``input_shapes`` replace those in the net. Raises WeightsError if a type or a shape is
+    not known, or a filler is invalid.
     """
     shapes = checked(graph, input_shapes)
     _need_shapes(graph, shapes)
@@ -67,14 +67,23 @@ def make(
 def _need_shapes(graph: Graph, shapes: Shapes) -> None:
     """Raise WeightsError for a layer whose weights have no known shape."""
     for index, node in enumerate(graph.nodes):
-        weightless = node.layer.parameter_free() or not node.layer.known
-        if index in shapes.weights or weightless:
-            continue
-        first = next(iter(shapes.reasons), None)
-        why = "give the input's shape with --input-shape"
-        if first is not None:
-            why = f"layer {graph.nodes[first].name!r}: {shapes.reasons[first]}"
-        raise WeightsError(f"layer {node.name!r}: the shape of its weights is not known; {why}")
+        why = _unknown(graph, shapes, index)
+        if why is not None:
+            raise WeightsError(f"layer {node.name!r}: {why}")
+
+
+def _unknown(graph: Graph, shapes: Shapes, index: int) -> str | None:
+    """Why it is not known which weights a layer has; None where it is known."""
+    layer = graph.nodes[index].layer
+    if not layer.known:
+        return f"no weights are known of the type {layer.type!r}; --plugin FILE adds types"
+    if index in shapes.weights or layer.parameter_free():
+        return None
+    first = next(iter(shapes.reasons), None)
+    why = "give the input's shape with --input-shape"
+    if first is not None:
+        why = f"layer {graph.nodes[first].name!r}: {shapes.reasons[first]}"
+    return f"the shape of its weights is not known; {why}"
 
 
 def save(graph: Graph, weights: Stored, path: str | os.PathLike[str]) -> bool:
@@ -111,23 +120,30 @@ def statistics(weights: Stored) -> list[Statistics]:
 
 
 def copy(
-    source: Stored, graph: Graph, names: Mapping[str, str] | None = None
+    source: Stored,
+    graph: Graph,
+    names: Mapping[str, str] | None = None,
+    input_shapes: Mapping[str, Shape] | None = None,
 ) -> tuple[dict[str, list[Array]], list[Copied]]:
     """The weights of one file for another net, by name and shape.
 
     ``names`` maps names in the file to names in the net, and overrides equal names. Layers
-    that do not match are left out and listed in the report. Raises WeightsError if two
-    layers get one name.
+    that do not match are left out and listed in the report, and so are those of which it is
+    not known which weights they have. Raises WeightsError if two layers get one name.
     """
     renamed = {**{old: old for old in source}, **_reversed(names or {})}
-    shapes = checked(graph)
+    shapes = checked(graph, input_shapes)
     found: dict[str, list[Array]] = {}
     report = []
     for index, node in enumerate(graph.nodes):
         wanted = shapes.weights.get(index, ())
+        old = renamed.get(node.name)
+        unknown = _unknown(graph, shapes, index)
+        if unknown is not None:
+            report.append(Copied(node.name, old if old in source else None, unknown))
+            continue
         if not wanted:
             continue
-        old = renamed.get(node.name)
         if old is None or old not in source:
             report.append(Copied(node.name, None, "no layer of this name"))
             continue
@@ -182,9 +198,15 @@ def flat(graph: Graph | None, weights: Stored) -> dict[str, Array]:
     return found
 
 
-def nested(graph: Graph, arrays: Mapping[str, Array]) -> dict[str, list[Array]]:
-    """The reverse of ``flat``; raises WeightsError for a missing or superfluous array."""
-    shapes = checked(graph)
+def nested(
+    graph: Graph, arrays: Mapping[str, Array], input_shapes: Mapping[str, Shape] | None = None
+) -> dict[str, list[Array]]:
+    """The reverse of ``flat``; raises WeightsError for a missing or superfluous array.
+
+    So it does if it is not known which weights a layer has.
+    """
+    shapes = checked(graph, input_shapes)
+    _need_shapes(graph, shapes)
     left = dict(arrays)
     found: dict[str, list[Array]] = {}
     for index, node in enumerate(graph.nodes):

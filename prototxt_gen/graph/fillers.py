@@ -6,8 +6,8 @@ Numbers come from a seed and the layer's name, so that a net always gets the sam
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
-from math import ceil, isfinite, sqrt
+from collections.abc import Iterator
+from math import isfinite, sqrt
 from typing import TYPE_CHECKING, Any, Literal
 
 from prototxt_gen._numpy import np
@@ -16,7 +16,7 @@ from prototxt_gen.errors import WeightsError
 from prototxt_gen.graph.graph import Graph, Node
 from prototxt_gen.graph.infer import Shapes
 from prototxt_gen.layers.base import Weight
-from prototxt_gen.layers.parts.fillers import filler_faults, kind_of
+from prototxt_gen.layers.parts.fillers import filled, filler_faults, kind_of, unknown_filler
 from prototxt_gen.layers.parts.shapes import Shape
 
 if TYPE_CHECKING:
@@ -71,11 +71,11 @@ def _one(node: Node, weight: Weight, size: tuple[int, ...], init: Init, random: 
         return np.full(size, weight.value, np.float32)
     filler = node.params.block(weight.filler)
     kind = kind_of(filler)
-    if kind not in _KINDS:
+    if unknown_filler(filler) is not None:
         raise WeightsError(f"layer {node.name!r}: there is no filler {kind!r}")
     for fault in (*filler_faults(filler, size), *_boundless(filler)):
         raise WeightsError(f"layer {node.name!r}: {weight.filler} ({kind}): {fault}")
-    return np.asarray(_KINDS[kind](filler, size, random), np.float32)
+    return np.asarray(filled(filler, size, random), np.float32)
 
 
 def _boundless(filler: Block) -> Iterator[str]:
@@ -91,62 +91,3 @@ def _random(size: tuple[int, ...], random: Random) -> Array:
         spread = sqrt(2 / max(1, int(np.prod(size[1:]))))
         return np.asarray(random.normal(0, spread, size), np.float32)
     return np.asarray(random.uniform(0.5, 1.0, size), np.float32)
-
-
-def _constant(filler: Block, size: tuple[int, ...], random: Random) -> Array:
-    return np.full(size, filler.get("value", float, 0.0))
-
-
-def _uniform(filler: Block, size: tuple[int, ...], random: Random) -> Array:
-    low, high = filler.get("min", float, 0.0), filler.get("max", float, 1.0)
-    return np.asarray(random.uniform(low, high, size))
-
-
-def _gaussian(filler: Block, size: tuple[int, ...], random: Random) -> Array:
-    mean, std = filler.get("mean", float, 0.0), filler.get("std", float, 1.0)
-    values = random.normal(mean, std, size)
-    sparse = filler.get("sparse", int, -1)
-    if sparse >= 0:
-        # The average number of inputs of each output that are not 0.
-        values = values * (random.random(size) < sparse / max(1, size[0]))
-    return np.asarray(values)
-
-
-def _unit_ball(filler: Block, size: tuple[int, ...], random: Random) -> Array:
-    values = random.random(((size or (1,))[0], int(np.prod(size[1:]))))
-    return np.asarray((values / values.sum(axis=1, keepdims=True)).reshape(size))
-
-
-def _fan(filler: Block, size: tuple[int, ...]) -> float:
-    total = int(np.prod(size))
-    fan_in = total / size[0]
-    fan_out = total / size[1] if len(size) > 1 else total
-    norm = filler.get("variance_norm", str, "FAN_IN")
-    return {"FAN_IN": fan_in, "FAN_OUT": fan_out, "AVERAGE": (fan_in + fan_out) / 2}[norm]
-
-
-def _xavier(filler: Block, size: tuple[int, ...], random: Random) -> Array:
-    bound = sqrt(3 / _fan(filler, size))
-    return np.asarray(random.uniform(-bound, bound, size))
-
-
-def _msra(filler: Block, size: tuple[int, ...], random: Random) -> Array:
-    return np.asarray(random.normal(0, sqrt(2 / _fan(filler, size)), size))
-
-
-def _bilinear(filler: Block, size: tuple[int, ...], random: Random) -> Array:
-    factor = ceil(size[3] / 2)
-    center = (2 * factor - 1 - factor % 2) / (2 * factor)
-    line = 1 - np.abs(np.arange(size[3]) / factor - center)
-    return np.broadcast_to(np.outer(line, line), size)
-
-
-_KINDS: dict[str, Callable[[Block, tuple[int, ...], Random], Array]] = {
-    "constant": _constant,
-    "uniform": _uniform,
-    "gaussian": _gaussian,
-    "positive_unitball": _unit_ball,
-    "xavier": _xavier,
-    "msra": _msra,
-    "bilinear": _bilinear,
-}

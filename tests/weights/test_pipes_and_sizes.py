@@ -17,7 +17,7 @@ from prototxt_gen.cli import run
 from prototxt_gen.errors import WeightsError
 from prototxt_gen.formats import content
 from prototxt_gen.formats.binary.arrays import read_arrays, write_arrays
-from prototxt_gen.formats.binary.caffemodel import is_caffemodel, read_caffemodel
+from prototxt_gen.formats.binary.caffemodel import is_binary, read_caffemodel
 from prototxt_gen.formats.binary.wire import encoded
 
 NET = (
@@ -147,7 +147,7 @@ def test_a_net_of_gigabytes_is_refused_unread(
 ) -> None:
     path = sparse(tmp_path / "net.prototxt", LONG_NET.encode())
     monkeypatch.setattr(content, "read_stream", lambda *_: pytest.fail("the file was read"))
-    assert not is_caffemodel(path)
+    assert not is_binary(LONG_NET.encode())
     assert run(command(str(path))) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "net.prototxt: " in line

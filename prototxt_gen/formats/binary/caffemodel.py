@@ -102,14 +102,8 @@ def parse_caffemodel(name: str, data: Buffer) -> Caffemodel:
         raise WeightsError(f"{name}: {error.message}") from None
 
 
-def is_caffemodel(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is binary rather than a prototxt; a pipe loses its first bytes by this."""
-    with open(path, "rb") as file:
-        return is_binary(file.read(_LOOK_AT))
-
-
 def is_binary(data: Buffer) -> bool:
-    """The same of bytes, by the first of them."""
+    """Whether the bytes of a file are binary rather than a prototxt, by the first of them."""
     start = bytes(data[:_LOOK_AT])
     return start.startswith(_HDF5) or b"\0" in start or _starts_as_net(start)
 
