@@ -5,9 +5,10 @@ Numbers come from a seed and the layer's name, so that a net always gets the sam
 
 from __future__ import annotations
 
+import os
 import zlib
-from collections.abc import Callable, Iterator
-from math import ceil, isfinite, sqrt
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import ceil, isfinite, prod, sqrt
 from typing import TYPE_CHECKING, Any, Literal
 
 from prototxt_gen._numpy import np
@@ -26,26 +27,56 @@ Init = Literal["fillers", "zeros", "random"]
 Random = Any  #: numpy.random.Generator
 
 
+_PIECE = 1 << 20  #: numbers that are drawn at once, as float64
+
+
 def initial(graph: Graph, shapes: Shapes, init: Init, seed: int = 0) -> dict[str, list[Array]]:
-    """Weights for every layer, by its name; raises WeightsError for an unknown filler or shape."""
+    """Weights for every layer, by its name.
+
+    Raises WeightsError for an unknown filler or shape, and, before anything is made, for
+    weights that this machine's memory does not hold.
+    """
+    sizes = {
+        index: [_known(graph.nodes[index], shape) for shape in wanted]
+        for index, wanted in sorted(shapes.weights.items())
+        if wanted
+    }
+    _need_memory(graph, sizes)
     found = {}
-    for index, node in enumerate(graph.nodes):
-        wanted = shapes.weights.get(index, ())
-        if not wanted:
-            continue
+    for index, own in sizes.items():
+        node = graph.nodes[index]
         random = np.random.Generator(
             np.random.PCG64([seed, zlib.crc32(node.name.encode("utf-8", "surrogateescape"))])
         )
-        sizes = [_known(node, shape) for shape in wanted]
         try:
             found[node.name] = [
                 _one(node, weight, size, init, random)
-                for weight, size in zip(node.layer.weights(sizes), sizes, strict=True)
+                for weight, size in zip(node.layer.weights(own), own, strict=True)
             ]
         except MemoryError:
             reason = "its weights need more memory than there is"
             raise WeightsError(f"layer {node.name!r}: {reason}") from None
     return found
+
+
+def _need_memory(graph: Graph, sizes: Mapping[int, Sequence[tuple[int, ...]]]) -> None:
+    """Raise WeightsError for more bytes than this machine has; the largest layer is named."""
+    bytes_of = {index: sum(4 * prod(size) for size in own) for index, own in sizes.items()}
+    total, most = sum(bytes_of.values()), _memory()
+    if most is not None and total > most:
+        largest = max(bytes_of, key=bytes_of.__getitem__)
+        raise WeightsError(
+            f"the net's weights need {total:,} bytes, {bytes_of[largest]:,} of them for layer "
+            f"{graph.nodes[largest].name!r}; this machine has {most:,} bytes of memory"
+        )
+
+
+def _memory() -> int | None:
+    """The bytes of memory of this machine; None where it does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # Windows has no sysconf
+        return None
 
 
 def _known(node: Node, shape: Shape) -> tuple[int, ...]:
@@ -85,40 +116,55 @@ def _boundless(filler: Block) -> Iterator[str]:
             yield f"{name} is {value:g}; expected a finite number"
 
 
+def _drawn(size: tuple[int, ...], draw: Callable[[int], Array]) -> Array:
+    """Numbers as float32, drawn bit by bit: random ones are made as float64."""
+    found = np.empty(prod(size), np.float32)
+    for start in range(0, found.size, _PIECE):
+        piece = found[start : start + _PIECE]
+        piece[:] = draw(piece.size)
+    return found.reshape(size)
+
+
 def _random(size: tuple[int, ...], random: Random) -> Array:
     """Matrices scaled by their fan-in, factors near 1, and biases near 0."""
     if len(size) > 1:
-        spread = sqrt(2 / max(1, int(np.prod(size[1:]))))
-        return np.asarray(random.normal(0, spread, size), np.float32)
-    return np.asarray(random.uniform(0.5, 1.0, size), np.float32)
+        spread = sqrt(2 / max(1, prod(size[1:])))
+        return _drawn(size, lambda count: random.normal(0, spread, count))
+    return _drawn(size, lambda count: random.uniform(0.5, 1.0, count))
 
 
 def _constant(filler: Block, size: tuple[int, ...], random: Random) -> Array:
-    return np.full(size, filler.get("value", float, 0.0))
+    return np.full(size, filler.get("value", float, 0.0), np.float32)
 
 
 def _uniform(filler: Block, size: tuple[int, ...], random: Random) -> Array:
     low, high = filler.get("min", float, 0.0), filler.get("max", float, 1.0)
-    return np.asarray(random.uniform(low, high, size))
+    return _drawn(size, lambda count: random.uniform(low, high, count))
 
 
 def _gaussian(filler: Block, size: tuple[int, ...], random: Random) -> Array:
     mean, std = filler.get("mean", float, 0.0), filler.get("std", float, 1.0)
-    values = random.normal(mean, std, size)
+    values = _drawn(size, lambda count: random.normal(mean, std, count))
     sparse = filler.get("sparse", int, -1)
     if sparse >= 0:
         # The average number of inputs of each output that are not 0.
-        values = values * (random.random(size) < sparse / max(1, size[0]))
-    return np.asarray(values)
+        share = sparse / max(1, size[0])
+        values *= _drawn(size, lambda count: random.random(count) < share)
+    return values
 
 
 def _unit_ball(filler: Block, size: tuple[int, ...], random: Random) -> Array:
-    values = random.random(((size or (1,))[0], int(np.prod(size[1:]))))
-    return np.asarray((values / values.sum(axis=1, keepdims=True)).reshape(size))
+    rows = _drawn(((size or (1,))[0], prod(size[1:])), random.random)
+    # Their sums are float64, so that not all of them are made at once.
+    step = max(1, _PIECE // max(1, rows.shape[1]))
+    for start in range(0, len(rows), step):
+        some = rows[start : start + step]
+        some /= some.sum(axis=1, keepdims=True, dtype=np.float64)
+    return rows.reshape(size)
 
 
 def _fan(filler: Block, size: tuple[int, ...]) -> float:
-    total = int(np.prod(size))
+    total = prod(size)
     fan_in = total / size[0]
     fan_out = total / size[1] if len(size) > 1 else total
     norm = filler.get("variance_norm", str, "FAN_IN")
@@ -127,11 +173,12 @@ def _fan(filler: Block, size: tuple[int, ...]) -> float:
 
 def _xavier(filler: Block, size: tuple[int, ...], random: Random) -> Array:
     bound = sqrt(3 / _fan(filler, size))
-    return np.asarray(random.uniform(-bound, bound, size))
+    return _drawn(size, lambda count: random.uniform(-bound, bound, count))
 
 
 def _msra(filler: Block, size: tuple[int, ...], random: Random) -> Array:
-    return np.asarray(random.normal(0, sqrt(2 / _fan(filler, size)), size))
+    spread = sqrt(2 / _fan(filler, size))
+    return _drawn(size, lambda count: random.normal(0, spread, count))
 
 
 def _bilinear(filler: Block, size: tuple[int, ...], random: Random) -> Array:
