@@ -24,6 +24,7 @@ from prototxt_gen.layers.parts.shapes import Shape, show
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
+_PIECE = 1 << 20  #: numbers that are float64 at once
 Stored = Mapping[str, Sequence["Array"]]
 
 
@@ -101,8 +102,10 @@ def statistics(weights: Stored) -> list[Statistics]:
     found = []
     for layer, blobs in weights.items():
         for index, blob in enumerate(blobs):
-            finite = blob[np.isfinite(blob)]
-            some = finite if finite.size else np.zeros(1, np.float32)
+            whole = np.isfinite(blob)
+            finite = blob if whole.all() else blob[whole]
+            some = (finite if finite.size else np.zeros(1, np.float32)).reshape(-1)
+            mean = float(some.mean(dtype=np.float64))
             found.append(
                 Statistics(
                     layer,
@@ -110,13 +113,22 @@ def statistics(weights: Stored) -> list[Statistics]:
                     blob.shape,
                     float(some.min()),
                     float(some.max()),
-                    float(some.mean(dtype=np.float64)),
-                    float(some.std(dtype=np.float64)),
+                    mean,
+                    _deviation(some, mean),
                     int(np.isnan(blob).sum()),
                     int(np.isinf(blob).sum()),
                 )
             )
     return found
+
+
+def _deviation(values: Array, mean: float) -> float:
+    """The standard deviation, as float64 and bit by bit."""
+    squares = 0.0
+    for start in range(0, values.size, _PIECE):
+        piece = values[start : start + _PIECE].astype(np.float64)
+        squares += float(np.square(piece - mean).sum())
+    return float(np.sqrt(squares / values.size))
 
 
 def copy(
@@ -254,16 +266,24 @@ def difference(a: Stored, b: Stored) -> list[tuple[str, str]]:
 
 def _unlike(one: Array, other: Array) -> str:
     """How many values of two weights differ, and by how much; NaN equals NaN."""
-    missing = np.isnan(one) != np.isnan(other)
-    places = (one != other) & ~(np.isnan(one) & np.isnan(other))
-    numbers = places & ~missing
-    if not places.any():
+    differ = nan = 0
+    greatest = 0.0
+    one, other = one.reshape(-1), other.reshape(-1)
+    for start in range(0, one.size, _PIECE):
+        a, b = one[start : start + _PIECE], other[start : start + _PIECE]
+        missing = np.isnan(a) != np.isnan(b)
+        places = (a != b) & ~(np.isnan(a) & np.isnan(b))
+        numbers = places & ~missing
+        differ, nan = differ + int(places.sum()), nan + int(missing.sum())
+        if numbers.any():
+            greatest = max(
+                greatest, float(np.abs(a[numbers].astype(np.float64) - b[numbers]).max())
+            )
+    if not differ:
         return ""
-    words = f"{int(places.sum())} of {one.size} differ"
-    if numbers.any():
-        greatest = np.abs(one[numbers].astype(np.float64) - other[numbers]).max()
-        words += f", by {float(greatest):.3g}"
-    nan = int(missing.sum())
+    words = f"{differ} of {one.size} differ"
+    if differ > nan:
+        words += f", by {greatest:.3g}"
     return f"{words}, {nan} of them NaN in one file" if nan else words
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from math import ceil, sqrt
+from math import ceil, prod, sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prototxt_gen._numpy import np
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 Random = Any  #: numpy.random.Generator
+_PIECE = 1 << 20  #: numbers that are drawn at once, as float64
 
 
 def unknown_filler(filler: Block) -> str | None:
@@ -37,6 +38,15 @@ def filler_faults(filler: Block, shape: Shape) -> Iterator[str]:
 def filled(filler: Block, size: tuple[int, ...], random: Random) -> Array:
     """The values that a filler of a known type gives."""
     return _KINDS[kind_of(filler)].values(filler, size, random)
+
+
+def drawn(size: tuple[int, ...], draw: Callable[[int], Array]) -> Array:
+    """Numbers as float32, drawn bit by bit: random ones are made as float64."""
+    found = np.empty(prod(size), np.float32)
+    for start in range(0, found.size, _PIECE):
+        piece = found[start : start + _PIECE]
+        piece[:] = draw(piece.size)
+    return found.reshape(size)
 
 
 def _filled(filler: Block, shape: Shape) -> Iterator[str]:
@@ -95,31 +105,37 @@ def _bilinear(filler: Block, shape: Shape) -> Iterator[str]:
 
 
 def _constants(filler: Block, size: tuple[int, ...], random: Random) -> Array:
-    return np.full(size, filler.get("value", float, 0.0))
+    return np.full(size, filler.get("value", float, 0.0), np.float32)
 
 
 def _uniforms(filler: Block, size: tuple[int, ...], random: Random) -> Array:
     low, high = filler.get("min", float, 0.0), filler.get("max", float, 1.0)
-    return np.asarray(random.uniform(low, high, size))
+    return drawn(size, lambda count: random.uniform(low, high, count))
 
 
 def _gaussians(filler: Block, size: tuple[int, ...], random: Random) -> Array:
     mean, std = filler.get("mean", float, 0.0), filler.get("std", float, 1.0)
-    values = random.normal(mean, std, size)
+    values = drawn(size, lambda count: random.normal(mean, std, count))
     sparse = filler.get("sparse", int, -1)
     if sparse >= 0:
         # The average number of inputs of each output that are not 0.
-        values = values * (random.random(size) < sparse / max(1, size[0]))
-    return np.asarray(values)
+        share = sparse / max(1, size[0])
+        values *= drawn(size, lambda count: random.random(count) < share)
+    return values
 
 
 def _unit_balls(filler: Block, size: tuple[int, ...], random: Random) -> Array:
-    values = random.random(((size or (1,))[0], int(np.prod(size[1:]))))
-    return np.asarray((values / values.sum(axis=1, keepdims=True)).reshape(size))
+    rows = drawn(((size or (1,))[0], prod(size[1:])), random.random)
+    # Their sums are float64, so that not all of them are made at once.
+    step = max(1, _PIECE // max(1, rows.shape[1]))
+    for start in range(0, len(rows), step):
+        some = rows[start : start + step]
+        some /= some.sum(axis=1, keepdims=True, dtype=np.float64)
+    return rows.reshape(size)
 
 
 def _fan_of(filler: Block, size: tuple[int, ...]) -> float:
-    total = int(np.prod(size))
+    total = prod(size)
     fan_in = total / size[0]
     fan_out = total / size[1] if len(size) > 1 else total
     norm = filler.get("variance_norm", str, "FAN_IN")
@@ -128,11 +144,12 @@ def _fan_of(filler: Block, size: tuple[int, ...]) -> float:
 
 def _xaviers(filler: Block, size: tuple[int, ...], random: Random) -> Array:
     bound = sqrt(3 / _fan_of(filler, size))
-    return np.asarray(random.uniform(-bound, bound, size))
+    return drawn(size, lambda count: random.uniform(-bound, bound, count))
 
 
 def _msras(filler: Block, size: tuple[int, ...], random: Random) -> Array:
-    return np.asarray(random.normal(0, sqrt(2 / _fan_of(filler, size)), size))
+    spread = sqrt(2 / _fan_of(filler, size))
+    return drawn(size, lambda count: random.normal(0, spread, count))
 
 
 def _bilinears(filler: Block, size: tuple[int, ...], random: Random) -> Array:
