@@ -25,7 +25,15 @@ Made = Blob | Sequence[Blob | None] | None
 Rule = Callable[["Lifting", Op], Made]
 
 #: The modules with rules, in the order in which those of one operator are tried.
-MODULES_OF_RULES = ("arithmetic",)
+MODULES_OF_RULES = (
+    "arithmetic",
+    "shapes",
+    "slicing",
+    "matrices",
+    "reductions",
+    "norms",
+    "sequence",
+)
 _RULES: dict[str, list[Rule]] = {}
 
 
@@ -139,6 +147,8 @@ class Lifting:
     def _layer(self, op: Op) -> Made:
         """The operator as one layer."""
         for cls in self._liftable.get(op.op_type, ()):
+            if not self.target.has(cls.type) and op.op_type in self._rules:
+                continue
             lifted = cls.lift(op)
             if lifted is not None:
                 bottoms = [self.bottom(op, index) for index in lifted.bottoms]

@@ -91,6 +91,8 @@ class Model:
     ops: list[Op] = field(default_factory=list)
     constants: dict[str, Array] = field(default_factory=dict)
     shapes: dict[str, tuple[int | None, ...]] = field(default_factory=dict)
+    #: What numpy calls the type of a value, where it is no float32.
+    kinds: dict[str, str] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
     #: What was done to the model that its user should know: the operator, its type, what.
     notes: list[tuple[str, str, str]] = field(default_factory=list)
@@ -109,6 +111,12 @@ class Model:
                 "--input-shape, if these leave it open"
             )
         return known
+
+    def kind(self, name: str) -> str:
+        """What numpy calls the type of a value."""
+        if name in self.constants:
+            return self.constants[name].dtype.name
+        return self.kinds.get(name, "float32")
 
     def makers(self) -> dict[str, Op]:
         """The operator that makes each value."""

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import reduce
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Self
 
 from prototxt_gen._numpy import np
 from prototxt_gen._words import plural
 from prototxt_gen.document import Block, Symbol
 from prototxt_gen.errors import ShapeError
-from prototxt_gen.layers.base import MANY, Arity, Axes, Problem, Role, layer
+from prototxt_gen.layers.base import MANY, Arity, Axes, Lifted, Problem, Role, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import alike, all_but
 from prototxt_gen.layers.parts.shapes import Dim, Shape, axis_index, need_equal, same, show
 
 if TYPE_CHECKING:
-    from prototxt_gen.layers.base import Array, Builder
+    from prototxt_gen.layers.base import Array, Builder, OnnxOp
 
 SUM = Symbol("SUM")
 
@@ -84,6 +84,7 @@ class Concat(Base):
 
     spellings = frozenset({"concat_dim"})
     rearranges = True
+    lifts = ("Concat",)
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
@@ -135,6 +136,14 @@ class Concat(Base):
             return (bottoms[0],)
         return (b.op("Concat", bottoms, axis=axis_index(self.axis, len(b.bottom_shapes[0]))),)
 
+    @classmethod
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """Concat of several blobs, none of which is empty."""
+        bottoms = tuple(range(len(op.inputs)))
+        axis = axis_index(op.attribute("axis"), len(op.shape()))
+        full = all(op.shape(index)[axis] for index in bottoms)
+        return Lifted(cls(axis), bottoms=bottoms) if full and len(bottoms) > 1 else None
+
 
 @layer("Slice", param="slice_param")
 class Slice(Base):
@@ -146,6 +155,7 @@ class Slice(Base):
 
     spellings = frozenset({"slice_dim"})
     rearranges = True
+    lifts = ("Split",)
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
@@ -214,6 +224,17 @@ class Slice(Base):
         if len(sizes) == 1:
             return (bottoms[0],)
         return tuple(b.split(bottoms[0], [size or 0 for size in sizes], axis))
+
+    @classmethod
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """Split into several parts, all of which have names."""
+        tops = len(op.outputs)
+        if tops == 1 or "" in op.outputs:
+            return None
+        axis = axis_index(op.attribute("axis", 0), len(op.shape()))
+        sizes = [op.top_shape(index)[axis] for index in range(tops)]
+        equal = len(set(sizes)) == 1
+        return Lifted(cls(() if equal else tuple(accumulate(sizes[:-1])), axis))
 
 
 @layer("Split")

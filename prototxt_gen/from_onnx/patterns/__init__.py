@@ -16,7 +16,7 @@ from prototxt_gen.from_onnx.model import Model, Op, number
 Pattern = Callable[[Op, "View"], Op | None]
 
 #: The modules with patterns; those of one operator are tried in this order.
-MODULES_OF_PATTERNS: tuple[str, ...] = ()
+MODULES_OF_PATTERNS: tuple[str, ...] = ("orders", "shapes", "norms", "reductions", "sequence")
 _PATTERNS: dict[str, list[Pattern]] = {}
 
 
