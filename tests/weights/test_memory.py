@@ -99,7 +99,7 @@ def test_more_than_the_machine_has_is_refused_before_anything_is_made(
     def made(size: Any, *args: Any) -> None:
         raise AssertionError("something is made")
 
-    monkeypatch.setattr(fillers, "_one", made)
+    monkeypatch.setattr(initial_weights, "_one", made)
     words = r"4,194,304 bytes, 4,194,304 of them for layer 'a'; this machine has 4,194,303 bytes"
     with pytest.raises(WeightsError, match=words):
         weights.make(graph, "fillers")
