@@ -74,7 +74,12 @@ def skipping(graph):
     gated[2].input[1] = gated[0].input[1]
 
 
-@pytest.mark.parametrize("edit", [None, swapped, skipping])
+def exchanged(graph):
+    cut = next(node for node in graph.node if len(node.output) == 5)
+    cut.output[:] = [cut.output[0], cut.output[2], cut.output[1], *cut.output[3:]]
+
+
+@pytest.mark.parametrize("edit", [None, swapped, skipping, exchanged])
 @pytest.mark.parametrize("type", ["LSTM", "RNN"])
 def test_steps_in_another_order_are_no_layer(type: str, edit):
     net = api.load(Source(STEPS.format(steps=5, type=type, static="").encode()))
