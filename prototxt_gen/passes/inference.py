@@ -34,6 +34,7 @@ def for_inference(
             node = replace(node, layer=Input(tuple(sizes)))
         append(made, node)
     if batch is not None:
-        made = set_batch(made, batch, None)
+        made, more = set_batch(made, batch, None)
+        changes += more
         checked(made)
     return strip(made), changes

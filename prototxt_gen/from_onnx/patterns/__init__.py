@@ -21,6 +21,7 @@ MODULES_OF_PATTERNS: tuple[str, ...] = (
     "shapes",
     "norms",
     "reductions",
+    "sequence",
     "activations",
     "lines",
     "scales",
