@@ -27,6 +27,8 @@ Rule = Callable[["Lifting", Op], Made]
 #: The modules with rules, in the order in which those of one operator are tried.
 MODULES_OF_RULES = (
     "arithmetic",
+    "activations",
+    "comparisons",
     "shapes",
     "slicing",
     "matrices",
@@ -145,7 +147,7 @@ class Lifting:
             blob.name = blob.name or name
 
     def _layer(self, op: Op) -> Made:
-        """The operator as one layer."""
+        """The operator as one layer; one that the target lacks only if there is no rule."""
         for cls in self._liftable.get(op.op_type, ()):
             if not self.target.has(cls.type) and op.op_type in self._rules:
                 continue

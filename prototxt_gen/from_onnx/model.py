@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from prototxt_gen.errors import UnsupportedError
+from prototxt_gen.layers.parts.onnx_operands import number as number
 
 Array = np.ndarray[Any, np.dtype[Any]]
 _MISSING: Any = object()
@@ -73,6 +74,10 @@ class Op:
     def shape(self, index: int = 0) -> tuple[int, ...]:
         """The shape of an input; raises UnsupportedError if it is not known."""
         return self.model.shape(self.inputs[index])
+
+    def kind(self, index: int = 0) -> str:
+        """What numpy calls the type of an input."""
+        return self.model.kind(self.inputs[index])
 
     def top_shape(self, index: int = 0) -> tuple[int, ...]:
         """The shape of an output; raises UnsupportedError if it is not known."""
@@ -145,8 +150,3 @@ class Model:
         """Read another value wherever one is read."""
         for op in self.ops:
             op.inputs = [new if name == old else name for name in op.inputs]
-
-
-def number(value: Any) -> float:
-    """The shortest decimal that names a 32-bit float, as Caffe's files have it."""
-    return float(str(np.float32(value)))

@@ -9,6 +9,7 @@ All floating-point types become float32, the only one that Caffe has.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
@@ -218,6 +219,9 @@ class _Reading:
         plain = onnx.NodeProto()
         plain.CopyFrom(node)
         plain.input[:] = inputs
+        if node.op_type == "CastLike" and inputs[1] in self.types:
+            kind = self.types[inputs[1]].tensor_type.elem_type
+            plain = helper.make_node("Cast", inputs[:1], node.output, node.name, to=kind)
         if self._folded(plain):
             return
         if self._is_quantisation(plain):
@@ -248,7 +252,7 @@ class _Reading:
     def _label(self, node: onnx.NodeProto) -> str:
         """The name of a node; that of the layer where our own conversion made it."""
         own = self.made.producer == "resnet-proto"
-        return node.name.removesuffix(f"/{node.op_type}") if own else node.name
+        return re.sub(rf"/{node.op_type}(_\d+)?$", "", node.name) if own else node.name
 
     def _changes_nothing(self, node: onnx.NodeProto) -> bool:
         """Whether a cast goes from one floating-point type to another."""
