@@ -6,6 +6,8 @@ from lifting import lifted, model, types
 
 from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.from_onnx.convert import Lift, lift
+from prototxt_gen.from_onnx.normalize import normalize
+from prototxt_gen.from_onnx.patterns import fuse
 from prototxt_gen.from_onnx.target import TARGETS, Target
 
 CUT = ["Slice", "Silence"]
@@ -177,6 +179,15 @@ PADDED = [
     ("p = Pad(x, q, v)", "MaxPool", K3, ["Pooling"]),
     ("p = Pad(x, q)", "MaxPool", K3, ["Convolution", "Pooling"]),
     ("p = Pad(x, q)", "AveragePool", K3, ["Pooling"]),
+    ("h = Pad(x, q) p = Pad(h, q)", "AveragePool", K3, ["Convolution", "Pooling"]),
+    ("p = Pad(x, q, u)", "AveragePool", K3, [*["DummyData", "Concat"] * 2, "Pooling"]),
+    # the pad would not be smaller than the kernel
+    (
+        "h = Relu(x) p = Pad(h, q)",
+        "MaxPool",
+        "kernel_shape=[1,1], strides=[3,3]",
+        ["ReLU", "Convolution", "Pooling"],
+    ),
     ("p = Pad(x, q)", "AveragePool", f"{P3}, count_include_pad=1", ["Pooling"]),
     ("p = Pad(x, q)", "AveragePool", P3, ["Pooling", "Scale"]),
 ]
@@ -189,7 +200,8 @@ def test_a_pad_in_front_of_a_pool(front, op, attributes, wanted):
         "float[1,2,8,8] x",
         "float[N,C,H,W] y",
         q=np.array([0, 0, 1, 1, 0, 0, 1, 1]),
-        v=np.float32(-np.inf),
+        **({"v": np.float32(-np.inf)} if ", v)" in front else {}),
+        **({"u": np.float32(0.5)} if ", u)" in front else {}),
     )
     assert types(lifted(made)) == wanted
 
@@ -247,6 +259,13 @@ def test_what_is_refused():
         f"y, i = MaxPool<{K2}>(x)", "float[1,2,6,8] x", "float[1,2,3,4] y, int64[1,2,3,4] i"
     )
     assert "whole tensor" in refusal(indices)
+    columns = f"y, i = MaxPool<{K2}, storage_order=1>(x)"
+    assert "by columns" in refusal(
+        model(columns, "float[1,1,6,8] x", "float[1,1,3,4] y, int64[1,1,3,4] i")
+    )
+    other = f"y, i = MaxPool<{K2}>(x) z = Mod(i, p)"
+    shapes = "float[2,3,6,8] x", "float[2,3,3,4] y, int64[2,3,3,4] z"
+    assert "whole tensor" in refusal(model(other, *shapes, p=np.array(24)))
 
 
 @pytest.mark.parametrize("target", ["ssd", "bvlc"])
@@ -275,6 +294,35 @@ def test_an_even_response_normalisation_is_refused():
 
 
 MEAN = "AveragePool<kernel_shape=[3,1,1], strides=[1,1,1]"
+SUM = "AveragePool<kernel_shape=[2,2], strides=[2,2]>"
+WITHIN = "AveragePool<kernel_shape=[3,3], pads=[1,1,1,1]"
+APART = [
+    # what looks like a response normalisation, or like stochastic pooling
+    f"a = Mul(x, x) b = {WITHIN}, count_include_pad=1>(a) c = Mul(b, u) d = Add(c, t) "
+    "e = Pow(d, u) y = Mul(e, x)",
+    f"a = Mul(x, z) b = {WITHIN}, count_include_pad=1>(a) c = Mul(b, u) d = Add(c, u) "
+    "e = Pow(d, u) y = Mul(e, x)",
+    f"a = Mul(x, x) b = {WITHIN}>(a) c = Mul(b, u) d = Add(c, u) e = Pow(d, u) y = Mul(e, x)",
+    f"a = Mul(x, x) b = {WITHIN.replace('1,1,1,1', '2,1,0,1')}, count_include_pad=1>(a) "
+    "c = Mul(b, u) d = Add(c, u) e = Pow(d, u) y = Mul(e, x)",
+    f"a = Mul(x, x) b = {SUM}(a) c = {SUM}(x) d = Div(b, c) g = Greater(c, o) y = Where(g, d, u)",
+    f"a = Mul(x, x) b = {SUM}(a) c = {SUM.replace('>', ', ceil_mode=1>')}"
+    "(x) d = Div(b, c) g = Greater(c, o) y = Where(g, d, o)",
+    f"a = Mul(x, z) b = {SUM}(a) c = {SUM}(x) d = Div(b, c) g = Greater(c, o) y = Where(g, d, o)",
+    f"a = Mul(x, x) b = {SUM}(a) c = {SUM}(x) d = Div(b, c) g = Greater(c, u) y = Where(g, d, o)",
+]
+
+
+@pytest.mark.parametrize("body", APART)
+def test_a_group_that_is_none(body):
+    given = {"u": np.float32(1), "t": np.float32(2), "o": np.float32(0)}
+    used = {name: value for name, value in given.items() if f", {name})" in body}
+    inputs = "float[1,2,6,6] x, float[1,2,6,6] z" if "z)" in body else "float[1,2,6,6] x"
+    made = normalize(model(body, inputs, "float[N,C,H,W] y", **used))
+    fuse(made)
+    assert not {op.op_type for op in made.ops} & {"LRN", "ResponseWithin", "StochasticPool"}
+
+
 RESPONSES = {
     # as PyTorch writes LocalResponseNorm
     "torch": (
