@@ -17,14 +17,17 @@ Pattern = Callable[[Op, "View"], Op | None]
 
 #: The modules with patterns; those of one operator are tried in this order.
 MODULES_OF_PATTERNS: tuple[str, ...] = (
+    "activations",
+    "lines",
+    "scales",
+    "windows",
+    "pixels",
+    "response",
     "orders",
     "shapes",
     "norms",
     "reductions",
     "sequence",
-    "activations",
-    "lines",
-    "scales",
 )
 _EARLY: dict[str, list[Pattern]] = {}
 _LATE: dict[str, list[Pattern]] = {}
