@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from prototxt_gen.graph.type_check import UnknownTypes
     from prototxt_gen.layers.base import Array
     from prototxt_gen.passes.deploy import Change
+    from prototxt_gen.restore.net import Restored
     from prototxt_gen.summary import Summary
     from prototxt_gen.to_onnx.export import Exported
 
@@ -35,6 +36,7 @@ __all__ = [
     "convert",
     "deploy",
     "dump",
+    "from_onnx",
     "generate",
     "load",
     "load_layers",
@@ -135,6 +137,7 @@ def load(source: Input | Source, state: State | None = None, dialect: str | None
         raise ParseError(f"{found.path}: this is a {what}; expected a net (NetParameter)")
     need_layers(document.root, sink)
     graph = read(document, sink, state)
+    graph.files["net"] = found.data
     sink.raise_errors(ParseError)
     if not graph.nodes:
         raise ParseError(f"{found.path}: the net has no layer in this phase and stage")
@@ -214,6 +217,8 @@ def read_caffe(
     else:
         graph = load(text or net, state, dialect)
     graph.stored = dict(model.weights()) if model else {}
+    if model and model.content:
+        graph.files["weights"] = model.content
     for index, node in enumerate(graph.nodes):
         shown = node.layer.as_stored(graph.stored.get(node.name, ()))
         if shown is not None:
@@ -261,10 +266,12 @@ def convert(
     fold: bool = True,
     weights_init: Literal["fillers", "zeros", "random"] | None = None,
     seed: int = 0,
+    metadata: bool = True,
 ) -> Exported:
     """The ONNX model of a net, and the changes to its layers; the options are the command's.
 
-    ``batch`` is a number of 1 or more, ``dynamic``, or None for that of the net. Raises
+    ``batch`` is a number of 1 or more, ``dynamic``, or None for that of the net. With
+    ``metadata`` the model keeps the net, for ``from_onnx``. Raises
     UnsupportedError with all reasons, GraphError and WeightsError, and PrototxtError for an
     invalid option. The model has passed ONNX's checker.
     """
@@ -289,8 +296,40 @@ def convert(
         _arguments.flag("fold", fold),
         weights_init,
         _arguments.whole("seed", seed, 0),
+        _arguments.flag("metadata", metadata),
     )
     return convert(graph, asked)
+
+
+def from_onnx(
+    source: Input | ModelProto,
+    *,
+    target: str | None = None,
+    input_shapes: Mapping[str, tuple[int, ...]] | None = None,
+    metadata: bool = True,
+) -> Restored:
+    """The net of an ONNX model, with its weights, and the changes.
+
+    A model that ``convert`` made and nobody changed gives the net that it was made from, unless
+    ``metadata`` is False; any other net is made from the model's structure, for the Caffe that
+    ``target`` names (``from_onnx.target.TARGETS``), BVLC's where None. Raises ParseError for a
+    file that is no model, UnsupportedError with all reasons, and OSError.
+    """
+    import onnx
+
+    from prototxt_gen import _arguments
+    from prototxt_gen.errors import PrototxtError
+    from prototxt_gen.from_onnx.normalize import load
+    from prototxt_gen.from_onnx.target import TARGETS, Target
+    from prototxt_gen.generate.checks import unknown
+    from prototxt_gen.restore.net import restore
+
+    if target is not None and target not in TARGETS:
+        raise PrototxtError(unknown("target", target, tuple(TARGETS)))
+    proto = source if isinstance(source, onnx.ModelProto) else load(source)
+    wanted = Target(target) if target is not None else None
+    shapes = _arguments.shapes(input_shapes)
+    return restore(proto, wanted, shapes, metadata=_arguments.flag("metadata", metadata))
 
 
 def run(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:
