@@ -315,21 +315,17 @@ def from_onnx(
     ``target`` names (``from_onnx.target.TARGETS``), BVLC's where None. Raises ParseError for a
     file that is no model, UnsupportedError with all reasons, and OSError.
     """
-    import onnx
-
     from prototxt_gen import _arguments
     from prototxt_gen.errors import PrototxtError
-    from prototxt_gen.from_onnx.normalize import load
     from prototxt_gen.from_onnx.target import TARGETS, Target
     from prototxt_gen.generate.checks import unknown
     from prototxt_gen.restore.net import restore
 
     if target is not None and target not in TARGETS:
         raise PrototxtError(unknown("target", target, tuple(TARGETS)))
-    proto = source if isinstance(source, onnx.ModelProto) else load(source)
     wanted = Target(target) if target is not None else None
     shapes = _arguments.shapes(input_shapes)
-    return restore(proto, wanted, shapes, metadata=_arguments.flag("metadata", metadata))
+    return restore(source, wanted, shapes, metadata=_arguments.flag("metadata", metadata))
 
 
 def run(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:

@@ -9,6 +9,7 @@ the metadata says is checked: it may have been written by anyone.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -21,6 +22,7 @@ from prototxt_gen.errors import ParseError, PrototxtError, UnsupportedError
 from prototxt_gen.formats.dialects import DIALECTS
 from prototxt_gen.formats.reader import read_text
 from prototxt_gen.from_onnx.convert import Lift, lift
+from prototxt_gen.from_onnx.normalize import load
 from prototxt_gen.from_onnx.target import Target
 from prototxt_gen.graph.check import checked
 from prototxt_gen.graph.graph import Graph
@@ -56,17 +58,18 @@ class Restored:
 
 
 def restore(
-    proto: onnx.ModelProto,
+    source: onnx.ModelProto | str | os.PathLike[str],
     target: Target | None = None,
     input_shapes: Mapping[str, tuple[int, ...]] | None = None,
     *,
     metadata: bool = True,
 ) -> Restored:
-    """The net of a model: the one that it was made from, or one that computes the same.
+    """The net of a model or its file: the one that it was made from, or one that computes the same.
 
     Without a ``target`` the stored net is taken for whatever Caffe it is for, and a net from
     the structure is for BVLC's. Raises UnsupportedError and GraphError as ``from_onnx`` does.
     """
+    proto = source if isinstance(source, onnx.ModelProto) else load(source)
     given, note = dict(input_shapes or {}), []
     if metadata:
         try:
