@@ -302,30 +302,32 @@ def convert(
 
 
 def from_onnx(
-    source: Input | ModelProto,
+    model: Input | ModelProto,
     *,
     target: str | None = None,
     input_shapes: Mapping[str, tuple[int, ...]] | None = None,
-    metadata: bool = True,
+    restore: bool = True,
 ) -> Restored:
-    """The net of an ONNX model, with its weights, and the changes.
+    """The net of an ONNX model, with its weights, and the changes that were made.
 
     A model that ``convert`` made and nobody changed gives the net that it was made from, unless
-    ``metadata`` is False; any other net is made from the model's structure, for the Caffe that
-    ``target`` names (``from_onnx.target.TARGETS``), BVLC's where None. Raises ParseError for a
-    file that is no model, UnsupportedError with all reasons, and OSError.
+    ``restore`` is False. Any other net is made from the model's structure. ``target`` is the
+    Caffe to write for, a key of ``from_onnx.target.TARGETS``; None takes that of the net that the
+    model was made from, else BVLC's. ``input_shapes`` are for inputs whose dimensions the model
+    leaves free. Raises UnsupportedError with all reasons, ParseError for a file that is no
+    model, and OSError.
     """
     from prototxt_gen import _arguments
     from prototxt_gen.errors import PrototxtError
-    from prototxt_gen.from_onnx.target import TARGETS, Target
-    from prototxt_gen.generate.checks import unknown
-    from prototxt_gen.restore.net import restore
+    from prototxt_gen.from_onnx import TARGETS
+    from prototxt_gen.from_onnx.target import Target
+    from prototxt_gen.restore import net
 
     if target is not None and target not in TARGETS:
-        raise PrototxtError(unknown("target", target, tuple(TARGETS)))
+        raise PrototxtError(f"target {target!r}: expected one of {', '.join(TARGETS)}")
     wanted = Target(target) if target is not None else None
-    shapes = _arguments.shapes(input_shapes)
-    return restore(source, wanted, shapes, metadata=_arguments.flag("metadata", metadata))
+    metadata = _arguments.flag("restore", restore)
+    return net.restore(model, wanted, _arguments.shapes(input_shapes), metadata=metadata)
 
 
 def run(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:

@@ -58,10 +58,16 @@ def onnx_values(
     try:
         with _given_to_onnxruntime(whole) as given_model:
             session = onnxruntime.InferenceSession(given_model, options, providers=[provider])
-        given = {v.name: inputs[v.name].astype(np.float32) for v in session.get_inputs()}
+        given = {v.name: inputs[v.name].astype(_dtype(v.type)) for v in session.get_inputs()}
         return dict(zip(names, session.run(list(names), given), strict=True))
     except Exception as error:
         raise VerificationError(f"onnxruntime cannot run the model: {error}") from error
+
+
+def _dtype(type: str) -> np.dtype[Any]:
+    """The numbers of a type such as tensor(float)."""
+    name = type.removeprefix("tensor(").removesuffix(")")
+    return np.dtype({"float": "float32", "double": "float64"}.get(name, name))
 
 
 @contextmanager

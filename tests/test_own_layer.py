@@ -65,7 +65,7 @@ def test_the_example_goes_all_the_way(folder: Path, capsys: pytest.CaptureFixtur
     convert = ("convert", "net.prototxt", "net.caffemodel", "-o", "net.onnx", "--batch", "dynamic")
     assert command(folder, *convert, "--verify") == 0
     # What is affine is folded: 'h' behind a convolution, not 'g' behind a ReLU.
-    assert "\n1 layers folded" in capsys.readouterr().err
+    assert "\n1 layer folded" in capsys.readouterr().err
     assert command(folder, "verify", "net.prototxt", "net.caffemodel", "net.onnx") == 0
 
 

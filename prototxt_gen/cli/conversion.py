@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import click
 
 from prototxt_gen._files import need_place, whole_file
+from prototxt_gen._words import plural
 from prototxt_gen.cli.options import need_own_files, write_output
 from prototxt_gen.cli.output import print_changes, print_note, print_table, progress
 from prototxt_gen.errors import VerificationError
@@ -24,11 +25,12 @@ from prototxt_gen.errors import VerificationError
 if TYPE_CHECKING:
     import onnx
 
-    from prototxt_gen.fleet.batch import Outcome, Way
+    from prototxt_gen.fleet.batch import Outcome
+    from prototxt_gen.fleet.ways import ToOnnx, Way
     from prototxt_gen.to_onnx.export import Exported
 
 
-def convert_net(net: str, weights: str | None, output: str, report: str | None, way: Way) -> int:
+def convert_net(net: str, weights: str | None, output: str, report: str | None, way: ToOnnx) -> int:
     """Convert one net; ``way.options`` are the options of ``api.convert``.
 
     The model and the report are written together or not at all.
@@ -45,14 +47,10 @@ def convert_net(net: str, weights: str | None, output: str, report: str | None, 
         _prove(made)
     files = _write(made, output, report, way)
     print_changes(made.changes)
-    if find_spec("onnxruntime") is None:
-        print_note(
-            "onnxruntime is not installed, so loading the model was not tried: "
-            "pip install 'resnet-proto[verify]'"
-        )
+    _say_untried()
     model = made.skeleton.graph
     print_note(
-        f"{', '.join(files)}: {len(model.node)} nodes, opset {way.options['opset']}; "
+        f"{', '.join(files)}: {plural(len(model.node), 'node')}, opset {way.options['opset']}; "
         f"{_described(model.input)} -> {_described(model.output)}"
     )
     return 0
@@ -63,10 +61,10 @@ def convert_folder(folder: Path, out: Path, report: str | None, way: Way, jobs: 
     from prototxt_gen.fleet import batch as fleet
     from prototxt_gen.fleet.manifest import MANIFEST
 
-    found = list(fleet.find(folder, out))
+    found = list(way.find(folder, out))
     if not found:
         raise click.UsageError(f"no net in {folder}")
-    made = [path for job in found for path in (job.target, f"{job.target}.data")]
+    made = [path for job in found for path in way.written(job)]
     need_own_files(
         [path for job in found for path in (job.net, job.weights)],
         [*made, str(out / MANIFEST), report],
@@ -83,10 +81,26 @@ def convert_folder(folder: Path, out: Path, report: str | None, way: Way, jobs: 
         )
     if report is not None:
         write_output(report, _folder_report(outcomes))
-    print_table(("net", "", ""), [(o.name, o.status, o.why) for o in outcomes])
+    if report != "-":
+        print_table(("net", "", ""), [(o.name, o.status, o.why) for o in outcomes])
+    if any(outcome.status == fleet.CONVERTED for outcome in outcomes):
+        _say_untried()
+    notes = [len(outcome.notes) for outcome in outcomes if outcome.notes]
+    if notes:
+        where = report if report not in (None, "-") else out / MANIFEST
+        print_note(f"{plural(sum(notes), 'note')} on {plural(len(notes), 'net')}: see {where}")
     counts = Counter(outcome.status for outcome in outcomes)
     print_note(", ".join(f"{number} {status}" for status, number in counts.items()))
     return int(any(outcome.status == fleet.FAILED for outcome in outcomes))
+
+
+def _say_untried() -> None:
+    """Say on stderr that no model was loaded, if nothing can load it."""
+    if find_spec("onnxruntime") is None:
+        print_note(
+            "onnxruntime is not installed, so loading the model was not tried: "
+            "pip install 'resnet-proto[verify]'"
+        )
 
 
 def _need_places(paths: Iterable[str | None], but_in: Collection[Path] = ()) -> None:
@@ -108,7 +122,7 @@ def _prove(made: Exported) -> None:
         raise VerificationError("the model differs from the net; nothing is written")
 
 
-def _write(made: Exported, output: str, report: str | None, way: Way) -> list[str]:
+def _write(made: Exported, output: str, report: str | None, way: ToOnnx) -> list[str]:
     """Write the model and its report; return the names of the model's files."""
     from prototxt_gen.to_onnx.write import write_model
 
@@ -143,7 +157,7 @@ def _report(made: Exported, opset: int) -> bytes:
 
 
 def _folder_report(outcomes: Iterable[Outcome]) -> bytes:
-    nets = [{"net": o.name, "status": o.status, "why": o.why} for o in outcomes]
+    nets = [{"net": o.name, "status": o.status, "why": o.why, "notes": o.notes} for o in outcomes]
     return _json({"nets": nets})
 
 

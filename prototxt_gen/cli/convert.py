@@ -1,14 +1,15 @@
-"""``resnet-proto convert``: a Caffe net as an ONNX model."""
+"""``resnet-proto convert``: a Caffe net as an ONNX model, or the other way round."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from prototxt_gen.cli.options import (
     InputShape,
@@ -19,6 +20,11 @@ from prototxt_gen.cli.options import (
     state_options,
 )
 from prototxt_gen.errors import UnsupportedError
+from prototxt_gen.from_onnx import TARGETS
+
+#: The options for both directions, and those for an ONNX model alone.
+_FOR_BOTH = {"net", "output", "to", "input_shapes", "verify", "report", "jobs", "plugin"}
+_FOR_ONNX = {"target", "weights_out", "restore"}
 
 
 class BatchSize(click.ParamType):  # type: ignore[type-arg]
@@ -38,7 +44,7 @@ class BatchSize(click.ParamType):  # type: ignore[type-arg]
         return int(text)
 
 
-@click.command("convert", short_help="Convert a Caffe net to ONNX.")
+@click.command("convert", short_help="Convert a Caffe net to ONNX, or ONNX to Caffe.")
 @click.argument("net", metavar="NET")
 @click.argument("weights", required=False, metavar="[WEIGHTS]")
 @click.option(
@@ -46,7 +52,12 @@ class BatchSize(click.ParamType):  # type: ignore[type-arg]
     "--output",
     required=True,
     metavar="FILE",
-    help="The ONNX file to write; for a folder of nets, the folder to write to.",
+    help="The ONNX file, or from ONNX the prototxt, to write; for a folder, the folder.",
+)
+@click.option(
+    "--to",
+    type=click.Choice(["onnx", "caffe"]),
+    help="What to convert to. [default: what NET is not; for a folder with both, onnx]",
 )
 @click.option("--opset", type=int, default=17, metavar="N", help="11 or later. [default: 17]")
 @click.option(
@@ -82,6 +93,23 @@ class BatchSize(click.ParamType):  # type: ignore[type-arg]
     metavar="N",
     help="The seed of --weights-init. [default: 0]",
 )
+@click.option(
+    "--target",
+    type=click.Choice(TARGETS),
+    help="From ONNX: the Caffe that will read the net. [default: that of the net that the model "
+    "was made from, else bvlc]",
+)
+@click.option(
+    "--weights-out",
+    metavar="FILE",
+    help="From ONNX: the caffemodel. [default: that of -o with the suffix .caffemodel]",
+)
+@click.option(
+    "--restore/--no-restore",
+    default=True,
+    help="From ONNX: take the Caffe net that a model was made from, if it still fits. "
+    "[default: restore]",
+)
 @click.option("--external-data", is_flag=True, help="Write the weights to FILE.data.")
 @click.option("--verify", is_flag=True, help="Compare the model with numpy before writing it.")
 @click.option(
@@ -103,6 +131,7 @@ def command(
     weights: str | None,
     output: str,
     report: str | None,
+    to: str | None,
     jobs: int,
     input_shapes: Sequence[InputShape],
     outputs: str | None,
@@ -113,6 +142,9 @@ def command(
     dialect: str | None,
     verify: bool,
     external_data: bool,
+    target: str | None,
+    weights_out: str | None,
+    restore: bool,
     **options: Any,
 ) -> int:
     """Convert a Caffe net, NET (prototxt) and WEIGHTS (caffemodel), to an ONNX model.
@@ -120,8 +152,10 @@ def command(
     NET may be a caffemodel alone, which contains the net too. The model computes what Caffe
     computes. If any part of a net cannot be converted, it is refused with all reasons.
 
+    If NET is an ONNX model, it is converted to a prototxt and a caffemodel.
+
     If NET is a folder, FILE is a folder too: all nets in NET are converted, each with the
-    caffemodel in its own folder. Models that are up to date are skipped.
+    caffemodel in its own folder, or all ONNX models. What is up to date is skipped.
 
     Exit code 0: converted. 1: the net, or one of the folder, cannot be converted, or --verify
     found a difference. 2: wrong usage, or a file that cannot be used.
@@ -130,23 +164,60 @@ def command(
     resnet-proto convert deploy.prototxt net.caffemodel -o net.onnx
     resnet-proto convert deploy.prototxt net.caffemodel -o net.onnx --batch dynamic
     resnet-proto convert models -o onnx --jobs 4
+    resnet-proto convert net.onnx -o net.prototxt
     """
     from prototxt_gen.cli.conversion import convert_folder, convert_net
-    from prototxt_gen.fleet.batch import Way
+    from prototxt_gen.cli.lift import lift_model
+    from prototxt_gen.fleet.ways import FromOnnx, ToOnnx
 
+    if _is_from_onnx(net, to):
+        params = set(click.get_current_context().params)
+        _refuse(params - _FOR_BOTH - _FOR_ONNX, f"a Caffe net, and {net} is none")
+        if verify:
+            _need_onnxruntime()
+        lifting = FromOnnx(target, restore, verify)
+        if Path(net).is_dir():
+            _refuse({"weights_out", "input_shapes"}, f"one net, and {net} is a folder")
+            return convert_folder(Path(net), Path(output), report, lifting, jobs)
+        return lift_model(net, output, weights_out, report, lifting, dict(input_shapes))
+    _refuse(_FOR_ONNX, f"an ONNX model, and {net} is none")
     _need_usable(options["opset"], verify)
     state = state_from(phase, stages, level)
-    way = Way(options, state, dialect, verify, external_data)
+    way = ToOnnx(options, state, dialect, verify, external_data)
     if Path(net).is_dir():
-        alone = {"WEIGHTS": weights, "--outputs": outputs, "--until": until}
-        for name, value in {**alone, "--input-shape": input_shapes}.items():
-            if value:
-                raise click.UsageError(f"{name} is for one net, and {net} is a folder")
+        _refuse({"weights", "outputs", "until", "input_shapes"}, f"one net, and {net} is a folder")
         return convert_folder(Path(net), Path(output), report, way, jobs)
     asked_for = [*(outputs.split(",") if outputs else ()), *([until] if until else ())]
     names = tuple(dict.fromkeys(asked_for))
     more = {"outputs": names, "input_shapes": dict(input_shapes)}
     return convert_net(net, weights, output, report, replace(way, options={**options, **more}))
+
+
+def _is_from_onnx(net: str, to: str | None) -> bool:
+    """Whether the conversion is one from ONNX; a folder is by its files, nets before models."""
+    from prototxt_gen.cli.lift import is_onnx
+
+    folder = Path(net)
+    if to is not None:
+        if not folder.is_dir() and is_onnx(net) is (to == "onnx"):
+            what = "is an ONNX model" if to == "onnx" else "is no ONNX model"
+            raise click.UsageError(f"--to {to}: {net} {what}")
+        return to == "caffe"
+    if not folder.is_dir():
+        return is_onnx(net)
+    return not any(map(any, map(folder.rglob, ("*.prototxt", "*.caffemodel")))) and any(
+        folder.rglob("*.onnx")
+    )
+
+
+def _refuse(options: Collection[str], why: str) -> None:
+    """Raise UsageError for an option that is for the other direction."""
+    context = click.get_current_context()
+    for option in context.command.params:
+        name = option.name or ""
+        if name in options and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            shown = option.opts[0] if option.opts[0].startswith("-") else name.upper()
+            raise click.UsageError(f"{shown} is for {why}")
 
 
 def _need_usable(opset: int, verify: bool) -> None:
@@ -157,5 +228,10 @@ def _need_usable(opset: int, verify: bool) -> None:
         need_opset(opset)
     except UnsupportedError as error:
         raise click.UsageError(error.message) from error
-    if verify and find_spec("onnxruntime") is None:
+    if verify:
+        _need_onnxruntime()
+
+
+def _need_onnxruntime() -> None:
+    if find_spec("onnxruntime") is None:
         raise click.UsageError("--verify needs onnxruntime: pip install 'resnet-proto[verify]'")

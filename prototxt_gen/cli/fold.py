@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from prototxt_gen._words import plural
 from prototxt_gen.cli.options import dialect_option, need_own_files, plugin_option, write_output
 from prototxt_gen.cli.output import print_changes, print_note
 from prototxt_gen.errors import VerificationError
@@ -56,4 +57,4 @@ def command(
         tools.save(made, stored, target)
         write_output(output, api.dump(made).encode("utf-8", "surrogateescape"))
     print_changes(changes)
-    print_note(f"{output}, {target}: {len(changes)} layers folded")
+    print_note(f"{output}, {target}: {plural(len(changes), 'layer')} folded")

@@ -80,16 +80,11 @@ def print_table(
 
 
 def print_changes(changes: Iterable[Change]) -> None:
-    """The changes to layers on stderr: a line for each, and one for all folded layers."""
-    folded = 0
-    for change in changes:
-        if change.what.startswith("folded into"):
-            folded += 1
-            continue
-        layer = f"{change.layer} ({change.type})" if change.type else change.layer
-        print_note(f"{layer}: {change.what}")
-    if folded:
-        print_note(f"{folded} layers folded into the weights before them")
+    """The changes to layers on stderr."""
+    from prototxt_gen.passes.deploy import as_lines
+
+    for line in as_lines(changes):
+        print_note(line)
 
 
 @contextmanager

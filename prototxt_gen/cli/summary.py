@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import click
 
+from prototxt_gen._words import plural
 from prototxt_gen.cli.options import (
     InputShape,
     dialect_option,
@@ -71,8 +72,9 @@ def _print(summary: Summary) -> None:
     more = "" if summary.complete else " at least, without the unknown layers"
     print()
     print_line(
-        f"{summary.name or 'net'}: {len(summary.rows)} layers, "
-        f"{summary.parameters:,} parameters, {summary.statistics:,} statistics, "
+        f"{summary.name or 'net'}: {plural(len(summary.rows), 'layer')}, "
+        f"{plural(summary.parameters, 'parameter', ',')}, "
+        f"{plural(summary.statistics, 'statistic', ',')}, "
         f"{_scaled(summary.multiply_adds).strip()} multiply-adds, "
         f"{_scaled(summary.activations)}B of activations{more}"
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from prototxt_gen._words import plural
 from prototxt_gen.cli.options import dialect_option, plugin_option
 from prototxt_gen.cli.output import print_error, print_note, print_report
 from prototxt_gen.diagnostics import Diagnostic, Severity
@@ -61,4 +62,4 @@ def _summary(found: list[Diagnostic], files: int) -> str:
 
 
 def _count(number: int, what: str) -> str:
-    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
+    return plural(number, what) if number else f"no {what}s"

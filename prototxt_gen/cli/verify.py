@@ -88,10 +88,29 @@ def command(
 
     The net is computed with numpy. The first blob that differs is named, with its layer.
     Exit code 0: all blobs agree. 1: one differs. 2: they cannot be compared.
+
+    If NET is an ONNX model, WEIGHTS and MODEL are the prototxt and the caffemodel that were
+    made from it, and the model is what they are compared with.
+
+    \b
+    resnet-proto verify deploy.prototxt net.caffemodel net.onnx
+    resnet-proto verify net.onnx net.prototxt net.caffemodel
     """
     from prototxt_gen import api
     from prototxt_gen import verify as proof
+    from prototxt_gen.cli.lift import is_onnx
 
+    if is_onnx(net):
+        if model is None or against != "onnx" or outputs or losses != "auto":
+            raise click.UsageError(
+                f"{net} is an ONNX model; expected NET.onnx NET.prototxt NET.caffemodel, and no "
+                "--against, --outputs or --losses"
+            )
+        state = state_from(phase, stages, level)
+        verdict = _of_model(
+            net, api.read_caffe(weights, model, state=state, dialect=dialect), given, seed, provider
+        )
+        return _show(verdict, as_json=as_json, show_all=show_all)
     if against != "onnx":
         _need_files(against, net, weights)
     graph = api.read_caffe(net, weights, state=state_from(phase, stages, level), dialect=dialect)
@@ -115,6 +134,17 @@ def command(
         raise click.UsageError(f"--against {against} compares the net alone; leave out {model}")
     else:
         verdict = _against(against, net, weights, graph, inputs, seed)
+    return _show(verdict, as_json=as_json, show_all=show_all)
+
+
+def _of_model(model: str, graph: Any, given: tuple[str, ...], seed: int, provider: str) -> Verdict:
+    """A net compared with the ONNX model that it was made from."""
+    from prototxt_gen.verify_net import verify_net
+
+    return verify_net(model, graph, _inputs(graph, given), seed=seed, provider=provider)
+
+
+def _show(verdict: Verdict, *, as_json: bool, show_all: bool) -> int:
     if as_json:
         print(json.dumps(_json(verdict), indent=2))
     else:

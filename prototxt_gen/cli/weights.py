@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from prototxt_gen._words import plural
 from prototxt_gen.cli.options import (
     InputShape,
     dialect_option,
@@ -98,7 +99,7 @@ def _say_zeros(graph: Graph, made: Mapping[str, Any]) -> None:
     if zero:
         some = ", ".join(zero[:3]) + (", …" if len(zero) > 3 else "")
         print_note(
-            f"no filler, so zeros as in Caffe: {len(zero)} layers ({some}); "
+            f"no filler, so zeros as in Caffe: {plural(len(zero), 'layer')} ({some}); "
             "--how random makes weights to compare results with"
         )
     if statistics:
@@ -227,7 +228,7 @@ def copy(model: str, net: str, names: tuple[str, ...], dialect: str | None, outp
         )
     _save(graph, found, output)
     matched = sum(c.what == "matched" for c in report)
-    print_note(f"{output}: {matched} of {len(report)} layers matched")
+    print_note(f"{output}: {matched} of {plural(len(report), 'layer')} matched")
 
 
 def _pairs(names: Sequence[str]) -> dict[str, str]:

@@ -19,39 +19,23 @@ from typing import Any
 
 from prototxt_gen._halves import taken_back
 from prototxt_gen._locks import folder_lock
+from prototxt_gen._words import plural
 from prototxt_gen.diagnostics import Diagnostic, Source, render
-from prototxt_gen.errors import PrototxtError, VerificationError, WeightsError
+from prototxt_gen.errors import PrototxtError, WeightsError
 from prototxt_gen.fleet import manifest
 from prototxt_gen.fleet.hashes import Hashes
-from prototxt_gen.fleet.jobs import Job, find
+from prototxt_gen.fleet.jobs import Job
+from prototxt_gen.fleet.ways import FromOnnx, ToOnnx, Way
 from prototxt_gen.fleet.workers import Died, in_processes
-from prototxt_gen.graph.phase import State
 from prototxt_gen.layers import load_layers
 from prototxt_gen.layers.outside import loaded_files
+from prototxt_gen.passes.deploy import as_lines
 
 __all__ = ["CONVERTED", "EARLIER", "FAILED", "SAME"]
-__all__ += ["Job", "Outcome", "Way", "convert_all", "find"]
+__all__ += ["FromOnnx", "Job", "Outcome", "ToOnnx", "convert_all"]
 
 CONVERTED, SAME, FAILED = "converted", "up to date", "failed"
 EARLIER = "; the existing model is from an earlier net"
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """How each net is read, converted and written; ``options`` are those of ``api.convert``."""
-
-    options: Mapping[str, Any] = field(default_factory=dict)
-    state: State = field(default_factory=State)
-    dialect: str | None = None
-    verify: bool = False
-    external_data: bool = False
-
-    @property
-    def mark(self) -> str:
-        """A text that is the same for equal ways."""
-        state = [self.state.phase, sorted(self.state.stages), self.state.level]
-        rest = [self.dialect, self.verify, self.external_data]
-        return json.dumps([dict(self.options), state, rest], sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +43,8 @@ class Outcome:
     """The result for a net, and why it failed if it did; ``known`` from the manifest.
 
     A ``lasting`` result would be the same if tried again; a failure by a full disk is not.
-    ``made`` is the hash of the model, and with a file beside it that file's hash and name.
+    ``made`` is the hash of the model, and with a file beside it that file's hash and name;
+    ``notes`` are the changes that were made, as lines.
     """
 
     name: str
@@ -68,6 +53,7 @@ class Outcome:
     known: bool = False
     lasting: bool = True
     made: str = ""
+    notes: tuple[str, ...] = ()
     hashes: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -90,8 +76,7 @@ def convert_all(
     busy = "another conversion is writing into it"
     with folder_lock(out, busy), taken_back(lambda: manifest.sweep(out)):
         for place, number in sorted(manifest.sweep(out).items()):
-            files = "file" if number == 1 else "files"
-            say(f"{place}: removed {number} half {files} of conversions that were killed")
+            say(f"{place}: removed {plural(number, 'half file')} of conversions that were killed")
         outcomes = _converted(folder, out, way, jobs, done)
     return [outcomes[name] for name in sorted(outcomes)]
 
@@ -110,7 +95,7 @@ def _converted(
         outcomes[job.name] = outcome
         done(outcome)
 
-    for job in find(folder, out):
+    for job in way.find(folder, out):
         try:
             mark = _mark(job, way, hashes)
             known = _known(job, mark, rows.get(job.name, {}), hashes)
@@ -134,7 +119,7 @@ def _converted(
     return outcomes
 
 
-def _known(job: Job, mark: str, row: Mapping[str, str], hashes: Hashes) -> Outcome | None:
+def _known(job: Job, mark: str, row: Mapping[str, Any], hashes: Hashes) -> Outcome | None:
     """The outcome for a net according to the manifest, if it is still valid."""
     if row.get("mark") != mark:
         return None
@@ -145,13 +130,17 @@ def _known(job: Job, mark: str, row: Mapping[str, str], hashes: Hashes) -> Outco
     if len(beside) == 2:
         files.append((Path(job.target).parent / beside[1], beside[0]))
     same = all(path.is_file() and hashes.of(path) == known for path, known in files)
-    return Outcome(job.name, SAME, known=True) if same else None
+    if not same or "notes" not in row:
+        return None
+    return Outcome(job.name, SAME, known=True, notes=tuple(row["notes"]))
 
 
-def _row(mark: str, outcome: Outcome) -> dict[str, str]:
+def _row(mark: str, outcome: Outcome) -> dict[str, Any]:
     """The manifest's row for a net; without times, so that it does not depend on the history."""
     row = {"mark": mark, "status": outcome.status, "why": outcome.why}
-    return row if outcome.status == FAILED else {**row, "made": outcome.made}
+    if outcome.status == FAILED:
+        return row
+    return {**row, "made": outcome.made, "notes": list(outcome.notes)}
 
 
 def _not_read(job: Job, error: OSError) -> Outcome:
@@ -179,23 +168,10 @@ def _each(todo: list[Job], way: Way, jobs: int) -> Generator[tuple[Job, Outcome]
 
 def _convert(job: Job, way: Way, plugins: Iterable[str] = ()) -> Outcome:
     """Convert one net, with the layer types of some files."""
-    from prototxt_gen import api
-    from prototxt_gen.to_onnx.write import write_model
-    from prototxt_gen.verify import verify_export
-
-    if job.beside and way.options.get("weights_init") is not None:
-        return Outcome(job.name, FAILED, _which(job))
     try:
         for plugin in plugins:
             load_layers(plugin)
-        graph = api.read_caffe(job.net, job.weights, state=way.state, dialect=way.dialect)
-        made = api.convert(graph, **way.options)
-        if way.verify:
-            verdict = verify_export(made)
-            if not verdict.agrees:
-                raise VerificationError(f"the model {verdict.text}")
-        Path(job.target).parent.mkdir(parents=True, exist_ok=True)
-        files = write_model(made, job.target, external_data=way.external_data)
+        files, changes = way.convert(job)
         hashes = Hashes()
         own = [hashes.of(file) for file in files]
     except PrototxtError as error:
@@ -210,7 +186,8 @@ def _convert(job: Job, way: Way, plugins: Iterable[str] = ()) -> Outcome:
         why = f"a bug in resnet-proto: {type(error).__name__}: {error}"
         return Outcome(job.name, FAILED, why, lasting=False)
     made_of = " ".join([own[0], *(f"{own[1]} {Path(file).name}" for file in files[1:])])
-    return Outcome(job.name, CONVERTED, made=made_of, hashes=hashes.used)
+    notes = tuple(as_lines(changes))
+    return Outcome(job.name, CONVERTED, made=made_of, notes=notes, hashes=hashes.used)
 
 
 def _which(job: Job) -> str:
@@ -244,9 +221,9 @@ def _mark(job: Job, way: Way, hashes: Hashes | None = None) -> str:
         digest.update(hashes.of(plugin).encode())
     if job.beside:
         digest.update(f"{job.beside} ".encode())
-    if not job.net.endswith(".caffemodel"):
-        digest.update(Path(job.net).read_bytes())
-    for model in (job.net, job.weights):
-        if model is not None and model.endswith(".caffemodel"):
-            digest.update(os.fsencode(f"{model} {hashes.of(model)}"))
+    for path in way.read_from(job):
+        if path.endswith(".prototxt"):
+            digest.update(Path(path).read_bytes())
+        else:
+            digest.update(os.fsencode(f"{path} {hashes.of(path)}"))
     return digest.hexdigest()

@@ -50,6 +50,15 @@ def find(folder: Path, out: Path) -> Iterator[Job]:
         yield Job(name, str(net), weights, str(out / f"{name}.onnx"), beside)
 
 
+def find_models(folder: Path, out: Path) -> Iterator[Job]:
+    """The ONNX models of a folder."""
+    made = Path(os.path.realpath(out))
+    inner = made if Path(os.path.realpath(folder)) in made.parents else None
+    for model in _files(folder, "*.onnx", inner):
+        name = model.relative_to(folder).with_suffix("").as_posix()
+        yield Job(name, str(model), None, str(out / f"{name}.prototxt"))
+
+
 def _files(folder: Path, pattern: str, but: Path | None) -> Iterator[Path]:
     """The files of a folder and its subfolders, except those below ``but``."""
     for path in sorted(folder.rglob(pattern)):

@@ -19,8 +19,11 @@ from prototxt_gen._locks import remove_free
 MANIFEST = "manifest.json"
 
 
-def read(out: Path) -> dict[str, dict[str, str]]:
-    """The rows of a folder by the names of nets; invalid ones are ignored."""
+def read(out: Path) -> dict[str, dict[str, Any]]:
+    """The rows of a folder by the names of nets; invalid ones are ignored.
+
+    A row holds texts, and under ``notes`` a list of them.
+    """
     nets = _part(out, "nets")
     return {name: row for name, row in nets.items() if _is_row(row)}
 
@@ -31,7 +34,7 @@ def seen(out: Path) -> dict[str, str]:
 
 
 def write(
-    out: Path, manifest: Mapping[str, Mapping[str, str]], seen: Mapping[str, str] | None = None
+    out: Path, manifest: Mapping[str, Mapping[str, Any]], seen: Mapping[str, str] | None = None
 ) -> None:
     """Write the rows of a folder, sorted by the names of nets, and hashes of files."""
     nets = {name: manifest[name] for name in sorted(manifest)}
@@ -50,7 +53,11 @@ def _part(out: Path, name: str) -> dict[str, Any]:
 
 
 def _is_row(row: Any) -> bool:
-    return isinstance(row, dict) and all(isinstance(value, str) for value in row.values())
+    if not isinstance(row, dict):
+        return False
+    notes = row.get("notes", [])
+    texts = [value for name, value in row.items() if name != "notes"]
+    return isinstance(notes, list) and all(isinstance(text, str) for text in (*texts, *notes))
 
 
 @cache

@@ -11,6 +11,8 @@ import os
 import stat
 from typing import IO
 
+from prototxt_gen._words import plural
+
 Buffer = bytes | memoryview
 
 #: A file of more bytes is mapped. What is mapped kills this process where another one cuts
@@ -60,5 +62,5 @@ def need_whole(data: Buffer, name: str) -> None:
     """Raise OSError where a file that is mapped is no longer as long as it was."""
     mapped = data.obj if isinstance(data, memoryview) else None
     if isinstance(mapped, mmap.mmap) and mapped.size() < len(mapped):
-        sizes = f"it had {len(mapped)} bytes and now has {mapped.size()}"
+        sizes = f"it had {plural(len(mapped), 'byte')} and now has {mapped.size()}"
         raise OSError(errno.EIO, f"{sizes}: it was cut off while it was read", name)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from importlib import import_module
 
-from prototxt_gen.diagnostics import Sink
+from prototxt_gen.diagnostics import Diagnostic, Severity, Sink
 from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.from_onnx.model import Model, Op
 from prototxt_gen.from_onnx.net import Blob, Net
@@ -109,8 +109,9 @@ class Lifting:
                 lost.update(name for name in op.outputs if name)
         if sink.errors:
             counts = ", ".join(f"{number} {name}" for name, number in refused.most_common())
-            first = f"cannot be a net for {self.target.name}: {counts}"
-            raise UnsupportedError(first, diagnostics=sink.errors)
+            text = f"the model cannot become a net for {self.target.name}: {counts}"
+            summary = Diagnostic("unsupported", Severity.NOTE, text)
+            raise UnsupportedError(text, diagnostics=[summary, *sink.errors])
 
     def _lift(self, op: Op) -> None:
         self.net.begin(op.label)

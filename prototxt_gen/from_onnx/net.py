@@ -207,7 +207,7 @@ def _free(name: str, taken: set[str]) -> str:
 
 def _others(type: str) -> str:
     """The targets that have a layer type, as a hint."""
-    from prototxt_gen.from_onnx.target import TARGETS
+    from prototxt_gen.from_onnx import TARGETS
 
     having = [name for name in TARGETS if layer_class(type) and Target(name).has(type)]
     return f"; --target {' or '.join(having)} does" if having else ""

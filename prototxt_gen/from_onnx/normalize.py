@@ -21,7 +21,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.inliner import inline_local_functions
 
 from prototxt_gen.diagnostics import Sink
-from prototxt_gen.errors import ParseError, UnsupportedError
+from prototxt_gen.errors import ParseError, ShapeError, UnsupportedError
 from prototxt_gen.from_onnx.model import Model, Op, number
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -43,27 +43,30 @@ _RANDOM = {
 _NOTHING = {"Dropout", "Identity"}
 
 
-def load(path: str | os.PathLike[str]) -> onnx.ModelProto:
-    """An ONNX model with its weights, also those beside it.
+def load(model: str | os.PathLike[str] | onnx.ModelProto) -> onnx.ModelProto:
+    """An ONNX model with its weights, also those beside it; one in memory as it is.
 
     Raises ParseError for a file that is none, and OSError.
     """
-    name = os.fspath(path)
+    if isinstance(model, onnx.ModelProto):
+        return model
+    name = os.fspath(model)
     try:
-        model = onnx.load(name, format="protobuf")
+        whole = onnx.load(name, format="protobuf")
     except (DecodeError, ValueError, onnx.checker.ValidationError) as error:
         words = " ".join(str(error).split())
         raise ParseError(f"{name}: not a complete ONNX model: {words}") from error
-    if not model.graph.node and not model.graph.output:
+    if not whole.graph.node and not whole.graph.output:
         raise ParseError(f"{name}: not an ONNX model; expected a ModelProto with a graph")
-    return model
+    return whole
 
 
 def normalize(proto: onnx.ModelProto, given: Mapping[str, Sequence[int]] | None = None) -> Model:
     """The model in the form that lifting reads; ``given`` are shapes of its inputs.
 
-    A free first dimension of an input becomes 1, which is noted. Raises UnsupportedError for
-    what no rule could make a net of: an opset below 7, dimensions that are free, control flow,
+    A free first dimension of an input becomes 1, which is noted. Raises ShapeError for an input
+    whose other dimensions are free, or one of ``given`` that the model does not have; and
+    UnsupportedError for what no rule could make a net of: an opset below 7, control flow,
     operators of another domain.
     """
     opset = next((o.version for o in proto.opset_import if o.domain in _OURS), 0)
@@ -125,7 +128,7 @@ class _Reading:
         for name in given:
             if name not in {value.name for value in found}:
                 has = ", ".join(repr(value.name) for value in found) or "none"
-                raise UnsupportedError(f"the model has no input {name!r}; it has {has}")
+                raise ShapeError(f"the model has no input {name!r}; it has {has}")
         for value in found:
             if not value.type.HasField("tensor_type"):
                 raise UnsupportedError(f"the input {value.name!r} is no tensor")
@@ -139,14 +142,14 @@ class _Reading:
     def _declared(self, name: str, tensor: onnx.TypeProto.Tensor) -> tuple[int, ...]:
         hint = f"give its shape with --input-shape {name}=N,C,H,W"
         if not tensor.HasField("shape"):
-            raise UnsupportedError(f"the shape of the input {name!r} is not known; {hint}")
+            raise ShapeError(f"the shape of the input {name!r} is not known; {hint}")
         dims = [d.dim_value if d.HasField("dim_value") else 0 for d in tensor.shape.dim]
         if dims and dims[0] <= 0:
             dims[0] = 1
             self.made.notes.append((name, "Input", "its batch is free in the model, and 1 here"))
         if any(dim <= 0 for dim in dims):
             shown = "x".join(d.dim_param or str(d.dim_value) for d in tensor.shape.dim)
-            raise UnsupportedError(f"the input {name!r} is {shown}, not all numbers; {hint}")
+            raise ShapeError(f"the input {name!r} is {shown}, not all numbers; {hint}")
         return tuple(dims)
 
     def node(self, node: onnx.NodeProto) -> None:

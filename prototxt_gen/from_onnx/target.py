@@ -5,17 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from prototxt_gen.formats.schema import schema
+from prototxt_gen.from_onnx import TARGETS
 from prototxt_gen.layers import layer_class
 from prototxt_gen.layers.parts.forks import BVLC, FORKS
 
-#: The targets by name, each with its dialect.
-TARGETS = {
-    "bvlc-1.0": "bvlc",
-    "bvlc": "bvlc",
-    "ssd": "ssd",
-    "nvcaffe": "nvcaffe",
-    "caffe_priv": "caffe_priv",
-}
 #: What BVLC added after its release 1.0, in 2017 and 2018 (caffe.proto).
 _AFTER_1_0 = {("LayerParameter", "clip_param"), ("LayerParameter", "swish_param")}
 _AFTER_1_0 |= {("PoolingParameter", "round_mode")}

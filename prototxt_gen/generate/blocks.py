@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from prototxt_gen._words import plural
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.document import Document, Symbol
 from prototxt_gen.errors import GraphError, ShapeError, SpecError
@@ -89,9 +90,10 @@ def _trunk(maker: Maker) -> None:
     strides = _strides(spec)
     for stage, blocks in enumerate(maker.names.blocks(spec.stages)):
         out = spec.channels(stage)[1]
-        plural = "" if len(blocks) == 1 else "s"
         section = maker.names.section(stage)
-        maker.start(f"{section}: {len(blocks)} {spec.block} block{plural}, {out} channels")
+        maker.start(
+            f"{section}: {plural(len(blocks), f'{spec.block} block')}, {plural(out, 'channel')}"
+        )
         for index, block in enumerate(blocks):
             stride, dilation = strides[stage]
             first = stage == index == 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+from prototxt_gen._words import plural
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.errors import GraphError
 from prototxt_gen.graph.graph import NEVER, Graph, Node, Ref
@@ -108,7 +109,8 @@ def check_counts(graph: Graph, sink: Sink) -> None:
         if arity.equal and len(node.bottoms) != len(node.tops):
             sink.error(
                 "top-count",
-                f"has {len(node.bottoms)} bottoms and {len(node.tops)} tops; "
+                f"has {plural(len(node.bottoms), 'bottom')} and "
+                f"{plural(len(node.tops), 'top')}; "
                 f"expected equally many of both for {node.type}",
                 span=node.span,
                 layer=node.name,
@@ -209,7 +211,7 @@ def _check_count(node: Node, what: str, found: int, bounds: tuple[int, int], sin
         wanted = f"at least {least}" if most >= MANY else f"{least} to {most}"
     sink.error(
         f"{what}-count",
-        f"has {found} {what}{'' if found == 1 else 's'}; {node.type} takes {wanted}",
+        f"has {plural(found, what)}; {node.type} takes {wanted}",
         span=node.span,
         layer=node.name,
     )
@@ -221,7 +223,8 @@ def _check_each(node: Node, field: str, what: str, number: int, sink: Sink) -> N
     if found and found != number:
         sink.error(
             f"{field.replace('_', '-')}-count",
-            f"has {found} {field} for {number} {what}s; expected none, or one for each {what}",
+            f"has {found} {field} for {plural(number, what)}; expected none, or one for each "
+            f"{what}",
             span=field_span(node, field),
             layer=node.name,
         )

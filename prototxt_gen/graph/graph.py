@@ -138,8 +138,16 @@ class Graph:
 
     @property
     def sources(self) -> frozenset[str]:
-        """The tops of layers without bottoms, whose shapes may be given."""
-        return frozenset(top.blob for node in self.nodes if not node.bottoms for top in node.tops)
+        """The tops of layers without bottoms, whose shapes may be given.
+
+        Those of a layer with weights are not among them: it has stored its shapes.
+        """
+        return frozenset(
+            top.blob
+            for node in self.nodes
+            if not node.bottoms and node.layer.parameter_free()
+            for top in node.tops
+        )
 
     @property
     def outputs(self) -> tuple[Ref, ...]:

@@ -34,13 +34,15 @@ def infer(graph: Graph, sink: Sink, given: Mapping[str, Shape] | None = None) ->
     """The shapes of a net; a layer that cannot take its bottoms is reported to the sink.
 
     After such a layer, or one of an unknown type, shapes are unknown. ``given`` are shapes
-    that replace those of layers without bottoms. Raises ShapeError if it names a blob that
-    no such layer makes.
+    that replace those of layers without bottoms, whatever is known of their other tops.
+    Raises ShapeError if it names a blob that no such layer makes.
     """
     given = given or {}
     _need_inputs(graph, given)
     shapes = Shapes()
     for index, node in enumerate(graph.nodes):
+        if not node.bottoms:
+            shapes.blobs.update({top: given[top.blob] for top in node.tops if top.blob in given})
         if not node.layer.known:
             shapes.reasons[index] = f"the type {node.type!r} is not known"
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from prototxt_gen._words import plural
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.document import Block
 from prototxt_gen.formats.upgrade.net import is_frozen
@@ -21,7 +22,7 @@ def check_params(graph: Graph, shapes: Shapes, sink: Sink) -> None:
         if weights is not None and len(params) > len(weights):
             sink.error(
                 "too-many-params",
-                f"has {len(params)} param for {len(weights)} weights",
+                f"has {len(params)} param for {plural(len(weights), 'weight')}",
                 span=field_span(node, "param", len(weights)),
                 layer=node.name,
             )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from prototxt_gen._numpy import np
+from prototxt_gen._words import plural
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.errors import WeightsError
 from prototxt_gen.graph.graph import Graph
@@ -162,5 +163,5 @@ def _missing(graph: Graph, index: int, wanted: int, found: int, sink: Sink) -> N
     if not found:
         message = f"the file has no weights for it; {node.type} has {wanted}"
     else:
-        message = f"the file has {found} weights for it; {node.type} has {wanted}"
+        message = f"the file has {plural(found, 'weight')} for it; {node.type} has {wanted}"
     sink.error("weights-missing", message, span=node.span, layer=node.name)

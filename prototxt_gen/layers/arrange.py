@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from prototxt_gen._numpy import np
+from prototxt_gen._words import plural
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.base import Arity, Axes, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
@@ -126,8 +127,8 @@ class Crop(Base):
         cuts = len(large) - axis
         if len(self.offset) > 1 and len(self.offset) != cuts:
             raise ShapeError(
-                f"{len(self.offset)} offset values for {cuts} axes from axis {axis} on; expected "
-                f"none, 1 or {cuts}",
+                f"{len(self.offset)} offset values for {plural(cuts, 'axis')} from axis {axis} "
+                f"on; expected none, 1 or {cuts}",
                 rule="crop-offset",
                 field="offset",
             )
@@ -220,7 +221,7 @@ def _permuted(bottom: Shape, order: Sequence[int], field: str) -> Shape:
     if any(not 0 <= axis < len(bottom) for axis in order):
         raise ShapeError(
             f"{field} is {', '.join(map(str, order))}, but the bottom {show(bottom)} has "
-            f"{len(bottom)} axes",
+            f"{plural(len(bottom), 'axis')}",
             rule="axis-out-of-range",
             field=field,
         )

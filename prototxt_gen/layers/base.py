@@ -169,6 +169,10 @@ class Layer:
         """The same layer, without a literal size for an axis that it keeps."""
         return self
 
+    def sized(self, tops: Sequence[Shape]) -> Self:
+        """The same layer without bottoms, with tops of these shapes, which the user gave."""
+        return self
+
     def weights(self, shapes: Sequence[Shape]) -> tuple[Weight, ...]:
         """What each blob is, given the shapes of all.
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Self
 
 from prototxt_gen._numpy import np
+from prototxt_gen._words import plural
 from prototxt_gen.document import Block, Symbol
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.base import MANY, Arity, Axes, Problem, Role, layer
@@ -41,7 +42,8 @@ class Eltwise(Base):
         """The shape that all bottoms share."""
         if self.coeff and len(self.coeff) != len(bottoms):
             raise ShapeError(
-                f"{len(self.coeff)} coeff values for {len(bottoms)} bottoms; expected none, or one "
+                f"{plural(len(self.coeff), 'coeff value')} for {plural(len(bottoms), 'bottom')}; "
+                "expected none, or one "
                 "for each",
                 rule="eltwise-coeff",
                 field="coeff",
@@ -186,8 +188,8 @@ class Slice(Base):
             parts = [b - a for a, b in pairwise((0, *self.slice_point, size))]
         elif size % tops:
             raise ShapeError(
-                f"{tops} tops do not divide axis {axis}, which has {size} in the bottom "
-                f"{show(bottoms[0])}",
+                f"axis {axis} has {size} in the bottom {show(bottoms[0])}, which is no multiple of "
+                f"{plural(tops, 'top')}",
                 rule="slice-equal",
             )
         else:

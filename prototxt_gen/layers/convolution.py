@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from prototxt_gen._numpy import np
+from prototxt_gen._words import plural
 from prototxt_gen.document import Block
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.activation import ReLU
@@ -110,8 +111,8 @@ class Convolution(Base):
         if channels is not None and self.group:
             if channels % self.group:
                 raise ShapeError(
-                    f"the bottom {show(bottoms[0])} has {channels} channels, not divisible by "
-                    f"group {self.group}",
+                    f"the bottom {show(bottoms[0])} has {plural(channels, 'channel')}, not "
+                    f"divisible by group {self.group}",
                     rule="group-divides",
                     field="group",
                 )

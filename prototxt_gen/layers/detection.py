@@ -8,6 +8,7 @@ from math import sqrt
 from typing import TYPE_CHECKING, Optional, Self
 
 from prototxt_gen._numpy import np
+from prototxt_gen._words import plural
 from prototxt_gen.document import Block, Symbol
 from prototxt_gen.errors import ShapeError, UnsupportedError
 from prototxt_gen.layers.base import BATCH, FIXED, Arity, Axes, Problem, Role, layer
@@ -226,8 +227,8 @@ class DetectionOutput(Base):
             ):
                 if bottom[1] not in (wanted, None):
                     raise ShapeError(
-                        f"bottom {index} is {show(bottom)}; {number} priors and "
-                        f"{self.num_classes} classes need {wanted} values",
+                        f"bottom {index} is {show(bottom)}; {plural(number, 'prior')} and "
+                        f"{plural(self.num_classes, 'class')} need {plural(wanted, 'value')}",
                         rule="prior-count",
                     )
         return ((1, 1, None, 7),)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from prototxt_gen._numpy import np
+from prototxt_gen._words import plural
 from prototxt_gen.document import Block
 from prototxt_gen.errors import ShapeError, UnsupportedError
 from prototxt_gen.layers.base import BATCH, FIXED, MANY, Arity, Axes, Instead, Problem, Role, layer
@@ -55,7 +57,8 @@ class Input(Base):
             return self.shape * tops
         if self.shape:
             raise ShapeError(
-                f"has {len(self.shape)} shapes for {tops} tops; expected one, or one for each top",
+                f"has {len(self.shape)} shapes for {plural(tops, 'top')}; expected one, or one "
+                "for each top",
                 rule="input-shapes",
                 field="shape",
             )
@@ -117,7 +120,8 @@ class DummyData(Base):
             least = 0 if what == "data_filler" else 1
             if found not in (least, 1, tops):
                 raise ShapeError(
-                    f"has {found} {what} for {tops} tops; expected one, or one for each top",
+                    f"has {found} {what} for {plural(tops, 'top')}; expected one, or one for "
+                    "each top",
                     rule="input-shapes",
                 )
         shapes = self.shape * tops if len(self.shape) == 1 else self.shape
@@ -130,6 +134,12 @@ class DummyData(Base):
                 field="shape",
             )
         return shapes
+
+    def sized(self, tops: Sequence[Shape]) -> Self:
+        """Filled in the same way."""
+        own = self.shape * len(tops) if len(self.shape) == 1 else self.shape
+        sizes = tuple(tuple(dim or 0 for dim in shape) for shape in tops)
+        return self if own == sizes else replace(self, shape=sizes)
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
         """A top of several axes follows the batch; one of a single axis is a list of factors."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Optional, Self, TypeVar
 
 from prototxt_gen._numpy import np
+from prototxt_gen._words import plural
 from prototxt_gen.document import Block, Symbol
 from prototxt_gen.errors import ShapeError, UnsupportedError
 from prototxt_gen.layers.activation import Softmax
@@ -239,7 +240,8 @@ class Accuracy(Base):
         classes = scores[axis]
         if classes is not None and self.top_k > classes:
             message = (
-                f"top_k is {self.top_k}, but bottom 0, {show(bottoms[0])}, has {classes} classes"
+                f"top_k is {self.top_k}, but bottom 0, {show(bottoms[0])}, has "
+                f"{plural(classes, 'class')}"
             )
             raise ShapeError(message, rule="top-k", field="top_k")
         return ((), (classes,))[:tops]
@@ -300,5 +302,6 @@ def _one_label_each(bottoms: Sequence[Shape], axis: int) -> None:
     found = count(labels)
     if wanted is not None and found is not None and wanted != found:
         raise ShapeError(
-            f"bottom 1 is {show(labels)}, {found} labels; bottom 0, {show(scores)}, needs {wanted}"
+            f"bottom 1 is {show(labels)}, {plural(found, 'label')}; bottom 0, {show(scores)}, "
+            f"needs {wanted}"
         )

@@ -17,6 +17,7 @@ from inspect import isgenerator
 from itertools import takewhile
 from typing import Any
 
+from prototxt_gen._words import plural
 from prototxt_gen.errors import PluginError, PrototxtError
 from prototxt_gen.layers.base import REGISTRY, Layer
 
@@ -140,7 +141,9 @@ def _guarded(facet: Callable[..., Any], name: str, type: str, plugin: str) -> Ca
         with guard():
             found = facet(*args, **kwargs)
             if name in _EACH and not kwargs and len(found) != _EACH[name](args):
-                raise ValueError(f"gave {len(found)} answers; expected {_EACH[name](args)}")
+                raise ValueError(
+                    f"gave {plural(len(found), 'answer')}; expected {_EACH[name](args)}"
+                )
             # A generator raises only while its values are taken.
             return iter(list(found)) if isgenerator(found) else found
 

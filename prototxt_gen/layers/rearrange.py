@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from prototxt_gen._words import plural
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.base import Axes, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
@@ -34,8 +35,8 @@ class ShuffleChannel(Base):
         channels = bottoms[0][1]
         if channels is not None and channels % self.group:
             raise ShapeError(
-                f"the bottom {show(bottoms[0])} has {channels} channels, not divisible by group "
-                f"{self.group}",
+                f"the bottom {show(bottoms[0])} has {plural(channels, 'channel')}, not "
+                f"divisible by group {self.group}",
                 rule="group-divides",
                 field="group",
             )
@@ -84,8 +85,8 @@ class Reorg(Base):
         square = self.stride * self.stride
         if channels is not None and channels % square:
             raise ShapeError(
-                f"the bottom {show(bottoms[0])} has {channels} channels, not a multiple of stride "
-                f"{self.stride} squared",
+                f"the bottom {show(bottoms[0])} has {plural(channels, 'channel')}, not a "
+                f"multiple of stride {self.stride} squared",
                 rule="reorg-stride",
                 field="stride",
             )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Optional
 
 from prototxt_gen._numpy import np
+from prototxt_gen._words import plural
 from prototxt_gen.document import Symbol
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.base import MANY, ROWS, Arity, Axes, Below, Problem, Sample, layer
@@ -82,8 +83,8 @@ class ArgMax(Base):
     def _need(self, values: int | None, bottom: Shape) -> None:
         if values is not None and self.top_k > values:
             raise ShapeError(
-                f"top_k is {self.top_k}, but there are {values} values in the bottom "
-                f"{show(bottom)}",
+                f"top_k is {self.top_k}, but the bottom {show(bottom)} has "
+                f"{plural(values, 'value')}",
                 rule="top-k",
                 field="top_k",
             )
@@ -183,7 +184,8 @@ class Filter(Base):
         *data, selector = bottoms
         if tops != len(data):
             raise ShapeError(
-                f"has {tops} tops for {len(data)} bottoms and a selector", rule="top-count"
+                f"has {plural(tops, 'top')} for {plural(len(data), 'bottom')} and a selector",
+                rule="top-count",
             )
         need_rank(selector, 1, 32, "Filter's selector")
         if any(dim not in (1, None) for dim in selector[1:]):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
+from prototxt_gen._words import plural
 from prototxt_gen.document import Block
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.base import Axes, Problem, layer
@@ -77,8 +78,8 @@ class Reshape(Base):
         before, after = count(bottom), count(top)
         if before is not None and after is not None and before != after:
             raise ShapeError(
-                f"the top would be {show(top)}, {after} elements; the bottom {show(bottom)} has "
-                f"{before}",
+                f"the top would be {show(top)}, {plural(after, 'element')}; the bottom "
+                f"{show(bottom)} has {before}",
                 rule="reshape-count",
                 field="shape",
             )
@@ -103,8 +104,8 @@ class Reshape(Base):
             return None
         if known == 0 or total % known:
             raise ShapeError(
-                f"{total} elements of the bottom {show(bottom)} are not a multiple of the {known} "
-                "that shape gives",
+                f"the bottom {show(bottom)} has {plural(total, 'element')} to reshape, which is "
+                f"no multiple of the {known} that shape gives",
                 rule="reshape-count",
                 field="shape",
             )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Optional
+from dataclasses import replace
+from typing import TYPE_CHECKING, Optional, Self
 
 from prototxt_gen._numpy import np
+from prototxt_gen.document import Block
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.base import Arity, Axes, Places, Problem, Sample, layer
 from prototxt_gen.layers.base import Layer as Base
@@ -129,10 +131,10 @@ class Upsample(Base):
 
     The size is ``upsample_h`` and ``upsample_w``, or ``scale_h`` and ``scale_w``, or
     ``scale``, times that of the bottom, less one where ``pad_out`` is set. With a single
-    bottom it repeats each value (other forks).
+    bottom it repeats each value (other forks, whose ``scale`` is 1 where none is given).
     """
 
-    scale: int = 2
+    scale: int = 1
     scale_h: Optional[int] = None
     scale_w: Optional[int] = None
     pad_out_h: bool = False
@@ -141,6 +143,13 @@ class Upsample(Base):
     upsample_w: Optional[int] = None
 
     always = frozenset({"scale"})  # forks have different defaults
+
+    @classmethod
+    def read(cls, params: Block, layer: Block) -> Self:
+        """A mask shows that the layer is SegNet's, whose ``scale`` is 2 where none is given."""
+        own = super().read(params, layer)
+        masked = len(layer.all("bottom")) == 2
+        return replace(own, scale=2) if masked and not params.has("scale") else own
 
     def arity(self) -> Arity:
         """The data, and optionally a mask."""

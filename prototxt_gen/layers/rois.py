@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from prototxt_gen._numpy import np
+from prototxt_gen._words import plural
 from prototxt_gen.document import Block
 from prototxt_gen.errors import ShapeError, UnsupportedError
 from prototxt_gen.layers.base import (
@@ -101,8 +102,8 @@ class _Grouped(_OfRegions):
         wanted = outputs * size * size
         if bottoms[0][1] not in (wanted, None):
             raise ShapeError(
-                f"the bottom {show(bottoms[0])} has {bottoms[0][1]} channels; output_dim {outputs} "
-                f"and group_size {size} need {wanted}",
+                f"the bottom {show(bottoms[0])} has {plural(bottoms[0][1] or 0, 'channel')}; "
+                f"output_dim {outputs} and group_size {size} need {wanted}",
                 rule="group-divides",
                 field="output_dim",
             )

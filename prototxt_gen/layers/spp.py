@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from prototxt_gen._numpy import np
+from prototxt_gen._words import plural
 from prototxt_gen.document import Symbol
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.base import Axes, Problem, layer
@@ -62,15 +63,16 @@ class SPP(Base):
             pad.append((window * bins - (size or bins) + 1) // 2)
             if pad[-1] >= window:
                 raise ShapeError(
-                    f"{bins} bins over {size} need a pad of {pad[-1]} for a window of {window}; "
+                    f"{plural(bins, 'bin')} over {size} would need a pad of {pad[-1]} for a window "
+                    f"of {window}; "
                     "Caffe requires a smaller pad",
                     rule="pooling-pad",
                     field="pyramid_height",
                 )
         if any(pad) and self.pool not in (MAX, AVE):
             raise ShapeError(
-                f"{bins} bins over {show(bottom[2:])} need a pad, which goes with MAX and AVE "
-                f"only; found {self.pool}",
+                f"{plural(bins, 'bin')} over {show(bottom[2:])} would need a pad, which goes with "
+                f"MAX and AVE only; found {self.pool}",
                 rule="pooling-pad",
                 field="pool",
             )

@@ -7,11 +7,12 @@ input is computed. So is Accuracy; Silence and layers for training alone are lef
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Literal
 
+from prototxt_gen._words import plural
 from prototxt_gen.document import Block
 from prototxt_gen.graph.graph import Graph, Node, Ref
 from prototxt_gen.graph.infer import Shapes
@@ -31,6 +32,19 @@ class Change:
     layer: str
     type: str
     what: str
+
+
+def as_lines(changes: Iterable[Change]) -> Iterator[str]:
+    """A line for each change, and one for all layers that were folded."""
+    folded = 0
+    for change in changes:
+        if change.what.startswith("folded into"):
+            folded += 1
+            continue
+        layer = f"{change.layer} ({change.type})" if change.type else change.layer
+        yield f"{layer}: {change.what}"
+    if folded:
+        yield f"{plural(folded, 'layer')} folded into the weights before them"
 
 
 def deploy(graph: Graph, shapes: Shapes, losses: Losses = "auto") -> tuple[Graph, list[Change]]:
@@ -54,12 +68,18 @@ def deploy(graph: Graph, shapes: Shapes, losses: Losses = "auto") -> tuple[Graph
                 made.hidden.update(node.bottoms[index].blob for index in silent)
             gone.update(node.tops)
         elif isinstance(instead, Instead):
-            append(made, node)
+            append(made, _sized(node, shapes))
         else:
             bottoms, tops = [node.bottoms[0].blob], [node.tops[0].blob]
             made.add(node.name, instead, bottoms, tops, Block(), node.field)
             changes.append(Change(node.name, node.type, f"became {instead.type}"))
     return _without_unread(graph, made, changes), changes
+
+
+def _sized(node: Node, shapes: Shapes) -> Node:
+    """The node, with the shapes that were given for its tops if it has no bottoms."""
+    tops = None if node.bottoms else shapes.of(node.tops)
+    return node if tops is None else replace(node, layer=node.layer.sized(tops))
 
 
 def _without_unread(graph: Graph, made: Graph, changes: list[Change]) -> Graph:

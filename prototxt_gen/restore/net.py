@@ -18,7 +18,7 @@ import onnx
 from prototxt_gen import _version
 from prototxt_gen.diagnostics import Sink, Source
 from prototxt_gen.document import Block
-from prototxt_gen.errors import ParseError, PrototxtError, UnsupportedError
+from prototxt_gen.errors import ParseError, PrototxtError, ShapeError, UnsupportedError
 from prototxt_gen.formats.dialects import DIALECTS
 from prototxt_gen.formats.reader import read_text
 from prototxt_gen.from_onnx.convert import Lift, lift
@@ -69,7 +69,7 @@ def restore(
     Without a ``target`` the stored net is taken for whatever Caffe it is for, and a net from
     the structure is for BVLC's. Raises UnsupportedError and GraphError as ``from_onnx`` does.
     """
-    proto = source if isinstance(source, onnx.ModelProto) else load(source)
+    proto = load(source)
     given, note = dict(input_shapes or {}), []
     if metadata:
         try:
@@ -170,7 +170,7 @@ def _with_inputs(graph: Graph, given: Mapping[str, Shape]) -> Graph:
     names = {ref.blob for ref in graph.inputs}
     for name in given:
         if name not in names:
-            raise UnsupportedError(f"the net has no input {name!r}")
+            raise ShapeError(f"the net has no input {name!r}")
     shapes = checked(graph, given)
     made = empty_like(graph)
     for node in graph.nodes:

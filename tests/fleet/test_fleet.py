@@ -17,6 +17,7 @@ from prototxt_gen import api
 from prototxt_gen.cli import run
 from prototxt_gen.diagnostics import Source
 from prototxt_gen.fleet import batch as fleet
+from prototxt_gen.fleet.jobs import find
 from prototxt_gen.graph.comparison import Comparison, Verdict
 from prototxt_gen.weights import make, save
 
@@ -175,8 +176,8 @@ def test_a_model_that_differs_fails_when_asked_to_verify(
 ) -> None:
     wrong = Comparison("c", "conv", (1,), (1,), 1.0, 1.0, 0.0, agrees=False)
     monkeypatch.setattr("prototxt_gen.verify.verify_export", lambda made: Verdict((wrong,)))
-    job = next(job for job in fleet.find(models, tmp_path) if job.name == "net0")
-    assert "differs first at blob 'c'" in fleet._convert(job, fleet.Way(verify=True)).why
+    job = next(job for job in find(models, tmp_path) if job.name == "net0")
+    assert "differs first at blob 'c'" in fleet._convert(job, fleet.ToOnnx(verify=True)).why
     assert not list(tmp_path.iterdir())
 
 
@@ -205,7 +206,7 @@ def one_net(folder: Path, models: Path) -> Path:
 
 
 def rows(folder: Path, out: Path) -> dict[str, fleet.Outcome]:
-    return {outcome.name: outcome for outcome in fleet.convert_all(folder, out, fleet.Way())}
+    return {outcome.name: outcome for outcome in fleet.convert_all(folder, out, fleet.ToOnnx())}
 
 
 def test_what_is_no_file_or_cannot_be_read_stops_nothing(models: Path, tmp_path: Path) -> None:
@@ -239,7 +240,7 @@ def test_a_folder_without_nets_is_refused(
 def test_a_caffemodel_alone_is_converted_alone(models: Path, tmp_path: Path) -> None:
     folder = one_net(tmp_path / "in", models)
     (folder / "net0.prototxt").unlink()
-    (job,) = fleet.find(folder, tmp_path)
+    (job,) = find(folder, tmp_path)
     assert (job.net, job.weights) == (str(folder / "net0.caffemodel"), None)
     assert rows(folder, tmp_path / "out")["net0"].status == "converted"
     assert rows(folder, tmp_path / "out")["net0"].status == "up to date"
@@ -256,7 +257,7 @@ def test_which_of_two_caffemodels_is_not_guessed(models: Path, tmp_path: Path) -
 
 def test_a_model_of_another_size_is_made_again(models: Path, tmp_path: Path) -> None:
     folder, out = one_net(tmp_path / "in", models), tmp_path / "out"
-    way = fleet.Way(external_data=True)
+    way = fleet.ToOnnx(external_data=True)
     fleet.convert_all(folder, out, way)
     before = state(out)
     for name in ("net0.onnx", "net0.onnx.data"):
@@ -333,3 +334,36 @@ def test_a_report_is_put_over_no_net(
         assert run(command(folder, out, "--report", str(report))) == 2
         assert f"{report}: would overwrite" in capsys.readouterr().err
     assert state(folder) == before
+
+
+def test_the_changes_to_each_net_are_in_the_report_and_the_manifest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out, report = tmp_path / "in", tmp_path / "out", tmp_path / "report.json"
+    for name, more in (("a", "transform_param { scale: 0.5 crop_size: 8 }"), ("b", "")):
+        (folder / name).mkdir(parents=True)
+        data = f"""layer {{ name: "d" type: "MemoryData" top: "data" top: "l" {more}
+          memory_data_param {{ batch_size: 1 channels: 3 height: 8 width: 8 }} }}"""
+        text = NET % (1, 4)
+        net = data + text[text.index("layer") :] if name == "a" else text
+        (folder / name / "net.prototxt").write_text(net)
+    options = ("--weights-init", "fillers")
+    became = (
+        "d (MemoryData): 'data' became an input; its transform is left to you: scale 0.5, "
+        "crop_size 8 (from the middle)"
+    )
+    for status in ("converted", "up to date"):
+        assert run(command(folder, out, *options, "--report", str(report))) == 0
+        assert f"\n4 notes on 2 nets: see {report}\n" in capsys.readouterr().err
+        nets = json.loads(report.read_text())["nets"]
+        assert [net["status"] for net in nets] == [status] * 2
+        assert became in nets[0]["notes"] and len(nets[0]["notes"]) == 3
+        assert nets[1]["notes"] == [
+            "n1: has no caffemodel; its weights are made as by --weights-init fillers"
+        ]
+    rows = json.loads((out / "manifest.json").read_text())["nets"]
+    assert [row["notes"] for row in rows.values()] == [net["notes"] for net in nets]
+    assert run(command(folder, out, *options)) == 0
+    assert f"4 notes on 2 nets: see {out / 'manifest.json'}" in capsys.readouterr().err
+    assert run(command(folder, out, *options, "--report", "-")) == 0
+    assert json.loads(capsys.readouterr().out)["nets"] == nets

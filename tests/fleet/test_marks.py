@@ -14,6 +14,7 @@ import pytest
 from prototxt_gen import api
 from prototxt_gen.fleet import batch as fleet
 from prototxt_gen.fleet.hashes import Hashes
+from prototxt_gen.fleet.jobs import find
 from prototxt_gen.graph.phase import State
 from prototxt_gen.weights import make, save
 
@@ -33,9 +34,9 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-def marks(folder: Path, way: fleet.Way | None = None) -> str:
-    (job,) = fleet.find(folder, folder / "out")
-    return fleet._mark(job, way or fleet.Way())
+def marks(folder: Path, way: fleet.ToOnnx | None = None) -> str:
+    (job,) = find(folder, folder / "out")
+    return fleet._mark(job, way or fleet.ToOnnx())
 
 
 def later(path: Path, seconds: int = 5) -> None:
@@ -45,16 +46,22 @@ def later(path: Path, seconds: int = 5) -> None:
 
 def test_other_weights_of_the_same_size_are_converted_again(folder: Path, tmp_path: Path) -> None:
     out, model = tmp_path / "out", folder / "n.caffemodel"
-    assert [found.status for found in fleet.convert_all(folder, out, fleet.Way())] == ["converted"]
+    assert [found.status for found in fleet.convert_all(folder, out, fleet.ToOnnx())] == [
+        "converted"
+    ]
     first = (out / "n.onnx").read_bytes()
     size = model.stat().st_size
     graph = api.load(folder / "n.prototxt")
     save(graph, {"c": [np.ones((2, 3, 3, 3), np.float32), np.ones(2, np.float32)]}, model)
     assert model.stat().st_size == size
     later(model)
-    assert [found.status for found in fleet.convert_all(folder, out, fleet.Way())] == ["converted"]
+    assert [found.status for found in fleet.convert_all(folder, out, fleet.ToOnnx())] == [
+        "converted"
+    ]
     assert (out / "n.onnx").read_bytes() != first
-    assert [found.status for found in fleet.convert_all(folder, out, fleet.Way())] == ["up to date"]
+    assert [found.status for found in fleet.convert_all(folder, out, fleet.ToOnnx())] == [
+        "up to date"
+    ]
 
 
 def test_a_mark_sees_each_file(folder: Path) -> None:
@@ -80,7 +87,7 @@ def test_a_mark_sees_each_file(folder: Path) -> None:
 
 
 def test_a_mark_sees_each_part_of_the_way(folder: Path) -> None:
-    way = fleet.Way()
+    way = fleet.ToOnnx()
     ways = [
         way,
         replace(way, options={"opset": 13}),
@@ -119,7 +126,7 @@ def flip(path: Path) -> None:
 
 
 def statuses(folder: Path, out: Path, **way: Any) -> list[str]:
-    return [found.status for found in fleet.convert_all(folder, out, fleet.Way(**way))]
+    return [found.status for found in fleet.convert_all(folder, out, fleet.ToOnnx(**way))]
 
 
 def test_other_weights_of_the_same_size_and_time_are_seen(folder: Path, tmp_path: Path) -> None:

@@ -217,7 +217,7 @@ def test_how_a_process_died_is_known() -> None:
     assert left.text == "the process that converted it ended with code 3"
 
 
-def _convert_but_one(job: fleet.Job, way: fleet.Way, plugins: object) -> fleet.Outcome:
+def _convert_but_one(job: fleet.Job, way: fleet.ToOnnx, plugins: object) -> fleet.Outcome:
     if job.name == "n1":
         half = Path(job.target).parent / f".n1.onnx.resnet-proto-{os.getpid()}-0123abcd.half"
         half.write_bytes(b"half")
@@ -229,7 +229,9 @@ def test_a_net_that_kills_its_process_fails_alone(
     models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fleet, "_convert", _convert_but_one)
-    outcomes = {o.name: o for o in fleet.convert_all(models, tmp_path / "o", fleet.Way(), jobs=2)}
+    outcomes = {
+        o.name: o for o in fleet.convert_all(models, tmp_path / "o", fleet.ToOnnx(), jobs=2)
+    }
     assert outcomes.pop("n1").why.endswith("was killed by SIGKILL; is memory short?")
     assert {outcome.status for outcome in outcomes.values()} == {"converted"}
     assert not list((tmp_path / "o").glob(".*"))

@@ -9,8 +9,9 @@ import onnxruntime
 
 from prototxt_gen import api
 from prototxt_gen.diagnostics import Source
+from prototxt_gen.from_onnx import TARGETS
 from prototxt_gen.from_onnx.convert import Lift, Net, lift
-from prototxt_gen.from_onnx.target import TARGETS, Target
+from prototxt_gen.from_onnx.target import Target
 from prototxt_gen.graph.check import checked
 from prototxt_gen.graph.run import run
 from prototxt_gen.graph.weights import bound

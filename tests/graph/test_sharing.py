@@ -200,7 +200,7 @@ def test_what_is_missing_is_said_in_words() -> None:
     for stored, words in (
         ({"c": own}, {"a": "no weights for it; InnerProduct has 2", "b": "no weights for it"}),
         ({"a": own}, {"c": "no weights for it; InnerProduct has 2"}),
-        ({"a": own, "c": own[:1]}, {"c": "has 1 weights for it; InnerProduct has 2"}),
+        ({"a": own, "c": own[:1]}, {"c": "has 1 weight for it; InnerProduct has 2"}),
         ({"a": [full(1, 3, 100), full(2, 4)], "c": own}, {"a": "3x100", "b": "3x100"}),
     ):
         sink = Sink()

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+import prototxt_gen
 from prototxt_gen import api
+from prototxt_gen._words import plural
 from prototxt_gen.diagnostics import Source
+
+#: Messages whose number is never 1.
+ALWAYS_MANY = (
+    "tops and no loss_weight",
+    "bottoms, of which one is padded",
+    "the file has {len(data)} bytes",
+    "layers; expected",  # the field ``layers``
+)
 
 INPUT = 'input: "x" input_shape { dim: [1, 4, 8, 8] }\n'
 
@@ -40,9 +53,9 @@ def test_how_many_bottoms_and_tops(type: str, bottoms: int, tops: int, words: st
 @pytest.mark.parametrize(
     ("more", "tops", "words"),
     [
-        ("loss_weight: 0 loss_weight: 0", 1, "has 2 loss_weight for 1 tops; expected none, or one"),
+        ("loss_weight: 0 loss_weight: 0", 1, "has 2 loss_weight for 1 top; expected none, or one"),
         ("loss_weight: 0", 2, "has 1 loss_weight for 2 tops; expected none, or one for each top"),
-        ("propagate_down: true propagate_down: true", 1, "has 2 propagate_down for 1 bottoms"),
+        ("propagate_down: true propagate_down: true", 1, "has 2 propagate_down for 1 bottom"),
     ],
 )
 def test_a_field_for_each_top(more: str, tops: int, words: str) -> None:
@@ -64,3 +77,25 @@ def test_a_blob_of_more_than_an_int_counts() -> None:
     for dim, rules in ((2**31 - 1, []), (2**31, ["blob-too-large"])):
         text = f'input: "x" input_shape {{ dim: {dim} }}'
         assert [found.rule for found in api.validate(Source(text.encode()))] == rules
+
+
+def test_one_is_singular() -> None:
+    assert [plural(n, "layer") for n in (0, 1, 2)] == ["0 layers", "1 layer", "2 layers"]
+    assert [plural(n, "axis") for n in (1, 2)] == ["1 axis", "2 axes"]
+    assert plural(12345, "parameter", ",") == "12,345 parameters"
+
+
+def test_no_message_counts_without_it() -> None:
+    """A number right before a plural noun, in the text of a message, goes through ``plural``."""
+    nouns = "layer node top bottom net model file value element channel weight byte note blob"
+    found = re.compile(
+        rf"\{{(?:len\(|number|count|total)[^{{}}]*\}} ({'|'.join(nouns.split())})s\b"
+    )
+    code = Path(prototxt_gen.__file__).parent
+    hits = [
+        f"{path.relative_to(code)}: {line.strip()}"
+        for path in code.rglob("*.py")
+        for line in path.read_text("utf-8").splitlines()
+        if found.search(line)
+    ]
+    assert [hit for hit in hits if not any(words in hit for words in ALWAYS_MANY)] == []

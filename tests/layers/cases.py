@@ -806,6 +806,7 @@ FORKS = [
     bad("Interp", interp("zoom_factor: 0"), [X], "interp-factor"),
     bad("Interp", interp("zoom_factor: 2 pad_end: -5"), [X], "interp-size"),
     good("Upsample", "", [X, X], [(2, 6, 10, 14)]),
+    good("Upsample", "", [X], [X]),
     good("Upsample", "upsample_param { scale: 3 }", [X], [(2, 6, 15, 21)]),
     good("Upsample", "upsample_param { upsample_h: 9 upsample_w: 8 }", [X, X], [(2, 6, 9, 8)]),
     good("Upsample", "upsample_param { scale_h: 2 scale_w: 3 }", [X, X], [(2, 6, 10, 21)]),

@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from prototxt_gen import api
+from prototxt_gen.diagnostics import Source
 from prototxt_gen.document import Block
 from prototxt_gen.layers import MODULES, layer_class, read_layer
 from prototxt_gen.layers.parts.fields import fields
+from prototxt_gen.layers.resize import Upsample
 
 FACTS = Path(__file__).parents[1] / "formats" / "facts"
 #: What a field of a schema is called where a fork has its own name, or where two are one.
@@ -77,6 +80,29 @@ def test_a_default_is_that_of_a_schema(
         assert required or float(default) in set(map(float, given or {"0"}))
     else:
         assert str(default) in (given or {""})
+
+
+@pytest.mark.parametrize(
+    ("dialect", "bottoms", "params", "scale"),
+    [
+        ("segnet", 2, "", 2),
+        ("segnet", 1, "", 2),
+        ("tengine", 1, "", 1),
+        ("x2paddle", 1, "upsample_param { }", 1),
+        (None, 1, "", 1),  # the forks that have no mask
+        (None, 1, "upsample_param { }", 1),
+        (None, 2, "", 2),
+        (None, 2, "upsample_param { }", 2),
+        (None, 2, "upsample_param { scale: 1 }", 1),
+    ],
+)
+def test_an_upsampling_without_scale_has_that_of_its_fork(
+    dialect: str | None, bottoms: int, params: str, scale: int
+) -> None:
+    text = f'layer {{ type: "Upsample" top: "u" {params} '
+    text += "".join(f'bottom: "{name}" ' for name in "xm"[:bottoms]) + "}"
+    graph = api.load(Source(text.encode()), dialect=dialect)
+    assert graph.nodes[0].layer == Upsample(scale)
 
 
 def test_the_schemas_know_most_fields_of_the_layers() -> None:

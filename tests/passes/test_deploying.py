@@ -6,6 +6,7 @@ import pytest
 
 from prototxt_gen import api
 from prototxt_gen.diagnostics import Sink, Source
+from prototxt_gen.errors import ShapeError
 from prototxt_gen.graph.check import check
 from prototxt_gen.graph.graph import Graph
 from prototxt_gen.layers.inputs import Input
@@ -46,6 +47,34 @@ def test_what_the_database_alone_knows_is_left_open() -> None:
     for transform in ("", "crop_size: 8", "mean_value: 1 mean_value: 2 mean_value: 3"):
         made, _ = deployed(DATA % transform + FC)
         assert made.nodes[0].layer == Input()
+
+
+@pytest.mark.parametrize(
+    "type_", ["AnnotatedData", "VideoData", "BoxData", "HDF5Data", "Data", "ImageData", "Mine"]
+)
+def test_a_given_shape_is_that_of_the_input_whatever_the_layer_knows(type_: str) -> None:
+    source = f'layer {{ name: "d" type: "{type_}" top: "data" top: "label" }}'
+    graph = api.load(Source((source + FC + LOSS.format("l", "fc")).encode()))
+    rows = {row.name: row for row in api.summarize(graph, input_shapes={"data": (2, 5)}).rows}
+    assert rows["d"].shapes[0] == (2, 5)
+    assert rows["fc"].shapes == ((2, 3),)
+    if type_ != "Mine":
+        made, _ = api.deploy(graph, {"data": (2, 5)})
+        assert made.nodes[0].layer == Input(((2, 5),))
+        assert names(made) == [("d", "Input"), ("fc", "InnerProduct"), ("prob", "Softmax")]
+
+
+def test_a_given_shape_is_that_of_constants_too() -> None:
+    source = 'layer { name: "d" type: "DummyData" top: "data" dummy_data_param { %s } }'
+    text = (source % "shape { dim: [4, 7] } data_filler { value: 2 }") + FC
+    made, _ = api.deploy(api.load(Source(text.encode())), {"data": (2, 5)})
+    assert api.load(Source(api.dump(made).encode())).nodes[0].layer.shapes((), 1) == ((2, 5),)
+
+
+def test_a_shape_that_is_stored_cannot_be_given() -> None:
+    text = 'layer { name: "p" type: "Parameter" top: "p" parameter_param { shape { dim: 4 } } }'
+    with pytest.raises(ShapeError, match="no input 'p'; it has none"):
+        api.summarize(Source(text.encode()), input_shapes={"p": (5,)})
 
 
 def test_a_loss_becomes_its_head() -> None:

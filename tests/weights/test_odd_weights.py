@@ -217,7 +217,7 @@ def test_init_says_what_is_zero(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert run(arguments) == 0
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 2
-    assert "1 layers (c)" in lines[0]
+    assert "1 layer (c)" in lines[0]
     assert "BatchNorm" in lines[1]
     assert run([*arguments, "--how", "random"]) == 0
     assert capsys.readouterr().err == ""

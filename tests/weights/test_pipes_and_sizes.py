@@ -191,7 +191,7 @@ def test_a_blob_without_its_numbers_is_refused(tmp_path: Path) -> None:
     shape = field(7, field(1, b"".join(map(encoded, (1 << 30, 1 << 30)))))
     path = tmp_path / "m"
     path.write_bytes(field(100, field(1, b"c") + field(7, shape + field(5, b"abcd"))))
-    with pytest.raises(WeightsError, match=r"shape \[1073741824, 1073741824\] has 1 numbers"):
+    with pytest.raises(WeightsError, match=r"shape \[1073741824, 1073741824\] has 1 number"):
         read_caffemodel(path)
 
 

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from prototxt_gen._numpy import np
+from prototxt_gen._words import plural
 from prototxt_gen.formats.binary.wire import (
     BYTES,
     FIXED32,
@@ -67,7 +68,7 @@ def read_blob(data: Buffer, place: WireField) -> Array:
             place.start, f"a blob has {len(shape)} axes or more; Caffe allows {_MOST_AXES}"
         )
     if int(np.prod(shape, dtype=object)) != values.size or max(shape, default=0) > _MOST:
-        raise broken(place.start, f"a blob of shape {shape} has {values.size} numbers")
+        raise broken(place.start, f"a blob of shape {shape} has {plural(values.size, 'number')}")
     return values.astype(np.float32, copy=False).reshape(shape)
 
 
@@ -94,7 +95,10 @@ def _numbers(data: Buffer, field: WireField, kind: str) -> Array:
     size = np.dtype(kind).itemsize
     if field.kind == BYTES:
         if field.size % size:
-            raise broken(field.start, f"{field.size} bytes are not a multiple of {size}")
+            raise broken(
+                field.start,
+                f"a list has {plural(field.size, 'byte')}, which is no multiple of {size}",
+            )
         return np.frombuffer(data, kind, field.size // size, field.value)
     # Each number is preceded by a tag of one byte.
     records = np.dtype([("tag", "u1"), ("value", kind)])

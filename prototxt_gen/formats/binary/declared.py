@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from math import prod
 
+from prototxt_gen._words import plural
+
 _MOST_AXES = 32  #: as in Caffe (blob.hpp, kMaxBlobAxes)
 _MOST = 2**31 - 1
 #: What any file may unpack to, and how many times its own size a larger one may: numbers of
@@ -27,7 +29,9 @@ def shape_of(name: str, found: object, size: int, held: int) -> tuple[int, ...]:
         raise ValueError(f"{name!r} has the shape {repr(found)[:60]}, which is too large")
     needed = prod(found) * size
     if needed != held:
-        raise ValueError(f"{name!r} needs {needed} bytes for its shape, but the file has {held}")
+        raise ValueError(
+            f"{name!r} needs {plural(needed, 'byte')} for its shape, but the file has {held}"
+        )
     return tuple(found)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import IO, TYPE_CHECKING, Any
 
 from prototxt_gen._numpy import np
+from prototxt_gen._words import plural
 from prototxt_gen.formats.binary.declared import shape_of
 from prototxt_gen.formats.content import need_whole, read_content
 
@@ -60,7 +61,7 @@ def read_safetensors(path: str) -> dict[str, Array]:
         at = end
     need_whole(content, path)
     if at != len(numbers):
-        raise ValueError(f"it has {len(numbers) - at} bytes after the last array")
+        raise ValueError(f"it has {plural(len(numbers) - at, 'byte')} after the last array")
     return found
 
 
@@ -105,7 +106,7 @@ def _entry(name: str, entry: Any, held: int) -> tuple[str, tuple[int, ...], int,
     if not whole or not 0 <= places[0] <= places[1] <= held:
         raise ValueError(
             f"{name!r} has data_offsets {repr(places)[:60]}; expected start and end within the "
-            f"{held} bytes after the header"
+            f"{plural(held, 'byte')} after the header"
         )
     start, end = places
     shape = shape_of(name, entry["shape"], np.dtype(_KINDS[kind]).itemsize, end - start)

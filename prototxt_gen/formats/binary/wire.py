@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from prototxt_gen._words import plural
 from prototxt_gen.errors import WeightsError
 from prototxt_gen.formats.content import Buffer
 
@@ -53,7 +54,7 @@ def fields(data: Buffer, start: int, end: int) -> Iterator[WireField]:
         else:
             raise broken(begin, f"a field has the unknown wire type {kind}")
         if size > end - at:
-            raise broken(begin, f"a field has {size} bytes, but only {end - at} are left")
+            raise broken(begin, f"a field has {plural(size, 'byte')}, but only {end - at} are left")
         yield WireField(number, kind, at, size, begin, at + size)
         at += size
 

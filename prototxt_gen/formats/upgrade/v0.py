@@ -8,6 +8,7 @@ warning here; what it stops at is an error.
 
 from __future__ import annotations
 
+from prototxt_gen._words import plural
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.document import Block, Field, Symbol
 from prototxt_gen.formats.text.rewrite import Rewriter, moved, shown
@@ -172,8 +173,9 @@ def _merge_padding(field: Field, layers: Block, padding: Block, sink: Sink) -> B
         ),
         (
             len(padding.all("bottom")) != 1 or len(padding.all("top")) != 1,
-            f"padding layer {source_name!r} has {len(padding.all('bottom'))} bottoms and "
-            f"{len(padding.all('top'))} tops; expected one of each",
+            f"padding layer {source_name!r} has "
+            f"{plural(len(padding.all('bottom')), 'bottom')} and "
+            f"{plural(len(padding.all('top')), 'top')}; expected one of each",
         ),
     )
     for failed, message in problems:

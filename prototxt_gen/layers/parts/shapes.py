@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Optional
 
+from prototxt_gen._words import plural
 from prototxt_gen.errors import ShapeError
 
 Dim = Optional[int]
@@ -55,7 +56,7 @@ def axis_index(axis: int, rank: int, field: str = "axis") -> int:
     """
     if not -rank <= axis < rank:
         raise ShapeError(
-            f"{field} {axis} is outside the bottom, which has {rank} axes "
+            f"{field} {axis} is outside the bottom, which has {plural(rank, 'axis')} "
             f"(expected {-rank} to {rank - 1})",
             rule="axis-out-of-range",
             field=field,
@@ -79,9 +80,9 @@ def need_equal(bottoms: Sequence[Shape]) -> Shape:
 def need_rank(shape: Shape, least: int, most: int, what: str) -> None:
     """Refuse a bottom whose number of axes is not between two bounds."""
     if not least <= len(shape) <= most:
-        wanted = f"{least}" if least == most else f"{least} to {most}"
+        wanted = plural(most, "axis") if least == most else f"{least} to {most} axes"
         raise ShapeError(
-            f"{what} needs a bottom of {wanted} axes, found {show(shape)}", rule="bottom-rank"
+            f"{what} needs a bottom of {wanted}, found {show(shape)}", rule="bottom-rank"
         )
 
 
@@ -103,4 +104,4 @@ def need_count(found: Shape, wanted: Dim, what: str) -> None:
     """Refuse a bottom that does not have as many elements as other blobs require."""
     number = count(found)
     if number is not None and wanted is not None and number != wanted:
-        raise ShapeError(f"{what} is {show(found)}, {number} elements; expected {wanted}")
+        raise ShapeError(f"{what} is {show(found)}, {plural(number, 'element')}; expected {wanted}")

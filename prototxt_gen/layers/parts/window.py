@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from prototxt_gen._words import plural
 from prototxt_gen.document import Block
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.parts.facets import Problem
@@ -60,7 +61,7 @@ def need_counts(counts: Counts, axes: int) -> None:
     for name, number in counts:
         if number != axes:
             pair = next((f"{' and '.join(p)}" for p in SPELLINGS.values() if name in p), None)
-            found = f"{pair} are given" if pair else f"{name} has {number} values"
+            found = f"{pair} are given" if pair else f"{name} has {plural(number, 'value')}"
             wanted = "2 spatial axes only" if pair else f"1 or {axes}"
             raise ShapeError(
                 f"{found} for {axes} spatial axes; expected {wanted}",
@@ -89,7 +90,8 @@ def expand(values: Window, axes: int, name: str) -> Window:
         return values * axes
     if len(values) != axes:
         raise ShapeError(
-            f"{name} has {len(values)} values for {axes} spatial axes; expected 1 or {axes}",
+            f"{name} has {plural(len(values), 'value')} for {plural(axes, 'spatial axis')}; "
+            f"expected {axes if axes == 1 else f'1 or {axes}'}",
             rule="window-axes",
             field=name,
         )

@@ -1,0 +1,13 @@
+"""Numbers in messages."""
+
+from __future__ import annotations
+
+_IRREGULAR = {"axis": "axes", "spatial axis": "spatial axes", "class": "classes"}
+
+
+def plural(number: int, what: str, form: str = "") -> str:
+    """A number of things, in the singular for one: ``1 layer``, ``2 axes``.
+
+    ``form`` is that of the number, as in a format string.
+    """
+    return f"{number:{form}} {what if number == 1 else _IRREGULAR.get(what, f'{what}s')}"

@@ -1,0 +1,145 @@
+"""The ways to convert each file of a folder: nets to ONNX, and models from it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from prototxt_gen._files import together, whole_file
+from prototxt_gen.errors import VerificationError, WeightsError
+from prototxt_gen.fleet.jobs import Job, find, find_models
+from prototxt_gen.graph.phase import State
+
+if TYPE_CHECKING:
+    from prototxt_gen.passes.deploy import Change
+
+
+class Way(Protocol):
+    """How the jobs of a folder are found, and each is done."""
+
+    @property
+    def mark(self) -> str:
+        """A text that is the same for equal ways."""
+
+    def find(self, folder: Path, out: Path) -> Iterator[Job]:
+        """The jobs of a folder."""
+
+    def read_from(self, job: Job) -> Iterator[str]:
+        """The files that the result depends on."""
+
+    def written(self, job: Job) -> tuple[str, str]:
+        """The files that may be written."""
+
+    def convert(self, job: Job) -> tuple[list[str], Sequence[Change]]:
+        """Do a job: the files that were written, and the changes that were made."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToOnnx:
+    """How each net is read, converted and written; ``options`` are those of ``api.convert``."""
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    state: State = field(default_factory=State)
+    dialect: str | None = None
+    verify: bool = False
+    external_data: bool = False
+
+    @property
+    def mark(self) -> str:
+        """A text that is the same for equal ways."""
+        state = [self.state.phase, sorted(self.state.stages), self.state.level]
+        rest = [self.dialect, self.verify, self.external_data]
+        return json.dumps([dict(self.options), state, rest], sort_keys=True)
+
+    def find(self, folder: Path, out: Path) -> Iterator[Job]:
+        """The nets of a folder, each with its weights."""
+        return find(folder, out)
+
+    def read_from(self, job: Job) -> Iterator[str]:
+        """The net and its weights."""
+        yield job.net
+        if job.weights is not None:
+            yield job.weights
+
+    def written(self, job: Job) -> tuple[str, str]:
+        """The model, and its weights if they are beside it."""
+        return job.target, f"{job.target}.data"
+
+    def convert(self, job: Job) -> tuple[list[str], Sequence[Change]]:
+        """Write the model of a net."""
+        from prototxt_gen import api
+        from prototxt_gen.to_onnx.write import write_model
+        from prototxt_gen.verify import verify_export
+
+        if job.beside and self.options.get("weights_init") is not None:
+            raise WeightsError("one of the caffemodels beside it may be its own")
+        graph = api.read_caffe(job.net, job.weights, state=self.state, dialect=self.dialect)
+        made = api.convert(graph, **self.options)
+        if self.verify:
+            verdict = verify_export(made)
+            if not verdict.agrees:
+                raise VerificationError(f"the model {verdict.text}")
+        Path(job.target).parent.mkdir(parents=True, exist_ok=True)
+        return write_model(made, job.target, external_data=self.external_data), made.changes
+
+
+@dataclass(frozen=True, slots=True)
+class FromOnnx:
+    """How each model becomes a net; the fields are options of ``convert``."""
+
+    target: str | None = None
+    restore: bool = True
+    verify: bool = False
+
+    @property
+    def mark(self) -> str:
+        """A text that is the same for equal ways."""
+        return json.dumps(["from onnx", asdict(self)], sort_keys=True)
+
+    def find(self, folder: Path, out: Path) -> Iterator[Job]:
+        """The models of a folder."""
+        return find_models(folder, out)
+
+    def read_from(self, job: Job) -> Iterator[str]:
+        """The model, and what is beside it."""
+        from prototxt_gen.to_onnx.beside import read_beside
+
+        yield job.net
+        for name in sorted(read_beside(Path(job.net))):
+            path = os.path.join(os.path.dirname(job.net), name)
+            if os.path.isfile(path):
+                yield path
+
+    def written(self, job: Job) -> tuple[str, str]:
+        """The net and its weights."""
+        return job.target, str(Path(job.target).with_suffix(".caffemodel"))
+
+    def convert(self, job: Job) -> tuple[list[str], Sequence[Change]]:
+        """Write the net and the weights of a model."""
+        from prototxt_gen import api
+        from prototxt_gen.verify_net import verify_net
+
+        made = api.from_onnx(job.net, target=self.target, restore=self.restore)
+        if self.verify:
+            verdict = verify_net(job.net, made.graph)
+            if not verdict.agrees:
+                raise VerificationError(f"the net {verdict.text}")
+        Path(job.target).parent.mkdir(parents=True, exist_ok=True)
+        net, weights = self.written(job)
+        write_net(made.graph, net, weights)
+        return [net, weights], made.changes
+
+
+def write_net(graph: Any, net: str, weights: str) -> None:
+    """Write the prototxt and the caffemodel of a graph, both or none; raises OSError."""
+    from prototxt_gen import api
+    from prototxt_gen import weights as tools
+
+    with together():
+        tools.save(graph, graph.stored, weights)
+        with whole_file(net) as file:
+            file.write(api.dump(graph).encode("utf-8", "surrogateescape"))

@@ -1,0 +1,74 @@
+"""Whether a net computes what the ONNX model computes that it was made from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+
+from prototxt_gen.engines import load, onnx_values
+from prototxt_gen.errors import VerificationError
+from prototxt_gen.graph.check import checked
+from prototxt_gen.graph.comparison import Verdict, compare
+from prototxt_gen.graph.graph import Graph, Ref
+from prototxt_gen.graph.run import run
+from prototxt_gen.graph.sample import seeded
+from prototxt_gen.graph.weights import bound
+from prototxt_gen.layers.parts.shapes import show
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def verify_net(
+    model: str | os.PathLike[str] | onnx.ModelProto,
+    graph: Graph,
+    inputs: Mapping[str, Array] | None = None,
+    *,
+    seed: int = 0,
+    provider: str = "CPUExecutionProvider",
+) -> Verdict:
+    """Compare a model with a net, on given inputs or on random ones from a seed.
+
+    The model is computed with onnxruntime, the net, with the weights that it has stored, by
+    numpy. All values are compared that are in both under one name; every output of the model
+    has to be among them. Raises VerificationError if the two cannot be compared.
+    """
+    whole = model if isinstance(model, onnx.ModelProto) else load(os.fspath(model))
+    shapes = checked(graph)
+    sizes = {ref.blob: shapes.blobs[ref] for ref in graph.inputs}
+    given = dict(inputs) if inputs else seeded(graph, sizes, seed)
+    _need_inputs(whole, given)
+    last = {top.blob: top for node in graph.nodes for top in node.tops}
+    names = _common(whole, last)
+    blobs = run(graph, bound(graph, shapes), given)
+    found = onnx_values(whole, names, given, provider)
+    makers = {top: node.name for node in graph.nodes for top in node.tops}
+    return Verdict(
+        tuple(
+            compare(name, makers[last[name]], found[name], blobs[last[name]])
+            for name in names
+            if found[name].dtype != np.bool_
+        )
+    )
+
+
+def _need_inputs(model: onnx.ModelProto, given: Mapping[str, Array]) -> None:
+    constants = {tensor.name for tensor in model.graph.initializer}
+    for value in model.graph.input:
+        if value.name not in given and value.name not in constants:
+            has = ", ".join(f"{name} {show(array.shape)}" for name, array in given.items())
+            raise VerificationError(
+                f"the model's input {value.name!r} is no input of the net; it has {has or 'none'}"
+            )
+
+
+def _common(model: onnx.ModelProto, last: Mapping[str, Ref]) -> list[str]:
+    """The values of the model, in its order, that the net has too."""
+    values = [name for node in model.graph.node for name in node.output]
+    for output in model.graph.output:
+        if output.name not in last:
+            raise VerificationError(f"the model outputs {output.name!r}; the net has no such blob")
+    return [name for name in dict.fromkeys(values) if name in last]
