@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -17,12 +17,13 @@ from prototxt_gen._arguments import MOST
 from prototxt_gen.errors import ParseError, UnsupportedError
 from prototxt_gen.graph.graph import Graph, Node
 from prototxt_gen.graph.infer import Shapes
-from prototxt_gen.graph.weights import Weights, fit_blob
+from prototxt_gen.graph.weights import fit_blob
 from prototxt_gen.layers.parts.shapes import Shape, count, show
 from prototxt_gen.restore.metadata import Kept
 from prototxt_gen.to_onnx.source import usual_names
 
 Array = np.ndarray[Any, np.dtype[Any]]
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 class Initializers:
@@ -44,9 +45,11 @@ class Initializers:
         return self._read[name]
 
 
-def weights_of(graph: Graph, shapes: Shapes, kept: Kept, found: Initializers) -> Weights:
-    """The weights of each node; raises PrototxtError where the model does not have them."""
-    weights = Weights()
+def stored_weights(
+    graph: Graph, shapes: Shapes, kept: Kept, found: Initializers
+) -> dict[str, Sequence[Array]]:
+    """The weights by layer; raises PrototxtError where the model does not have them."""
+    stored: dict[str, Sequence[Array]] = {}
     for index, wanted in shapes.weights.items():
         node = graph.nodes[index]
         if not wanted:
@@ -56,10 +59,10 @@ def weights_of(graph: Graph, shapes: Shapes, kept: Kept, found: Initializers) ->
             ways = [{"name": name} for name in usual_names(node, wanted)]
         if len(ways) != len(wanted):
             raise ParseError(f"layer {node.name!r} has {len(wanted)} weights, stored {len(ways)}")
-        weights.of[index] = tuple(
+        stored[node.name] = tuple(
             _blob(node, way, shape, found) for way, shape in zip(ways, wanted, strict=True)
         )
-    return weights
+    return stored
 
 
 def _blob(node: Node, way: Mapping[str, Any], wanted: Shape, found: Initializers) -> Array:
@@ -72,7 +75,7 @@ def _blob(node: Node, way: Mapping[str, Any], wanted: Shape, found: Initializers
             value = np.ascontiguousarray(value.T)
     elif isinstance(raw, str):
         value = _unpacked(raw, prod(shape))
-    elif isinstance(fill, float | int):
+    elif isinstance(fill, float) and abs(fill) <= _LARGEST:
         value = np.broadcast_to(np.float32(fill), shape)
     else:
         raise UnsupportedError(f"layer {node.name!r}: its weights were too large to be stored")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import onnx
 
@@ -29,16 +29,15 @@ from prototxt_gen.graph.graph import Graph
 from prototxt_gen.graph.infer import Shapes
 from prototxt_gen.graph.read import build
 from prototxt_gen.graph.validation import validate
-from prototxt_gen.layers.base import Role
-from prototxt_gen.layers.inputs import Input
+from prototxt_gen.graph.weights import bound
 from prototxt_gen.layers.parts.shapes import Shape, show
 from prototxt_gen.passes.deploy import Change
-from prototxt_gen.passes.rebuild import append, empty_like
-from prototxt_gen.restore.blobs import Initializers, weights_of
+from prototxt_gen.passes.inference import with_inputs
+from prototxt_gen.restore.blobs import Initializers, stored_weights
 from prototxt_gen.restore.metadata import Kept, read_source
 from prototxt_gen.to_onnx.convert import need_opset
 from prototxt_gen.to_onnx.difference import difference
-from prototxt_gen.to_onnx.export import export, for_inputs
+from prototxt_gen.to_onnx.export import export, for_inputs, pruned
 
 _LARGEST_NET = 64 << 20  #: bytes of text
 _NET = "the net that the model was made from"
@@ -103,18 +102,18 @@ def _stored_net(
     kept = read_source({entry.key: entry.value for entry in proto.metadata_props})
     if kept is None:
         return None
-    graph = _parsed(kept)
     need_opset(kept.options.opset)
+    graph = pruned(_parsed(kept), kept.options.outputs)
     shapes = checked(graph, for_inputs(graph, kept.input_shapes))
     _need_inputs(proto, graph, shapes)
-    weights = weights_of(graph, shapes, kept, Initializers(proto))
-    made = export(graph, weights, kept.options, kept.input_shapes)
+    graph.stored = stored_weights(graph, shapes, kept, Initializers(proto))
+    # Bound anew, so that layers that share weights do so, whatever the model has for each.
+    made = export(graph, bound(graph, shapes), kept.options, kept.input_shapes)
     what = difference(proto, made)
     if what is not None:
         own = _version.__version__
         written = "" if kept.version == own else f" (by version {kept.version:.20}; this is {own})"
         raise UnsupportedError(f"{what}{written}")
-    graph.stored = {graph.nodes[index].name: blobs for index, blobs in weights.of.items()}
     if target is not None:
         _need_target(kept, graph, target)
     return _with_inputs(graph, given) if given else graph
@@ -171,11 +170,4 @@ def _with_inputs(graph: Graph, given: Mapping[str, Shape]) -> Graph:
     for name in given:
         if name not in names:
             raise ShapeError(f"the net has no input {name!r}")
-    shapes = checked(graph, given)
-    made = empty_like(graph)
-    for node in graph.nodes:
-        if node.layer.role is Role.INPUT and not names.isdisjoint(given):
-            sizes = (tuple(dim or 0 for dim in shapes.blobs[top]) for top in node.tops)
-            node = replace(node, layer=Input(tuple(sizes)))
-        append(made, node)
-    return made
+    return with_inputs(graph, checked(graph, given))
