@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import onnx
@@ -46,17 +46,22 @@ def lift(proto: onnx.ModelProto, asked: Lift | None = None) -> Net:
     fuse(model)
     lifting = Lifting(model, asked.target)
     lifting.run()
-    outputs = {name: _named(lifting, name) for name in model.outputs}
+    outputs: dict[str, Blob] = {}
+    for name in model.outputs:
+        outputs[name] = _named(lifting, name, [lifting.blobs[i] for i in model.inputs], outputs)
     graph = lifting.net.graph(model.name, outputs)
     checked(graph)
     renamed = [Change(name, "", f"renamed: {why}") for name, why in lifting.net.renamed]
     return Net(graph, model, [*(Change(*note) for note in model.notes), *renamed])
 
 
-def _named(lifting: Lifting, name: str) -> Blob:
-    """The blob of an output, under its name."""
+def _named(
+    lifting: Lifting, name: str, inputs: Sequence[Blob], outputs: Mapping[str, Blob]
+) -> Blob:
+    """The blob of an output, under its name; a copy if it must have another name as well."""
     blob = lifting.blob(name)
-    if blob.name == name:
+    if blob.name in ("", name) or not any(blob is one for one in (*inputs, *outputs.values())):
+        blob.name = name
         return blob
     lifting.net.begin(name)
     copy = lifting.net.copy(blob)

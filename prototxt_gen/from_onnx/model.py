@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from prototxt_gen.errors import UnsupportedError
+from prototxt_gen.layers.parts.onnx_operands import number as number
 
 Array = np.ndarray[Any, np.dtype[Any]]
 _MISSING: Any = object()
@@ -91,6 +92,8 @@ class Model:
     ops: list[Op] = field(default_factory=list)
     constants: dict[str, Array] = field(default_factory=dict)
     shapes: dict[str, tuple[int | None, ...]] = field(default_factory=dict)
+    #: What numpy calls the type of a value, where it is no float32.
+    kinds: dict[str, str] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
     #: What was done to the model that its user should know: the operator, its type, what.
     notes: list[tuple[str, str, str]] = field(default_factory=list)
@@ -109,6 +112,12 @@ class Model:
                 "--input-shape, if these leave it open"
             )
         return known
+
+    def kind(self, name: str) -> str:
+        """What numpy calls the type of a value."""
+        if name in self.constants:
+            return self.constants[name].dtype.name
+        return self.kinds.get(name, "float32")
 
     def makers(self) -> dict[str, Op]:
         """The operator that makes each value."""
@@ -137,8 +146,3 @@ class Model:
         """Read another value wherever one is read."""
         for op in self.ops:
             op.inputs = [new if name == old else name for name in op.inputs]
-
-
-def number(value: Any) -> float:
-    """The shortest decimal that names a 32-bit float, as Caffe's files have it."""
-    return float(str(np.float32(value)))

@@ -151,6 +151,7 @@ class Net:
         """The net; ``outputs`` are its outputs by name, and all that is left unread is silenced."""
         for wanted, blob in outputs.items():
             blob.name = blob.name or wanted
+        self._drop_unread(outputs)
         self._silence(outputs)
         self._name_blobs()
         graph = Graph(name, dialect=self.target.dialect)
@@ -161,6 +162,16 @@ class Net:
             if made.blobs:
                 graph.stored[layer_name] = made.blobs
         return graph
+
+    def _drop_unread(self, outputs: Mapping[str, Blob]) -> None:
+        """Remove layers of which nothing is read; inputs stay."""
+        read = {id(blob) for blob in outputs.values()}
+        kept = []
+        for made in reversed(self.layers):
+            if made.layer.role is Role.INPUT or any(id(blob) in read for blob in made.tops):
+                kept.append(made)
+                read |= {id(blob) for blob in made.bottoms}
+        self.layers = kept[::-1]
 
     def _silence(self, outputs: Mapping[str, Blob]) -> None:
         read = {id(blob) for made in self.layers for blob in made.bottoms}

@@ -138,6 +138,12 @@ class _Reading:
             self.made.inputs[value.name] = shape
             self.made.shapes[value.name] = shape
             self.types[value.name] = helper.make_tensor_type_proto(kind, shape)
+            self._kind(value.name, kind)
+
+    def _kind(self, name: str, kind: int) -> None:
+        """Remember a type other than float32."""
+        if kind not in (TensorProto.FLOAT, TensorProto.UNDEFINED):
+            self.made.kinds[name] = helper.tensor_dtype_to_np_dtype(kind).name
 
     def _declared(self, name: str, tensor: onnx.TypeProto.Tensor) -> tuple[int, ...]:
         hint = f"give its shape with --input-shape {name}=N,C,H,W"
@@ -267,6 +273,7 @@ class _Reading:
             if tensor.elem_type in _FLOATS:
                 tensor.elem_type = TensorProto.FLOAT
             self.types[name] = kind
+            self._kind(name, tensor.elem_type)
             if tensor.HasField("shape"):
                 self.made.shapes[name] = tuple(
                     d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from math import inf
 from typing import TYPE_CHECKING, Self
 
 from prototxt_gen._numpy import np
@@ -12,11 +13,15 @@ from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.base import Lifted, Problem, Weight, layer
 from prototxt_gen.layers.parts.numeric import along, sigmoid, softmax
+from prototxt_gen.layers.parts.onnx_operands import limits, span
 from prototxt_gen.layers.parts.phase import own_phase
 from prototxt_gen.layers.parts.shapes import Shape, axis_index, need_rank
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder, OnnxOp
+
+_SOFTMAX_HAS_AN_AXIS = 13
+_MOST = 3.4028235e38  #: the largest float, by its shortest name
 
 
 @layer("ReLU", param="relu_param")
@@ -25,7 +30,7 @@ class ReLU(Base):
 
     negative_slope: float = 0.0
 
-    lifts = ("Relu", "LeakyRelu")
+    lifts = ("Relu", "LeakyRelu", "Clip")
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """x where it is positive, else negative_slope * x."""
@@ -40,7 +45,9 @@ class ReLU(Base):
 
     @classmethod
     def lift(cls, op: OnnxOp) -> Lifted | None:
-        """Relu, LeakyRelu."""
+        """Relu, LeakyRelu, and Clip at 0."""
+        if op.op_type == "Clip" and limits(op) != (0, inf):
+            return None
         return Lifted(cls(op.attribute("alpha", 0.01) if op.op_type == "LeakyRelu" else 0.0))
 
 
@@ -51,6 +58,7 @@ class PReLU(Base):
     channel_shared: bool = False
 
     legacy = True
+    lifts = ("PRelu",)
 
     def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
         """(C,), or a scalar where the slope is shared."""
@@ -73,12 +81,25 @@ class PReLU(Base):
         slope = blobs[0].reshape((-1,) + (1,) * (0 if self.channel_shared else rank - 2))
         return (b.op("PRelu", [*bottoms, b.const(slope, "slope")]),)
 
+    @classmethod
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """PRelu with a slope for each channel, or one for all."""
+        slope, shape = op.need_constant(1, "slopes"), op.shape()
+        if len(shape) < 2:
+            return None
+        if slope.size == 1 and (slope.ndim < 2 or shape[1] > 1):
+            return Lifted(cls(channel_shared=True), (slope.reshape(()),))
+        is_along_channels = slope.size == 1 or span(slope.shape, shape) == (1, 2)
+        return Lifted(cls(), (slope.reshape(-1),)) if is_along_channels else None
+
 
 @layer("ELU", param="elu_param")
 class ELU(Base):
     """Pass positive values; negative ones approach -alpha (elu_layer.cpp)."""
 
     alpha: float = 1.0
+
+    lifts = ("Elu",)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """x where it is positive, else alpha * (exp(x) - 1)."""
@@ -89,10 +110,17 @@ class ELU(Base):
         """Elu."""
         return (b.op("Elu", bottoms, alpha=self.alpha),)
 
+    @classmethod
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """Elu."""
+        return Lifted(cls(op.attribute("alpha", 1.0)))
+
 
 @layer("Sigmoid", param="sigmoid_param")
 class Sigmoid(Base):
     """1 / (1 + exp(-x)) (sigmoid_layer.cpp)."""
+
+    lifts = ("Sigmoid",)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """1 / (1 + exp(-x))."""
@@ -106,6 +134,8 @@ class Sigmoid(Base):
 @layer("TanH", param="tanh_param")
 class TanH(Base):
     """The hyperbolic tangent (tanh_layer.cpp)."""
+
+    lifts = ("Tanh",)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """tanh(x)."""
@@ -122,6 +152,8 @@ class Swish(Base):
 
     beta: float = 1.0
 
+    lifts = ("Swish",)
+
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """x * sigmoid(beta * x)."""
         (x,) = bottoms
@@ -133,10 +165,17 @@ class Swish(Base):
         inner = x if self.beta == 1 else b.op("Mul", [x, b.scalar(self.beta)])
         return (b.op("Mul", [x, b.op("Sigmoid", [inner])]),)
 
+    @classmethod
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """Swish, as ONNX has it since opset 24, and as it is written before."""
+        return Lifted(cls(op.attribute("alpha", 1.0)))
+
 
 @layer("BNLL")
 class BNLL(Base):
     """log(1 + exp(x)) (bnll_layer.cpp)."""
+
+    lifts = ("Softplus",)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """log(1 + exp(x))."""
@@ -154,6 +193,7 @@ class Clip(Base):
     min: float = 0.0
     max: float = 0.0
 
+    lifts = ("Clip",)
     always = frozenset({"min", "max"})
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
@@ -163,6 +203,14 @@ class Clip(Base):
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
         """Clip."""
         return (b.clip(bottoms[0], self.min, self.max),)
+
+    @classmethod
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """Clip with a bound or two; the largest float is none."""
+        low, high = limits(op)
+        if (low, high) == (-inf, inf):
+            return None
+        return Lifted(cls(max(low, -_MOST), min(high, _MOST)))
 
 
 @layer("Dropout", "SpatialDropout", "SeLuDropout", param="dropout_param")
@@ -235,3 +283,12 @@ class Softmax(Base):
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
         """Softmax along one axis."""
         return (b.softmax(bottoms[0], self.axis, len(b.bottom_shapes[0])),)
+
+    @classmethod
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """Softmax along one axis; before opset 13 it is along all axes from one on."""
+        shape = op.shape()
+        axis = op.attribute("axis", -1 if op.opset >= _SOFTMAX_HAS_AN_AXIS else 1) % len(shape)
+        if op.opset < _SOFTMAX_HAS_AN_AXIS and any(size != 1 for size in shape[axis + 1 :]):
+            return None
+        return Lifted(cls(axis))

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from prototxt_gen._numpy import np
-from prototxt_gen.errors import ShapeError
-from prototxt_gen.layers.base import FIXED, Affine, Arity, Axes, Weight, layer
+from prototxt_gen.errors import ShapeError, UnsupportedError
+from prototxt_gen.layers.base import FIXED, Affine, Arity, Axes, Lifted, Weight, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.numeric import along
+from prototxt_gen.layers.parts.onnx_operands import beside_constant, factors
 from prototxt_gen.layers.parts.shapes import Shape, axis_index, need_rank, need_sizes, same, show
 
 if TYPE_CHECKING:
-    from prototxt_gen.layers.base import Array, Builder
+    from prototxt_gen.layers.base import Array, Builder, OnnxOp
 
 
 @layer("Scale", param="scale_param")
@@ -27,6 +28,8 @@ class Scale(Base):
     bias_term: bool = False
     axis: int = 1
     num_axes: int = 1
+
+    lifts = ("Mul", "Div", "Scale")
 
     def arity(self) -> Arity:
         """A second bottom replaces the weight."""
@@ -77,6 +80,31 @@ class Scale(Base):
             y = b.op("Add", [y, _constant(b, blobs[-1], rank, self.axis, "bias")])
         return (y,)
 
+    @classmethod
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """Times or by a constant.
+
+        "Scale" is a group: x, the factors from "axis" on, which may be computed, and perhaps a
+        bias, both as Caffe has them.
+        """
+        if op.op_type == "Scale":
+            given = [op.constant(index) for index in range(1, len(op.inputs))]
+            blobs = tuple(blob for blob in given if blob is not None)
+            bias_term, axis = len(given) == 2, op.attribute("axis")
+            if given[0] is None:
+                return Lifted(cls(bias_term, axis), blobs, (0, 1))
+            return Lifted(cls(bias_term, axis, blobs[0].ndim), blobs)
+        found = beside_constant(op)
+        if found is None or found[1].size == 1 or (op.op_type == "Div" and found[0] == 1):
+            return None
+        index, constant = found
+        if op.op_type == "Div":
+            if not constant.all():
+                raise UnsupportedError("it divides by a constant that has zeros")
+            constant = 1 / constant.astype(np.float32)
+        axis, weight = factors(constant, op.shape(index))
+        return Lifted(cls(axis=axis, num_axes=weight.ndim), (weight,), (index,))
+
     def _split(
         self, bottoms: Sequence[Array], blobs: Sequence[Array]
     ) -> tuple[Array, Array | None]:
@@ -91,6 +119,8 @@ class Bias(Base):
 
     axis: int = 1
     num_axes: int = 1
+
+    lifts = ("Add", "Sub", "Bias")
 
     def arity(self) -> Arity:
         """A second bottom replaces the weight."""
@@ -130,6 +160,18 @@ class Bias(Base):
         """Add."""
         return (b.op("Add", [bottoms[0], _broadcast(b, bottoms, blobs, self.axis, "bias")]),)
 
+    @classmethod
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """Plus or minus a constant; "Bias" is a group: x, and a shift computed from "axis" on."""
+        if op.op_type == "Bias":
+            return Lifted(cls(axis=op.attribute("axis")), bottoms=(0, 1))
+        found = beside_constant(op)
+        if found is None or found[1].size == 1 or (op.op_type == "Sub" and found[0] == 1):
+            return None
+        index, constant = found
+        axis, bias = factors(-constant if op.op_type == "Sub" else constant, op.shape(index))
+        return Lifted(cls(axis=axis, num_axes=bias.ndim), (bias,), (index,))
+
 
 @layer("Axpy")
 class Axpy(Base):
@@ -137,6 +179,8 @@ class Axpy(Base):
 
     Bottoms: a of (N, C) or (N, C, 1, 1), x and y of the same shape (N, C, H, W).
     """
+
+    lifts = ("Axpy",)
 
     def arity(self) -> Arity:
         """The factor, x and y."""
@@ -163,6 +207,11 @@ class Axpy(Base):
         if missing:
             factor = b.unsqueeze(factor, list(missing))
         return (b.op("Add", [b.op("Mul", [factor, x]), y]),)
+
+    @classmethod
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """The group that ``lower`` writes."""
+        return Lifted(cls(), bottoms=(0, 1, 2))
 
 
 def _axes(bottoms: Sequence[Shape], axis: int, num_axes: int, stored: bool) -> Axes:

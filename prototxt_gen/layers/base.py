@@ -254,9 +254,10 @@ class Layer:
     def lift(cls, op: OnnxOp) -> Lifted | None:
         """The layer that an ONNX operator of ``lifts`` is, with its weights.
 
-        None if it is another layer; raises UnsupportedError if no Caffe has what it says.
+        None if it is another layer; raises UnsupportedError if no Caffe has what it says. By
+        default, one without parameters.
         """
-        return None
+        return Lifted(cls())
 
 
 #: The default of ``at_inference``, by role.

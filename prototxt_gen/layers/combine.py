@@ -11,15 +11,18 @@ from prototxt_gen._numpy import np
 from prototxt_gen._words import plural
 from prototxt_gen.document import Block, Symbol
 from prototxt_gen.errors import ShapeError
-from prototxt_gen.layers.base import MANY, Arity, Axes, Problem, Role, layer
+from prototxt_gen.layers.base import MANY, Arity, Axes, Lifted, Problem, Role, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import alike, all_but
+from prototxt_gen.layers.parts.onnx_operands import computed, number
 from prototxt_gen.layers.parts.shapes import Dim, Shape, axis_index, need_equal, same, show
 
 if TYPE_CHECKING:
-    from prototxt_gen.layers.base import Array, Builder
+    from prototxt_gen.layers.base import Array, Builder, OnnxOp
 
 SUM = Symbol("SUM")
+#: The operators that are an operation of Eltwise.
+_OPERATIONS = {"Mul": Symbol("PROD"), "Max": Symbol("MAX")}
 
 
 @layer("Eltwise", param="eltwise_param")
@@ -28,6 +31,8 @@ class Eltwise(Base):
 
     operation: Symbol = SUM
     coeff: tuple[float, ...] = ()
+
+    lifts = ("Add", "Sub", "Sum", "Mean", *_OPERATIONS)
 
     def arity(self) -> Arity:
         """Two bottoms or more."""
@@ -73,6 +78,24 @@ class Eltwise(Base):
             for c, x in zip(coeff, bottoms, strict=True)
         ]
         return (b.op("Add" if len(terms) == 2 else "Sum", terms),)
+
+    @classmethod
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """Two computed inputs or more, all of the same shape; a square is a Power.
+
+        "coeff" is an attribute where a pattern found factors.
+        """
+        bottoms = tuple(range(len(op.inputs)))
+        alike = computed(op) == [*bottoms] and len({op.shape(index) for index in bottoms}) == 1
+        square = op.op_type == "Mul" and op.inputs[1:] == op.inputs[:1]
+        if len(bottoms) < 2 or not alike or square:
+            return None
+        coeff = op.attribute("coeff", ())
+        if op.op_type == "Sub":
+            coeff = coeff or (1.0, -1.0)
+        if op.op_type == "Mean":
+            coeff = (number(1 / len(bottoms)),) * len(bottoms)
+        return Lifted(cls(_OPERATIONS.get(op.op_type, SUM), tuple(coeff)), bottoms=bottoms)
 
 
 @layer("Concat", param="concat_param")

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import inf, log
+from math import e, inf, log
 from typing import TYPE_CHECKING
 
 from prototxt_gen._numpy import np
+from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.base import Problem, layer
+from prototxt_gen.layers.base import Lifted, Problem, layer
+from prototxt_gen.layers.parts.onnx_operands import beside_constant, finite, number
 
 if TYPE_CHECKING:
-    from prototxt_gen.layers.base import Array, Builder
+    from prototxt_gen.layers.base import Array, Builder, OnnxOp
+
+#: Power's parameters for operators of one input.
+_ALONE = {"Neg": {"scale": -1.0}, "Reciprocal": {"power": -1.0}, "Sqrt": {"power": 0.5}}
 
 
 @layer("AbsVal")
@@ -19,6 +24,7 @@ class AbsVal(Base):
     """|x| (absval_layer.cpp)."""
 
     in_place = False
+    lifts = ("Abs",)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """|x|."""
@@ -37,6 +43,8 @@ class Power(Base):
     scale: float = 1.0
     shift: float = 0.0
 
+    lifts = ("Power", *_ALONE, "Add", "Sub", "Mul", "Div", "Pow")
+
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """(shift + scale * x) ^ power; with a power or a scale of 0, x is not read."""
         (x,) = bottoms
@@ -52,6 +60,20 @@ class Power(Base):
             return (b.full_like(bottoms[0], self._constant()),)
         x = _linear(b, bottoms[0], self.scale, self.shift)
         return (x if self.power == 1 else b.op("Pow", [x, b.scalar(self.power)]),)
+
+    @classmethod
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """Arithmetic with one number, a square, and "Power", the group that ``lower`` writes."""
+        if op.op_type in ("Power", *_ALONE):
+            return Lifted(cls(**_ALONE.get(op.op_type, op.attribute("line"))))
+        if op.op_type == "Mul" and op.inputs[1:] == op.inputs[:1]:
+            return Lifted(cls(power=2.0))
+        found = _beside_number(op)
+        if found is None:
+            return None
+        index, value = found
+        made = _arithmetic(op.op_type, value, index == 0)
+        return None if made is None else Lifted(cls(**made), bottoms=(index,))
 
     def _constant(self) -> float:
         """The result if it does not depend on x; NaN for an undefined power."""
@@ -86,6 +108,8 @@ class Exp(_Based):
     scale: float = 1.0
     shift: float = 0.0
 
+    lifts = ("Exp", "Pow")
+
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """base ^ (shift + scale * x)."""
         inner = self._line(bottoms[0])
@@ -96,6 +120,19 @@ class Exp(_Based):
         factor = _log(self.base)
         return (b.op("Exp", [_linear(b, bottoms[0], factor * self.scale, factor * self.shift)]),)
 
+    @classmethod
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """Exp, of a line where a pattern found one, and a positive number to the power of x."""
+        if op.op_type == "Exp":
+            return Lifted(cls(**op.attribute("line", {})))
+        found = _beside_number(op)
+        if found is None or found[0] == 0:
+            return None
+        base = finite(found[1], "the base of the power")
+        if base <= 0:
+            raise UnsupportedError(f"its base is {base:g}; expected more than 0")
+        return Lifted(cls(-1.0 if np.float32(base) == np.float32(e) else base), bottoms=(1,))
+
 
 @layer("Log", param="log_param")
 class Log(_Based):
@@ -104,6 +141,8 @@ class Log(_Based):
     base: float = -1.0
     scale: float = 1.0
     shift: float = 0.0
+
+    lifts = ("Log",)
 
     def problems(self) -> Iterator[Problem]:
         """The logarithm of the base is not 0."""
@@ -121,12 +160,19 @@ class Log(_Based):
         natural = b.op("Log", [_linear(b, bottoms[0], self.scale, self.shift)])
         return (_linear(b, natural, 1 / _log(self.base), 0.0),)
 
+    @classmethod
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """Log, of a line and with a base where a pattern found them."""
+        return Lifted(cls(**op.attribute("line", {})))
+
 
 @layer("Threshold", param="threshold_param")
 class Threshold(Base):
     """1 above a threshold, else 0 (threshold_layer.cpp)."""
 
     threshold: float = 0.0
+
+    lifts = ("Greater", "Less", "Threshold")
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """1 where x > threshold, else 0."""
@@ -136,6 +182,14 @@ class Threshold(Base):
         """Greater."""
         above = b.op("Greater", [bottoms[0], b.scalar(self.threshold)])
         return (b.cast(above, "float"),)
+
+    @classmethod
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """x > a number, or a number < x; true is 1."""
+        found = _beside_number(op)
+        if found is None or (found[0] == 0) == (op.op_type == "Less"):
+            return None
+        return Lifted(cls(finite(found[1], "its threshold")), bottoms=(found[0],))
 
 
 def _log(base: float) -> float:
@@ -147,3 +201,30 @@ def _linear(b: Builder, x: str, scale: float, shift: float) -> str:
     if scale != 1:
         x = b.op("Mul", [x, b.scalar(scale)])
     return b.op("Add", [x, b.scalar(shift)]) if shift else x
+
+
+def _beside_number(op: OnnxOp) -> tuple[int, float] | None:
+    """Which of two inputs is computed, and the number that the other one is."""
+    found = beside_constant(op)
+    if found is None or found[1].size != 1:
+        return None
+    return found[0], number(found[1].reshape(-1)[0])
+
+
+def _arithmetic(operator: str, value: float, is_first: bool) -> dict[str, float] | None:
+    """Power's parameters for x and a number, in this order or the other one."""
+    if operator == "Add":
+        made = {"shift": value}
+    elif operator == "Sub":
+        made = {"shift": -value} if is_first else {"scale": -1.0, "shift": value}
+    elif operator == "Mul":
+        made = {"scale": value}
+    elif operator == "Pow":
+        made = {"power": value}
+    elif value == 0:
+        raise UnsupportedError("it divides by 0" if is_first else "it divides 0")
+    else:
+        made = {"scale": 1 / value} if is_first else {"scale": 1 / value, "power": -1.0}
+    if operator == "Pow" and not is_first:
+        return None
+    return {name: finite(one, "its constant") for name, one in made.items()}

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import erf, sqrt
+from math import erf, inf, sqrt
 from typing import TYPE_CHECKING
 
 from prototxt_gen._numpy import np
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.base import layer
+from prototxt_gen.layers.base import Lifted, layer
+from prototxt_gen.layers.parts.onnx_operands import limits, number
 from prototxt_gen.layers.parts.shapes import Shape, need_rank
 
 if TYPE_CHECKING:
-    from prototxt_gen.layers.base import Array, Builder
+    from prototxt_gen.layers.base import Array, Builder, OnnxOp
 
 _SELU_ALPHA = 1.6732632423543772
 _SELU_SCALE = 1.0507009873554805
@@ -24,6 +25,8 @@ class ReLU6(Base):
 
     threshold: float = 6.0
 
+    lifts = ("Clip",)
+
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """x between 0 and the threshold."""
         return (np.clip(bottoms[0], np.float32(0), np.float32(self.threshold)),)
@@ -32,10 +35,18 @@ class ReLU6(Base):
         """Clip."""
         return (b.clip(bottoms[0], 0.0, self.threshold),)
 
+    @classmethod
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """Clip from 0."""
+        low, high = limits(op)
+        return Lifted(cls(high)) if low == 0 and high < inf else None
+
 
 @layer("SELU", "SeLu")
 class SELU(Base):
     """ELU with the scale and alpha that preserve mean and variance (forks)."""
+
+    lifts = ("Selu",)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """scale * x where x is positive, else scale * alpha * (exp(x) - 1)."""
@@ -47,10 +58,19 @@ class SELU(Base):
         """Selu."""
         return (b.op("Selu", bottoms),)
 
+    @classmethod
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """Selu with the numbers that it has by default."""
+        wanted = {"alpha": number(_SELU_ALPHA), "gamma": number(_SELU_SCALE)}
+        plain = all(op.attribute(name, value) == value for name, value in wanted.items())
+        return Lifted(cls()) if plain else None
+
 
 @layer("HSwish")
 class HSwish(Base):
     """x * clip(x + 3, 0, 6) / 6 (forks)."""
+
+    lifts = ("HardSwish",)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """x * clip(x + 3, 0, 6) / 6."""
@@ -66,6 +86,8 @@ class HSwish(Base):
 class HardSigmoid(Base):
     """clip(x + 3, 0, 6) / 6 (forks)."""
 
+    lifts = ("HardSigmoid",)
+
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """clip(x + 3, 0, 6) / 6."""
         return (_hard_sigmoid(bottoms[0]),)
@@ -74,10 +96,18 @@ class HardSigmoid(Base):
         """HardSigmoid."""
         return (b.op("HardSigmoid", bottoms, alpha=1 / 6, beta=0.5),)
 
+    @classmethod
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """HardSigmoid with the slope of this layer, not the one that ONNX has by default."""
+        found = op.attribute("alpha", 0.2), op.attribute("beta", 0.5)
+        return Lifted(cls()) if found == (number(1 / 6), 0.5) else None
+
 
 @layer("Mish")
 class Mish(Base):
     """x * tanh(log(1 + exp(x))) (forks)."""
+
+    lifts = ("Mish",)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """x * tanh(log(1 + exp(x)))."""
@@ -94,6 +124,8 @@ class Mish(Base):
 class GELU(Base):
     """x times the normal distribution function at x (forks)."""
 
+    lifts = ("Gelu",)
+
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """x * (1 + erf(x / sqrt(2))) / 2."""
         (x,) = bottoms
@@ -106,10 +138,17 @@ class GELU(Base):
         half = b.op("Mul", [x, b.scalar(0.5)])
         return (b.op("Mul", [half, b.op("Add", [curve, b.scalar(1.0)])]),)
 
+    @classmethod
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """Gelu without an approximation."""
+        return Lifted(cls()) if op.attribute("approximate", "none") == "none" else None
+
 
 @layer("CReLU")
 class CReLU(Base):
     """ReLU of x and of -x, concatenated (forks)."""
+
+    lifts = ("CReLU",)
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """Twice the channels."""

@@ -7,7 +7,7 @@ Each pattern has a case in ``tests/from_onnx``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import import_module
 
@@ -16,27 +16,31 @@ from prototxt_gen.from_onnx.model import Model, Op, number
 Pattern = Callable[[Op, "View"], Op | None]
 
 #: The modules with patterns; those of one operator are tried in this order.
-MODULES_OF_PATTERNS: tuple[str, ...] = ()
-_PATTERNS: dict[str, list[Pattern]] = {}
+MODULES_OF_PATTERNS: tuple[str, ...] = ("activations", "lines", "scales")
+_EARLY: dict[str, list[Pattern]] = {}
+_LATE: dict[str, list[Pattern]] = {}
 
 
-def pattern(*last: str) -> Callable[[Pattern], Pattern]:
-    """Register a pattern by its last operator; its docstring is the formula."""
+def pattern(*last: str, late: bool = False) -> Callable[[Pattern], Pattern]:
+    """Register a pattern by its last operator; its docstring is the formula.
+
+    ``late`` ones are for plain arithmetic, which is a part of what the others look for.
+    """
 
     def register(function: Pattern) -> Pattern:
         for name in last:
-            _PATTERNS.setdefault(name, []).append(function)
+            (_LATE if late else _EARLY).setdefault(name, []).append(function)
         return function
 
     return register
 
 
 @cache
-def patterns() -> dict[str, list[Pattern]]:
-    """All patterns by their last operator."""
+def patterns() -> tuple[dict[str, list[Pattern]], ...]:
+    """All patterns by their last operator, the early ones and the late ones."""
     for name in MODULES_OF_PATTERNS:
         import_module(f"prototxt_gen.from_onnx.patterns.{name}")
-    return _PATTERNS
+    return _EARLY, _LATE
 
 
 class View:
@@ -66,6 +70,14 @@ class View:
     def inner(self, name: str, *types: str) -> Op | None:
         """The same, if the value has no other reader and can go."""
         return self.maker(name, *types) if self.is_inner(name) else None
+
+    def part(self, name: str, *types: str) -> Op | None:
+        """The same, if our own conversion did not write it for another layer than its reader."""
+        maker = self.inner(name, *types)
+        own = self.model.producer == "resnet-proto"
+        if maker is None or (own and maker.label != self._readers[name][0].label):
+            return None
+        return maker
 
     def is_inner(self, name: str) -> bool:
         """Whether a value has one reader and is no output of the model."""
@@ -107,9 +119,36 @@ class View:
         return any(self._readers.get(name) or name in self._outputs for name in op.outputs)
 
 
+def pairs(op: Op) -> Iterator[tuple[str, str]]:
+    """The inputs of an operator whose two may change places, in both orders."""
+    if len(op.inputs) == 2:
+        a, b = op.inputs
+        yield a, b
+        yield b, a
+
+
+def with_number(op: Op | None, view: View) -> tuple[str, float] | None:
+    """The computed input of an operator, and the number that the other one is."""
+    for x, other in pairs(op) if op is not None else ():
+        value = view.scalar(other)
+        if value is not None and view.scalar(x) is None and _keeps_shape(view, op, x):
+            return x, value
+    return None
+
+
+def _keeps_shape(view: View, op: Op | None, x: str) -> bool:
+    shapes = view.model.shapes
+    return op is not None and x in shapes and shapes[x] == shapes.get(op.outputs[0])
+
+
 def fuse(model: Model) -> None:
     """Replace every group that a pattern knows."""
-    view, known = View(model), patterns()
+    for known in patterns():
+        _fuse(model, known)
+
+
+def _fuse(model: Model, known: dict[str, list[Pattern]]) -> None:
+    view = View(model)
     for op in model.ops:
         current, found = op, view.has(op)
         while found:
