@@ -25,7 +25,16 @@ Made = Blob | Sequence[Blob | None] | None
 Rule = Callable[["Lifting", Op], Made]
 
 #: The modules with rules, in the order in which those of one operator are tried.
-MODULES_OF_RULES = ("arithmetic", "activations", "comparisons")
+MODULES_OF_RULES = (
+    "arithmetic",
+    "activations",
+    "comparisons",
+    "windows",
+    "pools",
+    "padding",
+    "resize",
+    "pixels",
+)
 _RULES: dict[str, list[Rule]] = {}
 
 
@@ -54,7 +63,7 @@ def liftable() -> dict[str, list[type[Layer]]]:
         import_module(f"prototxt_gen.layers.{name}")
     found: dict[str, list[type[Layer]]] = {}
     for cls in dict.fromkeys(REGISTRY.values()):
-        for op in cls.lifts:
+        for op in vars(cls).get("lifts", ()):  # not what its base lifts
             found.setdefault(op, []).append(cls)
     return found
 
@@ -124,6 +133,9 @@ class Lifting:
         if made is None:
             raise UnsupportedError("there is no layer, and no rule, for it")
         tops = [made] if isinstance(made, Blob) else list(made)
+        # An operator that changes nothing gives its bottom the name of an output.
+        outputs = self.model.outputs
+        kept = {*outputs, *self.model.inputs}
         for index, name in enumerate(op.outputs):
             blob = tops[index] if index < len(tops) else None
             if not name:
@@ -134,7 +146,8 @@ class Lifting:
                 continue
             self._need_shape(name, blob)
             self.blobs[name] = blob
-            blob.name = blob.name or name
+            if not blob.name or (name in outputs and blob.name not in kept):
+                blob.name = name
 
     def _layer(self, op: Op) -> Made:
         """The operator as one layer; one that the target lacks only if there is no rule."""

@@ -23,6 +23,7 @@ from onnx.inliner import inline_local_functions
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.errors import ParseError, ShapeError, UnsupportedError
 from prototxt_gen.from_onnx.model import Model, Op, number
+from prototxt_gen.from_onnx.pool_shapes import without_empty_windows
 
 Array = np.ndarray[Any, np.dtype[Any]]
 OLDEST_OPSET = 7
@@ -272,12 +273,15 @@ class _Reading:
             tensor = kind.tensor_type
             if tensor.elem_type in _FLOATS:
                 tensor.elem_type = TensorProto.FLOAT
+            if tensor.HasField("shape"):
+                dims = [d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim]
+                first = self.made.shapes.get(node.input[0] if node.input else "", ())
+                found_dims = without_empty_windows(node, first, dims)
+                if found_dims != dims:
+                    kind = helper.make_tensor_type_proto(tensor.elem_type, found_dims)
+                self.made.shapes[name] = tuple(found_dims)
             self.types[name] = kind
             self._kind(name, tensor.elem_type)
-            if tensor.HasField("shape"):
-                self.made.shapes[name] = tuple(
-                    d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim
-                )
 
     def finish(self) -> None:
         """Outputs that are another value get an operator of their own."""

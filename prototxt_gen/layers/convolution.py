@@ -15,7 +15,8 @@ from prototxt_gen.layers.activation import ReLU
 from prototxt_gen.layers.base import MANY, Affine, Arity, Axes, Cost, Lifted, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import fixed_from, in_front
-from prototxt_gen.layers.parts.numeric import along, windows
+from prototxt_gen.layers.parts.numeric import along, convolved, windows
+from prototxt_gen.layers.parts.onnx_windows import spans
 from prototxt_gen.layers.parts.shapes import Dim, Shape, axis_index, count, need_equal, show
 from prototxt_gen.layers.parts.window import (
     ALL_SPELLINGS,
@@ -176,23 +177,35 @@ class Convolution(Base):
 
     @classmethod
     def lift(cls, op: OnnxOp) -> Lifted | None:
-        """Conv with constant weights and equal pads at both ends of each axis."""
+        """Conv with constant weights, if the windows are those of a pad on both sides."""
         weight = op.need_constant(1, "weights")
+        found = spans(op, weight.shape[2:], op.shape()[2:])
+        lifted = cls.lifted(op, weight, [span.begin for span in found])
+        try:
+            (top,) = lifted.layer.shapes([op.shape()], 1)
+        except ShapeError:  # no window fits with the pads at the start alone
+            return None
+        return lifted if list(top[2:]) == [span.out for span in found] else None
+
+    @classmethod
+    def lifted(cls, op: OnnxOp, weight: Array, pads: Sequence[int]) -> Lifted:
+        """The layer of a Conv, with these pads at both ends."""
         bias = (op.need_constant(2, "biases"),) if op.has(2) else ()
         axes = weight.ndim - 2
-        pads = op.attribute("pads", [0] * 2 * axes)
-        if op.attribute("auto_pad", "NOTSET") != "NOTSET" or pads[:axes] != pads[axes:]:
-            return None
         made = cls(
-            num_output=weight.shape[0],
+            num_output=cls._outputs(weight, op.attribute("group", 1)),
             kernel=collapse(weight.shape[2:]),
-            pad=collapse(tuple(pads[:axes])),
+            pad=collapse(tuple(pads)),
             stride=collapse(tuple(op.attribute("strides", [1] * axes))),
             dilation=collapse(tuple(op.attribute("dilations", [1] * axes))),
             group=op.attribute("group", 1),
             bias_term=bool(bias),
         )
         return Lifted(made, (weight, *bias))
+
+    @classmethod
+    def _outputs(cls, weight: Array, group: int) -> int:
+        return len(weight)
 
     def absorb(
         self, blobs: Sequence[Array], affine: Affine
@@ -214,24 +227,10 @@ class Convolution(Base):
 
     def _convolved(self, x: Array, weight: Array) -> Array:
         """(N, C, ...) convolved, without the bias."""
-        axes = x.ndim - 2
-        window = self._windows(axes)
+        kernel, stride, pad, dilation = self._windows(x.ndim - 2)
         out = [d or 0 for d in self._spatial(x.shape[2:])]
-        seen = windows(x, window[0], window[1], window[3], out, window[2], 0.0)
-        batch, group = x.shape[0], self.group
-        # (N, g, C / g, out..., kernel...) times (g, O / g, C / g, kernel...)
-        seen = seen.reshape(batch, group, -1, *seen.shape[2:])
-        weight = weight.reshape(group, -1, *weight.shape[1:])
-        kernel_axes = list(range(3 + axes, 3 + 2 * axes))
-        parts = [
-            np.tensordot(
-                seen[:, g],
-                weight[g],
-                ([1, *(a - 1 for a in kernel_axes)], list(range(1, weight.ndim - 1))),
-            )
-            for g in range(group)
-        ]
-        return np.moveaxis(np.concatenate(parts, -1), -1, 1)
+        seen = windows(x, kernel, stride, dilation, out, pad, 0.0)
+        return convolved(seen, weight, self.group)
 
     def _windows(self, axes: int) -> tuple[Window, Window, Window, Window]:
         """Kernel, stride, pad and dilation for each spatial axis."""

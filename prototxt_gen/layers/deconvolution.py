@@ -7,19 +7,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from prototxt_gen._numpy import np
-from prototxt_gen.layers.base import Affine, Arity, Cost, Problem, layer
+from prototxt_gen.layers.base import Affine, Arity, Cost, Lifted, Problem, layer
 from prototxt_gen.layers.convolution import Convolution
 from prototxt_gen.layers.parts.numeric import windows
+from prototxt_gen.layers.parts.onnx_windows import spreads
 from prototxt_gen.layers.parts.shapes import Dim, Shape, axis_index, count, need_rank
 from prototxt_gen.layers.parts.window import expand, too_large, window_problems
 
 if TYPE_CHECKING:
-    from prototxt_gen.layers.base import Array, Builder
+    from prototxt_gen.layers.base import Array, Builder, OnnxOp
 
 
 @layer("Deconvolution", param="convolution_param")
 class Deconvolution(Convolution):
     """The transpose of a convolution: input and output trade places (deconv_layer.cpp)."""
+
+    lifts = ("ConvTranspose",)
 
     def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
         """(channels, num_output / group, kernel...), and (num_output,) for the bias."""
@@ -44,6 +47,19 @@ class Deconvolution(Convolution):
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
         """ConvTranspose, which stores its weights in the same order."""
         return self._lower_all(b, "ConvTranspose", bottoms, blobs)
+
+    @classmethod
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """ConvTranspose with constant weights, as much cut off at both ends of each axis."""
+        weight = op.need_constant(1, "weights")
+        found = spreads(op, weight.shape[2:], op.shape()[2:])
+        if any(one.begin != one.end or one.begin < 0 for one in found):
+            return None
+        return cls.lifted(op, weight, [one.begin for one in found])
+
+    @classmethod
+    def _outputs(cls, weight: Array, group: int) -> int:
+        return int(weight.shape[1]) * group
 
     def _along_outputs(self, factor: Array, shape: Sequence[int]) -> Array:
         """(channels, outputs / group, ...): each group of channels has outputs of its own."""

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Symbol
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.base import Problem, Weight, layer
+from prototxt_gen.layers.base import Lifted, Problem, Weight, layer
 from prototxt_gen.layers.parts.numeric import along
 from prototxt_gen.layers.parts.shapes import Shape, need_rank
 from prototxt_gen.layers.pooling import AVE, Pooling
 
 if TYPE_CHECKING:
-    from prototxt_gen.layers.base import Array, Builder
+    from prototxt_gen.layers.base import Array, Builder, OnnxOp
 
-ACROSS_CHANNELS = Symbol("ACROSS_CHANNELS")
+ACROSS_CHANNELS, WITHIN_CHANNEL = Symbol("ACROSS_CHANNELS"), Symbol("WITHIN_CHANNEL")
 
 
 @layer("LRN", "CuDNNLRNCrossChannel", param="lrn_param")
@@ -28,6 +28,8 @@ class LRN(Base):
     beta: float = 0.75
     norm_region: Symbol = ACROSS_CHANNELS
     k: float = 1.0
+
+    lifts = ("LRN", "ResponseWithin")
 
     def problems(self) -> Iterator[Problem]:
         """``local_size`` is odd."""
@@ -65,6 +67,21 @@ class LRN(Base):
             return (b.op("LRN", [x], size=size, alpha=self.alpha, beta=self.beta, bias=self.k),)
         (mean,) = self._mean().lower(b, [b.op("Mul", [x, x])], ())
         return (self._divided(b, x, mean, 1.0),)
+
+    @classmethod
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """LRN, which is across channels; and the pattern that is within."""
+        if op.op_type != "LRN":
+            size, alpha, beta = (op.attribute(name) for name in ("size", "alpha", "beta"))
+            return Lifted(cls(size, alpha, beta, WITHIN_CHANNEL))
+        return Lifted(
+            cls(
+                local_size=op.attribute("size"),
+                alpha=op.attribute("alpha", 1e-4),
+                beta=op.attribute("beta", 0.75),
+                k=op.attribute("bias", 1.0),
+            )
+        )
 
     def _by_pooling(self, b: Builder, x: str) -> str:
         """Across channels by basic operators: onnxruntime's LRN requires alpha and beta above 0."""

@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Self
 
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Block, Symbol
-from prototxt_gen.layers.base import Arity, Axes, Problem, layer
+from prototxt_gen.layers.base import Arity, Axes, Lifted, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import alike, fixed_from
+from prototxt_gen.layers.parts.max_pool import lower_max
 from prototxt_gen.layers.parts.numeric import FLT_MAX, windows
+from prototxt_gen.layers.parts.onnx_windows import Pooled, pooled
+from prototxt_gen.layers.parts.pool_window import halves, pool_conflicts, pool_kernel
 from prototxt_gen.layers.parts.shapes import Dim, Shape, need_rank
 from prototxt_gen.layers.parts.window import (
     ALL_SPELLINGS,
     SPELLINGS,
     Window,
-    both_spellings,
+    collapse,
     expand,
     read_window,
     too_large,
@@ -26,7 +29,7 @@ from prototxt_gen.layers.parts.window import (
 )
 
 if TYPE_CHECKING:
-    from prototxt_gen.layers.base import Array, Builder
+    from prototxt_gen.layers.base import Array, Builder, OnnxOp
 
 MAX, AVE = Symbol("MAX"), Symbol("AVE")
 CEIL, FLOOR = Symbol("CEIL"), Symbol("FLOOR")
@@ -47,6 +50,7 @@ class Pooling(Base):
     ceil_mode: bool = False  #: whether the rounding is given by ``ceil_mode``, as in forks
 
     spellings = ALL_SPELLINGS | {"ceil_mode"}
+    lifts = ("MaxPool", "AveragePool", "GlobalMaxPool", "GlobalAveragePool")
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
@@ -54,13 +58,13 @@ class Pooling(Base):
         mode = CEIL if params.get("ceil_mode", bool, True) else FLOOR
         return cls(
             pool=params.get("pool", Symbol, MAX),
-            kernel=_kernel(params),
+            kernel=pool_kernel(params),
             stride=read_window(params, "stride", (1,)),
             pad=read_window(params, "pad", (0,)),
             global_pooling=params.get("global_pooling", bool, False),
             round_mode=params.get("round_mode", Symbol, mode) if params.has("round_mode") else mode,
-            conflicts=_conflicts(params),
-            halves=_halves(params),
+            conflicts=pool_conflicts(params),
+            halves=halves(params),
             ceil_mode=params.has("ceil_mode") and not params.has("round_mode"),
         )
 
@@ -161,7 +165,7 @@ class Pooling(Base):
         ]
         gap = any(end >= k for end, k in zip(ends, kernel, strict=True))
         if self.pool == MAX:
-            return _lower_max(
+            return lower_max(
                 b, bottoms[0], len(b.top_shapes), sizes, out, kernel, stride, pad, ends, gap
             )
         if self.pool == AVE:
@@ -174,6 +178,35 @@ class Pooling(Base):
         ratio = b.op("Div", [squares, mean])
         return (b.op("Where", [b.op("Greater", [mean, zero]), ratio, zero]),)
 
+    @classmethod
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """A pool of two axes that has the same windows when Caffe rounds up, as it always did."""
+        mode = MAX if "Max" in op.op_type else AVE
+        if len(op.shape()) != 4 or len(op.outputs) > 1:
+            return None
+        if op.op_type.startswith("Global"):
+            return Lifted(cls(mode, global_pooling=True))
+        axes = pooled(op)
+        if any(one.span.dilation != 1 or one.lead >= one.span.kernel for one in axes):
+            return None
+        made = cls.of(mode, axes, [one.lead for one in axes])
+        sizes, out = [one.span.size for one in axes], [one.out for one in axes]
+        if list(made._spatial(sizes)) != out:
+            return None
+        counts = [one.counts() for one in axes]
+        same = mode == MAX or counts == made.counts(sizes, out)
+        return Lifted(made) if same else None
+
+    @classmethod
+    def of(cls, mode: Symbol, axes: Sequence[Pooled], pads: Sequence[int]) -> Self:
+        """A pool with the kernels and strides of ONNX's, and these pads."""
+        return cls(
+            mode,
+            kernel=collapse(tuple(one.span.kernel for one in axes)),
+            stride=collapse(tuple(one.span.stride for one in axes)),
+            pad=collapse(tuple(pads)),
+        )
+
     def _window(self) -> tuple[Window, Window, Window]:
         """Kernel, stride and pad of both axes."""
         return (
@@ -182,14 +215,18 @@ class Pooling(Base):
             expand(self.pad, 2, "pad"),
         )
 
-    def _sizes(self, sizes: Sequence[int], out: Sequence[int]) -> Array:
-        """What AVE divides each window by: the pad counts, but not what lies beyond it."""
+    def counts(self, sizes: Sequence[int], out: Sequence[int]) -> list[list[int]]:
+        """What AVE divides by along each axis: the pad counts, but not what lies beyond it."""
         kernel, stride, pad = self._window()
-        lengths = []
-        for size, o, k, s, p in zip(sizes, out, kernel, stride, pad, strict=True):
-            start = np.arange(o) * s - p
-            lengths.append(np.minimum(start + k, size + p) - start)
-        return np.outer(*lengths).astype(np.float32)
+        return [
+            [min(start + k, size + p) - start for start in range(-p, o * s - p, s)]
+            for size, o, k, s, p in zip(sizes, out, kernel, stride, pad, strict=True)
+        ]
+
+    def _sizes(self, sizes: Sequence[int], out: Sequence[int]) -> Array:
+        rows, columns = self.counts(sizes, out)
+        found: Array = np.outer(rows, columns).astype(np.float32)
+        return found
 
     def _greatest(
         self, x: Array, kernel: Window, stride: Window, pad: Window, out: Sequence[int]
@@ -246,66 +283,5 @@ def _out(size: Dim, kernel: int, stride: int, pad: int, *, clip: bool, ceil: boo
     return out
 
 
-def _kernel(params: Block) -> Window:
-    """A kernel_size counts unless both kernel_h and kernel_w are given."""
-    if params.has("kernel_size") and not _both(params, "kernel_size"):
-        return params.get_list("kernel_size", int)
-    return read_window(params, "kernel_size")
-
-
-def _conflicts(params: Block) -> tuple[str, ...]:
-    """Windows in both spellings; kernel_size with only one of kernel_h and kernel_w is legal."""
-    found = both_spellings(params)
-    return tuple(name for name in found if name != "kernel_size" or _both(params, name))
-
-
-def _both(params: Block, name: str) -> bool:
-    return all(params.has(one) for one in SPELLINGS[name])
-
-
-def _halves(params: Block) -> tuple[str, ...]:
-    """Windows with only a height or only a width, which Pooling does not accept."""
-    return tuple(
-        name
-        for name, (height, width) in SPELLINGS.items()
-        if not params.has(name) and params.has(height) != params.has(width)
-    )
-
-
 def _pair(values: Window) -> Window:
     return values * 2 if len(values) == 1 else values
-
-
-def _lower_max(
-    b: Builder,
-    x: str,
-    tops: int,
-    sizes: Sequence[int],
-    out: Sequence[int],
-    kernel: Window,
-    stride: Window,
-    pad: Window,
-    ends: Sequence[int],
-    gap: bool,
-) -> tuple[str, ...]:
-    """MaxPool, with indices for a mask; Caffe's are indices in the plane."""
-    window: dict[str, list[int]] = {"kernel_shape": list(kernel), "strides": list(stride)}
-    width = sizes[1]
-    if gap:
-        x = b.pad(x, [0, 0, *pad], [0, 0, *ends], -FLT_MAX)
-        plane = [size + p + end for size, p, end in zip(sizes, pad, ends, strict=True)]
-    else:
-        window["pads"] = [*pad, *ends]
-        plane = list(sizes)
-    if tops == 1:
-        return (b.op("MaxPool", [x], **window),)
-    values, found = b.ops("MaxPool", [x], 2, **window)
-    index = b.op("Mod", [found, b.ints(plane[0] * plane[1])])
-    if gap:
-        row = b.op("Div", [index, b.ints(plane[1])])
-        column = b.op("Mod", [index, b.ints(plane[1])])
-        index = b.op("Add", [b.op("Mul", [row, b.ints(width)]), column])
-        starts = [np.arange(o) * s for o, s in zip(out, stride, strict=True)]
-        reads = [start < size for start, size in zip(starts, sizes, strict=True)]
-        index = b.op("Where", [b.const(np.outer(*reads)), index, b.ints(-1)])
-    return values, b.cast(index, "float")

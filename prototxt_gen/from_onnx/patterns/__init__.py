@@ -16,7 +16,14 @@ from prototxt_gen.from_onnx.model import Model, Op, number
 Pattern = Callable[[Op, "View"], Op | None]
 
 #: The modules with patterns; those of one operator are tried in this order.
-MODULES_OF_PATTERNS: tuple[str, ...] = ("activations", "lines", "scales")
+MODULES_OF_PATTERNS: tuple[str, ...] = (
+    "activations",
+    "lines",
+    "scales",
+    "windows",
+    "pixels",
+    "response",
+)
 _EARLY: dict[str, list[Pattern]] = {}
 _LATE: dict[str, list[Pattern]] = {}
 

@@ -85,3 +85,17 @@ def softmax(x: Array, axis: int) -> Array:
     e = np.exp(x - x.max(axis=axis, keepdims=True))
     found: Array = e / e.sum(axis=axis, keepdims=True)
     return found
+
+
+def convolved(seen: Array, weight: Array, group: int) -> Array:
+    """Windows (N, C, out..., kernel...) times weights (O, C / group, kernel...)."""
+    axes = weight.ndim - 2
+    # (N, g, C / g, out..., kernel...) times (g, O / g, C / g, kernel...)
+    seen = seen.reshape(seen.shape[0], group, -1, *seen.shape[2:])
+    weight = weight.reshape(group, -1, *weight.shape[1:])
+    summed = [1, *range(2 + axes, 2 + 2 * axes)]
+    parts = [
+        np.tensordot(seen[:, g], weight[g], (summed, list(range(1, weight.ndim - 1))))
+        for g in range(group)
+    ]
+    return np.moveaxis(np.concatenate(parts, -1), -1, 1)

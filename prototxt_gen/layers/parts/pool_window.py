@@ -1,0 +1,32 @@
+"""How Pooling reads its windows, which is not how convolutions do (pooling_layer.cpp)."""
+
+from __future__ import annotations
+
+from prototxt_gen.document import Block
+from prototxt_gen.layers.parts.window import SPELLINGS, Window, both_spellings, read_window
+
+
+def pool_kernel(params: Block) -> Window:
+    """A kernel_size counts unless both kernel_h and kernel_w are given."""
+    if params.has("kernel_size") and not _both(params, "kernel_size"):
+        return params.get_list("kernel_size", int)
+    return read_window(params, "kernel_size")
+
+
+def pool_conflicts(params: Block) -> tuple[str, ...]:
+    """Windows in both spellings; kernel_size with only one of kernel_h and kernel_w is legal."""
+    found = both_spellings(params)
+    return tuple(name for name in found if name != "kernel_size" or _both(params, name))
+
+
+def _both(params: Block, name: str) -> bool:
+    return all(params.has(one) for one in SPELLINGS[name])
+
+
+def halves(params: Block) -> tuple[str, ...]:
+    """Windows with only a height or only a width, which Pooling does not accept."""
+    return tuple(
+        name
+        for name, (height, width) in SPELLINGS.items()
+        if not params.has(name) and params.has(height) != params.has(width)
+    )
