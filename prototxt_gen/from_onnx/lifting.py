@@ -34,6 +34,12 @@ MODULES_OF_RULES = (
     "padding",
     "resize",
     "pixels",
+    "shapes",
+    "slicing",
+    "matrices",
+    "reductions",
+    "norms",
+    "sequence",
 )
 _RULES: dict[str, list[Rule]] = {}
 
@@ -153,6 +159,8 @@ class Lifting:
         """The operator as one layer; one that the target lacks only if there is no rule."""
         lacking = None
         for cls in self._liftable.get(op.op_type, ()):
+            if not self.target.has(cls.type) and op.op_type in self._rules:
+                continue
             lifted = cls.lift(op)
             if lifted is None:
                 continue

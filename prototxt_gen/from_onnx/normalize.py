@@ -31,6 +31,7 @@ _OURS = ("", "ai.onnx")
 _SMALL = 1 << 12  #: the most elements of a constant that may decide about a shape
 _LARGEST = 1 << 26  #: the most elements of a constant that is computed here
 _FLOATS = (TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
+_NOT_INFERRED = (onnx.shape_inference.InferenceError, onnx.checker.ValidationError)
 #: Operators without a result that is always the same.
 _RANDOM = {
     "Bernoulli",
@@ -267,7 +268,7 @@ class _Reading:
             found = onnx.shape_inference.infer_node_outputs(
                 schema, node, types, small, opset_imports=self.opsets
             )
-        except (KeyError, onnx.shape_inference.InferenceError, RuntimeError) as error:
+        except (*_NOT_INFERRED, KeyError, RuntimeError) as error:
             raise UnsupportedError(f"its shape cannot be inferred: {error}") from error
         for name, kind in found.items():
             tensor = kind.tensor_type

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Optional, Self
 
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Block
-from prototxt_gen.layers.base import Affine, Weight, layer
+from prototxt_gen.errors import UnsupportedError
+from prototxt_gen.layers.base import Affine, Lifted, Weight, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.numeric import along
 from prototxt_gen.layers.parts.phase import own_phase
 from prototxt_gen.layers.parts.shapes import Dim, Shape, need_rank
 
 if TYPE_CHECKING:
-    from prototxt_gen.layers.base import Array, Builder
+    from prototxt_gen.layers.base import Array, Builder, OnnxOp
 
 NVIDIA = "nvcaffe"  #: the dialect
 
@@ -37,6 +38,8 @@ class BatchNorm(Base):
     eps: float = 1e-5
     scale_bias: bool = False
     relu: bool = False  #: whether the layer applies a ReLU at the end (intel/caffe)
+
+    lifts = ("BatchNormalization",)
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
@@ -137,6 +140,28 @@ class BatchNorm(Base):
             inputs = [b.const(v, n) for v, n in zip(values, names, strict=True)]
             y = b.op("BatchNormalization", [x, *inputs], epsilon=self.eps)
         return (b.op("Relu", [y]) if self.relu else y,)
+
+    @classmethod
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """BatchNormalization with stored statistics, a scale of 1 and a bias of 0."""
+        scale, bias = op.need_constant(1, "scales"), op.need_constant(2, "biases")
+        if (scale != 1).any() or bias.any():
+            return None
+        return cls.with_statistics(op)
+
+    @classmethod
+    def with_statistics(cls, op: OnnxOp) -> Lifted:
+        """What a BatchNormalization does before its scale and bias.
+
+        Raises UnsupportedError for batch statistics, and for a mean of each pixel.
+        """
+        if op.attribute("training_mode", 0) or len([name for name in op.outputs if name]) > 1:
+            raise UnsupportedError("it is in training mode; export the model for inference")
+        if not op.attribute("spatial", 1):
+            raise UnsupportedError("its statistics are of each pixel (spatial=0), not of channels")
+        mean, variance = op.need_constant(3, "means"), op.need_constant(4, "variances")
+        made = cls(use_global_stats=True, eps=op.attribute("epsilon", 1e-5))
+        return Lifted(made, (mean, variance, np.ones(1, np.float32)))
 
     def affine(self, blobs: Sequence[Array]) -> Affine | None:
         """With the stored statistics: 1 / s and -m / s, where s = sqrt(variance + eps)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import reduce
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Self
 
 from prototxt_gen._numpy import np
@@ -107,6 +107,7 @@ class Concat(Base):
 
     spellings = frozenset({"concat_dim"})
     rearranges = True
+    lifts = ("Concat",)
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
@@ -158,6 +159,14 @@ class Concat(Base):
             return (bottoms[0],)
         return (b.op("Concat", bottoms, axis=axis_index(self.axis, len(b.bottom_shapes[0]))),)
 
+    @classmethod
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """Concat of several blobs, none of which is empty."""
+        bottoms = tuple(range(len(op.inputs)))
+        axis = axis_index(op.attribute("axis"), len(op.shape()))
+        full = all(op.shape(index)[axis] for index in bottoms)
+        return Lifted(cls(axis), bottoms=bottoms) if full and len(bottoms) > 1 else None
+
 
 @layer("Slice", param="slice_param")
 class Slice(Base):
@@ -169,6 +178,7 @@ class Slice(Base):
 
     spellings = frozenset({"slice_dim"})
     rearranges = True
+    lifts = ("Split",)
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
@@ -237,6 +247,17 @@ class Slice(Base):
         if len(sizes) == 1:
             return (bottoms[0],)
         return tuple(b.split(bottoms[0], [size or 0 for size in sizes], axis))
+
+    @classmethod
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """Split into several parts, all of which have names."""
+        tops = len(op.outputs)
+        if tops == 1 or "" in op.outputs:
+            return None
+        axis = axis_index(op.attribute("axis", 0), len(op.shape()))
+        sizes = [op.top_shape(index)[axis] for index in range(tops)]
+        equal = len(set(sizes)) == 1
+        return Lifted(cls(() if equal else tuple(accumulate(sizes[:-1])), axis))
 
 
 @layer("Split")

@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from prototxt_gen._numpy import np
-from prototxt_gen.layers.base import Affine, Axes, Below, Cost, Problem, Sample, layer
+from prototxt_gen.layers.base import Affine, Axes, Below, Cost, Lifted, Problem, Sample, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import in_front
 from prototxt_gen.layers.parts.shapes import Shape, axis_index, count
 
 if TYPE_CHECKING:
-    from prototxt_gen.layers.base import Array, Builder
+    from prototxt_gen.layers.base import Array, Builder, OnnxOp
 
 
 @layer("InnerProduct", param="inner_product_param")
@@ -24,6 +24,8 @@ class InnerProduct(Base):
     bias_term: bool = True
     axis: int = 1
     transpose: bool = False
+
+    lifts = ("Gemm", "MatMul", "InnerProduct")
 
     def problems(self) -> Iterator[Problem]:
         """num_output is at least 1."""
@@ -86,6 +88,34 @@ class InnerProduct(Base):
         y = b.op("MatMul", [x, weight])
         return (b.op("Add", [y, *bias]) if bias else y,)
 
+    @classmethod
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """x times a constant matrix, which is kept as (num_output, K), plus a constant row.
+
+        ``InnerProduct`` is what patterns make: the axes from its attribute ``axis`` on form the
+        vector.
+        """
+        weight, bias = op.constant(1), op.constant(2)
+        if weight is None or weight.ndim != 2 or op.attribute("transA", 0):
+            return None
+        if not op.attribute("transB", 0):
+            weight = weight.T
+        rows, rank = weight.shape[0], len(op.shape())
+        if (bias is None and op.has(2)) or (bias is not None and not _is_row(bias, rows)):
+            return None
+        alpha, beta = (np.float32(op.attribute(name, 1.0)) for name in ("alpha", "beta"))
+        blobs = [np.ascontiguousarray(weight) if alpha == 1 else alpha * weight]
+        if bias is not None and beta:
+            row = np.broadcast_to(bias.reshape(-1), (rows,))
+            blobs.append(row if beta == 1 else beta * row)
+        axis = op.attribute("axis", rank - 1)
+        return Lifted(cls(rows, bias_term=len(blobs) > 1, axis=axis), tuple(blobs))
+
+
+def _is_row(bias: Array, rows: int) -> bool:
+    """Whether a bias has one value for each output, or one for all."""
+    return bias.size == 1 or (bias.size == rows and bias.shape[-1] == rows)
+
 
 @layer("Embed", param="embed_param")
 class Embed(Base):
@@ -94,6 +124,8 @@ class Embed(Base):
     num_output: int = 0
     input_dim: int = 0
     bias_term: bool = True
+
+    lifts = ("Gather",)
 
     def problems(self) -> Iterator[Problem]:
         """num_output and input_dim are at least 1."""
@@ -126,3 +158,15 @@ class Embed(Base):
         if self.bias_term:
             rows = b.op("Add", [rows, b.const(blobs[1].reshape(-1), "bias")])
         return (rows,)
+
+    @classmethod
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """Gather from a constant matrix by computed indices; a third input is the bias."""
+        table = op.constant(0)
+        if table is None or op.constant(1) is not None or table.ndim != 2:
+            return None
+        if op.attribute("axis", 0) % 2:
+            return None
+        bias = (op.need_constant(2, "biases"),) if op.has(2) else ()
+        made = cls(table.shape[1], table.shape[0], bias_term=bool(bias))
+        return Lifted(made, (table, *bias), (1,))

@@ -112,6 +112,8 @@ class MVN(Base):
     across_channels: bool = False
     eps: float = 1e-9
 
+    lifts = ("Centre", "MeanVarianceNormalization", "Standardize")
+
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """(N, C, H, W), with 1 for axes that the bottom does not have."""
         need_rank(bottoms[0], 0, 4, "MVN")
@@ -139,6 +141,28 @@ class MVN(Base):
             y = b.op("Div", [y, deviation])
         return (y,)
 
+    @classmethod
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """MeanVarianceNormalization, and its parts as patterns find them, by channel or image.
+
+        ``Centre`` is x - mean; ``Standardize`` with the attribute ``deviation`` also divides by
+        the deviation plus eps.
+        """
+        shape = op.shape()
+        if len(shape) != 4 or len(op.inputs) > 1:
+            return None
+        wide = {a % 4 for a in op.attribute("axes", [0, 2, 3]) if shape[a] != 1}
+        for first in (2, 1):
+            if wide == {axis for axis in range(first, 4) if shape[axis] != 1}:
+                break
+        else:
+            return None
+        if op.op_type == "Centre":
+            return Lifted(cls(normalize_variance=False, across_channels=first == 1))
+        if op.op_type == "Standardize" and not op.attribute("deviation", False):
+            return None
+        return Lifted(cls(across_channels=first == 1, eps=op.attribute("epsilon", 1e-9)))
+
 
 @layer("Normalize", param="norm_param")
 class Normalize(Base):
@@ -147,6 +171,8 @@ class Normalize(Base):
     across_spatial: bool = True
     channel_shared: bool = True
     eps: float = 1e-10
+
+    lifts = ("Normalize",)
 
     def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
         """The factors: (C,), or a scalar where it is shared."""
@@ -174,3 +200,17 @@ class Normalize(Base):
         length = b.op("Sqrt", [b.op("Add", [total, b.scalar(self.eps)])])
         scale = blobs[0].reshape(-1, *(1,) * (rank - 2)) if blobs[0].ndim else blobs[0]
         return (b.op("Mul", [b.op("Div", [x, length]), b.const(scale, "scale")]),)
+
+    @classmethod
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """What a pattern finds: x / sqrt(sum of squares + eps) * factor."""
+        rank, axes = len(op.shape()), op.attribute("axes")
+        factor = op.need_constant(1, "scales")
+        across = axes == list(range(1, rank)) and rank > 2
+        if not (across or axes == [1]) or not 2 <= rank <= 4:
+            return None
+        shared = factor.size == 1
+        if not shared and factor.shape[1 - rank :] != (op.shape()[1], *(1,) * (rank - 2)):
+            return None
+        made = cls(across, shared, op.attribute("epsilon"))
+        return Lifted(made, (factor.reshape(() if shared else -1),))

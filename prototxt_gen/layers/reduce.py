@@ -9,13 +9,13 @@ from prototxt_gen._numpy import np
 from prototxt_gen._words import plural
 from prototxt_gen.document import Symbol
 from prototxt_gen.errors import ShapeError
-from prototxt_gen.layers.base import MANY, ROWS, Arity, Axes, Below, Problem, Sample, layer
+from prototxt_gen.layers.base import MANY, ROWS, Arity, Axes, Below, Lifted, Problem, Sample, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import alike, fixed_from
 from prototxt_gen.layers.parts.shapes import Shape, axis_index, count, need_rank, same, show
 
 if TYPE_CHECKING:
-    from prototxt_gen.layers.base import Array, Builder
+    from prototxt_gen.layers.base import Array, Builder, OnnxOp
 
 SUM = Symbol("SUM")
 
@@ -62,6 +62,8 @@ class ArgMax(Base):
     out_max_val: bool = False
     top_k: int = 1
     axis: Optional[int] = None
+
+    lifts = ("LastPlaces",)
 
     def problems(self) -> Iterator[Problem]:
         """``top_k`` is at least 1."""
@@ -137,12 +139,18 @@ class ArgMax(Base):
         values, found = b.ops("TopK", [back, b.ints(self.top_k)], 2, axis=axis)
         return values, b.cast(b.op("Sub", [b.ints(size - 1), found]), "float")
 
+    @classmethod
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """The places of the greatest values, as a pattern finds them on a reversed axis."""
+        return Lifted(cls(top_k=op.attribute("top_k"), axis=op.attribute("axis")))
+
 
 @layer("BatchReindex")
 class BatchReindex(Base):
     """Rows selected by index: bottoms are the rows and the indices (batch_reindex_layer.cpp)."""
 
     in_place = False
+    lifts = ("Gather",)
 
     def arity(self) -> Arity:
         """Rows and indices."""
@@ -170,10 +178,20 @@ class BatchReindex(Base):
         """Gather."""
         return (b.op("Gather", [bottoms[0], b.cast(bottoms[1], "int64")], axis=0),)
 
+    @classmethod
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """Gather from computed rows by a computed list of indices."""
+        known = op.constant(0) is not None or op.constant(1) is not None
+        if known or op.attribute("axis", 0) % len(op.shape()) or len(op.shape(1)) != 1:
+            return None
+        return Lifted(cls(), bottoms=(0, 1))
+
 
 @layer("Filter")
 class Filter(Base):
     """The rows whose selector, the last bottom, is not 0 (filter_layer.cpp)."""
+
+    lifts = ("Filter",)
 
     def arity(self) -> Arity:
         """One top for each bottom except the selector."""
@@ -219,3 +237,8 @@ class Filter(Base):
         flat = b.reshape(selector, [-1])
         chosen = b.op("Not", [b.op("Equal", [flat, b.scalar(0.0)])])
         return tuple(b.op("Compress", [x, chosen], axis=0) for x in data)
+
+    @classmethod
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """Rows of a blob by a selector, as a pattern finds them."""
+        return Lifted(cls(), bottoms=(0, 1))

@@ -6,9 +6,11 @@ import numpy as np
 import onnx
 import onnx.parser
 import onnxruntime
+import pytest
 
 from prototxt_gen import api
 from prototxt_gen.diagnostics import Source
+from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.from_onnx import TARGETS
 from prototxt_gen.from_onnx.convert import Lift, Net, lift
 from prototxt_gen.from_onnx.target import Target
@@ -28,6 +30,13 @@ def model(body: str, inputs: str, outputs: str, opset: int = 17, **weights) -> o
     for name, value in weights.items():
         made.graph.initializer.append(onnx.numpy_helper.from_array(np.asarray(value), name))
     return made
+
+
+def refusal(proto: onnx.ModelProto, target: str = "bvlc") -> str:
+    """Why a model cannot be a net."""
+    with pytest.raises(UnsupportedError) as caught:
+        lift(proto, Lift(Target(target)))
+    return " ".join(one.message for one in caught.value.diagnostics)
 
 
 def types(made: Net) -> list[str]:

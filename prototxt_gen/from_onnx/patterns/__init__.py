@@ -23,6 +23,10 @@ MODULES_OF_PATTERNS: tuple[str, ...] = (
     "windows",
     "pixels",
     "response",
+    "orders",
+    "shapes",
+    "norms",
+    "reductions",
 )
 _EARLY: dict[str, list[Pattern]] = {}
 _LATE: dict[str, list[Pattern]] = {}

@@ -1,0 +1,92 @@
+"""Reductions with a factor, places in a reversed axis, and rows that are not 0."""
+
+from __future__ import annotations
+
+from prototxt_gen.from_onnx.model import Op
+from prototxt_gen.from_onnx.patterns import View, pattern
+
+_SUMS = ("ReduceSum", "ReduceMean", "ReduceL1", "ReduceSumSquare")
+
+
+@pattern("Mul")
+def times_number(op: Op, view: View) -> Op | None:
+    """A sum over the last axes, which are not kept, times a number."""
+    for index in (0, 1):
+        total, factor = view.inner(op.inputs[index], *_SUMS), view.scalar(op.inputs[1 - index])
+        if total is None or factor is None or total.attribute("keepdims", 1):
+            continue
+        known = op.constant(1 - index)
+        rank, axes = len(total.shape()), total.setting("axes", 1, None)
+        last = sorted(axis % rank for axis in axes) if axes else list(range(rank))
+        narrow = known is not None and known.ndim <= len(total.top_shape())
+        if not narrow or "coeff" in total.attributes:
+            continue
+        if last == list(range(last[0], rank)):
+            attributes = {**total.attributes, "coeff": factor}
+            return Op(total.op_type, total.inputs, op.outputs, attributes, op.model, total.name)
+    return None
+
+
+@pattern("Cast")
+def last_places(op: Op, view: View) -> Op | None:
+    """n - 1 - TopK(x back to front), and as a float: the places as Caffe orders them."""
+    rest = view.inner(op.inputs[0], "Sub")
+    top = view.maker(rest.inputs[1], "TopK") if rest is not None else None
+    back = view.maker(top.inputs[0], "Slice") if top is not None else None
+    if rest is None or top is None or back is None or top.outputs[1] != rest.inputs[1]:
+        return None
+    axis = top.attribute("axis", -1) % len(top.shape())
+    if view.scalar(rest.inputs[0]) != top.shape()[axis] - 1 or not _is_reversed(back, axis):
+        return None
+    if not top.attribute("largest", 1):
+        return None
+    if view.readers(top.outputs[1]) != [rest] or view.is_output(top.outputs[1]):
+        return None
+    # The values, where they are read, are the same without the reversal.
+    inputs = [back.inputs[0], *top.inputs[1:]]
+    view.replace(top, Op("TopK", inputs, top.outputs, top.attributes, op.model, top.name))
+    attributes = {"axis": axis, "top_k": top.setting("k", 1)[0]}
+    return Op("LastPlaces", back.inputs[:1], op.outputs, attributes, op.model, op.name)
+
+
+@pattern("TopK")
+def values_of_reversed(op: Op, view: View) -> Op | None:
+    """The greatest values of an axis back to front are those of the axis."""
+    back = view.maker(op.inputs[0], "Slice")
+    axis = op.attribute("axis", -1) % len(op.shape())
+    if len(op.outputs) < 2 or back is None or not _is_reversed(back, axis):
+        return None
+    if view.readers(op.outputs[1]) or view.is_output(op.outputs[1]):
+        return None
+    inputs = [back.inputs[0], *op.inputs[1:]]
+    return Op("TopK", inputs, op.outputs, op.attributes, op.model, op.name)
+
+
+@pattern("Compress")
+def rows_not_zero(op: Op, view: View) -> Op | None:
+    """Compress(x, Not(selector == 0)), or Cast(selector) to a truth value, along axis 0."""
+    if op.attribute("axis") != 0:
+        return None
+    condition = view.maker(op.inputs[1], "Not", "Cast")
+    if condition is None:
+        return None
+    name = condition.inputs[0]
+    if condition.op_type == "Not":
+        equal = view.maker(name, "Equal")
+        if equal is None or view.scalar(equal.inputs[1]) != 0:
+            return None
+        name = equal.inputs[0]
+    flat = view.maker(name, "Reshape")
+    if flat is not None and all(dim == 1 for dim in flat.shape()[1:]):
+        name = flat.inputs[0]
+    return Op("Filter", [op.inputs[0], name], op.outputs, {}, op.model, op.name)
+
+
+def _is_reversed(cut: Op, axis: int) -> bool:
+    """Whether a Slice turns one whole axis back to front."""
+    given = [cut.constant(index) for index in range(1, 5)]
+    if any(value is None or value.size != 1 for value in given):
+        return False
+    start, end, where, step = (int(value.flat[0]) for value in given if value is not None)
+    size, rank = cut.shape()[axis], len(cut.shape())
+    return step == -1 and where % rank == axis and range(size)[start:end:step] == range(size)[::-1]
