@@ -75,6 +75,10 @@ class Op:
         """The shape of an input; raises UnsupportedError if it is not known."""
         return self.model.shape(self.inputs[index])
 
+    def kind(self, index: int = 0) -> str:
+        """What numpy calls the type of an input."""
+        return self.model.kind(self.inputs[index])
+
     def top_shape(self, index: int = 0) -> tuple[int, ...]:
         """The shape of an output; raises UnsupportedError if it is not known."""
         return self.model.shape(self.outputs[index])

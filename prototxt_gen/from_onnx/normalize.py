@@ -9,6 +9,7 @@ All floating-point types become float32, the only one that Caffe has.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
@@ -191,7 +192,7 @@ class _Reading:
     def _label(self, node: onnx.NodeProto) -> str:
         """The name of a node; that of the layer where our own conversion made it."""
         own = self.made.producer == "resnet-proto"
-        return node.name.removesuffix(f"/{node.op_type}") if own else node.name
+        return re.sub(rf"/{node.op_type}(_\d+)?$", "", node.name) if own else node.name
 
     def _changes_nothing(self, node: onnx.NodeProto) -> bool:
         """Whether a cast goes from one floating-point type to another."""

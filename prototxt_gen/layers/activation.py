@@ -286,9 +286,13 @@ class Softmax(Base):
 
     @classmethod
     def lift(cls, op: OnnxOp) -> Lifted | None:
-        """Softmax along one axis; before opset 13 it is along all axes from one on."""
+        """Softmax along one axis; before opset 13 it is along all axes from one on.
+
+        "single" is an attribute where a pattern found an axis between two Transposes.
+        """
         shape = op.shape()
-        axis = op.attribute("axis", -1 if op.opset >= _SOFTMAX_HAS_AN_AXIS else 1) % len(shape)
-        if op.opset < _SOFTMAX_HAS_AN_AXIS and any(size != 1 for size in shape[axis + 1 :]):
+        single = op.attribute("single", op.opset >= _SOFTMAX_HAS_AN_AXIS)
+        axis = op.attribute("axis", -1 if single else 1) % len(shape)
+        if not single and any(size != 1 for size in shape[axis + 1 :]):
             return None
         return Lifted(cls(axis))

@@ -10,7 +10,7 @@ from prototxt_gen._numpy import np
 from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.base import Lifted, Problem, layer
-from prototxt_gen.layers.parts.onnx_operands import beside_constant, finite, number
+from prototxt_gen.layers.parts.onnx_operands import beside_constant, finite, need_fractions, number
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder, OnnxOp
@@ -68,6 +68,7 @@ class Power(Base):
             return Lifted(cls(**_ALONE.get(op.op_type, op.attribute("line"))))
         if op.op_type == "Mul" and op.inputs[1:] == op.inputs[:1]:
             return Lifted(cls(power=2.0))
+        need_fractions(op)
         found = _beside_number(op)
         if found is None:
             return None

@@ -134,3 +134,123 @@ def test_what_no_layer_computes_is_refused(formula, opset, words):
     with pytest.raises(UnsupportedError) as caught:
         lift(proto)
     assert any(words in found.message for found in caught.value.diagnostics)
+
+
+H = "h = Add(x, three) c = Clip<min=0.0,max=6.0>(h)"
+HSWISH, HSIGMOID = ["Power", "Clip", "Eltwise"], ["Power", "Clip"]
+SWISH = ["Swish"]
+#: How exporters spell an activation of x, the opset, and what it becomes.
+SPELLED = [
+    ("s = Sigmoid(x) y = Mul(x, s)", 11, SWISH),
+    ("s = Sigmoid(x) y = Mul(s, x)", 13, SWISH),
+    ("b = Mul(x, half) s = Sigmoid(b) y = Mul(x, s)", 13, SWISH),
+    ("b = Mul(half, x) s = Sigmoid(b) y = Mul(s, x)", 13, SWISH),
+    ("s = Sigmoid(x) z = Mul(x, s) y = Add(z, s)", 13, ["Sigmoid", "Eltwise", "Eltwise"]),
+    ("p = Softplus(x) t = Tanh(p) y = Mul(x, t)", 11, ["BNLL", "TanH", "Eltwise"]),
+    ("p = Softplus(x) t = Tanh(p) y = Mul(t, x)", 11, ["BNLL", "TanH", "Eltwise"]),
+    ("e = Exp(x) a = Add(e, one) l = Log(a) t = Tanh(l) y = Mul(x, t)", 9,
+     ["BNLL", "TanH", "Eltwise"]),
+    ("e = Exp(x) a = Add(one, e) y = Log(a)", 9, ["BNLL"]),
+    (f"{H} m = Mul(x, c) y = Div(m, six)", 9, HSWISH),
+    (f"{H} m = Mul(c, x) y = Div(m, six)", 9, HSWISH),
+    (f"{H} m = Mul(x, c) y = Mul(m, sixth)", 9, HSWISH),
+    (f"{H} d = Div(c, six) y = Mul(x, d)", 9, HSWISH),
+    (f"{H} d = Mul(sixth, c) y = Mul(d, x)", 9, HSWISH),
+    (f"{H} d = Div(x, six) y = Mul(d, c)", 9, HSWISH),
+    (f"{H} d = Mul(x, sixth) y = Mul(c, d)", 9, HSWISH),
+    (f"{H} y = Div(c, six)", 9, HSIGMOID),
+    (f"{H} y = Mul(c, sixth)", 9, HSIGMOID),
+    ("h = Add(three, x) c = Clip(h, zero, six) m = Mul(x, c) y = Div(m, six)", 11, HSWISH),
+    ("h = Add(x, three) r = Relu(h) c = Min(r, six) d = Mul(c, sixth) y = Mul(d, x)", 13, HSWISH),
+    ("h = Add(x, three) r = Max(h, zero) c = Min(r, six) d = Mul(c, sixth) y = Mul(d, x)", 13,
+     HSWISH),
+    ("g = HardSigmoid<alpha=0.16666667,beta=0.5>(x) y = Mul(x, g)", 13, HSWISH),
+    ("g = HardSigmoid(x) y = Mul(x, g)", 13, HSWISH),
+    ("m = Max(x, zero) y = Min(m, six)", 8, ["Clip"]),
+    ("m = Max(zero, x) y = Min(six, m)", 13, ["Clip"]),
+    ("m = Min(x, six) y = Max(m, zero)", 13, ["Clip"]),
+    ("m = Relu(x) y = Min(m, six)", 13, ["Clip"]),
+    ("m = Relu(x) y = Clip(m, , six)", 13, ["Clip"]),
+    ("m = Clip(x, zero) y = Clip(m, , six)", 13, ["Clip"]),
+    ("m = Max(x, six) y = Min(m, three)", 13, ["Clip", "Clip"]),
+    ("a = Mul(x, half) y = Max(x, a)", 8, ["ReLU"]),
+    ("a = Mul(half, x) y = Max(a, x)", 13, ["ReLU"]),
+    ("a = Mul(x, three) y = Max(x, a)", 13, ["Power", "Eltwise"]),
+    ("p = Relu(x) n = Neg(x) r = Relu(n) s = Mul(r, slope) y = Add(p, s)", 13, ["PReLU"]),
+    ("p = Relu(x) n = Neg(x) r = Relu(n) s = Mul(slope, r) y = Add(s, p)", 13, ["PReLU"]),
+    ("g = Greater(x, half) y = Cast<to=1>(g)", 9, ["Threshold"]),
+    ("g = Less(half, x) y = Cast<to=1>(g)", 13, ["Threshold"]),
+    ("t = Transpose<perm=[0,2,3,1]>(x) s = Softmax<axis=3>(t) y = Transpose<perm=[0,3,1,2]>(s)",
+     11, ["Softmax"]),
+    ("t = Transpose<perm=[0,2,3,1]>(x) s = Softmax(t) y = Transpose<perm=[0,3,1,2]>(s)",
+     13, ["Softmax"]),
+    ("e = Mul(x, x) f = Mul(e, x) g = Mul(f, c44) h = Add(x, g) i = Mul(h, c79) t = Tanh(i) "
+     "o = Add(t, one) m = Mul(x, o) y = Mul(m, half)", 11,
+     ["Power", "Eltwise", "Eltwise", "Power", "TanH", "Power", "Eltwise", "Power"]),
+    ("e = Pow(x, three) g = Mul(e, c44) h = Add(x, g) i = Mul(h, c79) t = Tanh(i) "
+     "o = Add(t, one) m = Mul(x, half) y = Mul(m, o)", 14,
+     ["Power", "Eltwise", "Power", "TanH", "Power", "Power", "Eltwise"]),
+    ("n = Neg(x) e = Exp(n) d = Add(e, one) y = Div(x, d)", 13,
+     ["Exp", "Power", "Power", "Eltwise"]),
+]  # fmt: skip
+
+
+def spelled(body, opset):
+    numbers = {"zero": 0, "half": 0.5, "one": 1, "three": 3, "six": 6, "sixth": 1 / 6,
+               "c44": 0.044715, "c79": 0.7978845608}  # fmt: skip
+    used = {name: np.float32(value) for name, value in numbers.items()}
+    used["slope"] = np.array([-0.5, 0.25, 2], np.float32).reshape(3, 1, 1)
+    return model(body, f"float[{SHAPE}] x", f"float[{SHAPE}] y", opset, **used)
+
+
+@pytest.mark.parametrize(("body", "opset", "wanted"), SPELLED)
+def test_several_operators_are_one_activation(body, opset, wanted):
+    x = 3 * np.random.default_rng(6).standard_normal((2, 3, 4, 5))
+    assert sorted(types(lifted(spelled(body, opset), x=x))) == sorted(wanted)
+    lifted(spelled(body, opset), "bvlc-1.0", x=x) if "Transpose" not in body else None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "s = Sigmoid(x) z = Sigmoid(s) y = Mul(x, z)",
+        "h = Add(x, half) s = Sigmoid(h) y = Mul(x, s)",
+        "s = Sigmoid(x) y = Mul(s, s)",
+        "p = Softplus(x) t = Tanh(p) y = Mul(p, t)",
+        "h = Add(x, half) c = Clip<min=0.0,max=6.0>(h) m = Mul(x, c) y = Div(m, six)",
+        "h = Add(x, three) c = Clip<min=0.0,max=5.0>(h) m = Mul(x, c) y = Div(m, six)",
+        f"{H} m = Mul(h, c) y = Div(m, six)",
+        f"{H} m = Mul(x, c) y = Div(m, three)",
+        f"{H} m = Mul(x, c) z = Add(h, one) w = Mul(m, z) y = Div(six, w)",
+        "a = Mul(x, half) b = Add(x, one) y = Max(b, a)",
+        "p = Relu(x) n = Neg(x) r = Relu(n) s = Mul(r, slope) y = Add(r, s)",
+        "n = Neg(x) p = Relu(n) r = Relu(x) s = Mul(r, slope) y = Add(p, s)",
+        "e = Exp(x) a = Add(e, half) y = Log(a)",
+    ],
+)
+def test_what_looks_similar_is_not_that_activation(body):
+    lifted(spelled(body, 9), x=np.random.default_rng(7).uniform(0.1, 4, (2, 3, 4, 5)))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "d = Div(x, root) e = Erf(d) o = Add(e, one) m = Mul(x, o) y = Mul(m, half)",
+        "d = Div(x, root) e = Erf(d) o = Add(one, e) m = Mul(x, half) y = Mul(m, o)",
+        "d = Mul(x, inverse) e = Erf(d) o = Add(e, one) m = Mul(half, o) y = Mul(x, m)",
+    ],
+)
+def test_a_gelu_is_called_by_its_name(body):
+    proto = model(
+        body,
+        "float[2,3] x",
+        "float[2,3] y",
+        13,
+        root=np.float32(2**0.5),
+        inverse=np.float32(0.5**0.5),
+        one=np.float32(1),
+        half=np.float32(0.5),
+    )
+    with pytest.raises(UnsupportedError) as caught:
+        lift(proto)
+    assert [one.message.split(":")[0] for one in caught.value.diagnostics[1:]] == ["Gelu"]

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from lifting import lifted, model, types
 
 from prototxt_gen.errors import UnsupportedError
@@ -187,6 +189,9 @@ def test_bounds(formula, wanted, old):
     assert types(one(formula, shapes, X, target="bvlc-1.0", **used)) == old
 
 
+ROW = np.array([0.25, 0, 1], np.float32)
+
+
 @pytest.mark.parametrize(
     ("formula", "wanted"),
     [
@@ -196,13 +201,15 @@ def test_bounds(formula, wanted, old):
         ("Greater(c, a)", ["Power", "Threshold"]),
         ("GreaterOrEqual(a, c)", ["Power", "Threshold", "Power"]),
         ("LessOrEqual(a, c)", ["Threshold", "Power"]),
+        ("Greater(a, row)", ["Bias", "Threshold"]),
+        ("Less(a, row)", ["Power", "Bias", "Threshold"]),
         ("Greater(a, b)", ["Power", "Eltwise", "Threshold"]),
         ("LessOrEqual(a, b)", ["Power", "Eltwise", "Threshold", "Power"]),
     ],
 )
 def test_comparisons_are_thresholds(formula, wanted):
     body = f"g = {formula} y = Where(g, a, b)"
-    proto = model(body, "float[2,3] a, float[2,3] b", "float[2,3] y", c=np.float32(0.25))
+    proto = model(body, "float[2,3] a, float[2,3] b", "float[2,3] y", c=np.float32(0.25), row=ROW)
     given = {"a": [[0.25, 0, 1], [-1, 0.5, 0.25]], "b": [[0.25, 3, -1], [-1, 0.25, 2]]}
     made = lifted(proto, **given)
     chosen = ["Power", "Eltwise", "Eltwise", "Eltwise"]
@@ -252,3 +259,108 @@ def test_what_has_no_layer_is_refused(formula, words):
     with pytest.raises(UnsupportedError) as caught:
         lift(proto)
     assert any(words in found.message for found in caught.value.diagnostics)
+
+
+@pytest.mark.parametrize("divisor", ["b", "c"])
+def test_integers_are_not_divided(divisor):
+    proto = model(f"y = Div(a, {divisor})", "int64[3] a, int64[3] b", "int64[3] y", c=np.int64(2))
+    with pytest.raises(UnsupportedError) as caught:
+        lift(proto)
+    assert "it divides integers" in caught.value.diagnostics[1].message
+
+
+#: Groups of operators, with constants by name, and what they become.
+GROUPS = [
+    ("m = Mul(x, w) y = Add(m, v)", ["Scale"]),
+    ("m = Mul(w, x) y = Add(v, m)", ["Scale"]),
+    ("m = Mul(x, w) y = Sub(m, v)", ["Scale"]),
+    ("m = Mul(x, w) y = Add(m, two)", ["Scale"]),
+    ("m = Mul(x, two) y = Add(m, v)", ["Scale"]),
+    ("m = Mul(x, w) y = Add(m, row)", ["Scale"]),
+    ("m = Mul(x, w) y = Sub(v, m)", ["Scale", "Power", "Bias"]),
+    ("m = Mul(x, two) y = Add(m, half)", ["Power"]),
+    ("m = Mul(x, two) y = Sub(m, half)", ["Power"]),
+    ("m = Mul(x, two) y = Sub(half, m)", ["Power"]),
+    ("m = Div(x, two) y = Add(m, half)", ["Power"]),
+    ("m = Div(two, x) y = Add(m, half)", ["Power", "Power"]),
+    ("m = Add(x, two) y = Mul(m, half)", ["Power", "Power"]),
+    ("m = Add(x, two) y = Sqrt(m)", ["Power"]),
+    ("m = Add(x, two) y = Reciprocal(m)", ["Power"]),
+    ("m = Neg(x) a = Add(m, many) y = Pow(a, half)", ["Power"]),
+    ("m = Add(x, two) y = Pow(two, m)", ["Power", "Exp"]),
+    ("m = Sqrt(x) y = Reciprocal(m)", ["Power", "Power"]),
+    ("m = Mul(x, two) y = Exp(m)", ["Exp"]),
+    ("m = Mul(x, half) a = Add(m, two) y = Log(a)", ["Log"]),
+    ("l = Log(x) y = Div(l, ln10)", ["Log"]),
+    ("l = Log(x) y = Mul(l, half)", ["Log", "Power"]),
+    ("m = Mul(x, half) y = Add(m, z)", ["Eltwise"]),
+    ("m = Mul(half, z) y = Sub(x, m)", ["Eltwise"]),
+    ("m = Neg(z) y = Add(x, m)", ["Eltwise"]),
+    ("m = Mul(z, w) y = Add(x, m)", ["Scale", "Eltwise"]),
+    ("m = Mul(x, half) n = Div(z, two) y = Sum(m, x, n)", ["Eltwise"]),
+    ("m = Mul(x, half) a = Add(m, z) y = Mul(a, m)", ["Power", "Eltwise", "Eltwise"]),
+    ("u = Unsqueeze(s, axes) y = Mul(x, u)", ["Scale"]),
+    ("u = Unsqueeze(s, axes) y = Mul(u, x)", ["Scale"]),
+    ("u = Unsqueeze(s, axes) y = Add(u, x)", ["Bias"]),
+    ("u = Reshape(s, shape) y = Mul(x, u)", ["Scale"]),
+    ("u = Unsqueeze(s, axes) m = Mul(x, u) y = Add(m, z)", ["Scale", "Eltwise"]),
+    ("m = Mul(x, g) y = Add(m, z)", ["Flatten", "Scale", "Eltwise"]),
+    ("m = Mul(g, x) y = Add(z, m)", ["Flatten", "Scale", "Eltwise"]),
+]
+
+
+@pytest.mark.parametrize(("body", "wanted"), GROUPS)
+def test_groups(body, wanted):
+    generator = np.random.default_rng(8)
+    constants = {
+        "w": generator.uniform(0.5, 2, C).astype(np.float32),
+        "v": generator.uniform(0.5, 2, (1, *C)).astype(np.float32),
+        "row": generator.uniform(0.5, 2, 5).astype(np.float32),
+        "two": np.float32(2),
+        "half": np.float32([0.5]),
+        "many": np.float32(9),
+        "ln10": np.float32(np.log(10)),
+        "axes": np.array([2, 3]),
+        "shape": np.array([0, -1, 1, 1]),
+    }
+    shapes = {"x": X, "z": X, "s": (2, 3), "g": (2, 3, 1, 1)}
+    inputs = ", ".join(f"float[{dims(shape)}] {name}" for name, shape in shapes.items())
+    proto = model(body, inputs, f"float[{dims(X)}] y", 13, **constants)
+    given = {name: generator.uniform(0.5, 3, shape) for name, shape in shapes.items()}
+    found = [one for one in types(lifted(proto, **given)) if one != "Silence"]
+    assert sorted(found) == sorted(wanted)
+
+
+@st.composite
+def bodies(draw):
+    """Operators on earlier values and constants whose shapes fit, all of positive values."""
+    shapes = {"x": X, "z": draw(st.sampled_from([X, C, (2, 3, 1, 1), (5,), (2, 1, 4, 1)]))}
+    constants, body = {}, ""
+    for index in range(draw(st.integers(1, 4))):
+        kind = draw(st.sampled_from(["Add", "Mul", "Div", "Max", "Min", "Sum"]))
+        given = [draw(st.sampled_from(sorted(shapes)))]
+        if draw(st.booleans()):
+            given.append(draw(st.sampled_from(sorted(shapes))))
+        else:
+            keep = draw(st.lists(st.booleans(), min_size=4, max_size=4))
+            shape = tuple(d if k else 1 for d, k in zip(X, keep, strict=True))
+            shape = shape[draw(st.integers(0, 4)) :]
+            values = np.random.default_rng(index).uniform(0.5, 2, shape)
+            constants[f"c{index}"] = np.asarray(values, np.float32)
+            given.append(f"c{index}")
+        given = given[:: draw(st.sampled_from([1, -1]))]
+        both = [shapes[n] if n in shapes else constants[n].shape for n in given]
+        name = f"v{index}"
+        shapes[name] = np.broadcast_shapes(*both)
+        body += f" {name} = {kind}({', '.join(given)})"
+    return shapes, constants, body, name
+
+
+@given(bodies(), st.sampled_from(["bvlc", "bvlc-1.0"]))
+@settings(max_examples=60, deadline=None)
+def test_any_operators_of_any_shapes(made, target):
+    shapes, constants, body, last = made
+    inputs = f"float[{dims(X)}] x, float[{dims(shapes['z'])}] z"
+    proto = model(body, inputs, f"float[{dims(shapes[last])}] {last}", 13, **constants)
+    generator = np.random.default_rng(9)
+    lifted(proto, target, **{n: generator.uniform(0.5, 2, shapes[n]) for n in ("x", "z")})

@@ -234,3 +234,21 @@ def _with_slope(op: Op, x: str, slope: Array) -> Op:
     name = f"{op.outputs[0]}/slope"
     op.model.constants[name] = slope
     return Op("PRelu", [x, name], op.outputs, {}, op.model, op.name)
+
+
+@pattern("Transpose")
+def softmax(op: Op, view: View) -> Op | None:
+    """Softmax along the last axis between two Transposes that bring another axis there."""
+    curve = view.part(op.inputs[0], "Softmax", "LogSoftmax")
+    first = view.part(curve.inputs[0], "Transpose") if curve is not None else None
+    if curve is None or first is None:
+        return None
+    perm, back = first.attribute("perm"), op.attribute("perm")
+    if not perm or not back or [perm[axis] for axis in back] != [*range(len(perm))]:
+        return None
+    single = curve.attribute("single", op.opset >= 13)
+    axis = curve.attribute("axis", -1 if single else 1) % len(perm)
+    if not single and axis != len(perm) - 1:
+        return None
+    attributes = {"axis": perm[axis], "single": True}
+    return Op(curve.op_type, first.inputs, op.outputs, attributes, op.model, op.name)

@@ -29,6 +29,7 @@ def _line(op: Op | None, view: View) -> tuple[str, Line] | None:
     x, value = beside
     is_first = x == op.inputs[0]
     if op.op_type == "Div":
+        is_first &= "int" not in op.kind()
         return (x, (number(1 / value), 0.0)) if is_first and abs(value) > 1e-30 else None
     lines = {
         "Mul": (value, 0.0),

@@ -163,9 +163,9 @@ def log_softmax(lifting: Lifting, op: Op) -> Made:
 
 def _softmax(lifting: Lifting, op: Op, suffix: str) -> Blob:
     x, shape = lifting.bottom(op), op.shape()
-    is_new = op.opset >= _SOFTMAX_HAS_AN_AXIS
-    axis = op.attribute("axis", -1 if is_new else 1) % len(shape)
-    if is_new or all(size == 1 for size in shape[axis + 1 :]):
+    single = op.attribute("single", op.opset >= _SOFTMAX_HAS_AN_AXIS)
+    axis = op.attribute("axis", -1 if single else 1) % len(shape)
+    if single or all(size == 1 for size in shape[axis + 1 :]):
         return lifting.net.add(Softmax(axis), [x], suffix=suffix)
     flat = reshaped(lifting, x, (*shape[:axis], int(np.prod(shape[axis:]))), "flat")
     found = lifting.net.add(Softmax(axis), [flat], suffix="softmax")

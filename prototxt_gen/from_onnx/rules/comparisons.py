@@ -90,17 +90,15 @@ def _negated(lifting: Lifting, x: Blob, suffix: str = "") -> Blob:
 
 
 def _above(lifting: Lifting, a: Operand, b: Operand, suffix: str = "") -> Blob:
-    """Whether a > b."""
-    if not isinstance(b, Blob) and b.size == 1 and isinstance(a, Blob) and a.shape:
+    """Whether a > b: whether -b > -a where a is a constant, a - b > 0 where none is a number."""
+    if isinstance(b, Blob):
+        negative = lifting.net.add(Power(scale=-1.0), [b], suffix="negative")
+        if not isinstance(a, Blob):
+            return _above(lifting, negative, -a, suffix)
+        difference = joined(lifting, SUM, a, negative, "difference")
+        return lifting.net.add(Threshold(0.0), [difference], suffix=suffix)
+    if isinstance(a, Blob) and b.size == 1 and b.ndim <= len(a.shape):
         threshold = Threshold(finite(b.reshape(-1)[0], "its threshold"))
         return lifting.net.add(threshold, [a], suffix=suffix)
-    negative = -b if not isinstance(b, Blob) else _minus(lifting, b)
-    if not isinstance(a, Blob) and a.size == 1 and isinstance(negative, Blob):
-        threshold = Threshold(-finite(a.reshape(-1)[0], "its threshold"))
-        return lifting.net.add(threshold, [negative], suffix=suffix)
-    difference = joined(lifting, SUM, a, negative, "difference")
+    difference = joined(lifting, SUM, a, -b, "difference")
     return lifting.net.add(Threshold(0.0), [difference], suffix=suffix)
-
-
-def _minus(lifting: Lifting, x: Blob) -> Blob:
-    return lifting.net.add(Power(scale=-1.0), [x], suffix="negative")

@@ -49,6 +49,12 @@ def beside_constant(op: OnnxOp) -> tuple[int, Array] | None:
     return None if constant is None else (found[0], constant)
 
 
+def need_fractions(op: OnnxOp) -> None:
+    """Raise UnsupportedError if a Div is one of integers."""
+    if op.op_type == "Div" and "int" in op.kind():
+        raise UnsupportedError("it divides integers, without the rest; expected floats")
+
+
 def limits(op: OnnxOp) -> tuple[float, float]:
     """The bounds of a Clip, infinite where there is none.
 

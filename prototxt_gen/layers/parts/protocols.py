@@ -135,3 +135,6 @@ class OnnxOp(Protocol):
 
     def top_shape(self, index: int = 0) -> tuple[int, ...]:
         """The shape of an output; raises UnsupportedError if it is not known."""
+
+    def kind(self, index: int = 0) -> str:
+        """What numpy calls the type of an input."""
