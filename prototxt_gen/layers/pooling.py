@@ -31,7 +31,9 @@ from prototxt_gen.layers.parts.window import (
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder, OnnxOp
 
-MAX, AVE = Symbol("MAX"), Symbol("AVE")
+MAX, AVE, STOCHASTIC = Symbol("MAX"), Symbol("AVE"), Symbol("STOCHASTIC")
+#: The mode of an operator, by what its name has; all others are means.
+MODES = {"Max": MAX, "Stochastic": STOCHASTIC}
 CEIL, FLOOR = Symbol("CEIL"), Symbol("FLOOR")
 
 
@@ -50,7 +52,7 @@ class Pooling(Base):
     ceil_mode: bool = False  #: whether the rounding is given by ``ceil_mode``, as in forks
 
     spellings = ALL_SPELLINGS | {"ceil_mode"}
-    lifts = ("MaxPool", "AveragePool", "GlobalMaxPool", "GlobalAveragePool")
+    lifts = ("MaxPool", "AveragePool", "GlobalMaxPool", "GlobalAveragePool", "StochasticPool")
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
@@ -181,7 +183,7 @@ class Pooling(Base):
     @classmethod
     def lift(cls, op: OnnxOp) -> Lifted | None:
         """A pool of two axes that has the same windows when Caffe rounds up, as it always did."""
-        mode = MAX if "Max" in op.op_type else AVE
+        mode = next((one for name, one in MODES.items() if name in op.op_type), AVE)
         if len(op.shape()) != 4 or len(op.outputs) > 1:
             return None
         if op.op_type.startswith("Global"):
@@ -194,7 +196,7 @@ class Pooling(Base):
         if list(made._spatial(sizes)) != out:
             return None
         counts = [one.counts() for one in axes]
-        same = mode == MAX or counts == made.counts(sizes, out)
+        same = mode != AVE or counts == made.counts(sizes, out)
         return Lifted(made) if same else None
 
     @classmethod

@@ -185,6 +185,16 @@ def test_a_pad_in_front_of_a_pool(front, op, attributes, wanted):
     assert types(lifted(made)) == wanted
 
 
+def test_a_pad_that_a_window_reads_alone():
+    made = model(
+        "p = Pad(x, q) y = AveragePool<kernel_shape=[1,1], strides=[2,2]>(p)",
+        "float[1,2,4,4] x",
+        "float[N,C,H,W] y",
+        q=np.array([0, 0, 0, 0, 0, 0, 2, 2]),
+    )
+    assert types(lifted(made, "bvlc-1.0")) == ["Convolution", "Slice", "Slice", "Silence"]
+
+
 def test_a_large_pad_in_front_of_a_mean():
     made = model(
         "p = Pad(x, q) y = AveragePool<kernel_shape=[2,2]>(p)",
@@ -221,6 +231,8 @@ def test_what_is_refused():
     assert "dilations" in refusal(
         pool("MaxPool", (1, 1, 9, 9), "kernel_shape=[2,2], dilations=[2,2]")
     )
+    dilated = 'kernel_shape=[2,2], dilations=[2,2], auto_pad="SAME_UPPER"'
+    assert "disagree" in refusal(pool("AveragePool", (1, 1, 9, 9), dilated, 19))
     assert "norm" in refusal(pool("LpPool", (1, 1, 9, 9), "kernel_shape=[2,2]"))
     indices = model(
         f"y, i = MaxPool<{K2}>(x)", "float[1,2,6,8] x", "float[1,2,3,4] y, int64[1,2,3,4] i"

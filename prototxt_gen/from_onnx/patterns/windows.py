@@ -81,3 +81,19 @@ def _with_pads(op: Op, pad: Op, pads: list[int]) -> Op:
     attributes = {**op.attributes, "pads": both, "auto_pad": "NOTSET"}
     inputs = [pad.inputs[0], *op.inputs[1:]]
     return Op(op.op_type, inputs, op.outputs, attributes, op.model, op.name)
+
+
+@pattern("Where")
+def stochastic(op: Op, view: View) -> Op | None:
+    """The mean of x * x over the mean of x, where that is above 0, else 0."""
+    asked, ratio = view.inner(op.inputs[0], "Greater"), view.inner(op.inputs[1], "Div")
+    if asked is None or ratio is None or view.scalar(op.inputs[2]) != 0:
+        return None
+    squares, mean = (view.maker(name, "AveragePool") for name in ratio.inputs)
+    if squares is None or mean is None or squares.attributes != mean.attributes:
+        return None
+    squared, x = view.inner(squares.inputs[0], "Mul"), mean.inputs[0]
+    above = asked.inputs[0] == mean.outputs[0] and view.scalar(asked.inputs[1]) == 0
+    if squared is None or squared.inputs != [x, x] or not above:
+        return None
+    return Op("StochasticPool", [x], op.outputs, mean.attributes, op.model, op.name)

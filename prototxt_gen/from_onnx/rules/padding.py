@@ -55,7 +55,8 @@ def _zeros(net: Net, x: Blob, begins: Sequence[int], ends: Sequence[int]) -> Blo
     pads = [max(both) for both in zip(begins, ends, strict=True)]
     layer = Convolution(channels, (1,), pad=collapse(tuple(pads)), group=channels, bias_term=False)
     suffix = "whole" if tuple(begins) != tuple(ends) else ""
-    whole = net.add(layer, [x], (np.ones((channels, 1, 1, 1), np.float32),), suffix=suffix)
+    weight = np.ones((channels, 1, *(1,) * len(sizes)), np.float32)
+    whole = net.add(layer, [x], (weight,), suffix=suffix)
     starts = [pad - begin for pad, begin in zip(pads, begins, strict=True)]
     wanted = [size + b + e for size, b, e in zip(sizes, begins, ends, strict=True)]
     return cut(net, whole, 2, starts, wanted)

@@ -27,7 +27,7 @@ from prototxt_gen.layers.affine import Scale
 from prototxt_gen.layers.convolution import Convolution
 from prototxt_gen.layers.parts.onnx_windows import Pooled, Span, pooled
 from prototxt_gen.layers.parts.window import collapse
-from prototxt_gen.layers.pooling import AVE, FLOOR, MAX, Pooling
+from prototxt_gen.layers.pooling import AVE, FLOOR, MAX, STOCHASTIC, Pooling
 from prototxt_gen.layers.rois import ROIPooling
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -116,10 +116,20 @@ def in_plane(lifting: Lifting, op: Op) -> Made:
     return lifting.bottom(op) if plane_of(op) else None
 
 
+@rule("StochasticPool")
+def stochastic(lifting: Lifting, op: Op) -> Made:
+    """Pooling STOCHASTIC, which Caffe has for planes and without pads."""
+    axes = pooled(op)
+    return pooled_plane(lifting.net, lifting.bottom(op), STOCHASTIC, axes, 1)[0]
+
+
 @rule("AveragePool")
 def mean(lifting: Lifting, op: Op) -> Made:
     """Pooling AVE of a plane or a line, a convolution of a volume."""
     axes, x, net = pooled(op), lifting.bottom(op), lifting.net
+    dilated = any(one.span.dilation != 1 for one in axes)
+    if dilated and op.attribute("auto_pad", "NOTSET") != "NOTSET":
+        raise UnsupportedError("runtimes disagree on auto_pad with dilations; give it pads")
     if any(count < 1 for one in axes for count in one.counts()):
         raise UnsupportedError("a window lies outside of the image, and its mean is not defined")
     if len(axes) > 2:
@@ -166,10 +176,15 @@ def _plans(target: Target, mode: Symbol, axes: Sequence[Pooled]) -> list[Plan]:
     for leads in product(*(range(_most(one) + 1) for one in axes)):
         pads = [one.lead + lead * one.span.stride for one, lead in zip(axes, leads, strict=True)]
         for layer in _rounded(target, Pooling.of(mode, axes, pads)):
+            if any(layer.problems()):
+                continue
             have = [size or 0 for size in layer.shapes([(1, 1, *sizes)], 1)[0][2:]]
             if any(h < o + lead for h, o, lead in zip(have, out, leads, strict=True)):
                 continue
-            factors = _factors(layer, axes, have, leads) if mode == AVE else None
+            counts = _counts(layer, axes, have, leads)
+            if mode == AVE and any(count < 1 for each in counts for count in each):
+                continue  # Caffe would divide 0 by 0
+            factors = _factors(axes, counts) if mode == AVE else None
             cuts = len([1 for h, o in zip(have, out, strict=True) if h != o])
             found.append(Plan(layer, leads, factors, 1 + cuts + (factors is not None)))
     return found
@@ -189,14 +204,20 @@ def _rounded(target: Target, layer: Pooling) -> Iterator[Pooling]:
         yield replace(layer, round_mode=FLOOR, ceil_mode=True)
 
 
-def _factors(
+def _counts(
     layer: Pooling, axes: Sequence[Pooled], have: Sequence[int], leads: Sequence[int]
-) -> Array | None:
-    """What to multiply with where Caffe divides by another number; None if it never does."""
+) -> list[list[int]]:
+    """What Caffe divides by in the windows that are kept."""
     counts = layer.counts([one.span.size for one in axes], have)
+    return [
+        count[lead : lead + one.out] for one, count, lead in zip(axes, counts, leads, strict=True)
+    ]
+
+
+def _factors(axes: Sequence[Pooled], counts: Sequence[Sequence[int]]) -> Array | None:
+    """What to multiply with where Caffe divides by another number; None if it never does."""
     found = [
-        np.array(count[lead : lead + one.out]) / np.array(one.counts())
-        for one, count, lead in zip(axes, counts, leads, strict=True)
+        np.array(count) / np.array(one.counts()) for one, count in zip(axes, counts, strict=True)
     ]
     factors = np.outer(*found).astype(np.float32)
     return None if (factors == 1).all() else factors

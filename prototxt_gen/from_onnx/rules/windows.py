@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.from_onnx.lifting import Lifting, Made, rule
 from prototxt_gen.from_onnx.model import Op
 from prototxt_gen.from_onnx.net import Blob, Net
@@ -49,6 +50,8 @@ def _lead(span: Span) -> int:
 def transposed(lifting: Lifting, op: Op) -> Made:
     """Deconvolution and Slice; zeros that follow come from taps of the kernel that are zero."""
     found = spreads(op, op.need_constant(1, "weights").shape[2:], op.shape()[2:])
+    if any(one.out < 1 for one in found):
+        raise UnsupportedError("its pads leave nothing of its output; use smaller pads")
     weight = op.need_constant(1, "weights")
     wide = [(0, 0), (0, 0), *((0, -(min(0, one.end) // one.span.dilation)) for one in found)]
     weight = np.pad(weight, wide)

@@ -98,10 +98,7 @@ def pooled(op: OnnxOp) -> list[Pooled]:
 
 
 class Spread(NamedTuple):
-    """What ConvTranspose keeps along one axis: ``out`` values, from ``begin`` on.
-
-    A ``begin`` below 0 asks for as many zeros in front.
-    """
+    """What ConvTranspose keeps along one axis: ``out`` values, from ``begin`` on."""
 
     span: Span
     begin: int
@@ -133,7 +130,8 @@ def spreads(op: OnnxOp, kernel: Sequence[int], sizes: Sequence[int]) -> list[Spr
         spread = Spread(span, span.begin, 0)
         whole = spread.full + more[axis]
         if wanted or auto.startswith("SAME"):
-            out = wanted[len(wanted) - axes + axis] if wanted else sizes[axis] * stride
+            same = min(whole, sizes[axis] * stride)  # as onnxruntime has it
+            out = wanted[len(wanted) - axes + axis] if wanted else same
             total = max(0, whole - out)
             begin = total // 2 if auto == "SAME_UPPER" else total - total // 2
             found.append(spread._replace(begin=begin, out=out))
