@@ -29,10 +29,14 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 @dataclass(eq=False, slots=True)
 class Blob:
-    """A blob that is being made: its shape, and its name once that is known."""
+    """A blob that is being made: its shape, and its name once that is known.
+
+    ``source`` is the blob whose values it has, in the same order but another shape.
+    """
 
     shape: tuple[int, ...]
     name: str = ""
+    source: Blob | None = None
 
 
 @dataclass(eq=False, slots=True)

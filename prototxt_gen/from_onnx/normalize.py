@@ -21,6 +21,7 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper
 from onnx.inliner import inline_local_functions
 
+from prototxt_gen._words import plural
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.errors import ParseError, ShapeError, UnsupportedError
 from prototxt_gen.from_onnx.model import Model, Op, number
@@ -32,7 +33,6 @@ _OURS = ("", "ai.onnx")
 _SMALL = 1 << 12  #: the most elements of a constant that may decide about a shape
 _LARGEST = 1 << 26  #: the most elements of a constant that is computed here
 _FLOATS = (TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
-_NOT_INFERRED = (onnx.shape_inference.InferenceError, onnx.checker.ValidationError)
 #: Operators without a result that is always the same.
 _RANDOM = {
     "Bernoulli",
@@ -42,6 +42,8 @@ _RANDOM = {
     "RandomUniform",
     "RandomUniformLike",
 }
+#: The names of operators that compute with whole numbers in the place of floats.
+_QUANTISED = ("QLinear", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear", "QGemm")
 #: Operators that compute what they are given, once a net is not trained any more.
 _NOTHING = {"Dropout", "Identity"}
 
@@ -70,17 +72,18 @@ def normalize(proto: onnx.ModelProto, given: Mapping[str, Sequence[int]] | None 
     A free first dimension of an input becomes 1, which is noted. Raises ShapeError for an input
     whose other dimensions are free, or one of ``given`` that the model does not have; and
     UnsupportedError for what no rule could make a net of: an opset below 7, control flow,
-    operators of another domain.
+    operators of another domain; ParseError for a model that is not valid.
     """
+    check(proto)
     opset = next((o.version for o in proto.opset_import if o.domain in _OURS), 0)
     if opset < OLDEST_OPSET:
         raise UnsupportedError(f"the model has opset {opset}; expected {OLDEST_OPSET} or later")
     if proto.functions:
         proto = inline_local_functions(proto)
     made = Model(
-        proto.graph.name,
+        _text(proto.graph.name),
         opset,
-        proto.producer_name,
+        _text(proto.producer_name),
         outputs=[value.name for value in proto.graph.output],
         metadata={entry.key: entry.value for entry in proto.metadata_props},
     )
@@ -100,6 +103,35 @@ def normalize(proto: onnx.ModelProto, given: Mapping[str, Sequence[int]] | None 
     return made
 
 
+def check(proto: onnx.ModelProto) -> None:
+    """Raise ParseError for a model that ONNX's checker refuses; large weights are left out."""
+    model, graph = onnx.ModelProto(), proto.graph
+    for known, value in proto.ListFields():
+        if known.name in ("opset_import", "functions", "metadata_props"):
+            getattr(model, known.name).MergeFrom(value)
+        elif isinstance(value, int):
+            setattr(model, known.name, value)
+    model.graph.name = graph.name or "net"
+    model.graph.node.MergeFrom(graph.node)
+    model.graph.input.MergeFrom(graph.input)
+    model.graph.output.MergeFrom(graph.output)
+    for info in (*model.graph.input, *model.graph.output):
+        if info.type.HasField("tensor_type"):
+            # The checker wants a shape; which one does not matter to it.
+            info.type.tensor_type.shape.SetInParent()
+    inputs = {info.name for info in graph.input}
+    model.graph.input.extend(
+        helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+        for tensor in graph.initializer
+        if tensor.name not in inputs
+    )
+    try:
+        onnx.checker.check_model(model)
+    except Exception as error:
+        words = " ".join(str(error).split())
+        raise ParseError(f"the model is not valid ONNX: {words}") from error
+
+
 @dataclass
 class _Reading:
     """What is known while the nodes are read."""
@@ -109,17 +141,23 @@ class _Reading:
     types: dict[str, onnx.TypeProto] = field(default_factory=dict)
     same: dict[str, str] = field(default_factory=dict)  #: a value that is another one
     lost: set[str] = field(default_factory=set)  #: values of operators that were refused
+    rounded: dict[str, str] = field(default_factory=dict)  #: a quantised value, and what it was of
+    widened: bool = False  #: whether there was a floating-point type other than float32
 
     def constants(self, graph: onnx.GraphProto) -> None:
         """The initializers, as float32 where they are floats."""
         if graph.sparse_initializer:
             raise UnsupportedError("the model has sparse weights; expected dense ones")
         for tensor in graph.initializer:
-            self.constant(tensor.name, _array(tensor))
+            try:
+                self.constant(tensor.name, _array(tensor))
+            except (TypeError, ValueError) as error:
+                raise ParseError(f"the weight {tensor.name!r} is broken: {error}") from error
 
     def constant(self, name: str, value: Array) -> None:
         """Remember a constant."""
         if value.dtype in (np.float16, np.float64) or value.dtype.name == "bfloat16":
+            self.widened |= value.dtype != np.float64
             value = value.astype(np.float32)
         self.made.constants[name] = value
         kind = helper.np_dtype_to_tensor_dtype(value.dtype)
@@ -167,6 +205,11 @@ class _Reading:
         if not self.lost.isdisjoint(inputs):
             self.lost.update(node.output)
             return
+        if node.op_type.startswith(_QUANTISED):
+            raise UnsupportedError(
+                "the model computes with quantised numbers; export it with QuantizeLinear and "
+                "DequantizeLinear around float operators (the QDQ form), or in floats"
+            )
         if node.domain not in _OURS:
             raise UnsupportedError(f"an operator of the domain {node.domain!r}, not of ONNX")
         if any(
@@ -179,6 +222,8 @@ class _Reading:
         plain.input[:] = inputs
         if self._folded(plain):
             return
+        if self._is_quantisation(plain):
+            return
         if node.op_type in _NOTHING or self._changes_nothing(plain):
             self.same[node.output[0]] = inputs[0]
             self.lost.update(name for name in node.output[1:] if name)
@@ -188,6 +233,19 @@ class _Reading:
         self.made.ops.append(
             Op(node.op_type, inputs, list(node.output), attributes, self.made, self._label(node))
         )
+
+    def _is_quantisation(self, node: onnx.NodeProto) -> bool:
+        """Whether a node rounds a value, or gives it back; both go, and the value stays."""
+        if node.op_type == "QuantizeLinear":
+            self.rounded[node.output[0]] = node.input[0]
+        elif node.op_type == "DequantizeLinear" and node.input[0] in self.rounded:
+            self.same[node.output[0]] = self.rounded[node.input[0]]
+        else:
+            read = next((name for name in node.input if name in self.rounded), None)
+            if read is not None:
+                raise UnsupportedError(f"it reads {read!r}, a quantised value")
+            return False
+        return True
 
     def _label(self, node: onnx.NodeProto) -> str:
         """The name of a node; that of the layer where our own conversion made it."""
@@ -269,8 +327,9 @@ class _Reading:
             found = onnx.shape_inference.infer_node_outputs(
                 schema, node, types, small, opset_imports=self.opsets
             )
-        except (*_NOT_INFERRED, KeyError, RuntimeError) as error:
-            raise UnsupportedError(f"its shape cannot be inferred: {error}") from error
+        except Exception as error:  # ONNX's own errors have no common root
+            words = " ".join(str(error).split())
+            raise UnsupportedError(f"its shape cannot be inferred: {words}") from error
         for name, kind in found.items():
             tensor = kind.tensor_type
             if tensor.elem_type in _FLOATS:
@@ -288,6 +347,13 @@ class _Reading:
     def finish(self) -> None:
         """Outputs that are another value get an operator of their own."""
         made = self.made
+        if self.rounded:
+            number = plural(len(self.rounded), "value")
+            what = f"left out: Caffe computes {number} in float32 that the model rounds"
+            made.notes.append((made.name or "model", "QuantizeLinear", what))
+        if self.widened:
+            what = "its 16-bit floats become float32, the only ones that Caffe has"
+            made.notes.append((made.name or "model", "", what))
         for name in made.outputs:
             if name in self.same or name in made.inputs or name in made.constants:
                 source = self.same.get(name, name)
@@ -295,6 +361,11 @@ class _Reading:
                 if source in made.shapes:
                     made.shapes[name] = made.shapes[source]
         made.drop_unread()
+
+
+def _text(name: str | bytes) -> str:
+    """A name, which protobuf gives as bytes where it is not UTF-8."""
+    return name.decode("utf-8", "replace") if isinstance(name, bytes) else name
 
 
 def _array(tensor: onnx.TensorProto) -> Array:

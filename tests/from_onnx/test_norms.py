@@ -44,7 +44,6 @@ REFUSED = [
     ("y = LpNormalization<p=1>(x)", 17, "p is 1"),
     ("y = MeanVarianceNormalization<axes=[1]>(x)", 13, "MVN of Caffe works over 2, 3"),
     ("y, p = LayerNormalization(x, c) ", 17, "its statistics are read"),
-    ("y = GroupNormalization<num_groups=3>(x, s, b)", 18, "has been deprecated"),
     ("y = BatchNormalization(x, x, b, m, v)", 9, "its scales are computed"),
 ]
 

@@ -94,7 +94,7 @@ def cast_indices(op: Op, view: View) -> Op | None:
 def cast_places(op: Op, view: View) -> Op | None:
     """The places of ArgMax and ArgMin as floats, which they are in Caffe."""
     places = view.inner(op.inputs[0], "ArgMax", "ArgMin")
-    if places is None or op.model.kind(op.outputs[0]) == "bool":
+    if places is None or op.model.kind(op.outputs[0]) != "float32":
         return None
     return Op(places.op_type, places.inputs, op.outputs, places.attributes, op.model, places.name)
 

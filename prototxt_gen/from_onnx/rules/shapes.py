@@ -15,7 +15,8 @@ from prototxt_gen.layers.combine import Concat, Slice
 from prototxt_gen.layers.reshape import Flatten, Reshape
 
 MOST_PIECES = 64  #: the most parts that a blob is cut into and put together again
-_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool")
+#: Types that hold every number that Caffe's floats count exactly.
+_WIDE = ("int32", "int64", "uint32", "uint64")
 
 
 @rule("Reshape", "Flatten", "Squeeze", "Unsqueeze")
@@ -57,11 +58,14 @@ def cast(lifting: Lifting, op: Op) -> Made:
     source, target = op.model.kind(op.inputs[0]), op.model.kind(op.outputs[0])
     if target == "bool" and source != "bool":
         raise UnsupportedError("it asks which values are not 0; no layer of Caffe does")
-    if source not in _INTEGERS and target in _INTEGERS:
-        raise UnsupportedError(
-            f"it drops the fractions of {source}; expected integers, since Caffe cannot round"
-        )
-    return lifting.bottom(op)
+    whole = not source.startswith(("float", "bfloat"))
+    if target == "float32" or (whole and target in _WIDE) or source in (target, "bool"):
+        return lifting.bottom(op)
+    if whole:
+        raise UnsupportedError(f"a value of {source} may be too large for {target}")
+    raise UnsupportedError(
+        f"it makes {target} of {source}; expected integers, since Caffe cannot round"
+    )
 
 
 def reshaped(
@@ -78,14 +82,17 @@ def reshaped(
     wanted = tuple(shape)
     if blob.shape == wanted:
         return blob
-    before = _reshaped_from(net, blob)
-    if before is not None and before.shape == wanted:
-        return before
+    before = blob.source
+    while before is not None:
+        if before.shape == wanted:
+            return before
+        before = before.source
     if prod(wanted) != prod(blob.shape):
         raise UnsupportedError(f"{prod(blob.shape)} values do not make {prod(wanted)}")
-    return net.add(
-        _flatten(blob.shape, wanted) or _reshape(blob.shape, wanted, dims), [blob], (), suffix
-    )
+    layer = _flatten(blob.shape, wanted) or _reshape(blob.shape, wanted, dims)
+    made = net.add(layer, [blob], (), suffix)
+    made.source = blob
+    return made
 
 
 def permuted(net: Net, blob: Blob, order: Sequence[int], suffix: str = "") -> Blob:
@@ -157,14 +164,6 @@ def _tiled(net: Net, blob: Blob, whole: Sequence[int], times: Sequence[int]) -> 
             Tile(axis, times[axis]), [blob], (), "" if axis == axes[-1] else f"tile{axis}"
         )
     return blob
-
-
-def _reshaped_from(net: Net, blob: Blob) -> Blob | None:
-    """The blob whose values another has in a new shape."""
-    for made in reversed(net.layers):
-        if any(blob is top for top in made.tops):
-            return made.bottoms[0] if isinstance(made.layer, Reshape | Flatten) else None
-    return None
 
 
 def _flatten(bottom: tuple[int, ...], top: tuple[int, ...]) -> Flatten | None:
