@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
     from prototxt_gen.diagnostics import Diagnostic, Source
+    from prototxt_gen.formats.content import Buffer
     from prototxt_gen.generate.spec import Spec
     from prototxt_gen.graph.graph import Graph
     from prototxt_gen.graph.phase import State
@@ -140,7 +141,8 @@ def load(source: Input | Source, state: State | None = None, dialect: str | None
     graph.files["net"] = found.data
     sink.raise_errors(ParseError)
     if not graph.nodes:
-        raise ParseError(f"{found.path}: the net has no layer in this phase and stage")
+        other = next((f"; use {options}" for _, options in graph.elsewhere.values()), "")
+        raise ParseError(f"{found.path}: the net has no layer in this phase and stage{other}")
     return graph
 
 
@@ -375,7 +377,7 @@ def read_source(path: Input) -> Source:
         import sys
 
         return Source(read_stream(sys.stdin.buffer, "<stdin>", LARGEST_FILE), "<stdin>")
-    return Source(bytes(read_content(name, LARGEST_FILE)), name)
+    return Source(read_content(name, LARGEST_FILE)[:], name)
 
 
 def _source(source: Input | Source) -> Source:
@@ -384,11 +386,11 @@ def _source(source: Input | Source) -> Source:
     return source if isinstance(source, Source) else read_source(source)
 
 
-def _text(content: bytes | memoryview, name: str) -> Source:
+def _text(content: Buffer, name: str) -> Source:
     """Bytes that were read, as a text."""
     from prototxt_gen.diagnostics import Source
     from prototxt_gen.formats.content import need_size
     from prototxt_gen.formats.prototxt import LARGEST_FILE
 
     need_size(name, len(content), LARGEST_FILE)
-    return Source(bytes(content), name)
+    return Source(content[:], name)

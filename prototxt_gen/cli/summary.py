@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,13 +15,15 @@ from prototxt_gen.cli.options import (
     dialect_option,
     input_shape_option,
     plugin_option,
-    state_from,
     state_options,
 )
 from prototxt_gen.cli.output import print_line, print_report, print_table
 from prototxt_gen.diagnostics import Severity
 from prototxt_gen.layers.parts.shapes import Shape, show
 from prototxt_gen.summary import Row, Summary
+
+if TYPE_CHECKING:
+    from prototxt_gen.graph.phase import State
 
 _HEADS = ("layer", "type", "bottoms", "tops", "shape", "parameters", "multiply-adds")
 _LETTERS = "kMGTPEZY"
@@ -36,9 +39,7 @@ _NUMBERS = (5, 6)  #: the right-aligned columns
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     net: str,
-    phase: str,
-    stages: tuple[str, ...],
-    level: int,
+    state: State,
     input_shapes: Sequence[InputShape],
     dialect: str | None,
     as_json: bool,
@@ -53,7 +54,7 @@ def command(
 
     summary = api.summarize(
         api.read_source(net),
-        state=state_from(phase, stages, level),
+        state=state,
         input_shapes=dict(input_shapes),
         dialect=dialect,
     )

@@ -16,11 +16,13 @@ from prototxt_gen.cli.options import (
     input_shape_option,
     need_own_files,
     plugin_option,
+    state_options,
 )
 from prototxt_gen.cli.output import print_note, print_table
 
 if TYPE_CHECKING:
     from prototxt_gen.graph.graph import Graph
+    from prototxt_gen.graph.phase import State
 
 _OTHER_FORMS = (".h5", ".hdf5", ".npz", ".safetensors", ".onnx", ".prototxt")
 
@@ -43,6 +45,7 @@ def command() -> None:
     "--seed", type=click.IntRange(min=0), default=0, metavar="N", help="The seed. [default: 0]"
 )
 @input_shape_option
+@state_options
 @dialect_option
 @click.option("-o", "--output", required=True, metavar="FILE", help="The caffemodel to write.")
 def init(
@@ -50,6 +53,7 @@ def init(
     how: Literal["fillers", "zeros", "random"],
     seed: int,
     input_shapes: Sequence[InputShape],
+    state: State,
     dialect: str | None,
     output: str,
 ) -> None:
@@ -59,7 +63,7 @@ def init(
 
     _need_caffemodel(output)
     need_own_files([net], [output])
-    graph = api.load(net, dialect=dialect)
+    graph = api.load(net, state, dialect)
     made = tools.make(graph, how, seed, dict(input_shapes))
     _save(graph, made, output)
     if how == "fillers":
@@ -146,18 +150,19 @@ def show_weights(model: str, as_json: bool) -> int:
 @plugin_option
 @click.argument("model", metavar="MODEL")
 @click.argument("net", required=False, metavar="[NET]")
+@state_options
 @dialect_option
 @click.option(
     "-o", "--output", required=True, metavar="FILE", help="The .npz or .safetensors file to write."
 )
-def export(model: str, net: str | None, dialect: str | None, output: str) -> None:
+def export(model: str, net: str | None, state: State, dialect: str | None, output: str) -> None:
     """Write the weights of a caffemodel by names such as conv1/weight."""
     from prototxt_gen import api
     from prototxt_gen import weights as tools
     from prototxt_gen.formats.binary.arrays import write_arrays
 
     need_own_files([model, net], [output])
-    graph = api.load(net, dialect=dialect) if net is not None else None
+    graph = api.load(net, state, dialect) if net is not None else None
     stored = tools.stored(model)
     if graph is None:
         graph = api.read_caffe(model, dialect=dialect)
@@ -181,9 +186,18 @@ def _of_the_net(graph: Graph, stored: Mapping[str, Any], model: str) -> dict[str
 @plugin_option
 @click.argument("arrays", metavar="ARRAYS")
 @click.argument("net", metavar="NET")
+@input_shape_option
+@state_options
 @dialect_option
 @click.option("-o", "--output", required=True, metavar="FILE", help="The caffemodel to write.")
-def import_(arrays: str, net: str, dialect: str | None, output: str) -> None:
+def import_(
+    arrays: str,
+    net: str,
+    input_shapes: Sequence[InputShape],
+    state: State,
+    dialect: str | None,
+    output: str,
+) -> None:
     """Write a caffemodel for a net from arrays with names such as conv1/weight."""
     from prototxt_gen import api
     from prototxt_gen import weights as tools
@@ -191,8 +205,8 @@ def import_(arrays: str, net: str, dialect: str | None, output: str) -> None:
 
     _need_caffemodel(output)
     need_own_files([arrays, net], [output])
-    graph = api.load(net, dialect=dialect)
-    _save(graph, tools.nested(graph, read_arrays(arrays)), output)
+    graph = api.load(net, state, dialect)
+    _save(graph, tools.nested(graph, read_arrays(arrays), dict(input_shapes)), output)
 
 
 @command.command("copy", short_help="Copy weights to another net, by name and shape.")
@@ -206,9 +220,19 @@ def import_(arrays: str, net: str, dialect: str | None, output: str) -> None:
     metavar="OLD=NEW",
     help="A layer that has another name in the net; may be repeated.",
 )
+@input_shape_option
+@state_options
 @dialect_option
 @click.option("-o", "--output", required=True, metavar="FILE", help="The caffemodel to write.")
-def copy(model: str, net: str, names: tuple[str, ...], dialect: str | None, output: str) -> None:
+def copy(
+    model: str,
+    net: str,
+    names: tuple[str, ...],
+    input_shapes: Sequence[InputShape],
+    state: State,
+    dialect: str | None,
+    output: str,
+) -> None:
     """Write a caffemodel for a net with the matching weights of another net."""
     from prototxt_gen import api
     from prototxt_gen import weights as tools
@@ -216,10 +240,10 @@ def copy(model: str, net: str, names: tuple[str, ...], dialect: str | None, outp
     pairs = _pairs(names)
     _need_caffemodel(output)
     need_own_files([model, net], [output])
-    graph = api.load(net, dialect=dialect)
+    graph = api.load(net, state, dialect)
     stored = tools.stored(model)
     _need_layers(pairs, stored, graph)
-    found, report = tools.copy(stored, graph, pairs)
+    found, report = tools.copy(stored, graph, pairs, dict(input_shapes))
     rows = [(c.layer, c.source or "", c.what) for c in report]
     print_table(("layer", "from", ""), rows)
     if not found:

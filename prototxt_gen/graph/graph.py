@@ -98,6 +98,9 @@ class Graph:
         self.stored = dict(stored or {})
         self.files: dict[str, bytes | memoryview] = {}  #: by "net" and "weights"
         self.hidden: set[str] = set()  #: blobs that are not outputs although no layer reads them
+        #: Blobs that no layer makes in this state, but one does in another: the layer, and the
+        #: options that give that state.
+        self.elsewhere: dict[str, tuple[str, str]] = {}
         self.header = list(header)
         self.input_form: InputForm = input_form
         self.source = source
@@ -128,6 +131,13 @@ class Graph:
         node = Node(name, layer, read, tuple(written), Block() if source is None else source, field)
         self.nodes.append(node)
         return node
+
+    def state_of(self, blob: str) -> str | None:
+        """In which state of the net a blob is made that is not made in this one."""
+        if blob not in self.elsewhere:
+            return None
+        layer, options = self.elsewhere[blob]
+        return f"layer {layer!r} makes it in another state of the net: use {options}"
 
     @property
     def inputs(self) -> tuple[Ref, ...]:

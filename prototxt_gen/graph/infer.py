@@ -122,8 +122,8 @@ def _need_inputs(graph: Graph, given: Mapping[str, Shape]) -> None:
     known = graph.sources
     for name in given:
         if name not in known:
-            names = ", ".join(sorted(known)) or "none"
-            raise ShapeError(f"the net has no input {name!r}; it has {names}", rule="no-such-input")
+            why = graph.state_of(name) or f"it has {', '.join(sorted(known)) or 'none'}"
+            raise ShapeError(f"the net has no input {name!r}; {why}", rule="no-such-input")
 
 
 def _problem(node: Node) -> str | None:

@@ -7,7 +7,7 @@ from prototxt_gen.document import Block, Document, Field
 from prototxt_gen.formats.upgrade.inputs import needs_input_upgrade, shape_field
 from prototxt_gen.formats.upgrade.net import upgrade_input, upgrade_net
 from prototxt_gen.graph.graph import Graph, InputForm
-from prototxt_gen.graph.phase import State, included
+from prototxt_gen.graph.phase import State, included, options_for
 from prototxt_gen.layers import read_layer
 
 
@@ -17,7 +17,16 @@ def read(document: Document, sink: Sink, state: State | None = None) -> Graph:
     A V0 or V1 net is upgraded first. Problems are reported to the sink, and the
     graph holds the rest.
     """
-    return build(upgraded(document, sink), sink, state or State())
+    net, state = upgraded(document, sink), state or State()
+    graph = build(net, sink, state)
+    made = {top.blob for node in graph.nodes for top in node.tops}
+    for layer in net.root.blocks("layer"):
+        missing = [top for top in layer.get_list("top", str) if top not in made]
+        options = options_for(layer, state.within(net.root), net.root) if missing else None
+        if options:
+            name = layer.get("name", str, "")
+            graph.elsewhere.update(dict.fromkeys(missing, (name, options)))
+    return graph
 
 
 def upgraded(document: Document, sink: Sink) -> Document:

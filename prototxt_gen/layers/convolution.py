@@ -15,7 +15,7 @@ from prototxt_gen.layers.activation import ReLU
 from prototxt_gen.layers.base import MANY, Affine, Arity, Axes, Cost, Lifted, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import fixed_from, in_front
-from prototxt_gen.layers.parts.numeric import along, convolved, windows
+from prototxt_gen.layers.parts.numeric import along, convolved, scaled, windows
 from prototxt_gen.layers.parts.onnx_windows import spans
 from prototxt_gen.layers.parts.shapes import Dim, Shape, axis_index, count, need_equal, show
 from prototxt_gen.layers.parts.window import (
@@ -213,11 +213,11 @@ class Convolution(Base):
         """Times the factor of each output; None where a ReLU comes between."""
         if self.axis != 1 or self.relu:
             return None
-        weight = blobs[0] * self._along_outputs(affine.factor, blobs[0].shape)
+        weight = scaled(blobs[0], self._along_outputs(affine.factor, blobs[0].shape))
         bias = affine.shift
         if self.bias_term:
             bias = bias + affine.factor * blobs[1].reshape(-1)
-        made = (weight.astype(np.float32), bias.astype(np.float32))
+        made = (weight, bias.astype(np.float32))
         return replace(self, bias_term=True), made
 
     def _along_outputs(self, factor: Array, shape: Sequence[int]) -> Array:

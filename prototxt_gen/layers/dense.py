@@ -10,6 +10,7 @@ from prototxt_gen._numpy import np
 from prototxt_gen.layers.base import Affine, Axes, Below, Cost, Lifted, Problem, Sample, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import in_front
+from prototxt_gen.layers.parts.numeric import scaled
 from prototxt_gen.layers.parts.shapes import Shape, axis_index, count
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class InnerProduct(Base):
         bias = affine.shift
         if self.bias_term:
             bias = bias + affine.factor * blobs[1].reshape(-1)
-        made = ((blobs[0] * factor).astype(np.float32), bias.astype(np.float32))
+        made = (scaled(blobs[0], factor), bias.astype(np.float32))
         return replace(self, bias_term=True), made
 
     def canonical(self, bottoms: Sequence[Shape], blobs: Sequence[Array]) -> Normal:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from prototxt_gen._numpy import np
 from prototxt_gen.layers.base import (
@@ -13,6 +13,7 @@ from prototxt_gen.layers.base import (
     Axes,
     Below,
     Cost,
+    Lifted,
     Problem,
     Sample,
     Weight,
@@ -24,7 +25,7 @@ from prototxt_gen.layers.parts.lstm import each_step, lower_lstm, lstm
 from prototxt_gen.layers.parts.shapes import Dim, Shape, count, need_rank, need_sizes
 
 if TYPE_CHECKING:
-    from prototxt_gen.layers.base import Array, Builder
+    from prototxt_gen.layers.base import Array, Builder, OnnxOp
 
 
 class _Recurrent(Base):
@@ -129,6 +130,18 @@ class _Recurrent(Base):
             inner = inner + bottoms[2].reshape(len(bottoms[2]), -1) @ blobs[2].T
         return inner
 
+    @classmethod
+    def lift(cls, op: OnnxOp) -> Lifted | None:
+        """All steps, as a pattern finds them: x, cont, weights, and a static input with its own."""
+        last = 2 + cls.least_weights
+        blobs = [op.need_constant(index, "weights").T for index in range(2, last)]
+        bottoms: tuple[int, ...] = (0, 1)
+        if op.has(last):
+            blobs.insert(2, op.need_constant(last + 1, "weights").T)
+            bottoms = (0, 1, last)
+        made = cast(Any, cls)(num_output=op.top_shape()[2])
+        return Lifted(made, tuple(map(np.ascontiguousarray, blobs)), bottoms)
+
     def _recurrent_index(self, shapes: Sequence[Shape]) -> int:
         """The index of the blob for the previous state."""
         return 3 if self._static(shapes) else 2
@@ -141,6 +154,7 @@ class LSTM(_Recurrent):
     num_output: int = 0
     expose_hidden: bool = False
 
+    lifts = ("UnrolledLSTM",)
     gates = 4
     states = 2
     least_weights = 3
@@ -171,6 +185,7 @@ class RNN(_Recurrent):
     num_output: int = 0
     expose_hidden: bool = False
 
+    lifts = ("UnrolledRNN",)
     gates = 1
     states = 1
     least_weights = 5

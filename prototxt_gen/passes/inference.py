@@ -30,7 +30,8 @@ def for_inference(
     need_inputs(net, shapes)
     made = with_inputs(net, shapes)
     if batch is not None:
-        made = set_batch(made, batch, None)
+        made, more = set_batch(made, batch, None)
+        changes += more
         checked(made)
     return strip(made), changes
 

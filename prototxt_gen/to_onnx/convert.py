@@ -95,10 +95,10 @@ def _weights(graph: Graph, asked: Conversion) -> tuple[Weights, list[Change]]:
         if asked.weights_init is None:
             raise WeightsError(
                 "the net has weights, but no caffemodel is given; --weights-init fillers, zeros "
-                "or random creates some"
+                "or random makes some"
             )
         stored = dict(initial(graph, shapes, asked.weights_init, asked.seed))
-        what = f"has no caffemodel; its weights are made as by --weights-init {asked.weights_init}"
+        what = f"has no caffemodel; its weights are made by --weights-init {asked.weights_init}"
         return bound(graph, shapes, stored), [Change(graph.name or "net", "", what)]
     if asked.weights_init is not None:
         return _completed(graph, shapes, asked.weights_init, asked.seed)
@@ -110,7 +110,7 @@ def _completed(graph: Graph, shapes: Shapes, init: Init, seed: int) -> tuple[Wei
     missing = lacking(graph, shapes, graph.stored)
     wanted = {index: shapes.weights[index] for index in missing}
     made = initial(graph, replace(shapes, weights=wanted), init, seed)
-    what = f"the file has no weights for it; created by --weights-init {init}"
+    what = f"the file has no weights for it; they are made by --weights-init {init}"
     nodes = [graph.nodes[index] for index in missing]
     return (
         bound(graph, shapes, {**graph.stored, **made}),

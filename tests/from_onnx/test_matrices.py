@@ -145,3 +145,12 @@ def test_rows_of_a_blob():
     assert types(lifted(proto, i=[3, 0, 0])) == ["BatchReindex"]
     across = model("y = Gather<axis=1>(x, i)", "float[4,5] x, int64[3] i", "float[4,3] y")
     assert "it selects by computed indices" in refusal(across)
+
+
+def test_what_mixes_images_is_not_part_of_a_product():
+    given = weights(w=(4, 7), v=(8, 7)) | {"s": np.array([6, 4])}
+    rows = model("h = Reshape(x, s) y = MatMul(h, w)", "float[2,3,4] x", "float[6,7] y", **given)
+    assert types(lifted(rows)) == ["Flatten", *IP]
+    body = "t = Transpose<perm=[1,0,2]>(x) h = Flatten(t) y = MatMul(h, v)"
+    turned = model(body, "float[2,3,4] x", "float[3,7] y", **given)
+    assert types(lifted(turned, "ssd")) == ["Permute", *IP]

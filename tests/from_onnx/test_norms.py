@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 from lifting import lifted, model, refusal, types
 
+from prototxt_gen.from_onnx.normalize import normalize
+from prototxt_gen.from_onnx.patterns import fuse
+
 RANDOM = np.random.default_rng(5)
 
 
@@ -41,7 +44,6 @@ def test_batch_norm_without_scale_and_bias():
 REFUSED = [
     ("y, p, q = BatchNormalization<training_mode=1>(x, s, b, m, v)", 15, "in training mode"),
     ("y = BatchNormalization<spatial=0>(x, s, b, m, v)", 7, "of each pixel"),
-    ("y = LpNormalization<p=1>(x)", 17, "p is 1"),
     ("y = MeanVarianceNormalization<axes=[1]>(x)", 13, "MVN of Caffe works over 2, 3"),
     ("y, p = LayerNormalization(x, c) ", 17, "its statistics are read"),
     ("y = BatchNormalization(x, x, b, m, v)", 9, "its scales are computed"),
@@ -75,6 +77,8 @@ CASES = [
      ["Reshape", *NORM, "Reshape", "Scale"]),
     ("LpNormalization<axis=1>(x)", "2,6", {}, 17, ["Reduction", "Reshape", "Power", "Flatten",
      "Scale"]),
+    ("LpNormalization<axis=1, p=1>(x)", "2,6,4,5", {}, 11,
+     ["AbsVal", "Convolution", "Power", "Tile", "Eltwise"]),
     ("LpNormalization<axis=1>(x)", "2,6,4,5", {}, 17,
      ["Power", "Convolution", "Power", "Tile", "Eltwise"]),
     ("MeanVarianceNormalization(x)", "1,6,4,5", {}, 13, ["MVN"]),
@@ -87,6 +91,18 @@ CASES = [
 def test_norms(body, shape, given, opset, wanted):
     made = lifted(model(f"y = {body}", f"float[{shape}] x", f"float[{shape}] y", opset, **given))
     assert types(made) == wanted
+
+
+def test_zeros_have_no_direction_and_stay():
+    made = model("y = LpNormalization<axis=1>(x)", "float[2,3] x", "float[2,3] y")
+    lifted(made, x=[[0, 0, 0], [3, 0, 4]])
+
+
+@pytest.mark.parametrize("target", ["bvlc-1.0", "nvcaffe", "caffe_priv"])
+def test_norms_of_other_targets(target):
+    for body, shape, given, opset, _ in CASES:
+        text = model(f"y = {body}", f"float[{shape}] x", f"float[{shape}] y", opset, **given)
+        lifted(text, target)
 
 
 E = {"e": np.float32(0.01), "two": np.float32(2), "one": np.float32(1)}
@@ -136,6 +152,42 @@ def test_an_mvn_in_parts():
     assert types(made) == ["MVN"]
     layer = made.graph.nodes[1].layer
     assert (layer.eps, layer.across_channels) == (0.01, True)
+
+
+@pytest.mark.parametrize(("axes", "shape"), [("2", "2,3,5"), ("3", "2,3,4,5"), ("1,2", "2,3,5")])
+def test_an_eps_outside_of_the_root_over_other_axes(axes, shape):
+    body = (
+        f"m = ReduceMean<axes=[{axes}]>(x) d = Sub(x, m) q = Mul(d, d) "
+        f"v = ReduceMean<axes=[{axes}]>(q) r = Sqrt(v) f = Add(e, r) y = Div(d, f)"
+    )
+    given = {"e": np.float32(0.5)}
+    made = lifted(model(body, f"float[{shape}] x", f"float[{shape}] y", 11, **given))
+    assert types(made) == ["Reshape", "MVN", "Flatten" if axes == "2" else "Reshape"]
+
+
+RMS = (
+    "p = Mul(x, x) v = ReduceMean<axes=[-1]>(p) w = Add(v, e) r = Sqrt(w) "
+    "i = Reciprocal(r) y = Mul(x, i)"
+)
+#: Parts of norms with one thing changed, so that they are none.
+ALIKE = [
+    "m = ReduceMean<axes=[-1]>(h) y = Sub(x, m)",
+    "m = ReduceMean<axes=[1]>(x) y = Sub(x, m)",
+    RMS.replace("Mul(x, i)", "Mul(h, i)"),
+    RMS.replace("Mul(x, x)", "Mul(x, h)"),
+    RMS.replace("Add(v, e)", "Add(v, h)"),
+    RMS.replace("Reciprocal(r)", "Div(two, r)"),
+    "q = ReduceSumSquare<axes=[1]>(h) w = Add(q, e) r = Sqrt(w) d = Div(x, r) y = Mul(d, two)",
+    "q = ReduceSum<axes=[1]>(x) w = Add(q, e) r = Sqrt(w) d = Div(x, r) y = Mul(d, two)",
+]
+
+
+@pytest.mark.parametrize("body", ALIKE)
+def test_what_is_alike_but_no_norm(body):
+    shape = "float[2,3,5]"
+    made = normalize(model(f"h = Relu(x) {body}", f"{shape} x", f"{shape} y", 11, **E))
+    fuse(made)
+    assert {"Centre", "Standardize", "Normalize"}.isdisjoint(op.op_type for op in made.ops)
 
 
 NORMALIZE = (

@@ -1,12 +1,16 @@
 """Layers as our own export writes them: most come back as themselves."""
 
+import numpy as np
 import pytest
 from layers.cases import CASES, Case
 from lifting import lifted, types
 from to_onnx.test_layer_cases import graph, inputs
 
+from prototxt_gen import api
+from prototxt_gen.diagnostics import Source
 from prototxt_gen.to_onnx.convert import Conversion, convert
 from prototxt_gen.to_onnx.export import Options
+from prototxt_gen.weights import make
 
 #: The layers that a type comes back as, where that is not the type alone.
 OTHERWISE = {
@@ -32,3 +36,26 @@ def test_layers_come_back(case: Case, opset: int):
     assert set(found) <= OTHERWISE.get(case.type, {case.type})
     if case.type in SAME and len(case.tops) == 1:
         assert found == [case.type]
+
+
+STEPS = """
+input: "b0" input_shape {{ dim: [{steps}, 2, 3, 2] }}
+input: "b1" input_shape {{ dim: [{steps}, 2] }}
+input: "b2" input_shape {{ dim: [2, 6] }}
+layer {{ name: "l" type: "{type}" bottom: "b0" bottom: "b1" {static} top: "t0"
+        recurrent_param {{ num_output: 4 }} }}
+"""
+
+
+@pytest.mark.parametrize("opset", [11, 17])
+@pytest.mark.parametrize("static", ["", 'bottom: "b2"'])
+@pytest.mark.parametrize("type", ["LSTM", "RNN"])
+def test_steps_that_were_unrolled_are_one_layer_again(type: str, static: str, opset: int):
+    text = STEPS.format(steps=5, type=type, static=static)
+    net = api.load(Source(text.encode()))
+    net.stored = make(net, "random")
+    made = api.convert(net, opset=opset, fold=False)
+    back = lifted(made.model, b1=np.arange(10).reshape(5, 2) % 3 > 0)
+    assert types(back) == [type]
+    for found, wanted in zip(back.graph.stored["l"], net.stored["l"], strict=True):
+        np.testing.assert_array_equal(found, wanted)

@@ -26,6 +26,7 @@ CASES = [
     ("ReduceL1<axes=[1], keepdims=0>(x)", "2,3", "2", RED),
     ("ReduceSumSquare<axes=[2,3], keepdims=0>(x)", "2,3,4,5", "2,3", RED),
     ("ReduceL2<axes=[1]>(x)", "2,7", "2,1", [*RED, "Reshape", "Power"]),
+    ("ReduceMean<axes=[1,2]>(x)", "2,1,1", "2,1,1", []),
     ("ReduceMean<axes=[1]>(x)", "2,3,4", "2,1,4", ["Reshape", "Pooling", "Flatten"]),
     ("ReduceMean<axes=[0]>(x)", "3,4", "1,4", ["Reshape", "Pooling", "Flatten"]),
     ("ReduceMax<axes=[0,2], keepdims=0>(x)", "3,4,5", "4",
@@ -108,12 +109,21 @@ def test_a_sum_times_a_number_is_one_layer():
     assert made.graph.nodes[-1].layer.coeff == 0.25
 
 
+def test_the_logarithm_of_a_sum():
+    made = model("y = ReduceLogSum<axes=[1], keepdims=0>(x)", "float[2,3] x", "float[2] y", 13)
+    assert types(lifted(made, x=[[1, 2, 3], [0.1, 0.2, 4]])) == ["Reduction", "Log"]
+
+
+def test_a_mean_of_integers_is_refused():
+    proto = model("y = ReduceMean(x)", "int64[2,3] x", "int64[1,1] y", 13)
+    assert "the mean of integers" in refusal(proto)
+
+
 REFUSED = [
     ("k = Constant<value_ints=[1]>() y, i = TopK<largest=0>(x, k)", "for the least values"),
     ("s = Constant<value_int=1>() y = CumSum(x, s)", "no layer of Caffe adds up"),
     ("y = ReduceProd(x)", "no layer of Caffe multiplies along"),
     ("y = ReduceLogSumExp(x)", "without overflow"),
-    ("y = ReduceLogSum(x)", "ReduceSum and Log"),
 ]
 
 

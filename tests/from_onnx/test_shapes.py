@@ -264,3 +264,9 @@ def test_a_transposition_with_another_reader_stays():
     body = "a = Transpose<perm=[0,2,3,1]>(x) b = Relu(a) " + BACK + " z = Relu(b)"
     outputs = "float[2,3,4,5] y, float[2,4,5,3] z"
     assert types(lifted(model(body, "float[2,3,4,5] x", outputs), "ssd")).count("Permute") == 2
+
+
+def test_one_transposition_after_another_is_one():
+    body = "a = Transpose<perm=[0,2,3,1]>(x) y = Transpose<perm=[1,2,0,3]>(a)"
+    made = lifted(model(body, "float[2,3,4,5] x", "float[4,5,2,3] y"), "ssd")
+    assert types(made) == ["Permute"]

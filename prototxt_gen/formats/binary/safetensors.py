@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 from prototxt_gen._numpy import np
 from prototxt_gen._words import plural
 from prototxt_gen.formats.binary.declared import shape_of
-from prototxt_gen.formats.content import need_whole, read_content
+from prototxt_gen.formats.content import numbers_at, read_content
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
@@ -42,13 +42,12 @@ def read_safetensors(path: str) -> dict[str, Array]:
     content = read_content(path)
     if len(content) < 8:
         raise ValueError("it is shorter than the length of its header")
-    data = np.frombuffer(content, np.uint8)
-    size = int.from_bytes(bytes(data[:8]), "little")
-    if size > len(data) - 8:
+    size = int.from_bytes(content[:8], "little")
+    if size > len(content) - 8:
         raise ValueError("the header is longer than the file")
-    header = _header(bytes(data[8 : 8 + size]))
-    numbers = data[8 + size :]
-    entries = [(name, *_entry(name, entry, len(numbers))) for name, entry in header.items()]
+    begin = 8 + size
+    header, held = _header(content[8:begin]), len(content) - begin
+    entries = [(name, *_entry(name, entry, held)) for name, entry in header.items()]
     at = 0
     found = dict.fromkeys(header, np.zeros(0, np.float32))
     for name, kind, shape, start, end in sorted(entries, key=lambda entry: entry[3:]):
@@ -57,11 +56,11 @@ def read_safetensors(path: str) -> dict[str, Array]:
                 f"{name!r} has data_offsets {start} to {end}; expected them to start at {at}, "
                 "where the previous array ends"
             )
-        found[name] = _floats(numbers[start:end], kind).reshape(shape)
+        values = numbers_at(content, "u1", end - start, begin + start)
+        found[name] = _floats(values, kind).reshape(shape)
         at = end
-    need_whole(content, path)
-    if at != len(numbers):
-        raise ValueError(f"it has {plural(len(numbers) - at, 'byte')} after the last array")
+    if at != held:
+        raise ValueError(f"it has {plural(held - at, 'byte')} after the last array")
     return found
 
 

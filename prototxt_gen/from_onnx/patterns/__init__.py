@@ -27,6 +27,7 @@ MODULES_OF_PATTERNS: tuple[str, ...] = (
     "shapes",
     "norms",
     "reductions",
+    "sequence",
 )
 _EARLY: dict[str, list[Pattern]] = {}
 _LATE: dict[str, list[Pattern]] = {}

@@ -28,7 +28,7 @@ def flat_rows(op: Op, view: View) -> Op | None:
 def turned_rows(op: Op, view: View) -> Op | None:
     """Transpose and a product over the axes that moved: their order changes in the weight."""
     before, matrix = view.maker(op.inputs[0], "Transpose"), _matrix(op)
-    if before is None or matrix is None:
+    if before is None or matrix is None or not _takes_row(op.constant(2), op):
         return None
     top, axis = before.top_shape(), op.attribute("axis", len(op.shape()) - 1)
     order = before.attribute("perm", list(range(len(top)))[::-1])

@@ -95,8 +95,15 @@ def centre(lifting: Lifting, op: Op) -> Made:
 
 @rule("Standardize")
 def standardize(lifting: Lifting, op: Op) -> Made:
-    """(x - mean) / sqrt(variance + eps) * factor + shift over the last axes."""
+    """(x - mean) / sqrt(variance + eps) * factor + shift over the last axes.
+
+    With eps added to the root instead it is MVN.
+    """
     blob = lifting.bottom(op)
+    if op.attribute("deviation"):
+        x = reshaped(lifting.net, blob, _rows(blob.shape, op.attribute("axes")[0]), "rows")
+        made = lifting.net.add(MVN(eps=op.attribute("epsilon")), [x], (), "normal")
+        return reshaped(lifting.net, made, blob.shape)
     factor = op.need_constant(1, "scales") if op.has(1) else np.ones((), np.float32)
     rows = _rows(blob.shape, op.attribute("axes")[0])
     centred = op.attribute("centred", True)
@@ -107,11 +114,11 @@ def standardize(lifting: Lifting, op: Op) -> Made:
 @rule("LpNormalization")
 def lp_norm(lifting: Lifting, op: Op) -> Made:
     """x / its length along an axis."""
-    if op.attribute("p", 2) != 2:
-        raise UnsupportedError("its p is 1; expected 2")
+    kind = "ASUM" if op.attribute("p", 2) == 1 else "SUMSQ"
     blob = lifting.bottom(op)
     # Zeros have the length 0, and stay zeros in ONNX: so they do with the least of shifts.
-    return _by_length(lifting.net, blob, [op.attribute("axis", -1) % len(blob.shape)], 1e-37)
+    axes = [op.attribute("axis", -1) % len(blob.shape)]
+    return _by_length(lifting.net, blob, axes, 1e-37, kind=kind)
 
 
 @rule("Normalize")
@@ -122,11 +129,14 @@ def normalize(lifting: Lifting, op: Op) -> Made:
     return scaled(lifting.net, made, factor, None)
 
 
-def _by_length(net: Net, blob: Blob, axes: Sequence[int], eps: float, suffix: str = "") -> Blob:
-    """x / sqrt(sum of squares + eps)."""
+def _by_length(
+    net: Net, blob: Blob, axes: Sequence[int], eps: float, suffix: str = "", kind: str = "SUMSQ"
+) -> Blob:
+    """x / sqrt(sum of squares + eps), or x / (sum of magnitudes + eps)."""
     kept = tuple(1 if axis in axes else dim for axis, dim in enumerate(blob.shape))
-    squares = reduced(net, blob, "SUMSQ", axes, kept, "squares")
-    factors = net.add(Power(-0.5, shift=eps), [squares], (), "factor")
+    total = reduced(net, blob, kind, axes, kept, "total")
+    power = -0.5 if kind == "SUMSQ" else -1.0
+    factors = net.add(Power(power, shift=eps), [total], (), "factor")
     return _times(net, blob, factors, axes, suffix)
 
 

@@ -15,7 +15,7 @@ from prototxt_gen.from_onnx.model import Op
 from prototxt_gen.from_onnx.net import Blob, Net
 from prototxt_gen.from_onnx.rules.shapes import reshaped
 from prototxt_gen.layers.convolution import Convolution
-from prototxt_gen.layers.elementwise import AbsVal, Power
+from prototxt_gen.layers.elementwise import AbsVal, Log, Power
 from prototxt_gen.layers.pooling import AVE, MAX, Pooling
 from prototxt_gen.layers.reduce import ArgMax, Reduction
 
@@ -31,7 +31,6 @@ _TIES = "of equal values Caffe takes the last; the model takes the first"
 _NONE = {
     "CumSum": "no layer of Caffe adds up along an axis step by step",
     "ReduceProd": "no layer of Caffe multiplies along an axis",
-    "ReduceLogSum": "no layer does; write it as ReduceSum and Log",
     "ReduceLogSumExp": "no layer of Caffe computes it without overflow; write it as Exp, "
     "ReduceSum and Log",
 }
@@ -46,6 +45,8 @@ def none(lifting: Lifting, op: Op) -> Made:
 @rule(*_KINDS)
 def reduce(lifting: Lifting, op: Op) -> Made:
     """Reduction over the last axes, Pooling over others."""
+    if op.op_type == "ReduceMean" and op.model.kind(op.inputs[0]) != "float32":
+        raise UnsupportedError("the mean of integers is one in ONNX; expected floats")
     return _reduced(lifting, op, _KINDS[op.op_type], lifting.bottom(op))
 
 
@@ -54,6 +55,13 @@ def length(lifting: Lifting, op: Op) -> Made:
     """The root of the sum of squares."""
     total = _reduced(lifting, op, "SUMSQ", lifting.bottom(op), "squares")
     return lifting.net.add(Power(0.5), [total])
+
+
+@rule("ReduceLogSum")
+def logarithm(lifting: Lifting, op: Op) -> Made:
+    """The logarithm of the sum."""
+    total = _reduced(lifting, op, "SUM", lifting.bottom(op), "sum")
+    return lifting.net.add(Log(), [total])
 
 
 @rule("ReduceMin")
