@@ -124,6 +124,7 @@ def load(source: Input | Source, state: State | None = None, dialect: str | None
     from prototxt_gen import _arguments
     from prototxt_gen.diagnostics import Sink
     from prototxt_gen.errors import ParseError
+    from prototxt_gen.formats.content import digest
     from prototxt_gen.formats.reader import read_text
     from prototxt_gen.graph.read import need_layers, read
 
@@ -138,7 +139,7 @@ def load(source: Input | Source, state: State | None = None, dialect: str | None
         raise ParseError(f"{found.path}: this is a {what}; expected a net (NetParameter)")
     need_layers(document.root, sink)
     graph = read(document, sink, state)
-    graph.files["net"] = found.data
+    graph.files["net"] = digest(found.data)
     sink.raise_errors(ParseError)
     if not graph.nodes:
         other = next((f"; use {options}" for _, options in graph.elsewhere.values()), "")
@@ -185,19 +186,19 @@ def read_caffe(
     from prototxt_gen.formats.binary.caffemodel import (
         is_binary,
         parse_caffemodel,
-        read_caffemodel,
     )
     from prototxt_gen.formats.binary.message import read_binary
-    from prototxt_gen.formats.content import read_content
+    from prototxt_gen.formats.content import digest, read_content
     from prototxt_gen.graph.read import need_layers, read
 
     _arguments.dialect(dialect)
     model = text = None
+    # A pipe is read but once, so that its bytes are looked at here.
+    content = read_content(net if weights is None else weights)
     if weights is not None:
-        model = read_caffemodel(weights)
+        model = parse_caffemodel(os.fspath(weights), content)
     else:
-        # A pipe is read but once, so that its bytes are looked at here.
-        content, name = read_content(net), os.fspath(net)
+        name = os.fspath(net)
         if is_binary(content):
             model = parse_caffemodel(name, content)
         else:
@@ -219,8 +220,8 @@ def read_caffe(
     else:
         graph = load(text or net, state, dialect)
     graph.stored = dict(model.weights()) if model else {}
-    if model and model.content:
-        graph.files["weights"] = model.content
+    if model:
+        graph.files["weights"] = digest(content)
     for index, node in enumerate(graph.nodes):
         shown = node.layer.as_stored(graph.stored.get(node.name, ()))
         if shown is not None:
