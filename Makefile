@@ -15,6 +15,7 @@ docs:
 	PYTHONPATH=. python docs/reference.py
 	PYTHONPATH=. python docs/residual.py
 	PYTHONPATH=. python docs/layers.py
+	PYTHONPATH=. python docs/roundtrip.py
 
 bench:
 	python benchmarks/startup.py

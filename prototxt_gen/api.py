@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
     from prototxt_gen.diagnostics import Diagnostic, Source
     from prototxt_gen.formats.content import Buffer
-    from prototxt_gen.from_onnx.convert import Net
     from prototxt_gen.generate.spec import Spec
     from prototxt_gen.graph.graph import Graph
     from prototxt_gen.graph.phase import State
     from prototxt_gen.graph.type_check import UnknownTypes
     from prototxt_gen.layers.base import Array
     from prototxt_gen.passes.deploy import Change
+    from prototxt_gen.restore.net import Restored
     from prototxt_gen.summary import Summary
     from prototxt_gen.to_onnx.export import Exported
 
@@ -124,6 +124,7 @@ def load(source: Input | Source, state: State | None = None, dialect: str | None
     from prototxt_gen import _arguments
     from prototxt_gen.diagnostics import Sink
     from prototxt_gen.errors import ParseError
+    from prototxt_gen.formats.content import digest
     from prototxt_gen.formats.reader import read_text
     from prototxt_gen.graph.read import need_layers, read
 
@@ -138,6 +139,7 @@ def load(source: Input | Source, state: State | None = None, dialect: str | None
         raise ParseError(f"{found.path}: this is a {what}; expected a net (NetParameter)")
     need_layers(document.root, sink)
     graph = read(document, sink, state)
+    graph.files["net"] = digest(found.data)
     sink.raise_errors(ParseError)
     if not graph.nodes:
         other = next((f"; use {options}" for _, options in graph.elsewhere.values()), "")
@@ -184,19 +186,19 @@ def read_caffe(
     from prototxt_gen.formats.binary.caffemodel import (
         is_binary,
         parse_caffemodel,
-        read_caffemodel,
     )
     from prototxt_gen.formats.binary.message import read_binary
-    from prototxt_gen.formats.content import read_content
+    from prototxt_gen.formats.content import digest, read_content
     from prototxt_gen.graph.read import need_layers, read
 
     _arguments.dialect(dialect)
     model = text = None
+    # A pipe is read but once, so that its bytes are looked at here.
+    content = read_content(net if weights is None else weights)
     if weights is not None:
-        model = read_caffemodel(weights)
+        model = parse_caffemodel(os.fspath(weights), content)
     else:
-        # A pipe is read but once, so that its bytes are looked at here.
-        content, name = read_content(net), os.fspath(net)
+        name = os.fspath(net)
         if is_binary(content):
             model = parse_caffemodel(name, content)
         else:
@@ -218,6 +220,8 @@ def read_caffe(
     else:
         graph = load(text or net, state, dialect)
     graph.stored = dict(model.weights()) if model else {}
+    if model:
+        graph.files["weights"] = digest(content)
     for index, node in enumerate(graph.nodes):
         shown = node.layer.as_stored(graph.stored.get(node.name, ()))
         if shown is not None:
@@ -265,10 +269,12 @@ def convert(
     fold: bool = True,
     weights_init: Literal["fillers", "zeros", "random"] | None = None,
     seed: int = 0,
+    metadata: bool = True,
 ) -> Exported:
     """The ONNX model of a net, and the changes to its layers; the options are the command's.
 
-    ``batch`` is a number of 1 or more, ``dynamic``, or None for that of the net. Raises
+    ``batch`` is a number of 1 or more, ``dynamic``, or None for that of the net. With
+    ``metadata`` the model keeps the net, for ``from_onnx``. Raises
     UnsupportedError with all reasons, GraphError and WeightsError, and PrototxtError for an
     invalid option. The model has passed ONNX's checker.
     """
@@ -293,6 +299,7 @@ def convert(
         _arguments.flag("fold", fold),
         weights_init,
         _arguments.whole("seed", seed, 0),
+        _arguments.flag("metadata", metadata),
     )
     return convert(graph, asked)
 
@@ -300,26 +307,30 @@ def convert(
 def from_onnx(
     model: Input | ModelProto,
     *,
-    target: str = "bvlc",
+    target: str | None = None,
     input_shapes: Mapping[str, tuple[int, ...]] | None = None,
     restore: bool = True,
-) -> Net:
+) -> Restored:
     """The net of an ONNX model, with its weights, and the changes that were made.
 
-    ``target`` is the Caffe to write for, a key of ``from_onnx.target.TARGETS``;
-    ``input_shapes`` are for inputs whose dimensions the model leaves free. Raises
-    UnsupportedError with all reasons, ParseError for a file that is no model, and OSError.
+    A model that ``convert`` made and nobody changed gives the net that it was made from, unless
+    ``restore`` is False. Any other net is made from the model's structure. ``target`` is the
+    Caffe to write for, a key of ``from_onnx.target.TARGETS``; None takes that of the net that the
+    model was made from, else BVLC's. ``input_shapes`` are for inputs whose dimensions the model
+    leaves free. Raises UnsupportedError with all reasons, ParseError for a file that is no
+    model, and OSError.
     """
     from prototxt_gen import _arguments
     from prototxt_gen.errors import PrototxtError
     from prototxt_gen.from_onnx import TARGETS
-    from prototxt_gen.from_onnx.convert import Lift, lift
-    from prototxt_gen.from_onnx.normalize import load
     from prototxt_gen.from_onnx.target import Target
+    from prototxt_gen.restore import net
 
-    if target not in TARGETS:
+    if target is not None and target not in TARGETS:
         raise PrototxtError(f"target {target!r}: expected one of {', '.join(TARGETS)}")
-    return lift(load(model), Lift(Target(target), _arguments.shapes(input_shapes)))
+    wanted = Target(target) if target is not None else None
+    metadata = _arguments.flag("restore", restore)
+    return net.restore(model, wanted, _arguments.shapes(input_shapes), metadata=metadata)
 
 
 def run(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:

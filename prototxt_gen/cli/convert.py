@@ -98,8 +98,8 @@ class BatchSize(click.ParamType):  # type: ignore[type-arg]
 @click.option(
     "--target",
     type=click.Choice(TARGETS),
-    default="bvlc",
-    help="From ONNX: the Caffe that will read the net. [default: bvlc]",
+    help="From ONNX: the Caffe that will read the net. [default: that of the net that the model "
+    "was made from, else bvlc]",
 )
 @click.option(
     "--weights-out",
@@ -142,7 +142,7 @@ def command(
     dialect: str | None,
     verify: bool,
     external_data: bool,
-    target: str,
+    target: str | None,
     weights_out: str | None,
     restore: bool,
     **options: Any,

@@ -6,6 +6,7 @@ Nothing is allocated that the input does not have, and nothing above a limit.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 from typing import IO, TYPE_CHECKING, Any, Union, overload
@@ -117,3 +118,11 @@ def need_size(name: str, size: int, most: int) -> None:
     """Raise OSError for a file of more bytes than such a file may have."""
     if size > most:
         raise OSError(errno.EFBIG, f"it has {size} bytes; expected at most {most}", name)
+
+
+def digest(data: Buffer) -> str:
+    """The SHA-256 of an input."""
+    found = hashlib.sha256()
+    for start in range(0, len(data), _CHUNK):
+        found.update(data[start : start + _CHUNK])
+    return found.hexdigest()

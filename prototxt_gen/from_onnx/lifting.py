@@ -29,17 +29,17 @@ MODULES_OF_RULES = (
     "arithmetic",
     "activations",
     "comparisons",
+    "windows",
+    "pools",
+    "padding",
+    "resize",
+    "pixels",
     "shapes",
     "slicing",
     "matrices",
     "reductions",
     "norms",
     "sequence",
-    "windows",
-    "pools",
-    "padding",
-    "resize",
-    "pixels",
 )
 _RULES: dict[str, list[Rule]] = {}
 

@@ -78,7 +78,8 @@ class Graph:
     """A net in the order of its layers.
 
     ``stored`` holds the weights of a caffemodel by layer name, where one was read;
-    ``graph.weights`` assigns them to nodes.
+    ``graph.weights`` assigns them to nodes. ``files`` are the SHA-256 of the files that the
+    net and its weights came from, where known.
     ``header`` holds the fields of the net other than layers. Where ``input_form`` is not
     ``layers``, the first node stands for the ``input`` fields of the net.
     """
@@ -95,6 +96,7 @@ class Graph:
     ) -> None:
         self.name = name
         self.stored = dict(stored or {})
+        self.files: dict[str, str] = {}  #: by "net" and "weights"
         self.hidden: set[str] = set()  #: blobs that are not outputs although no layer reads them
         #: Blobs that no layer makes in this state, but one does in another: the layer, and the
         #: options that give that state.

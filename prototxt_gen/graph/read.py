@@ -41,10 +41,10 @@ def need_layers(root: Block, sink: Sink) -> None:
         sink.error("empty-net", "the net has no layer; expected at least one")
 
 
-def build(document: Document, sink: Sink, state: State) -> Graph:
-    """The graph, in a state, of an upgraded net."""
+def build(document: Document, sink: Sink, state: State | None) -> Graph:
+    """The graph, in a state, of an upgraded net; with every layer where it is None."""
     root = document.root
-    state = state.within(root)
+    state = state.within(root) if state else None
     header = [field for field in root if field.name not in ("layer", "layers")]
     graph = Graph(
         root.get("name", str, ""),
@@ -61,7 +61,8 @@ def build(document: Document, sink: Sink, state: State) -> Graph:
         else:
             graph.input_form = "layers"
     for field in layers:
-        if isinstance(field.value, Block) and included(field.value, state):
+        block = field.value
+        if isinstance(block, Block) and (state is None or included(block, state)):
             add_layer(graph, field)
     return graph
 

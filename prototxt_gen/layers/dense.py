@@ -14,7 +14,7 @@ from prototxt_gen.layers.parts.numeric import scaled
 from prototxt_gen.layers.parts.shapes import Shape, axis_index, count
 
 if TYPE_CHECKING:
-    from prototxt_gen.layers.base import Array, Builder, OnnxOp
+    from prototxt_gen.layers.base import Array, Builder, Normal, OnnxOp
 
 
 @layer("InnerProduct", param="inner_product_param")
@@ -74,6 +74,12 @@ class InnerProduct(Base):
             bias = bias + affine.factor * blobs[1].reshape(-1)
         made = (scaled(blobs[0], factor), bias.astype(np.float32))
         return replace(self, bias_term=True), made
+
+    def canonical(self, bottoms: Sequence[Shape], blobs: Sequence[Array]) -> Normal:
+        """With weights (num_output, K), and an axis counted from the front."""
+        weight = np.ascontiguousarray(blobs[0].T) if self.transpose else blobs[0]
+        axis = axis_index(self.axis, len(bottoms[0]))
+        return replace(self, axis=axis, transpose=False), (weight, *blobs[1:])
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
         """Flatten and Gemm; MatMul where ``axis`` is not 1."""

@@ -18,6 +18,7 @@ from prototxt_gen.layers.parts.shapes import Shape
 from prototxt_gen.passes.deploy import Change, Losses, deploy
 from prototxt_gen.passes.fold import fold
 from prototxt_gen.to_onnx.export import OLDEST_OPSET, Exported, Options, export, for_inputs, pruned
+from prototxt_gen.to_onnx.source import keep_source
 from prototxt_gen.to_onnx.write import check_form
 
 
@@ -31,6 +32,7 @@ class Conversion:
     fold: bool = True
     weights_init: Init | None = None
     seed: int = 0
+    metadata: bool = True  #: whether the model keeps the net that it was made from
 
 
 def convert(graph: Graph, asked: Conversion) -> Exported:
@@ -56,6 +58,8 @@ def convert(graph: Graph, asked: Conversion) -> Exported:
     if len(net.nodes) != len(before[0].nodes):
         exported.before = before
     exported.changes[:0] = changes
+    if asked.metadata:
+        keep_source(exported, asked.options, asked.input_shapes)
     check_form(exported)
     return exported
 
