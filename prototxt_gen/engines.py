@@ -24,6 +24,15 @@ from prototxt_gen.to_onnx.write import LARGEST_MODEL
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+#: The bytes of a number, of the types that weights have.
+_BYTES: dict[int, int] = {
+    onnx.TensorProto.FLOAT: 4,
+    onnx.TensorProto.DOUBLE: 8,
+    onnx.TensorProto.FLOAT16: 2,
+    onnx.TensorProto.INT32: 4,
+    onnx.TensorProto.INT64: 8,
+}
+
 
 def load(path: str) -> onnx.ModelProto:
     """An ONNX model with its weights; raises VerificationError if it cannot be loaded."""
@@ -35,6 +44,12 @@ def load(path: str) -> onnx.ModelProto:
         raise VerificationError(f"{path}: not a complete ONNX model: {words}") from error
     if not model.graph.node:
         raise VerificationError(f"{path}: not an ONNX model, or a model without nodes")
+    for tensor in model.graph.initializer:
+        wanted = prod(tensor.dims) * _BYTES.get(tensor.data_type, 0)
+        # A recent onnx looks at that itself.
+        if tensor.HasField("raw_data") and wanted > len(tensor.raw_data):
+            sizes = f"{tensor.name!r} has {len(tensor.raw_data)} bytes; expected {wanted}"
+            raise VerificationError(f"{path}: not a complete ONNX model: {sizes}")
     return model
 
 

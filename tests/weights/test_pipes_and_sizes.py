@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +90,20 @@ def test_hdf5_out_of_a_pipe(tmp_path: Path) -> None:
         file["data/c/0"] = np.arange(5000)
     with piped(tmp_path / "w.h5") as pipe:
         assert np.array_equal(read_caffemodel(pipe).weights()["c"][0], np.arange(5000))
+
+
+def test_damaged_hdf5_out_of_a_pipe(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py", reason="h5py is not installed")
+    path = tmp_path / "w.h5"
+    with h5py.File(path, "w") as file:
+        file["data/c/0"] = np.arange(5000)
+    data = bytearray(path.read_bytes())
+    assert data[48:56] == b"\xff" * 8  # the address of a driver's block: there is none
+    data[48] = 0  # now there is one, at more than an offset can be
+    path.write_bytes(data)
+    for name in (nullcontext(str(path)), piped(path)):
+        with name as shown, pytest.raises(WeightsError, match="not in Caffe's form"):
+            read_caffemodel(shown)
 
 
 def test_commands_take_pipes(net: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
