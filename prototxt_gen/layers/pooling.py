@@ -11,6 +11,7 @@ from prototxt_gen.document import Block, Symbol
 from prototxt_gen.layers.base import Arity, Axes, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import alike, fixed_from
+from prototxt_gen.layers.parts.max_pooling import lower_max
 from prototxt_gen.layers.parts.numeric import FLT_MAX, windows
 from prototxt_gen.layers.parts.shapes import Dim, Shape, need_rank
 from prototxt_gen.layers.parts.window import (
@@ -161,7 +162,7 @@ class Pooling(Base):
         ]
         gap = any(end >= k for end, k in zip(ends, kernel, strict=True))
         if self.pool == MAX:
-            return _lower_max(
+            return lower_max(
                 b, bottoms[0], len(b.top_shapes), sizes, out, kernel, stride, pad, ends, gap
             )
         if self.pool == AVE:
@@ -274,38 +275,3 @@ def _halves(params: Block) -> tuple[str, ...]:
 
 def _pair(values: Window) -> Window:
     return values * 2 if len(values) == 1 else values
-
-
-def _lower_max(
-    b: Builder,
-    x: str,
-    tops: int,
-    sizes: Sequence[int],
-    out: Sequence[int],
-    kernel: Window,
-    stride: Window,
-    pad: Window,
-    ends: Sequence[int],
-    gap: bool,
-) -> tuple[str, ...]:
-    """MaxPool, with indices for a mask; Caffe's are indices in the plane."""
-    window: dict[str, list[int]] = {"kernel_shape": list(kernel), "strides": list(stride)}
-    width = sizes[1]
-    if gap:
-        x = b.pad(x, [0, 0, *pad], [0, 0, *ends], -FLT_MAX)
-        plane = [size + p + end for size, p, end in zip(sizes, pad, ends, strict=True)]
-    else:
-        window["pads"] = [*pad, *ends]
-        plane = list(sizes)
-    if tops == 1:
-        return (b.op("MaxPool", [x], **window),)
-    values, found = b.ops("MaxPool", [x], 2, **window)
-    index = b.op("Mod", [found, b.ints(plane[0] * plane[1])])
-    if gap:
-        row = b.op("Div", [index, b.ints(plane[1])])
-        column = b.op("Mod", [index, b.ints(plane[1])])
-        index = b.op("Add", [b.op("Mul", [row, b.ints(width)]), column])
-        starts = [np.arange(o) * s for o, s in zip(out, stride, strict=True)]
-        reads = [start < size for start, size in zip(starts, sizes, strict=True)]
-        index = b.op("Where", [b.const(np.outer(*reads)), index, b.ints(-1)])
-    return values, b.cast(index, "float")

@@ -1,0 +1,48 @@
+"""Maxima of windows in ONNX, and where they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from prototxt_gen._numpy import np
+from prototxt_gen.layers.parts.numeric import FLT_MAX
+from prototxt_gen.layers.parts.window import Window
+
+if TYPE_CHECKING:
+    from prototxt_gen.layers.parts.protocols import Builder
+
+
+def lower_max(
+    b: Builder,
+    x: str,
+    tops: int,
+    sizes: Sequence[int],
+    out: Sequence[int],
+    kernel: Window,
+    stride: Window,
+    pad: Window,
+    ends: Sequence[int],
+    gap: bool,
+) -> tuple[str, ...]:
+    """MaxPool, with indices for a mask; Caffe's are indices in the plane."""
+    window: dict[str, list[int]] = {"kernel_shape": list(kernel), "strides": list(stride)}
+    width = sizes[1]
+    if gap:
+        x = b.pad(x, [0, 0, *pad], [0, 0, *ends], -FLT_MAX)
+        plane = [size + p + end for size, p, end in zip(sizes, pad, ends, strict=True)]
+    else:
+        window["pads"] = [*pad, *ends]
+        plane = list(sizes)
+    if tops == 1:
+        return (b.op("MaxPool", [x], **window),)
+    values, found = b.ops("MaxPool", [x], 2, **window)
+    index = b.op("Mod", [found, b.ints(plane[0] * plane[1])])
+    if gap:
+        row = b.op("Div", [index, b.ints(plane[1])])
+        column = b.op("Mod", [index, b.ints(plane[1])])
+        index = b.op("Add", [b.op("Mul", [row, b.ints(width)]), column])
+        starts = [np.arange(o) * s for o, s in zip(out, stride, strict=True)]
+        reads = [start < size for start, size in zip(starts, sizes, strict=True)]
+        index = b.op("Where", [b.const(np.outer(*reads)), index, b.ints(-1)])
+    return values, b.cast(index, "float")
