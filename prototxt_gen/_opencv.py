@@ -37,10 +37,8 @@ def main(folder: Path) -> None:
         tops = net.forwardAndRetrieve(asked["layers"])
     except cv2.error as error:
         return tell(REFUSED, str(error))
-    arrays = {
-        f"{i} {j}": np.asarray(top) for i, own in enumerate(tops) for j, top in enumerate(own)
-    }
-    np.savez(folder / "tops.npz", **arrays)  # type: ignore[arg-type]
+    every = [np.asarray(top) for own in tops for top in own]
+    np.savez(folder / "tops.npz", *every)
     return tell("done", [len(own) for own in tops])
 
 

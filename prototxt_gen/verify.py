@@ -23,6 +23,7 @@ from prototxt_gen.graph.comparison import Comparison as Comparison
 from prototxt_gen.graph.comparison import Verdict as Verdict
 from prototxt_gen.graph.comparison import compare as compare
 from prototxt_gen.graph.graph import Graph, Ref
+from prototxt_gen.graph.infer import named
 from prototxt_gen.graph.run import run
 from prototxt_gen.graph.sample import seeded as seeded
 from prototxt_gen.graph.weights import Weights, bound
@@ -175,7 +176,7 @@ def _for_sizes(graph: Graph, sizes: Mapping[str, Shape], losses: Losses, *, free
 def _followed(net: Graph, given: Mapping[str, Shape]) -> Graph | None:
     """The net whose layers and constants follow the batch of its inputs; None if it cannot."""
     shapes = check(net, Sink())
-    inputs = {ref.blob: shapes.blobs[ref] for ref in net.inputs if ref in shapes.blobs}
+    inputs = named(shapes, net.inputs)
     wanted = {**inputs, **for_inputs(net, given)}
     if any(name not in inputs or len(wanted[name]) != len(inputs[name]) for name in wanted):
         return None
@@ -264,16 +265,18 @@ def verify_graphs(source: Graph, made: Graph, weights: Weights, seed: int = 0) -
     """
     shapes = checked(source)
     own = bound(source, shapes)
-    sizes = {ref.blob: shapes.blobs[ref] for ref in source.inputs}
+    sizes = named(shapes, source.inputs)
     given = seeded(source, sizes, seed)
     a, b = run(source, own, given, keep=False), run(made, weights, given, keep=False)
     last = {ref.blob: ref for ref in made.outputs}
-    makers = {top: node.name for node in source.nodes for top in node.tops}
+    makers = source.makers
     lost = [ref.blob for ref in source.outputs if ref.blob not in last]
     if lost:
         raise UnsupportedError(f"the outputs {', '.join(lost)} are missing from the new net")
     if not source.outputs:
         raise VerificationError("the net has no output at inference, so nothing can be compared")
     return Verdict(
-        tuple(compare(ref.blob, makers[ref], a[ref], b[last[ref.blob]]) for ref in source.outputs)
+        tuple(
+            compare(ref.blob, makers[ref].name, a[ref], b[last[ref.blob]]) for ref in source.outputs
+        )
     )

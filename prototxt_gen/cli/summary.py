@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _HEADS = ("layer", "type", "bottoms", "tops", "shape", "parameters", "multiply-adds")
 _LETTERS = "kMGTPEZY"
 _NUMBERS = (5, 6)  #: the right-aligned columns
+_SPARE = (2, 3)  #: the columns that a narrow terminal has no room for
 
 
 @click.command("summary", short_help="Print a net's layers, shapes, parameters and cost.")
@@ -69,7 +70,7 @@ def command(
 
 
 def _print(summary: Summary) -> None:
-    print_table(_HEADS, [_cells(row) for row in summary.rows], _NUMBERS)
+    print_table(_HEADS, [_cells(row) for row in summary.rows], _NUMBERS, _SPARE)
     more = "" if summary.complete else " at least, without the unknown layers"
     print()
     print_line(

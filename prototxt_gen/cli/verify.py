@@ -206,14 +206,14 @@ def _against(
     from prototxt_gen.diagnostics import Sink
     from prototxt_gen.graph.check import check
     from prototxt_gen.graph.comparison import fitted
+    from prototxt_gen.graph.infer import named
 
-    shapes = check(graph, Sink(graph.source)).blobs
-    known = {ref.blob: shapes[ref] for ref in graph.inputs if ref in shapes}
+    known = named(check(graph, Sink(graph.source)), graph.inputs)
     given = inputs or proof.seeded(graph, known, seed)
     compute = engines.against_opencv if what == "opencv" else engines.against_caffe
     theirs = compute(net, weights, graph, given)
     ours = api.run(graph, given)
-    makers = {top.blob: node.name for node in graph.nodes for top in node.tops}
+    makers = {top.blob: node.name for top, node in graph.makers.items()}
     found = []
     for name, value in theirs.items():
         same = fitted(value, ours[name].shape)

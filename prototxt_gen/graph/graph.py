@@ -147,6 +147,11 @@ class Graph:
         )
 
     @property
+    def makers(self) -> dict[Ref, Node]:
+        """The node that makes each version of a blob, in the order of the layers."""
+        return {top: node for node in self.nodes for top in node.tops}
+
+    @property
     def sources(self) -> frozenset[str]:
         """The tops of layers without bottoms, whose shapes may be given.
 

@@ -162,7 +162,7 @@ def _with_lost_losses(graph: Graph, net: Graph, changes: list[Change]) -> list[C
 
 def _origin(graph: Graph, ref: Ref) -> str:
     """The layer without bottoms that a blob is made of, by its first bottoms."""
-    makers = {top: node for node in graph.nodes for top in node.tops}
+    makers = graph.makers
     while makers[ref].bottoms:
         ref = makers[ref].bottoms[0]
     return makers[ref].name
