@@ -16,6 +16,7 @@ docs:
 	PYTHONPATH=. python docs/residual.py
 	PYTHONPATH=. python docs/layers.py
 	PYTHONPATH=. python docs/onnx_ops.py
+	PYTHONPATH=. python docs/roundtrip.py
 
 bench:
 	python benchmarks/startup.py

@@ -15,6 +15,8 @@ from prototxt_gen._moves import joined, together
 
 __all__ = ["joined", "named", "need_place", "together", "usual_mode", "whole_file"]
 
+_NO_FOLDER = "its folder does not exist"
+
 
 @contextmanager
 def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
@@ -31,6 +33,8 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         with named(path), target.open("wb") as stream:
             yield stream
         return
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, _NO_FOLDER, str(path))
     if mode is not None and not os.access(target, os.W_OK):
         raise PermissionError(13, "Permission denied", str(path))
     with joined() as moves, named(path):
@@ -71,7 +75,7 @@ def need_place(path: str | os.PathLike[str]) -> None:
     if os.path.isdir(name):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
     if not os.path.isdir(folder):
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+        raise FileNotFoundError(errno.ENOENT, _NO_FOLDER, name)
     # A file is replaced by one made in the same folder; a device is written to.
     beside = mode is None or stat.S_ISREG(mode)
     if (mode is not None and not os.access(target, os.W_OK)) or (

@@ -12,23 +12,23 @@ input, and OSError if a file cannot be read.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from prototxt_gen.reading import Input, load, read_caffe, read_source, source_of
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
     from prototxt_gen.diagnostics import Diagnostic, Source
-    from prototxt_gen.from_onnx.convert import Net
     from prototxt_gen.generate.spec import Spec
     from prototxt_gen.graph.graph import Graph
     from prototxt_gen.graph.phase import State
     from prototxt_gen.graph.type_check import UnknownTypes
     from prototxt_gen.layers.base import Array
     from prototxt_gen.passes.deploy import Change
+    from prototxt_gen.restore.net import Restored
     from prototxt_gen.summary import Summary
     from prototxt_gen.to_onnx.export import Exported
 
@@ -47,8 +47,6 @@ __all__ = [
     "to_onnx",
     "validate",
 ]
-
-Input = str | os.PathLike[str]
 
 
 def generate(
@@ -111,36 +109,7 @@ def validate(
     from prototxt_gen.graph.validation import validate
 
     _arguments.dialect(dialect)
-    return validate(_source(source), dialect, unknown_types).sorted()
-
-
-def load(source: Input | Source, state: State | None = None, dialect: str | None = None) -> Graph:
-    """The graph of a net, in the TEST phase if no state is given.
-
-    Raises ParseError with every error of the text, and if it is not a net or has no layers;
-    PrototxtError for an unknown dialect.
-    """
-    from prototxt_gen import _arguments
-    from prototxt_gen.diagnostics import Sink
-    from prototxt_gen.errors import ParseError
-    from prototxt_gen.formats.reader import read_text
-    from prototxt_gen.graph.read import need_layers, read
-
-    _arguments.dialect(dialect)
-    found = _source(source)
-    sink = Sink(found)
-    document = read_text(found, sink, dialect=dialect)
-    sink.raise_errors(ParseError)
-    type = document.root.type
-    if type is None or type.name != "NetParameter":
-        what = type.name if type else "unknown"
-        raise ParseError(f"{found.path}: this is a {what}; expected a net (NetParameter)")
-    need_layers(document.root, sink)
-    graph = read(document, sink, state)
-    sink.raise_errors(ParseError)
-    if not graph.nodes:
-        raise ParseError(f"{found.path}: the net has no layer in this phase and stage")
-    return graph
+    return validate(source_of(source), dialect, unknown_types).sorted()
 
 
 def summarize(
@@ -162,66 +131,6 @@ def summarize(
 
     graph = source if isinstance(source, Graph) else load(source, state, dialect)
     return summarize(graph, _arguments.shapes(input_shapes))
-
-
-def read_caffe(
-    net: Input,
-    weights: Input | None = None,
-    *,
-    state: State | None = None,
-    dialect: str | None = None,
-) -> Graph:
-    """The graph of a net with the weights of a caffemodel.
-
-    ``net`` is a prototxt, or a caffemodel alone, which contains the net too. Raises ParseError
-    and WeightsError.
-    """
-    from prototxt_gen import _arguments
-    from prototxt_gen.diagnostics import Sink, Source
-    from prototxt_gen.errors import ParseError
-    from prototxt_gen.formats.binary.caffemodel import (
-        is_binary,
-        parse_caffemodel,
-        read_caffemodel,
-    )
-    from prototxt_gen.formats.binary.message import read_binary
-    from prototxt_gen.formats.content import read_content
-    from prototxt_gen.graph.read import need_layers, read
-
-    _arguments.dialect(dialect)
-    model = text = None
-    if weights is not None:
-        model = read_caffemodel(weights)
-    else:
-        # A pipe is read but once, so that its bytes are looked at here.
-        content, name = read_content(net), os.fspath(net)
-        if is_binary(content):
-            model = parse_caffemodel(name, content)
-        else:
-            text = _text(content, name)
-    if model is not None and weights is None:
-        source = Source(model.net, os.fspath(net))
-        sink = Sink(source)
-        document = read_binary(source, sink, dialect=dialect, drop_unknown=True)
-        document.source = None
-        # The saved net: its rules have been applied, and each layer has the phase that the
-        # net was trained in (net.cpp, ToProto).
-        for layer in (*document.root.blocks("layer"), *document.root.blocks("layers")):
-            layer.remove("include", "exclude", "phase")
-        need_layers(document.root, sink)
-        graph = read(document, sink, state)
-        sink.source = None
-        sink.raise_errors(ParseError)
-        graph.source = None
-    else:
-        graph = load(text or net, state, dialect)
-    graph.stored = dict(model.weights()) if model else {}
-    for index, node in enumerate(graph.nodes):
-        shown = node.layer.as_stored(graph.stored.get(node.name, ()))
-        if shown is not None:
-            graph.nodes[index] = replace(node, layer=shown[0])
-            graph.dialect = shown[1]
-    return graph
 
 
 def deploy(
@@ -263,10 +172,12 @@ def convert(
     fold: bool = True,
     weights_init: Literal["fillers", "zeros", "random"] | None = None,
     seed: int = 0,
+    metadata: bool = True,
 ) -> Exported:
     """The ONNX model of a net, and the changes to its layers; the options are the command's.
 
-    ``batch`` is a number of 1 or more, ``dynamic``, or None for that of the net. Raises
+    ``batch`` is a number of 1 or more, ``dynamic``, or None for that of the net. With
+    ``metadata`` the model keeps the net, for ``from_onnx``. Raises
     UnsupportedError with all reasons, GraphError and WeightsError, and PrototxtError for an
     invalid option. The model has passed ONNX's checker.
     """
@@ -291,6 +202,7 @@ def convert(
         _arguments.flag("fold", fold),
         weights_init,
         _arguments.whole("seed", seed, 0),
+        _arguments.flag("metadata", metadata),
     )
     return convert(graph, asked)
 
@@ -298,26 +210,30 @@ def convert(
 def from_onnx(
     model: Input | ModelProto,
     *,
-    target: str = "bvlc",
+    target: str | None = None,
     input_shapes: Mapping[str, tuple[int, ...]] | None = None,
     restore: bool = True,
-) -> Net:
+) -> Restored:
     """The net of an ONNX model, with its weights, and the changes that were made.
 
-    ``target`` is the Caffe to write for, a key of ``from_onnx.target.TARGETS``;
-    ``input_shapes`` are for inputs whose dimensions the model leaves free. Raises
-    UnsupportedError with all reasons, ParseError for a file that is no model, and OSError.
+    A model that ``convert`` made and nobody changed gives the net that it was made from, unless
+    ``restore`` is False. Any other net is made from the model's structure. ``target`` is the
+    Caffe to write for, a key of ``from_onnx.target.TARGETS``; None takes that of the net that the
+    model was made from, else BVLC's. ``input_shapes`` are for inputs whose dimensions the model
+    leaves free. Raises UnsupportedError with all reasons, ParseError for a file that is no
+    model, and OSError.
     """
     from prototxt_gen import _arguments
     from prototxt_gen.errors import PrototxtError
     from prototxt_gen.from_onnx import TARGETS
-    from prototxt_gen.from_onnx.convert import Lift, lift
-    from prototxt_gen.from_onnx.files import load
     from prototxt_gen.from_onnx.target import Target
+    from prototxt_gen.restore import net
 
-    if target not in TARGETS:
+    if target is not None and target not in TARGETS:
         raise PrototxtError(f"target {target!r}: expected one of {', '.join(TARGETS)}")
-    return lift(load(model), Lift(Target(target), _arguments.shapes(input_shapes)))
+    wanted = Target(target) if target is not None else None
+    metadata = _arguments.flag("restore", restore)
+    return net.restore(model, wanted, _arguments.shapes(input_shapes), metadata=metadata)
 
 
 def run(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:
@@ -349,36 +265,3 @@ def dump(graph: Graph) -> str:
     from prototxt_gen.graph.write import write
 
     return print_document(write(graph)).decode("utf-8", "surrogateescape")
-
-
-def read_source(path: Input) -> Source:
-    """The bytes of a file or a pipe, with its name; ``-`` is standard input.
-
-    Raises OSError, also for what is larger than a prototxt may be.
-    """
-    from prototxt_gen.diagnostics import Source
-    from prototxt_gen.formats.content import read_content, read_stream
-    from prototxt_gen.formats.prototxt import LARGEST_FILE
-
-    name = os.fspath(path)
-    if name == "-":
-        import sys
-
-        return Source(read_stream(sys.stdin.buffer, "<stdin>", LARGEST_FILE), "<stdin>")
-    return Source(bytes(read_content(name, LARGEST_FILE)), name)
-
-
-def _source(source: Input | Source) -> Source:
-    from prototxt_gen.diagnostics import Source
-
-    return source if isinstance(source, Source) else read_source(source)
-
-
-def _text(content: bytes | memoryview, name: str) -> Source:
-    """Bytes that were read, as a text."""
-    from prototxt_gen.diagnostics import Source
-    from prototxt_gen.formats.content import need_size
-    from prototxt_gen.formats.prototxt import LARGEST_FILE
-
-    need_size(name, len(content), LARGEST_FILE)
-    return Source(bytes(content), name)

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 
+from prototxt_gen import _opencv
 from prototxt_gen.errors import VerificationError
 from prototxt_gen.graph.graph import Graph, Node
 from prototxt_gen.to_onnx.write import LARGEST_MODEL
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+#: The bytes of a number, of the types that weights have.
+_BYTES: dict[int, int] = {
+    onnx.TensorProto.FLOAT: 4,
+    onnx.TensorProto.DOUBLE: 8,
+    onnx.TensorProto.FLOAT16: 2,
+    onnx.TensorProto.INT32: 4,
+    onnx.TensorProto.INT64: 8,
+}
 
 
 def load(path: str) -> onnx.ModelProto:
@@ -30,6 +44,12 @@ def load(path: str) -> onnx.ModelProto:
         raise VerificationError(f"{path}: not a complete ONNX model: {words}") from error
     if not model.graph.node:
         raise VerificationError(f"{path}: not an ONNX model, or a model without nodes")
+    for tensor in model.graph.initializer:
+        wanted = prod(tensor.dims) * _BYTES.get(tensor.data_type, 0)
+        # A recent onnx looks at that itself.
+        if tensor.HasField("raw_data") and wanted > len(tensor.raw_data):
+            sizes = f"{tensor.name!r} has {len(tensor.raw_data)} bytes; expected {wanted}"
+            raise VerificationError(f"{path}: not a complete ONNX model: {sizes}")
     return model
 
 
@@ -96,28 +116,52 @@ def against_opencv(
     """The outputs that OpenCV's dnn computes for a net, by name.
 
     OpenCV knows layers but not blobs: an output is a top of the last layer that writes it.
+    It has a process of its own, since some nets kill it.
     """
-    try:
-        import cv2
-    except ImportError:
-        raise VerificationError(
-            "OpenCV is not installed: pip install 'opencv-python-headless<5'"
-        ) from None
     places = {blob: _in_opencv(blob, node, index) for blob, node, index in made_outputs(graph)}
     read = {ref.blob for node in graph.nodes for ref in node.bottoms}
     layers = list(dict.fromkeys(layer for layer, _ in places.values()))
-    try:
-        loaded = cv2.dnn.readNetFromCaffe(net, weights)
-        for name, value in inputs.items():
-            if name in read:  # OpenCV accepts no others
-                loaded.setInput(value, name)
-        tops = dict(zip(layers, loaded.forwardAndRetrieve(layers), strict=True))
-    except cv2.error as error:
-        raise VerificationError(f"OpenCV cannot run the net: {error}") from error
+    known = {name: value for name, value in inputs.items() if name in read}  # it takes no others
+    tops = dict(zip(layers, _in_a_process(net, weights, known, layers), strict=True))
     for blob, (layer, index) in places.items():
         if index >= len(tops[layer]):
             raise VerificationError(f"OpenCV returns the tops of layer {layer!r} without {blob!r}")
     return {blob: np.asarray(tops[layer][index]) for blob, (layer, index) in places.items()}
+
+
+def _in_a_process(
+    net: str, weights: str, inputs: Mapping[str, Array], layers: Sequence[str]
+) -> list[list[Array]]:
+    """The tops of each layer; raises VerificationError, also where OpenCV dies."""
+    asked = {"net": net, "weights": weights, "inputs": list(inputs), "layers": list(layers)}
+    with tempfile.TemporaryDirectory(prefix="verify-") as name:
+        folder = Path(name)
+        (folder / "ask.json").write_text(json.dumps(asked), "utf-8")
+        np.savez(folder / "inputs.npz", *inputs.values())
+        # -P: nothing of the working folder is imported.
+        command = [sys.executable, "-P", "-m", _opencv.__name__, name]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
+        at = folder / "state"
+        told: tuple[str, Any] = ("starting", None)
+        state, more = json.loads(at.read_text("utf-8")) if at.exists() else told
+        if state == _opencv.MISSING:
+            words = "OpenCV is not installed: pip install 'opencv-python-headless<5'"
+            raise VerificationError(words)
+        if state == _opencv.REFUSED:
+            raise VerificationError(f"OpenCV cannot run the net: {' '.join(more.split())}")
+        if done.returncode:
+            raise VerificationError(f"OpenCV {_end(done)} while {state} the net")
+        with np.load(folder / "tops.npz") as values:
+            every = iter([values[f"arr_{i}"] for i in range(sum(more))])
+            return [[next(every) for _ in range(number)] for number in more]
+
+
+def _end(done: subprocess.CompletedProcess[bytes]) -> str:
+    """How a process ended that failed."""
+    if done.returncode < 0:
+        return f"died by signal {-done.returncode}"
+    last = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
+    return f"failed with code {done.returncode} ({last})"
 
 
 def _in_opencv(blob: str, node: Node, index: int) -> tuple[str, int]:

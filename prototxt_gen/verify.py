@@ -17,22 +17,24 @@ import onnx
 
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.engines import load, onnx_values
-from prototxt_gen.errors import UnsupportedError, VerificationError
+from prototxt_gen.errors import GraphError, UnsupportedError, VerificationError
 from prototxt_gen.graph.check import check, checked
 from prototxt_gen.graph.comparison import Comparison as Comparison
 from prototxt_gen.graph.comparison import Verdict as Verdict
 from prototxt_gen.graph.comparison import compare as compare
 from prototxt_gen.graph.graph import Graph, Ref
+from prototxt_gen.graph.infer import named
 from prototxt_gen.graph.run import run
 from prototxt_gen.graph.sample import seeded as seeded
 from prototxt_gen.graph.weights import Weights, bound
 from prototxt_gen.layers.base import Role
 from prototxt_gen.layers.parts.shapes import Shape, show
+from prototxt_gen.passes.batch import resized
 from prototxt_gen.passes.deploy import Losses, deploy
 from prototxt_gen.passes.fold import fold
 from prototxt_gen.to_onnx.export import Exported, for_inputs, pruned
 from prototxt_gen.to_onnx.names import name_of
-from prototxt_gen.to_onnx.sizes import at_two_sizes
+from prototxt_gen.to_onnx.sizes import at_two_sizes, symbols
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -57,7 +59,9 @@ def verify(
     shapes = {value.name: _dims(value) for value in whole.graph.input}
 
     def at(sizes: dict[str, Shape]) -> Verdict:
-        source, own = _reference(graph, sizes, outputs, losses)
+        net = _for_sizes(graph, sizes, losses, free=bool(symbols(whole)))
+        source = pruned(net, outputs)
+        own = bound(source, checked(source, for_inputs(source, sizes)))
         net, weights = _folded_like(whole, source, own)
         given = dict(inputs) if inputs else seeded(net, sizes, seed)
         names = _names(net, whole)
@@ -87,32 +91,20 @@ def verify_export(made: Exported, seed: int = 0) -> Verdict:
         if sizes == declared:
             return _verdict(made.source, net, names, found, given)
         # The net before folding may have a fixed batch; both were compared at the declared size.
-        constants = _constants(made.graph, names, found)
-        return _verdict(net, net, names, found, {**given, **constants})
+        own = checked(made.graph, declared)
+        other = resized(made.graph, own, sizes)[0], made.weights
+        return _verdict(other, other, names, found, given)
 
     return at_two_sizes(made.skeleton, declared, at)
 
 
-def _constants(
-    graph: Graph, names: Mapping[Ref, str], found: Mapping[str, Array]
-) -> dict[str, Array]:
-    """Constants of a single value that follow the batch, in the size that the model has."""
-    made = {}
-    for node in graph.nodes:
-        given = node.bottoms or node.layer.role is Role.INPUT
-        if given or not all(top in names for top in node.tops):
-            continue
-        for top, value in zip(node.tops, node.layer.run((), (), len(node.tops)), strict=True):
-            if value.size and (value == value.flat[0]).all():
-                made[top.blob] = np.full(found[names[top]].shape, value.flat[0], value.dtype)
-    return made
-
-
 def _takes(graph: Graph, sizes: Mapping[str, Shape]) -> bool:
     """Whether a net can have inputs of these sizes: a layer may fix the batch."""
-    sink = Sink()
-    check(graph, sink, for_inputs(graph, sizes))
-    return not sink.errors
+    try:
+        _for_sizes(graph, sizes, "auto", free=True)
+    except VerificationError:
+        return False
+    return True
 
 
 def _verdict(
@@ -158,25 +150,40 @@ def _sizes(graph: Graph, shapes: Mapping[str, Shape]) -> dict[str, Shape]:
     }
 
 
-def _reference(
-    graph: Graph, sizes: Mapping[str, Shape], outputs: Sequence[str], losses: Losses
-) -> tuple[Graph, Weights]:
-    """The net for inference, with its weights."""
-    sink = Sink(graph.source)
-    sources = graph.sources
-    given = {name: shape for name, shape in sizes.items() if name in sources}
+def _for_sizes(graph: Graph, sizes: Mapping[str, Shape], losses: Losses, *, free: bool) -> Graph:
+    """The net for inference with inputs of these sizes, as a conversion makes it.
+
+    If the model's batch is ``free``, or the net does not take the sizes as it is, what has the
+    batch written follows it. Raises GraphError and VerificationError.
+    """
+    given = {name: shape for name, shape in sizes.items() if name in graph.sources}
+    sink, alone = Sink(graph.source), Sink(graph.source)
     shapes = check(graph, sink, given)
-    if sink.errors:
-        alone = Sink(graph.source)
-        check(graph, alone)
-        if not alone.errors:
-            shown = ", ".join(f"{name} {show(shape)}" for name, shape in given.items())
-            raise VerificationError(
-                f"the net cannot take the inputs of the model, {shown}: {sink.errors[0].message}"
-            )
-    net, _ = deploy(graph, shapes, losses)
-    net = pruned(net, outputs)
-    return net, bound(net, checked(net, for_inputs(net, given)))
+    if free or sink.errors:
+        own = check(graph, alone)
+        made = None if alone.errors else _followed(deploy(graph, own, losses)[0], given)
+        if made is not None:
+            return made
+    if not sink.errors:
+        return deploy(graph, shapes, losses)[0]
+    alone.raise_errors(GraphError)
+    shown = ", ".join(f"{name} {show(shape)}" for name, shape in given.items())
+    raise VerificationError(
+        f"the net cannot take the inputs of the model, {shown}: {sink.errors[0].message}"
+    )
+
+
+def _followed(net: Graph, given: Mapping[str, Shape]) -> Graph | None:
+    """The net whose layers and constants follow the batch of its inputs; None if it cannot."""
+    shapes = check(net, Sink())
+    inputs = named(shapes, net.inputs)
+    wanted = {**inputs, **for_inputs(net, given)}
+    if any(name not in inputs or len(wanted[name]) != len(inputs[name]) for name in wanted):
+        return None
+    made, _ = resized(net, shapes, wanted)
+    sink = Sink()
+    check(made, sink)
+    return None if sink.errors else made
 
 
 def _folded_like(model: onnx.ModelProto, net: Graph, weights: Weights) -> tuple[Graph, Weights]:
@@ -258,16 +265,18 @@ def verify_graphs(source: Graph, made: Graph, weights: Weights, seed: int = 0) -
     """
     shapes = checked(source)
     own = bound(source, shapes)
-    sizes = {ref.blob: shapes.blobs[ref] for ref in source.inputs}
+    sizes = named(shapes, source.inputs)
     given = seeded(source, sizes, seed)
     a, b = run(source, own, given, keep=False), run(made, weights, given, keep=False)
     last = {ref.blob: ref for ref in made.outputs}
-    makers = {top: node.name for node in source.nodes for top in node.tops}
+    makers = source.makers
     lost = [ref.blob for ref in source.outputs if ref.blob not in last]
     if lost:
         raise UnsupportedError(f"the outputs {', '.join(lost)} are missing from the new net")
     if not source.outputs:
         raise VerificationError("the net has no output at inference, so nothing can be compared")
     return Verdict(
-        tuple(compare(ref.blob, makers[ref], a[ref], b[last[ref.blob]]) for ref in source.outputs)
+        tuple(
+            compare(ref.blob, makers[ref].name, a[ref], b[last[ref.blob]]) for ref in source.outputs
+        )
     )

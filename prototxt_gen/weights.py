@@ -24,6 +24,7 @@ from prototxt_gen.layers.parts.shapes import Shape, show
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
+_PIECE = 1 << 20  #: numbers that are float64 at once
 Stored = Mapping[str, Sequence["Array"]]
 
 
@@ -56,8 +57,8 @@ def make(
 ) -> dict[str, list[Array]]:
     """New weights for a net: by its fillers, zeros or random ones.
 
-    ``input_shapes`` replace those in the net. Raises WeightsError if a shape is not known
-    or a filler is invalid.
+    ``input_shapes`` replace those in the net. Raises WeightsError if a type or a shape is
+    not known, or a filler is invalid.
     """
     shapes = checked(graph, input_shapes)
     _need_shapes(graph, shapes)
@@ -67,14 +68,23 @@ def make(
 def _need_shapes(graph: Graph, shapes: Shapes) -> None:
     """Raise WeightsError for a layer whose weights have no known shape."""
     for index, node in enumerate(graph.nodes):
-        weightless = node.layer.parameter_free() or not node.layer.known
-        if index in shapes.weights or weightless:
-            continue
-        first = next(iter(shapes.reasons), None)
-        why = "give the input's shape with --input-shape"
-        if first is not None:
-            why = f"layer {graph.nodes[first].name!r}: {shapes.reasons[first]}"
-        raise WeightsError(f"layer {node.name!r}: the shape of its weights is not known; {why}")
+        why = _unknown(graph, shapes, index)
+        if why is not None:
+            raise WeightsError(f"layer {node.name!r}: {why}")
+
+
+def _unknown(graph: Graph, shapes: Shapes, index: int) -> str | None:
+    """Why it is not known which weights a layer has; None where it is known."""
+    layer = graph.nodes[index].layer
+    if not layer.known:
+        return f"no weights are known of the type {layer.type!r}; --plugin FILE adds types"
+    if index in shapes.weights or layer.parameter_free():
+        return None
+    first = next(iter(shapes.reasons), None)
+    why = "give the input's shape with --input-shape"
+    if first is not None:
+        why = f"layer {graph.nodes[first].name!r}: {shapes.reasons[first]}"
+    return f"the shape of its weights is not known; {why}"
 
 
 def save(graph: Graph, weights: Stored, path: str | os.PathLike[str]) -> bool:
@@ -92,8 +102,10 @@ def statistics(weights: Stored) -> list[Statistics]:
     found = []
     for layer, blobs in weights.items():
         for index, blob in enumerate(blobs):
-            finite = blob[np.isfinite(blob)]
-            some = finite if finite.size else np.zeros(1, np.float32)
+            whole = np.isfinite(blob)
+            finite = blob if whole.all() else blob[whole]
+            some = (finite if finite.size else np.zeros(1, np.float32)).reshape(-1)
+            mean = float(some.mean(dtype=np.float64))
             found.append(
                 Statistics(
                     layer,
@@ -101,8 +113,8 @@ def statistics(weights: Stored) -> list[Statistics]:
                     blob.shape,
                     float(some.min()),
                     float(some.max()),
-                    float(some.mean(dtype=np.float64)),
-                    float(some.std(dtype=np.float64)),
+                    mean,
+                    _deviation(some, mean),
                     int(np.isnan(blob).sum()),
                     int(np.isinf(blob).sum()),
                 )
@@ -110,24 +122,40 @@ def statistics(weights: Stored) -> list[Statistics]:
     return found
 
 
+def _deviation(values: Array, mean: float) -> float:
+    """The standard deviation, as float64 and bit by bit."""
+    squares = 0.0
+    for start in range(0, values.size, _PIECE):
+        piece = values[start : start + _PIECE].astype(np.float64)
+        squares += float(np.square(piece - mean).sum())
+    return float(np.sqrt(squares / values.size))
+
+
 def copy(
-    source: Stored, graph: Graph, names: Mapping[str, str] | None = None
+    source: Stored,
+    graph: Graph,
+    names: Mapping[str, str] | None = None,
+    input_shapes: Mapping[str, Shape] | None = None,
 ) -> tuple[dict[str, list[Array]], list[Copied]]:
     """The weights of one file for another net, by name and shape.
 
     ``names`` maps names in the file to names in the net, and overrides equal names. Layers
-    that do not match are left out and listed in the report. Raises WeightsError if two
-    layers get one name.
+    that do not match are left out and listed in the report, and so are those of which it is
+    not known which weights they have. Raises WeightsError if two layers get one name.
     """
     renamed = {**{old: old for old in source}, **_reversed(names or {})}
-    shapes = checked(graph)
+    shapes = checked(graph, input_shapes)
     found: dict[str, list[Array]] = {}
     report = []
     for index, node in enumerate(graph.nodes):
         wanted = shapes.weights.get(index, ())
+        old = renamed.get(node.name)
+        unknown = _unknown(graph, shapes, index)
+        if unknown is not None:
+            report.append(Copied(node.name, old if old in source else None, unknown))
+            continue
         if not wanted:
             continue
-        old = renamed.get(node.name)
         if old is None or old not in source:
             report.append(Copied(node.name, None, "no layer of this name"))
             continue
@@ -182,9 +210,12 @@ def flat(graph: Graph | None, weights: Stored) -> dict[str, Array]:
     return found
 
 
-def entries(graph: Graph) -> dict[str, tuple[str, Shape]]:
-    """Every weight of a net: its name as in ``flat``, with its layer and shape."""
-    shapes = checked(graph)
+def entries(
+    graph: Graph, input_shapes: Mapping[str, Shape] | None = None
+) -> dict[str, tuple[str, Shape]]:
+    """Every weight of a net by its name in ``flat``: its layer and shape; or a WeightsError."""
+    shapes = checked(graph, input_shapes)
+    _need_shapes(graph, shapes)
     return {
         key: (node.name, shape)
         for index, node in enumerate(graph.nodes)
@@ -193,11 +224,16 @@ def entries(graph: Graph) -> dict[str, tuple[str, Shape]]:
     }
 
 
-def nested(graph: Graph, arrays: Mapping[str, Array]) -> dict[str, list[Array]]:
-    """The reverse of ``flat``; raises WeightsError for a missing or superfluous array."""
+def nested(
+    graph: Graph, arrays: Mapping[str, Array], input_shapes: Mapping[str, Shape] | None = None
+) -> dict[str, list[Array]]:
+    """The reverse of ``flat``; raises WeightsError for a missing or superfluous array.
+
+    So it does if it is not known which weights a layer has.
+    """
     left = dict(arrays)
     found: dict[str, list[Array]] = {}
-    for key, (layer, shape) in entries(graph).items():
+    for key, (layer, shape) in entries(graph, input_shapes).items():
         if key not in left:
             raise WeightsError(f"{key!r} is missing; expected {show(shape)}")
         value = left.pop(key)
@@ -237,16 +273,24 @@ def difference(a: Stored, b: Stored) -> list[tuple[str, str]]:
 
 def _unlike(one: Array, other: Array) -> str:
     """How many values of two weights differ, and by how much; NaN equals NaN."""
-    missing = np.isnan(one) != np.isnan(other)
-    places = (one != other) & ~(np.isnan(one) & np.isnan(other))
-    numbers = places & ~missing
-    if not places.any():
+    differ = nan = 0
+    greatest = 0.0
+    one, other = one.reshape(-1), other.reshape(-1)
+    for start in range(0, one.size, _PIECE):
+        a, b = one[start : start + _PIECE], other[start : start + _PIECE]
+        missing = np.isnan(a) != np.isnan(b)
+        places = (a != b) & ~(np.isnan(a) & np.isnan(b))
+        numbers = places & ~missing
+        differ, nan = differ + int(places.sum()), nan + int(missing.sum())
+        if numbers.any():
+            greatest = max(
+                greatest, float(np.abs(a[numbers].astype(np.float64) - b[numbers]).max())
+            )
+    if not differ:
         return ""
-    words = f"{int(places.sum())} of {one.size} differ"
-    if numbers.any():
-        greatest = np.abs(one[numbers].astype(np.float64) - other[numbers]).max()
-        words += f", by {float(greatest):.3g}"
-    nan = int(missing.sum())
+    words = f"{differ} of {one.size} differ"
+    if differ > nan:
+        words += f", by {greatest:.3g}"
     return f"{words}, {nan} of them NaN in one file" if nan else words
 
 

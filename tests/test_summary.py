@@ -1,6 +1,8 @@
 """The summary of a net: what is counted, what is not known, and why."""
 
 import json
+import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -113,3 +115,27 @@ def test_phases_stages_and_levels() -> None:
 def test_a_shape_that_is_none_is_refused(value: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["summary", "-", "--input-shape", value]) == 2
     assert "--input-shape" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("columns", "gone"), [(80, "bottoms and tops"), (110, "bottoms"), (150, "")]
+)
+def test_a_narrow_terminal_has_whole_names_rather_than_every_column(
+    columns: int,
+    gone: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    net = tmp_path / "net.prototxt"
+    net.write_text(api.generate("resnet18"))
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert run(["summary", str(net)]) == 0
+    out, err = capsys.readouterr()
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", out).splitlines()
+    assert "res2a_branch2a_relu  ReLU " in "\n".join(lines)
+    assert max(map(len, lines[:-1])) <= columns
+    assert len(lines) == 90 + 4  # a line for each layer: no cell is broken
+    words = f"the terminal is too narrow for {gone}; a wider one or a pipe has them\n"
+    assert err == (words if gone else "")

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -16,7 +16,6 @@ from prototxt_gen.cli.options import (
     dialect_option,
     input_shape_option,
     plugin_option,
-    state_from,
     state_options,
 )
 from prototxt_gen.errors import UnsupportedError
@@ -25,6 +24,9 @@ from prototxt_gen.from_onnx import TARGETS
 #: The options for both directions, and those for an ONNX model alone.
 _FOR_BOTH = {"net", "output", "to", "input_shapes", "verify", "report", "jobs", "plugin"}
 _FOR_ONNX = {"target", "weights_out", "restore"}
+
+if TYPE_CHECKING:
+    from prototxt_gen.graph.phase import State
 
 
 class BatchSize(click.ParamType):  # type: ignore[type-arg]
@@ -96,8 +98,8 @@ class BatchSize(click.ParamType):  # type: ignore[type-arg]
 @click.option(
     "--target",
     type=click.Choice(TARGETS),
-    default="bvlc",
-    help="From ONNX: the Caffe that will read the net. [default: bvlc]",
+    help="From ONNX: the Caffe that will read the net. [default: that of the net that the model "
+    "was made from, else bvlc]",
 )
 @click.option(
     "--weights-out",
@@ -136,13 +138,11 @@ def command(
     input_shapes: Sequence[InputShape],
     outputs: str | None,
     until: str | None,
-    phase: str,
-    stages: tuple[str, ...],
-    level: int,
+    state: State,
     dialect: str | None,
     verify: bool,
     external_data: bool,
-    target: str,
+    target: str | None,
     weights_out: str | None,
     restore: bool,
     **options: Any,
@@ -182,7 +182,6 @@ def command(
         return lift_model(net, output, weights_out, report, lifting, dict(input_shapes))
     _refuse(_FOR_ONNX, f"an ONNX model, and {net} is none")
     _need_usable(options["opset"], verify)
-    state = state_from(phase, stages, level)
     way = ToOnnx(options, state, dialect, verify, external_data)
     if Path(net).is_dir():
         _refuse({"weights", "outputs", "until", "input_shapes"}, f"one net, and {net} is a folder")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -14,11 +14,13 @@ from prototxt_gen.cli.options import (
     need_own_files,
     output_option,
     plugin_option,
-    state_from,
     state_options,
     write_output,
 )
 from prototxt_gen.cli.output import print_changes
+
+if TYPE_CHECKING:
+    from prototxt_gen.graph.phase import State
 
 
 @click.command("deploy", short_help="Turn a net for training into one for inference.")
@@ -45,9 +47,7 @@ def command(
     input_shapes: Sequence[InputShape],
     batch: int | None,
     losses: Literal["auto", "head", "drop"],
-    phase: str,
-    stages: tuple[str, ...],
-    level: int,
+    state: State,
     dialect: str | None,
     output: str,
 ) -> None:
@@ -58,7 +58,7 @@ def command(
     from prototxt_gen import api
 
     need_own_files([net], [output])
-    graph = api.load(api.read_source(net), state_from(phase, stages, level), dialect)
+    graph = api.load(api.read_source(net), state, dialect)
     made, changes = api.deploy(graph, dict(input_shapes), batch=batch, losses=losses)
     write_output(output, api.dump(made).encode("utf-8", "surrogateescape"))
     print_changes(changes)

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from prototxt_gen._words import plural
-from prototxt_gen.cli.options import dialect_option, need_own_files, plugin_option, write_output
+from prototxt_gen.cli.options import (
+    dialect_option,
+    need_own_files,
+    plugin_option,
+    state_options,
+    write_output,
+)
 from prototxt_gen.cli.output import print_changes, print_note
 from prototxt_gen.errors import VerificationError
+
+if TYPE_CHECKING:
+    from prototxt_gen.graph.phase import State
 
 
 @click.command("fold", short_help="Fold BatchNorm and Scale into the weights of a Caffe net.")
@@ -21,10 +31,16 @@ from prototxt_gen.errors import VerificationError
     metavar="FILE",
     help="The caffemodel to write. [default: FILE with the suffix .caffemodel]",
 )
+@state_options
 @dialect_option
 @plugin_option
 def command(
-    net: str, weights: str, output: str, output_weights: str | None, dialect: str | None
+    net: str,
+    weights: str,
+    output: str,
+    output_weights: str | None,
+    state: State,
+    dialect: str | None,
 ) -> None:
     """Write a net and its weights with BatchNorm and Scale folded into the layer before them.
 
@@ -46,7 +62,7 @@ def command(
     for path in (output, target):
         if path != "-":
             need_place(path)
-    graph = api.read_caffe(net, weights, dialect=dialect)
+    graph = api.read_caffe(net, weights, state=state, dialect=dialect)
     source, _ = deploy(graph, checked(graph))
     made, folded, changes = fold(source, bound(source, checked(source)))
     verdict = verify_graphs(source, made, folded)

@@ -21,7 +21,8 @@ from prototxt_gen.cli.spec_options import spec_from, spec_options
     "--templates",
     type=click.Path(file_okay=False),
     metavar="DIR",
-    help="Use the Jinja2 templates in DIR in preference to the built-in ones.",
+    help="Use the Jinja2 templates in DIR in preference to the built-in ones. They run in a "
+    "sandbox: they see the net and other templates in DIR, and change nothing.",
 )
 @output_option
 def command(

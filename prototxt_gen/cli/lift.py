@@ -20,7 +20,7 @@ from prototxt_gen.errors import VerificationError
 
 if TYPE_CHECKING:
     from prototxt_gen.fleet.ways import FromOnnx
-    from prototxt_gen.from_onnx.convert import Net
+    from prototxt_gen.restore.net import Restored
 
 _IR_VERSION = b"\x08"  #: what every model starts with; no text and no caffemodel does
 
@@ -62,11 +62,13 @@ def lift_model(
     _write(made, output, weights, report)
     print_changes(made.changes)
     number = plural(len(made.graph.nodes), "layer")
-    print_note(f"{output}, {weights}: {number} for {way.target}; {_ends(made)}")
+    print_note(
+        f"{output}, {weights}: {number} for {way.target or made.graph.dialect}; {_ends(made)}"
+    )
     return 0
 
 
-def _prove(model: str, made: Net) -> None:
+def _prove(model: str, made: Restored) -> None:
     """Raise VerificationError if the net does not compute what the model computes."""
     from prototxt_gen.cli.verify import print_verdict
     from prototxt_gen.verify_net import verify_net
@@ -77,7 +79,7 @@ def _prove(model: str, made: Net) -> None:
         raise VerificationError("the net differs from the model; nothing is written")
 
 
-def _write(made: Net, output: str, weights: str, report: str | None) -> None:
+def _write(made: Restored, output: str, weights: str, report: str | None) -> None:
     from prototxt_gen.fleet.ways import write_net
 
     with ExitStack() as stack:
@@ -90,7 +92,7 @@ def _write(made: Net, output: str, weights: str, report: str | None) -> None:
         write_output(report, _report(made))
 
 
-def _report(made: Net) -> bytes:
+def _report(made: Restored) -> bytes:
     graph = made.graph
     values = {
         "inputs": [ref.blob for ref in graph.inputs],
@@ -104,7 +106,7 @@ def _report(made: Net) -> bytes:
     return (json.dumps(values, indent=2) + "\n").encode()
 
 
-def _ends(made: Net) -> str:
+def _ends(made: Restored) -> str:
     from prototxt_gen.graph.check import checked
     from prototxt_gen.layers.parts.shapes import show
 

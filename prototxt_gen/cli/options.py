@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Callable, Hashable, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 import click
 from click.shell_completion import CompletionItem
-
-if TYPE_CHECKING:
-    from prototxt_gen.graph.phase import State
 
 MOST_ELEMENTS = 2**31 - 1  #: in a blob, and so along each axis (blob.cpp)
 F = TypeVar("F", bound=Callable[..., Any])
@@ -144,7 +142,18 @@ def plugin_option(command: F) -> F:
 
 
 def state_options(command: F) -> F:
-    """``--phase``, ``--stage`` and ``--level``: the state that the rules of layers apply to."""
+    """``--phase``, ``--stage`` and ``--level``: the state that the rules of layers apply to.
+
+    The command gets them as one argument, ``state``.
+    """
+
+    @wraps(command)
+    def with_state(*args: Any, phase: str, stages: tuple[str, ...], level: int, **more: Any) -> Any:
+        from prototxt_gen.graph.phase import State
+
+        state = State("TRAIN" if phase == "TRAIN" else "TEST", frozenset(stages), level)
+        return command(*args, state=state, **more)
+
     level = click.option(
         "--level", type=int, default=0, metavar="N", help="The level of the net. [default: 0]"
     )
@@ -161,14 +170,7 @@ def state_options(command: F) -> F:
         default="TEST",
         help="The phase of the net. [default: TEST]",
     )
-    return phase(stage(level(command)))
-
-
-def state_from(phase: str, stages: tuple[str, ...], level: int) -> State:
-    """The state that these three options give."""
-    from prototxt_gen.graph.phase import State
-
-    return State("TRAIN" if phase == "TRAIN" else "TEST", frozenset(stages), level)
+    return cast(F, phase(stage(level(with_state))))
 
 
 def input_shape_option(command: F) -> F:
@@ -183,11 +185,20 @@ def input_shape_option(command: F) -> F:
     )(command)
 
 
-def need_own_files(inputs: Iterable[str | None], outputs: Iterable[str | None]) -> None:
+def need_files(*inputs: str | None) -> None:
+    """Raise OSError for the first input that does not exist; None and ``-`` are not files."""
+    for path in inputs:
+        if path not in (None, "-"):
+            os.stat(path)
+
+
+def need_own_files(inputs: Sequence[str | None], outputs: Iterable[str | None]) -> None:
     """Raise UsageError if an output would overwrite an input or another output.
 
-    None and ``-`` are not files; devices, pipes and folders may be named twice.
+    None and ``-`` are not files; devices, pipes and folders may be named twice. An input that
+    does not exist is an OSError, before anything is said about an output.
     """
+    need_files(*inputs)
     taken = {_file(path): "an input" for path in inputs}
     taken.pop(None, None)
     for path in outputs:

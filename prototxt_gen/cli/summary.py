@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,7 +15,6 @@ from prototxt_gen.cli.options import (
     dialect_option,
     input_shape_option,
     plugin_option,
-    state_from,
     state_options,
 )
 from prototxt_gen.cli.output import print_line, print_report, print_table
@@ -22,9 +22,13 @@ from prototxt_gen.diagnostics import Severity
 from prototxt_gen.layers.parts.shapes import Shape, show
 from prototxt_gen.summary import Row, Summary
 
+if TYPE_CHECKING:
+    from prototxt_gen.graph.phase import State
+
 _HEADS = ("layer", "type", "bottoms", "tops", "shape", "parameters", "multiply-adds")
 _LETTERS = "kMGTPEZY"
 _NUMBERS = (5, 6)  #: the right-aligned columns
+_SPARE = (2, 3)  #: the columns that a narrow terminal has no room for
 
 
 @click.command("summary", short_help="Print a net's layers, shapes, parameters and cost.")
@@ -36,9 +40,7 @@ _NUMBERS = (5, 6)  #: the right-aligned columns
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     net: str,
-    phase: str,
-    stages: tuple[str, ...],
-    level: int,
+    state: State,
     input_shapes: Sequence[InputShape],
     dialect: str | None,
     as_json: bool,
@@ -53,7 +55,7 @@ def command(
 
     summary = api.summarize(
         api.read_source(net),
-        state=state_from(phase, stages, level),
+        state=state,
         input_shapes=dict(input_shapes),
         dialect=dialect,
     )
@@ -68,7 +70,7 @@ def command(
 
 
 def _print(summary: Summary) -> None:
-    print_table(_HEADS, [_cells(row) for row in summary.rows], _NUMBERS)
+    print_table(_HEADS, [_cells(row) for row in summary.rows], _NUMBERS, _SPARE)
     more = "" if summary.complete else " at least, without the unknown layers"
     print()
     print_line(

@@ -10,11 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from prototxt_gen.cli.options import dialect_option, plugin_option, state_from, state_options
+from prototxt_gen.cli.options import (
+    dialect_option,
+    need_files,
+    plugin_option,
+    state_options,
+)
 from prototxt_gen.cli.output import print_note, print_table
 from prototxt_gen.errors import VerificationError
 
 if TYPE_CHECKING:
+    from prototxt_gen.graph.phase import State
     from prototxt_gen.passes.deploy import Losses
     from prototxt_gen.verify import Comparison, Verdict
 
@@ -77,9 +83,7 @@ def command(
     provider: str,
     outputs: str | None,
     losses: Losses,
-    phase: str,
-    stages: tuple[str, ...],
-    level: int,
+    state: State,
     dialect: str | None,
     show_all: bool,
     as_json: bool,
@@ -100,20 +104,20 @@ def command(
     from prototxt_gen import verify as proof
     from prototxt_gen.cli.lift import is_onnx
 
+    need_files(net, weights, model)
     if is_onnx(net):
         if model is None or against != "onnx" or outputs or losses != "auto":
             raise click.UsageError(
                 f"{net} is an ONNX model; expected NET.onnx NET.prototxt NET.caffemodel, and no "
                 "--against, --outputs or --losses"
             )
-        state = state_from(phase, stages, level)
         verdict = _of_model(
             net, api.read_caffe(weights, model, state=state, dialect=dialect), given, seed, provider
         )
         return _show(verdict, as_json=as_json, show_all=show_all)
     if against != "onnx":
-        _need_files(against, net, weights)
-    graph = api.read_caffe(net, weights, state=state_from(phase, stages, level), dialect=dialect)
+        _need_regular(against, net, weights)
+    graph = api.read_caffe(net, weights, state=state, dialect=dialect)
     inputs = _inputs(graph, given)
     if against == "onnx":
         if model is None:
@@ -152,7 +156,7 @@ def _show(verdict: Verdict, *, as_json: bool, show_all: bool) -> int:
     return 0 if verdict.agrees else 1
 
 
-def _need_files(against: str, *paths: str) -> None:
+def _need_regular(against: str, *paths: str) -> None:
     """Raise UsageError for a pipe, where another program reads the same once more."""
     for path in paths:
         if os.path.exists(path) and not os.path.isfile(path):
@@ -202,14 +206,14 @@ def _against(
     from prototxt_gen.diagnostics import Sink
     from prototxt_gen.graph.check import check
     from prototxt_gen.graph.comparison import fitted
+    from prototxt_gen.graph.infer import named
 
-    shapes = check(graph, Sink(graph.source)).blobs
-    known = {ref.blob: shapes[ref] for ref in graph.inputs if ref in shapes}
+    known = named(check(graph, Sink(graph.source)), graph.inputs)
     given = inputs or proof.seeded(graph, known, seed)
     compute = engines.against_opencv if what == "opencv" else engines.against_caffe
     theirs = compute(net, weights, graph, given)
     ours = api.run(graph, given)
-    makers = {top.blob: node.name for node in graph.nodes for top in node.tops}
+    makers = {top.blob: node.name for top, node in graph.makers.items()}
     found = []
     for name, value in theirs.items():
         same = fitted(value, ours[name].shape)

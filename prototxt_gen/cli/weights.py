@@ -15,12 +15,14 @@ from prototxt_gen.cli.options import (
     input_shape_option,
     need_own_files,
     plugin_option,
+    state_options,
 )
 from prototxt_gen.cli.output import print_note, print_table
 from prototxt_gen.cli.weights_files import export, import_, need_caffemodel, save
 
 if TYPE_CHECKING:
     from prototxt_gen.graph.graph import Graph
+    from prototxt_gen.graph.phase import State
 
 
 @click.group("weights", short_help="Make, show, compare, copy and convert weights.")
@@ -41,6 +43,7 @@ def command() -> None:
     "--seed", type=click.IntRange(min=0), default=0, metavar="N", help="The seed. [default: 0]"
 )
 @input_shape_option
+@state_options
 @dialect_option
 @click.option("-o", "--output", required=True, metavar="FILE", help="The caffemodel to write.")
 def init(
@@ -48,6 +51,7 @@ def init(
     how: Literal["fillers", "zeros", "random"],
     seed: int,
     input_shapes: Sequence[InputShape],
+    state: State,
     dialect: str | None,
     output: str,
 ) -> None:
@@ -57,7 +61,7 @@ def init(
 
     need_caffemodel(output)
     need_own_files([net], [output])
-    graph = api.load(net, dialect=dialect)
+    graph = api.load(net, state, dialect)
     made = tools.make(graph, how, seed, dict(input_shapes))
     save(graph, made, output)
     if how == "fillers":
@@ -131,9 +135,19 @@ def show_weights(model: str, as_json: bool) -> int:
     metavar="OLD=NEW",
     help="A layer that has another name in the net; may be repeated.",
 )
+@input_shape_option
+@state_options
 @dialect_option
 @click.option("-o", "--output", required=True, metavar="FILE", help="The caffemodel to write.")
-def copy(model: str, net: str, names: tuple[str, ...], dialect: str | None, output: str) -> None:
+def copy(
+    model: str,
+    net: str,
+    names: tuple[str, ...],
+    input_shapes: Sequence[InputShape],
+    state: State,
+    dialect: str | None,
+    output: str,
+) -> None:
     """Write a caffemodel for a net with the matching weights of another net."""
     from prototxt_gen import api
     from prototxt_gen import weights as tools
@@ -141,10 +155,10 @@ def copy(model: str, net: str, names: tuple[str, ...], dialect: str | None, outp
     pairs = _pairs(names)
     need_caffemodel(output)
     need_own_files([model, net], [output])
-    graph = api.load(net, dialect=dialect)
+    graph = api.load(net, state, dialect)
     stored = tools.stored(model)
     _need_layers(pairs, stored, graph)
-    found, report = tools.copy(stored, graph, pairs)
+    found, report = tools.copy(stored, graph, pairs, dict(input_shapes))
     rows = [(c.layer, c.source or "", c.what) for c in report]
     print_table(("layer", "from", ""), rows)
     if not found:

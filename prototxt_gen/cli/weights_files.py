@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from prototxt_gen.cli.options import dialect_option, need_own_files, plugin_option
+from prototxt_gen.cli.options import (
+    InputShape,
+    dialect_option,
+    input_shape_option,
+    need_own_files,
+    plugin_option,
+    state_options,
+)
 from prototxt_gen.cli.output import print_note
 
 if TYPE_CHECKING:
     from prototxt_gen.graph.graph import Graph
+    from prototxt_gen.graph.phase import State
 
 _OTHER_FORMS = (".h5", ".hdf5", ".npz", ".safetensors", ".pth", ".pt", ".onnx", ".prototxt")
 _arch_option = click.option(
@@ -34,6 +42,7 @@ _classes_option = click.option(
 @click.argument("net", required=False, metavar="[NET]")
 @_arch_option
 @_classes_option
+@state_options
 @dialect_option
 @click.option(
     "-o", "--output", required=True, metavar="FILE", help="The .npz or .safetensors file to write."
@@ -43,6 +52,7 @@ def export(
     net: str | None,
     arch: str | None,
     classes: int | None,
+    state: State,
     dialect: str | None,
     output: str,
 ) -> None:
@@ -54,14 +64,15 @@ def export(
     from prototxt_gen import weights as tools
     from prototxt_gen.formats.binary.arrays import write_arrays
 
+    by_arch = _by_arch(arch, classes, net, dialect)
     need_own_files([model, net], [output])
-    if _by_arch(arch, classes, net, dialect):
+    if by_arch:
         from prototxt_gen import weights_torch as torch
 
         made = torch.net(arch or "", classes or torch.CLASSES)
         write_arrays(output, torch.state_of(made, tools.stored(model)))
         return
-    graph = api.load(net, dialect=dialect) if net is not None else None
+    graph = api.load(net, state, dialect) if net is not None else None
     stored = tools.stored(model)
     if graph is None:
         graph = api.read_caffe(model, dialect=dialect)
@@ -97,6 +108,8 @@ def _of_the_net(graph: Graph, stored: Mapping[str, Any], model: str) -> dict[str
 @click.argument("net", required=False, metavar="[NET]")
 @_arch_option
 @_classes_option
+@input_shape_option
+@state_options
 @dialect_option
 @click.option("-o", "--output", required=True, metavar="FILE", help="The caffemodel to write.")
 def import_(
@@ -104,6 +117,8 @@ def import_(
     net: str | None,
     arch: str | None,
     classes: int | None,
+    input_shapes: Sequence[InputShape],
+    state: State,
     dialect: str | None,
     output: str,
 ) -> None:
@@ -120,14 +135,15 @@ def import_(
     from prototxt_gen.formats.binary.arrays import read_arrays
 
     need_caffemodel(output)
+    by_arch = _by_arch(arch, classes, net, dialect)
+    if net is None and not by_arch:
+        raise click.UsageError("expected a NET, or --arch with a net of PyTorch's")
     need_own_files([arrays, net], [output])
-    if _by_arch(arch, classes, net, dialect):
+    if net is None:
         _import_torch(arrays, arch or "", classes, output)
         return
-    if net is None:
-        raise click.UsageError("expected a NET, or --arch with a net of PyTorch's")
-    graph = api.load(net, dialect=dialect)
-    save(graph, tools.nested(graph, read_arrays(arrays)), output)
+    graph = api.load(net, state, dialect)
+    save(graph, tools.nested(graph, read_arrays(arrays), dict(input_shapes)), output)
 
 
 def _import_torch(arrays: str, arch: str, classes: int | None, output: str) -> None:

@@ -91,7 +91,7 @@ class ToOnnx:
 class FromOnnx:
     """How each model becomes a net; the fields are options of ``convert``."""
 
-    target: str = "bvlc"
+    target: str | None = None
     restore: bool = True
     verify: bool = False
 

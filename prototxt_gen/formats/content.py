@@ -6,20 +6,81 @@ Nothing is allocated that the input does not have, and nothing above a limit.
 from __future__ import annotations
 
 import errno
-import mmap
+import hashlib
 import os
 import stat
-from typing import IO
+from typing import IO, TYPE_CHECKING, Any, Union, overload
 
-from prototxt_gen._words import plural
+from prototxt_gen._numpy import np
 
-Buffer = bytes | memoryview
+if TYPE_CHECKING:
+    Array = np.ndarray[Any, np.dtype[Any]]
 
-#: A file of more bytes is mapped. What is mapped kills this process where another one cuts
-#: the file short, so that whatever memory holds easily is read.
+#: A file of more bytes is read where and when somebody asks for some of it.
 READ_WHOLE = 256 << 20
 MOST_PIPED = 2**31 - 1  #: of a pipe: what Caffe reads of a file (io.cpp, kProtoReadBytesLimit)
 _CHUNK = 1 << 20
+_WINDOW = 1 << 16
+
+
+class LargeFile:
+    """The bytes of a large file, each read when it is asked for.
+
+    Nothing is mapped: what is mapped kills this process where another one cuts the file
+    short. Here that is an OSError.
+    """
+
+    def __init__(self, file: IO[bytes], name: str, size: int) -> None:
+        """Of a file that is open without a buffer; it is closed with this."""
+        self._file, self._name, self._size = file, name, size
+        self._start, self._window = 0, b""
+
+    def __del__(self) -> None:
+        self._file.close()
+
+    def __len__(self) -> int:
+        return self._size
+
+    @overload
+    def __getitem__(self, place: int) -> int: ...
+    @overload
+    def __getitem__(self, place: slice) -> bytes: ...
+    def __getitem__(self, place: int | slice) -> int | bytes:
+        """A byte or a copy of some, as of ``bytes``."""
+        if isinstance(place, slice):
+            start, end, _ = place.indices(self._size)
+            found = bytearray(max(0, end - start))
+            self.read_into(start, memoryview(found))
+            return bytes(found)
+        at = place - self._start
+        if not 0 <= at < len(self._window):
+            self._start, self._window = place, self[place : place + _WINDOW]
+            at = 0
+        return self._window[at]
+
+    def read_into(self, start: int, target: memoryview) -> None:
+        """Fill a buffer with the bytes from ``start`` on; raises OSError where they are gone."""
+        self._file.seek(start)
+        done = 0
+        while done < len(target):
+            got: int = self._file.readinto(target[done:])  # type: ignore[attr-defined]
+            if not got:
+                sizes = f"it had {self._size} bytes and now has {start + done}"
+                raise OSError(errno.EIO, f"{sizes}: it was cut off while it was read", self._name)
+            done += got
+
+
+Buffer = Union[bytes, LargeFile]
+
+
+def numbers_at(content: Buffer, kind: Any, count: int, start: int) -> Array:
+    """Numbers of a dtype from an offset on: in place where memory has the bytes, else read."""
+    if not isinstance(content, LargeFile):
+        return np.frombuffer(content, kind, count, start)
+    found: Array = np.empty(count, kind)
+    content.read_into(start, found.view(np.uint8).data)
+    found.flags.writeable = False  # as it is in place
+    return found
 
 
 def read_content(path: str | os.PathLike[str], most: int | None = None) -> Buffer:
@@ -35,7 +96,8 @@ def read_content(path: str | os.PathLike[str], most: int | None = None) -> Buffe
         if most is not None:
             need_size(name, state.st_size, most)
         if state.st_size > READ_WHOLE:
-            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+            own = open(os.dup(file.fileno()), "rb", buffering=0)  # noqa: SIM115 - it outlives this
+            return LargeFile(own, name, state.st_size)
         # A file of /proc says that it is empty.
         return read_stream(file, name, READ_WHOLE if most is None else most, state.st_size)
 
@@ -58,9 +120,9 @@ def need_size(name: str, size: int, most: int) -> None:
         raise OSError(errno.EFBIG, f"it has {size} bytes; expected at most {most}", name)
 
 
-def need_whole(data: Buffer, name: str) -> None:
-    """Raise OSError where a file that is mapped is no longer as long as it was."""
-    mapped = data.obj if isinstance(data, memoryview) else None
-    if isinstance(mapped, mmap.mmap) and mapped.size() < len(mapped):
-        sizes = f"it had {plural(len(mapped), 'byte')} and now has {mapped.size()}"
-        raise OSError(errno.EIO, f"{sizes}: it was cut off while it was read", name)
+def digest(data: Buffer) -> str:
+    """The SHA-256 of an input."""
+    found = hashlib.sha256()
+    for start in range(0, len(data), _CHUNK):
+        found.update(data[start : start + _CHUNK])
+    return found.hexdigest()

@@ -136,6 +136,16 @@ class Model:
                     found.setdefault(name, []).append(op)
         return found
 
+    def add_constant(self, name: str, value: Array) -> str:
+        """A new constant; its name, which is another where a value has the name already."""
+        taken = self.constants.keys() | self.shapes.keys() | self.inputs.keys()
+        label, number = name, 1
+        while label in taken:
+            number += 1
+            label = f"{name}_{number}"
+        self.constants[label] = value
+        return label
+
     def drop_unread(self) -> None:
         """Remove operators none of whose outputs are needed."""
         wanted = set(self.outputs)

@@ -1,9 +1,8 @@
 """From an ONNX file to a Model: functions inlined, constants folded, shapes inferred.
 
 The nodes are taken once, in order. A node whose inputs are all constant is computed with
-onnx's own reference, and for any other the shapes of its outputs are inferred, with the values
-of small constants at hand, so that the arithmetic on shapes that exporters write disappears.
-All floating-point types become float32, the only one that Caffe has.
+onnx's own reference, and for any other the shapes of its outputs are inferred, so that the
+arithmetic on shapes that exporters write disappears. All floats become float32, as in Caffe.
 """
 
 from __future__ import annotations
@@ -280,6 +279,7 @@ class _Reading:
                     kind = helper.make_tensor_type_proto(tensor.elem_type, found_dims)
                 self.made.shapes[name] = tuple(found_dims)
             self.types[name] = kind
+            self._kind(name, tensor.elem_type)
 
     def finish(self) -> None:
         """Outputs that are another value get an operator of their own."""

@@ -10,24 +10,28 @@ by ``formats.printer``, which they reach through the filter ``fields``. A templa
     ``name``, ``type``, ``bottoms``, ``tops`` and ``params``, the parameters as a mapping
 ``value | fields(indent=1)``
     the fields of a layer or of a header, one per line, without a final newline
+
+It sees nothing else: ``generate.sandbox`` says what templates may do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from dataclasses import fields as dataclass_fields
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
 import jinja2
 
-from prototxt_gen._resources import data_dir
 from prototxt_gen.diagnostics import Sink, Source
 from prototxt_gen.document import Block, Field, Value
 from prototxt_gen.errors import TemplateError
+from prototxt_gen.formats.prototxt import LARGEST_FILE
 from prototxt_gen.formats.text.printer import print_block
 from prototxt_gen.generate.blocks import Net
+from prototxt_gen.generate.sandbox import TemplateSandbox
 from prototxt_gen.generate.spec import Spec
 from prototxt_gen.graph.write import write
 
@@ -86,6 +90,15 @@ class NetView:
     sections: Sequence[SectionView]
 
 
+#: What a template sees of each of our types; ``params`` and its values are plain.
+SHOWN: dict[type, tuple[str, ...]] = {
+    NetView: ("name", "spec", "header", "layers", "sections"),
+    SectionView: ("title", "layers"),
+    LayerView: ("name", "type", "bottoms", "tops", "params"),
+    Spec: tuple(field.name for field in dataclass_fields(Spec)),
+}
+
+
 def render(net: Net, templates: Path | None = None) -> str:
     """The text of a net, by the built-in templates or by those of a folder that replace them.
 
@@ -93,20 +106,18 @@ def render(net: Net, templates: Path | None = None) -> str:
     an error, or if its text does not read back as the net.
     """
     document = write(net.graph).root
-    environment = _environment(templates)
+    view = _view(net, document)
+    environment = _environment(templates, len(view.layers))
+    if templates is None:
+        return environment.get_template(ROOT).render(net=view)
     try:
-        text = environment.get_template(ROOT).render(net=_view(net, document))
+        text = _bounded(environment.get_template(ROOT).generate(net=view))
     except jinja2.TemplateSyntaxError as error:
         raise TemplateError(f"{error.filename or ROOT}:{error.lineno}: {error.message}") from error
-    except jinja2.TemplateNotFound as error:
-        raise TemplateError(f"there is no template {error.message!r}") from error
     except Exception as error:
-        place = _place(error.__traceback__)
-        if templates is None or place is None:
-            raise
-        raise TemplateError(f"{place}: {error}") from error
-    if templates is not None:
-        _compare(text, document, templates)
+        place = _place(error.__traceback__) or str(templates)
+        raise TemplateError(f"{place}: {_words(error)}") from error
+    _compare(text, document, templates)
     return text
 
 
@@ -116,29 +127,32 @@ def render_solver(solver: Block, title: str) -> str:
     return template.render(solver=solver, title=title)
 
 
-def _environment(templates: Path | None) -> jinja2.Environment:
+def _environment(templates: Path | None, layers: int = 0) -> TemplateSandbox:
     if templates is not None and not templates.is_dir():
         raise TemplateError(f"{templates}: is not a folder; expected a folder of templates")
+    return TemplateSandbox(templates, SHOWN, {"fields": _fields}, layers)
 
-    def load(name: str) -> tuple[str, str | None, None] | None:
-        if templates is not None and (templates / name).is_file():
-            file = templates / name
-            try:
-                return file.read_text(encoding="utf-8"), str(file), None
-            except (OSError, UnicodeDecodeError) as error:
-                raise TemplateError(f"cannot read {file}: {error}") from error
-        shipped = data_dir("templates") / name
-        return (shipped.read_text(encoding="utf-8"), name, None) if shipped.is_file() else None
 
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(load),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["fields"] = _fields
-    return environment
+def _bounded(pieces: Iterable[str]) -> str:
+    """A text from its pieces; raises TemplateError where no reader would take it."""
+    kept, size = [], 0
+    for piece in pieces:
+        size += len(piece)
+        if size > LARGEST_FILE:
+            raise TemplateError(f"it prints more than {LARGEST_FILE} characters")
+        kept.append(piece)
+    return "".join(kept)
+
+
+def _words(error: Exception) -> str:
+    """What an error in a template says."""
+    if isinstance(error, jinja2.TemplateNotFound):
+        return f"there is no template {error.message!r}"
+    if isinstance(error, RecursionError):
+        return "it calls or includes itself without end, or is nested too deeply"
+    if isinstance(error, MemoryError):
+        return "it needs more memory than there is"
+    return str(error) or type(error).__name__
 
 
 def _fields(value: LayerView | Block, indent: int = 1) -> str:

@@ -7,8 +7,9 @@ from typing import NamedTuple
 from prototxt_gen.document import Block, Symbol
 from prototxt_gen.generate.maker import Maker
 from prototxt_gen.generate.spec import Spec
+from prototxt_gen.layers.accuracy import Accuracy
 from prototxt_gen.layers.data import Data
-from prototxt_gen.layers.loss import Accuracy, SoftmaxWithLoss
+from prototxt_gen.layers.loss import SoftmaxWithLoss
 
 _BEST = 5  #: for ImageNet an answer is also correct if it is among the best five
 

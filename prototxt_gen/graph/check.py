@@ -90,7 +90,7 @@ def check_wiring(graph: Graph, sink: Sink) -> None:
     for node in graph.nodes:
         for index, ref in enumerate(node.bottoms):
             if ref.version == NEVER:
-                _unknown_bottom(node, index, ref, first_source.get(ref.blob), sink)
+                _unknown_bottom(node, index, ref, _where(graph, ref, first_source), sink)
         for index, top in enumerate(node.tops):
             if top.blob not in written:
                 written.add(top.blob)
@@ -168,13 +168,20 @@ def _readers(graph: Graph) -> dict[Ref, list[str]]:
     return readers
 
 
-def _unknown_bottom(node: Node, index: int, ref: Ref, later: str | None, sink: Sink) -> None:
+def _where(graph: Graph, ref: Ref, sources: Mapping[str, str]) -> str | None:
+    """Which layer makes a blob, although none does where it is read."""
+    if ref.blob in sources:
+        return f"layer {sources[ref.blob]!r} makes it, but comes later"
+    return graph.state_of(ref.blob)
+
+
+def _unknown_bottom(node: Node, index: int, ref: Ref, help: str | None, sink: Sink) -> None:
     sink.error(
         "unknown-bottom",
         f"bottom {ref.blob!r} is not the top of an earlier layer",
         span=field_span(node, "bottom", index),
         layer=node.name,
-        help=f"layer {later!r} makes it, but comes later" if later is not None else None,
+        help=help,
     )
 
 

@@ -5,9 +5,10 @@ Numbers come from a seed and the layer's name, so that a net always gets the sam
 
 from __future__ import annotations
 
+import os
 import zlib
-from collections.abc import Callable, Iterator
-from math import ceil, isfinite, sqrt
+from collections.abc import Iterator, Mapping, Sequence
+from math import isfinite, prod, sqrt
 from typing import TYPE_CHECKING, Any, Literal
 
 from prototxt_gen._numpy import np
@@ -16,7 +17,7 @@ from prototxt_gen.errors import WeightsError
 from prototxt_gen.graph.graph import Graph, Node
 from prototxt_gen.graph.infer import Shapes
 from prototxt_gen.layers.base import Weight
-from prototxt_gen.layers.parts.fillers import filler_faults, kind_of
+from prototxt_gen.layers.parts.fillers import drawn, filled, filler_faults, kind_of, unknown_filler
 from prototxt_gen.layers.parts.shapes import Shape
 
 if TYPE_CHECKING:
@@ -27,25 +28,52 @@ Random = Any  #: numpy.random.Generator
 
 
 def initial(graph: Graph, shapes: Shapes, init: Init, seed: int = 0) -> dict[str, list[Array]]:
-    """Weights for every layer, by its name; raises WeightsError for an unknown filler or shape."""
+    """Weights for every layer, by its name.
+
+    Raises WeightsError for an unknown filler or shape, and, before anything is made, for
+    weights that this machine's memory does not hold.
+    """
+    sizes = {
+        index: [_known(graph.nodes[index], shape) for shape in wanted]
+        for index, wanted in sorted(shapes.weights.items())
+        if wanted
+    }
+    _need_memory(graph, sizes)
     found = {}
-    for index, node in enumerate(graph.nodes):
-        wanted = shapes.weights.get(index, ())
-        if not wanted:
-            continue
+    for index, own in sizes.items():
+        node = graph.nodes[index]
         random = np.random.Generator(
             np.random.PCG64([seed, zlib.crc32(node.name.encode("utf-8", "surrogateescape"))])
         )
-        sizes = [_known(node, shape) for shape in wanted]
         try:
             found[node.name] = [
                 _one(node, weight, size, init, random)
-                for weight, size in zip(node.layer.weights(sizes), sizes, strict=True)
+                for weight, size in zip(node.layer.weights(own), own, strict=True)
             ]
         except MemoryError:
             reason = "its weights need more memory than there is"
             raise WeightsError(f"layer {node.name!r}: {reason}") from None
     return found
+
+
+def _need_memory(graph: Graph, sizes: Mapping[int, Sequence[tuple[int, ...]]]) -> None:
+    """Raise WeightsError for more bytes than this machine has; the largest layer is named."""
+    bytes_of = {index: sum(4 * prod(size) for size in own) for index, own in sizes.items()}
+    total, most = sum(bytes_of.values()), _memory()
+    if most is not None and total > most:
+        largest = max(bytes_of, key=bytes_of.__getitem__)
+        raise WeightsError(
+            f"the net's weights need {total:,} bytes, {bytes_of[largest]:,} of them for layer "
+            f"{graph.nodes[largest].name!r}; this machine has {most:,} bytes of memory"
+        )
+
+
+def _memory() -> int | None:
+    """The bytes of memory of this machine; None where it does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # Windows has no sysconf
+        return None
 
 
 def _known(node: Node, shape: Shape) -> tuple[int, ...]:
@@ -71,11 +99,11 @@ def _one(node: Node, weight: Weight, size: tuple[int, ...], init: Init, random: 
         return np.full(size, weight.value, np.float32)
     filler = node.params.block(weight.filler)
     kind = kind_of(filler)
-    if kind not in _KINDS:
+    if unknown_filler(filler) is not None:
         raise WeightsError(f"layer {node.name!r}: there is no filler {kind!r}")
     for fault in (*filler_faults(filler, size), *_boundless(filler)):
         raise WeightsError(f"layer {node.name!r}: {weight.filler} ({kind}): {fault}")
-    return np.asarray(_KINDS[kind](filler, size, random), np.float32)
+    return np.asarray(filled(filler, size, random), np.float32)
 
 
 def _boundless(filler: Block) -> Iterator[str]:
@@ -88,65 +116,6 @@ def _boundless(filler: Block) -> Iterator[str]:
 def _random(size: tuple[int, ...], random: Random) -> Array:
     """Matrices scaled by their fan-in, factors near 1, and biases near 0."""
     if len(size) > 1:
-        spread = sqrt(2 / max(1, int(np.prod(size[1:]))))
-        return np.asarray(random.normal(0, spread, size), np.float32)
-    return np.asarray(random.uniform(0.5, 1.0, size), np.float32)
-
-
-def _constant(filler: Block, size: tuple[int, ...], random: Random) -> Array:
-    return np.full(size, filler.get("value", float, 0.0))
-
-
-def _uniform(filler: Block, size: tuple[int, ...], random: Random) -> Array:
-    low, high = filler.get("min", float, 0.0), filler.get("max", float, 1.0)
-    return np.asarray(random.uniform(low, high, size))
-
-
-def _gaussian(filler: Block, size: tuple[int, ...], random: Random) -> Array:
-    mean, std = filler.get("mean", float, 0.0), filler.get("std", float, 1.0)
-    values = random.normal(mean, std, size)
-    sparse = filler.get("sparse", int, -1)
-    if sparse >= 0:
-        # The average number of inputs of each output that are not 0.
-        values = values * (random.random(size) < sparse / max(1, size[0]))
-    return np.asarray(values)
-
-
-def _unit_ball(filler: Block, size: tuple[int, ...], random: Random) -> Array:
-    values = random.random(((size or (1,))[0], int(np.prod(size[1:]))))
-    return np.asarray((values / values.sum(axis=1, keepdims=True)).reshape(size))
-
-
-def _fan(filler: Block, size: tuple[int, ...]) -> float:
-    total = int(np.prod(size))
-    fan_in = total / size[0]
-    fan_out = total / size[1] if len(size) > 1 else total
-    norm = filler.get("variance_norm", str, "FAN_IN")
-    return {"FAN_IN": fan_in, "FAN_OUT": fan_out, "AVERAGE": (fan_in + fan_out) / 2}[norm]
-
-
-def _xavier(filler: Block, size: tuple[int, ...], random: Random) -> Array:
-    bound = sqrt(3 / _fan(filler, size))
-    return np.asarray(random.uniform(-bound, bound, size))
-
-
-def _msra(filler: Block, size: tuple[int, ...], random: Random) -> Array:
-    return np.asarray(random.normal(0, sqrt(2 / _fan(filler, size)), size))
-
-
-def _bilinear(filler: Block, size: tuple[int, ...], random: Random) -> Array:
-    factor = ceil(size[3] / 2)
-    center = (2 * factor - 1 - factor % 2) / (2 * factor)
-    line = 1 - np.abs(np.arange(size[3]) / factor - center)
-    return np.broadcast_to(np.outer(line, line), size)
-
-
-_KINDS: dict[str, Callable[[Block, tuple[int, ...], Random], Array]] = {
-    "constant": _constant,
-    "uniform": _uniform,
-    "gaussian": _gaussian,
-    "positive_unitball": _unit_ball,
-    "xavier": _xavier,
-    "msra": _msra,
-    "bilinear": _bilinear,
-}
+        spread = sqrt(2 / max(1, prod(size[1:])))
+        return drawn(size, lambda count: random.normal(0, spread, count))
+    return drawn(size, lambda count: random.uniform(0.5, 1.0, count))

@@ -78,7 +78,8 @@ class Graph:
     """A net in the order of its layers.
 
     ``stored`` holds the weights of a caffemodel by layer name, where one was read;
-    ``graph.weights`` assigns them to nodes.
+    ``graph.weights`` assigns them to nodes. ``files`` are the SHA-256 of the files that the
+    net and its weights came from, where known.
     ``header`` holds the fields of the net other than layers. Where ``input_form`` is not
     ``layers``, the first node stands for the ``input`` fields of the net.
     """
@@ -95,7 +96,11 @@ class Graph:
     ) -> None:
         self.name = name
         self.stored = dict(stored or {})
+        self.files: dict[str, str] = {}  #: by "net" and "weights"
         self.hidden: set[str] = set()  #: blobs that are not outputs although no layer reads them
+        #: Blobs that no layer makes in this state, but one does in another: the layer, and the
+        #: options that give that state.
+        self.elsewhere: dict[str, tuple[str, str]] = {}
         self.header = list(header)
         self.input_form: InputForm = input_form
         self.source = source
@@ -127,12 +132,24 @@ class Graph:
         self.nodes.append(node)
         return node
 
+    def state_of(self, blob: str) -> str | None:
+        """In which state of the net a blob is made that is not made in this one."""
+        if blob not in self.elsewhere:
+            return None
+        layer, options = self.elsewhere[blob]
+        return f"layer {layer!r} makes it in another state of the net: use {options}"
+
     @property
     def inputs(self) -> tuple[Ref, ...]:
         """The inputs of the net: the tops of the nodes with the role INPUT."""
         return tuple(
             top for node in self.nodes if node.layer.role is Role.INPUT for top in node.tops
         )
+
+    @property
+    def makers(self) -> dict[Ref, Node]:
+        """The node that makes each version of a blob, in the order of the layers."""
+        return {top: node for node in self.nodes for top in node.tops}
 
     @property
     def sources(self) -> frozenset[str]:

@@ -30,6 +30,11 @@ class Shapes:
         return None if None in found else tuple(shape for shape in found if shape is not None)
 
 
+def named(shapes: Shapes, refs: Iterable[Ref]) -> dict[str, Shape]:
+    """The known shapes of blobs by their names."""
+    return {ref.blob: shapes.blobs[ref] for ref in refs if ref in shapes.blobs}
+
+
 def infer(graph: Graph, sink: Sink, given: Mapping[str, Shape] | None = None) -> Shapes:
     """The shapes of a net; a layer that cannot take its bottoms is reported to the sink.
 
@@ -122,8 +127,8 @@ def _need_inputs(graph: Graph, given: Mapping[str, Shape]) -> None:
     known = graph.sources
     for name in given:
         if name not in known:
-            names = ", ".join(sorted(known)) or "none"
-            raise ShapeError(f"the net has no input {name!r}; it has {names}", rule="no-such-input")
+            why = graph.state_of(name) or f"it has {', '.join(sorted(known)) or 'none'}"
+            raise ShapeError(f"the net has no input {name!r}; {why}", rule="no-such-input")
 
 
 def _problem(node: Node) -> str | None:

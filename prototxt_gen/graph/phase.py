@@ -40,6 +40,20 @@ def included(layer: Block, state: State) -> bool:
     return not any(_meets(state, rule) for rule in layer.blocks("exclude"))
 
 
+def options_for(layer: Block, state: State, root: Block) -> str | None:
+    """The options that give a state in which a layer is part of the net; None if none does.
+
+    The layer is not part of it in ``state``.
+    """
+    for phase in (state.phase, *(other for other in PHASES if other != state.phase)):
+        for stage in (None, *stages_of(root)):
+            stages = state.stages if stage is None else state.stages | {stage}
+            if included(layer, State(phase, stages, state.level)):
+                options = [f"--phase {phase}"] if phase != state.phase else []
+                return " ".join(options + ([f"--stage {stage}"] if stage is not None else []))
+    return None
+
+
 def phases_of(root: Block) -> tuple[Phase, ...]:
     """The phases that a net is made for: a single one where no rule names a phase.
 

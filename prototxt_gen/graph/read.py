@@ -7,7 +7,7 @@ from prototxt_gen.document import Block, Document, Field
 from prototxt_gen.formats.upgrade.inputs import needs_input_upgrade, shape_field
 from prototxt_gen.formats.upgrade.net import upgrade_input, upgrade_net
 from prototxt_gen.graph.graph import Graph, InputForm
-from prototxt_gen.graph.phase import State, included
+from prototxt_gen.graph.phase import State, included, options_for
 from prototxt_gen.layers import read_layer
 
 
@@ -17,7 +17,16 @@ def read(document: Document, sink: Sink, state: State | None = None) -> Graph:
     A V0 or V1 net is upgraded first. Problems are reported to the sink, and the
     graph holds the rest.
     """
-    return build(upgraded(document, sink), sink, state or State())
+    net, state = upgraded(document, sink), state or State()
+    graph = build(net, sink, state)
+    made = {top.blob for node in graph.nodes for top in node.tops}
+    for layer in net.root.blocks("layer"):
+        missing = [top for top in layer.get_list("top", str) if top not in made]
+        options = options_for(layer, state.within(net.root), net.root) if missing else None
+        if options:
+            name = layer.get("name", str, "")
+            graph.elsewhere.update(dict.fromkeys(missing, (name, options)))
+    return graph
 
 
 def upgraded(document: Document, sink: Sink) -> Document:
@@ -32,10 +41,10 @@ def need_layers(root: Block, sink: Sink) -> None:
         sink.error("empty-net", "the net has no layer; expected at least one")
 
 
-def build(document: Document, sink: Sink, state: State) -> Graph:
-    """The graph, in a state, of an upgraded net."""
+def build(document: Document, sink: Sink, state: State | None) -> Graph:
+    """The graph, in a state, of an upgraded net; with every layer where it is None."""
     root = document.root
-    state = state.within(root)
+    state = state.within(root) if state else None
     header = [field for field in root if field.name not in ("layer", "layers")]
     graph = Graph(
         root.get("name", str, ""),
@@ -52,7 +61,8 @@ def build(document: Document, sink: Sink, state: State) -> Graph:
         else:
             graph.input_form = "layers"
     for field in layers:
-        if isinstance(field.value, Block) and included(field.value, state):
+        block = field.value
+        if isinstance(block, Block) and (state is None or included(block, state)):
             add_layer(graph, field)
     return graph
 

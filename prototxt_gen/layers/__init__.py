@@ -14,7 +14,7 @@ from prototxt_gen.layers.parts.shapes import Shape
 #: The module of each type. A test compares this table with what the modules register.
 MODULES = {
     "AbsVal": "elementwise",
-    "Accuracy": "loss",
+    "Accuracy": "accuracy",
     "AnnotatedData": "training",
     "ArgMax": "reduce",
     "Axpy": "affine",

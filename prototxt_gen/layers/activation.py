@@ -18,7 +18,7 @@ from prototxt_gen.layers.parts.phase import own_phase
 from prototxt_gen.layers.parts.shapes import Shape, axis_index, need_rank
 
 if TYPE_CHECKING:
-    from prototxt_gen.layers.base import Array, Builder, OnnxOp
+    from prototxt_gen.layers.base import Array, Builder, Normal, OnnxOp
 
 _SOFTMAX_HAS_AN_AXIS = 13
 _MOST = 3.4028235e38  #: the largest float, by its shortest name
@@ -246,6 +246,10 @@ class Dropout(Base):
     def models(cls) -> frozenset[str]:
         """The ratio."""
         return frozenset({"dropout_ratio"})
+
+    def canonical(self, bottoms: Sequence[Shape], blobs: Sequence[Array]) -> Normal:
+        """Nothing."""
+        return None
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The bottom, unchanged."""

@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from prototxt_gen._numpy import np
 
     Array = np.ndarray[Any, np.dtype[Any]]
+    Normal = tuple["Layer", tuple[Array, ...]] | None
 
 #: The names that the module of a layer type needs.
 __all__ = [
@@ -172,6 +173,10 @@ class Layer:
     def sized(self, tops: Sequence[Shape]) -> Self:
         """The same layer without bottoms, with tops of these shapes, which the user gave."""
         return self
+
+    def canonical(self, bottoms: Sequence[Shape], blobs: Sequence[Array]) -> Normal:
+        """What ``lift`` makes of the layer's ONNX, if it is one layer; None if nothing is left."""
+        return self, tuple(blobs)
 
     def weights(self, shapes: Sequence[Shape]) -> tuple[Weight, ...]:
         """What each blob is, given the shapes of all.

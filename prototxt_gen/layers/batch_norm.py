@@ -20,7 +20,7 @@ from prototxt_gen.layers.parts.phase import own_phase
 from prototxt_gen.layers.parts.shapes import Dim, Shape, need_rank
 
 if TYPE_CHECKING:
-    from prototxt_gen.layers.base import Array, Builder, OnnxOp
+    from prototxt_gen.layers.base import Array, Builder, Normal, OnnxOp
 
 NVIDIA = "nvcaffe"  #: the dialect
 
@@ -162,6 +162,13 @@ class BatchNorm(Base):
         mean, variance = op.need_constant(3, "means"), op.need_constant(4, "variances")
         made = cls(use_global_stats=True, eps=op.attribute("epsilon", 1e-5))
         return Lifted(made, (mean, variance, np.ones(1, np.float32)))
+
+    def canonical(self, bottoms: Sequence[Shape], blobs: Sequence[Array]) -> Normal:
+        """With the stored statistics, already divided by their factor."""
+        if self.use_global_stats is False or self.scale_bias or self.relu:
+            return self, tuple(blobs)
+        ones = np.ones(1, np.float32)
+        return replace(self, use_global_stats=True), (*self.statistics(blobs), ones)
 
     def affine(self, blobs: Sequence[Array]) -> Affine | None:
         """With the stored statistics: 1 / s and -m / s, where s = sqrt(variance + eps)."""

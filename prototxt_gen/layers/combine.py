@@ -18,7 +18,7 @@ from prototxt_gen.layers.parts.onnx_operands import computed, number
 from prototxt_gen.layers.parts.shapes import Dim, Shape, axis_index, need_equal, same, show
 
 if TYPE_CHECKING:
-    from prototxt_gen.layers.base import Array, Builder, OnnxOp
+    from prototxt_gen.layers.base import Array, Builder, Normal, OnnxOp
 
 SUM = Symbol("SUM")
 #: The operators that are an operation of Eltwise.
@@ -269,6 +269,10 @@ class Split(Base):
     def arity(self) -> Arity:
         """One top or more."""
         return Arity((1, 1), (1, MANY))
+
+    def canonical(self, bottoms: Sequence[Shape], blobs: Sequence[Array]) -> Normal:
+        """Nothing."""
+        return None
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The bottom, once for each top."""

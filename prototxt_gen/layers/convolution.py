@@ -15,7 +15,7 @@ from prototxt_gen.layers.activation import ReLU
 from prototxt_gen.layers.base import MANY, Affine, Arity, Axes, Cost, Lifted, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import fixed_from, in_front
-from prototxt_gen.layers.parts.numeric import along, convolved, windows
+from prototxt_gen.layers.parts.numeric import along, convolved, scaled, windows
 from prototxt_gen.layers.parts.onnx_windows import spans
 from prototxt_gen.layers.parts.shapes import Dim, Shape, axis_index, count, need_equal, show
 from prototxt_gen.layers.parts.window import (
@@ -168,7 +168,8 @@ class Convolution(Base):
             y = plain._convolved(flat, weight)
             if self.bias_term:
                 y = y + along(blobs[1].reshape(-1), 1, y.ndim)
-            found.append(self._activated(y.reshape(top)))
+            y = y.reshape(top)
+            found.append(ReLU(self.negative_slope).run([y], (), 1)[0] if self.relu else y)
         return tuple(found)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
@@ -213,11 +214,11 @@ class Convolution(Base):
         """Times the factor of each output; None where a ReLU comes between."""
         if self.axis != 1 or self.relu:
             return None
-        weight = blobs[0] * self._along_outputs(affine.factor, blobs[0].shape)
+        weight = scaled(blobs[0], self._along_outputs(affine.factor, blobs[0].shape))
         bias = affine.shift
         if self.bias_term:
             bias = bias + affine.factor * blobs[1].reshape(-1)
-        made = (weight.astype(np.float32), bias.astype(np.float32))
+        made = (weight, bias.astype(np.float32))
         return replace(self, bias_term=True), made
 
     def _along_outputs(self, factor: Array, shape: Sequence[int]) -> Array:
@@ -302,7 +303,3 @@ class Convolution(Base):
             p + max(0, d * (k - 1) + 1 - 2 * p - (size if size is not None else d * k))
             for size, k, p, d in zip(spatial, kernel, pad, dilation, strict=True)
         ]
-
-    def _activated(self, y: Array) -> Array:
-        """Apply the ReLU of intel/caffe's layer, if it has one."""
-        return ReLU(self.negative_slope).run([y], (), 1)[0] if self.relu else y

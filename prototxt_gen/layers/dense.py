@@ -10,10 +10,11 @@ from prototxt_gen._numpy import np
 from prototxt_gen.layers.base import Affine, Axes, Below, Cost, Lifted, Problem, Sample, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import in_front
+from prototxt_gen.layers.parts.numeric import scaled
 from prototxt_gen.layers.parts.shapes import Shape, axis_index, count
 
 if TYPE_CHECKING:
-    from prototxt_gen.layers.base import Array, Builder, OnnxOp
+    from prototxt_gen.layers.base import Array, Builder, Normal, OnnxOp
 
 
 @layer("InnerProduct", param="inner_product_param")
@@ -71,8 +72,14 @@ class InnerProduct(Base):
         bias = affine.shift
         if self.bias_term:
             bias = bias + affine.factor * blobs[1].reshape(-1)
-        made = ((blobs[0] * factor).astype(np.float32), bias.astype(np.float32))
+        made = (scaled(blobs[0], factor), bias.astype(np.float32))
         return replace(self, bias_term=True), made
+
+    def canonical(self, bottoms: Sequence[Shape], blobs: Sequence[Array]) -> Normal:
+        """With weights (num_output, K), and an axis counted from the front."""
+        weight = np.ascontiguousarray(blobs[0].T) if self.transpose else blobs[0]
+        axis = axis_index(self.axis, len(bottoms[0]))
+        return replace(self, axis=axis, transpose=False), (weight, *blobs[1:])
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
         """Flatten and Gemm; MatMul where ``axis`` is not 1."""

@@ -53,13 +53,12 @@ class Free(NamedTuple):
     rows: bool = False
 
 
-def batch_axes(graph: Graph, shapes: Shapes) -> dict[str, Free]:
+def batch_axes(graph: Graph, shapes: Shapes, meanings: Meanings) -> dict[str, Free]:
     """For each input with a free axis, that axis and its symbol.
 
     If no layer determines it, it is axis 0. Inputs of one batch share a symbol; one
     with another size, or with regions or indices, has its own.
     """
-    meanings = Meanings(graph, shapes)
     found: dict[str, Free] = {}
     rows: dict[Axis, str] = {}
     size: Dim = None

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from prototxt_gen.graph.check import checked, need_inputs
 from prototxt_gen.graph.graph import Graph
+from prototxt_gen.graph.infer import Shapes
 from prototxt_gen.layers.base import Role
 from prototxt_gen.layers.inputs import Input
 from prototxt_gen.layers.parts.shapes import Shape
@@ -27,13 +28,20 @@ def for_inference(
     shapes = checked(graph, given)
     net, changes = deploy(graph, shapes, losses)
     need_inputs(net, shapes)
-    made = empty_like(net)
-    for node in net.nodes:
+    made = with_inputs(net, shapes)
+    if batch is not None:
+        made, more = set_batch(made, batch, None)
+        changes += more
+        checked(made)
+    return strip(made), changes
+
+
+def with_inputs(graph: Graph, shapes: Shapes) -> Graph:
+    """The net whose inputs state their shapes, which are known."""
+    made = empty_like(graph)
+    for node in graph.nodes:
         if node.layer.role is Role.INPUT:
             sizes = (tuple(dim or 0 for dim in shapes.blobs[top]) for top in node.tops)
             node = replace(node, layer=Input(tuple(sizes)))
         append(made, node)
-    if batch is not None:
-        made = set_batch(made, batch, None)
-        checked(made)
-    return strip(made), changes
+    return made

@@ -19,6 +19,7 @@ def empty_like(graph: Graph) -> Graph:
         stored=graph.stored,
     )
     made.hidden |= graph.hidden
+    made.files |= graph.files
     return made
 
 

@@ -9,18 +9,18 @@ free.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.graph.check import check
 from prototxt_gen.graph.graph import Graph, Ref
 from prototxt_gen.graph.infer import Shapes
-from prototxt_gen.layers.base import BATCH, CLASSES, FIXED, TIME, Role
+from prototxt_gen.layers.base import BATCH, CLASSES, FIXED, TIME
 from prototxt_gen.layers.parts.shapes import Dim, Shape
 from prototxt_gen.passes.axes import Free, Meanings, batch_axes, labelled, meaning_of
+from prototxt_gen.passes.batch import followers, unpinned
 from prototxt_gen.passes.deploy import Change
-from prototxt_gen.passes.rebuild import append, empty_like
 
 _OTHER = 13  #: how much larger the other batch is; unlikely to be a size in a net
 _ADVICE = "give a batch with --batch N"
@@ -35,6 +35,13 @@ class Batch:
     shapes: Shapes
     others: Mapping[Ref, Shape]
     symbols: Mapping[str, Free]  #: by input
+
+    @property
+    def followed(self) -> str:
+        """The input whose first axis is the batch that constants follow; empty if none is."""
+        names = [name for name, free in self.symbols.items() if free.axis == 0]
+        own = [name for name in names if self.symbols[name].symbol == BATCH]
+        return next(iter(own or names), "")
 
     def other(self, refs: Iterable[Ref], shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
         """The shapes of blobs at the other batch."""
@@ -60,12 +67,13 @@ class Batch:
 
 def free_batch(graph: Graph, shapes: Shapes) -> tuple[Graph, Batch, list[Change]]:
     """The net with a free batch; raises UnsupportedError if that is impossible."""
-    symbols = batch_axes(graph, shapes)
+    meanings = Meanings(graph, shapes)
+    symbols = batch_axes(graph, shapes, meanings)
     if graph.inputs and not symbols:
         raise UnsupportedError(
             f"the net cannot have a free batch: no axis of an input may change; {_ADVICE}"
         )
-    graph, changes = _without_literal_batch(graph, shapes, symbols)
+    graph, changes = unpinned(graph, shapes, symbols, meanings)
     given: dict[str, Shape] = {}
     more: dict[str, int] = {}
     for ref in graph.inputs:
@@ -75,7 +83,7 @@ def free_batch(graph: Graph, shapes: Shapes) -> tuple[Graph, Batch, list[Change]
             shape[axis] = (shape[axis] or 0) + more.setdefault(symbol, _OTHER + 10 * len(more))
         given[ref.blob] = tuple(shape)
     sink = Sink(graph.source)
-    other = check(graph, sink, {**given, **_constants(graph, shapes, given)})
+    other = check(graph, sink, {**given, **followers(graph, shapes, given, meanings, symbols)})
     if sink.errors:
         raise UnsupportedError(
             f"the net cannot have a free batch: layer {sink.errors[0].layer!r} works only with "
@@ -103,43 +111,3 @@ def _need_fixed(graph: Graph, shapes: Shapes, other: Shapes) -> None:
                     f"the net cannot have a free batch: axis {axis} of blob {ref.blob!r}, which "
                     f"layer {node.name!r} needs {_NEEDED[meaning]}, would change with it; {_ADVICE}"
                 )
-
-
-def _constants(graph: Graph, shapes: Shapes, given: Mapping[str, Shape]) -> dict[str, Shape]:
-    """The shapes of constants that have the inputs' batch, and so follow it."""
-    sizes = {
-        (shapes.blobs[ref][0], given[ref.blob][0])
-        for ref in graph.inputs
-        if shapes.blobs[ref] and shapes.blobs[ref][0] != given[ref.blob][0]
-    }
-    if len(sizes) != 1:
-        return {}
-    ((old, new),) = sizes
-    meanings = Meanings(graph, shapes)
-    return {
-        ref.blob: (new, *shapes.blobs[ref][1:])
-        for node in graph.nodes
-        if not node.bottoms and node.layer.role is not Role.INPUT
-        for ref, axis, _ in labelled(node, shapes)
-        if meanings.of(ref, axis) == {BATCH} and axis == 0 and shapes.blobs[ref][0] == old
-    }
-
-
-def _without_literal_batch(
-    graph: Graph, shapes: Shapes, symbols: Mapping[str, Free]
-) -> tuple[Graph, list[Change]]:
-    """Change layers with a literal batch size to keep that of their bottom."""
-    meanings = Meanings(graph, shapes)
-    free = {meanings.root(Ref(name, 0), axis) for name, (axis, _, _) in symbols.items()}
-    made, changes = empty_like(graph), []
-    for node in graph.nodes:
-        layer = node.layer
-        bottom = shapes.blobs.get(node.bottoms[0], ()) if node.bottoms else ()
-        for axis, size in enumerate(bottom):
-            if meanings.root(node.bottoms[0], axis) in free:
-                before, layer = layer, layer.unpinned(bottom, axis)
-                if layer != before:
-                    what = f"its literal batch size {size} became that of its bottom"
-                    changes.append(Change(node.name, node.type, what))
-        append(made, replace(node, layer=layer))
-    return made, changes

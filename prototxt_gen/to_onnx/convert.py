@@ -18,6 +18,7 @@ from prototxt_gen.layers.parts.shapes import Shape
 from prototxt_gen.passes.deploy import Change, Losses, deploy
 from prototxt_gen.passes.fold import fold
 from prototxt_gen.to_onnx.export import OLDEST_OPSET, Exported, Options, export, for_inputs, pruned
+from prototxt_gen.to_onnx.source import keep_source
 from prototxt_gen.to_onnx.write import check_form
 
 
@@ -31,6 +32,7 @@ class Conversion:
     fold: bool = True
     weights_init: Init | None = None
     seed: int = 0
+    metadata: bool = True  #: whether the model keeps the net that it was made from
 
 
 def convert(graph: Graph, asked: Conversion) -> Exported:
@@ -56,6 +58,8 @@ def convert(graph: Graph, asked: Conversion) -> Exported:
     if len(net.nodes) != len(before[0].nodes):
         exported.before = before
     exported.changes[:0] = changes
+    if asked.metadata:
+        keep_source(exported, asked.options, asked.input_shapes)
     check_form(exported)
     return exported
 
@@ -91,10 +95,10 @@ def _weights(graph: Graph, asked: Conversion) -> tuple[Weights, list[Change]]:
         if asked.weights_init is None:
             raise WeightsError(
                 "the net has weights, but no caffemodel is given; --weights-init fillers, zeros "
-                "or random creates some"
+                "or random makes some"
             )
         stored = dict(initial(graph, shapes, asked.weights_init, asked.seed))
-        what = f"has no caffemodel; its weights are made as by --weights-init {asked.weights_init}"
+        what = f"has no caffemodel; its weights are made by --weights-init {asked.weights_init}"
         return bound(graph, shapes, stored), [Change(graph.name or "net", "", what)]
     if asked.weights_init is not None:
         return _completed(graph, shapes, asked.weights_init, asked.seed)
@@ -106,7 +110,7 @@ def _completed(graph: Graph, shapes: Shapes, init: Init, seed: int) -> tuple[Wei
     missing = lacking(graph, shapes, graph.stored)
     wanted = {index: shapes.weights[index] for index in missing}
     made = initial(graph, replace(shapes, weights=wanted), init, seed)
-    what = f"the file has no weights for it; created by --weights-init {init}"
+    what = f"the file has no weights for it; they are made by --weights-init {init}"
     nodes = [graph.nodes[index] for index in missing]
     return (
         bound(graph, shapes, {**graph.stored, **made}),
@@ -158,7 +162,7 @@ def _with_lost_losses(graph: Graph, net: Graph, changes: list[Change]) -> list[C
 
 def _origin(graph: Graph, ref: Ref) -> str:
     """The layer without bottoms that a blob is made of, by its first bottoms."""
-    makers = {top: node for node in graph.nodes for top in node.tops}
+    makers = graph.makers
     while makers[ref].bottoms:
         ref = makers[ref].bottoms[0]
     return makers[ref].name

@@ -86,9 +86,11 @@ def export(
     of the batch.
     """
     changes: list[Change] = []
+    given = for_inputs(graph, given or {})
     if options.batch is not None and options.batch != "dynamic":
-        graph, given = set_batch(graph, options.batch, given), None
-    shapes = checked(graph, for_inputs(graph, given or {}))
+        graph, changes = set_batch(graph, options.batch, given)
+        given = {}
+    shapes = checked(graph, given)
     need_inputs(graph, shapes)
     batch = Batch(shapes, {}, {})
     if options.batch == "dynamic":
@@ -97,7 +99,7 @@ def export(
     _need_names(graph)
     _need_weights(graph, shapes, weights)
     builder = Builder(options.opset)
-    builder.batch_input = next((n for n, free in batch.symbols.items() if free.axis == 0), "")
+    builder.batch_input = batch.followed
     values = _lower(graph, weights, shapes, batch, builder)
     model = _model(graph, shapes, batch, builder, values, options)
     return Exported(model, builder.initializers, graph, weights, changes)

@@ -35,7 +35,7 @@ def write_model(
     """
     target = Path(path)
     need_place(target)
-    size = sum(array.nbytes for array in made.values.values())
+    size = made.skeleton.ByteSize() + sum(array.nbytes for array in made.values.values())
     if external_data or size > LARGEST_MODEL:
         need_place(Path(f"{target}.data"))
         return _write_pair(made, target)

@@ -75,6 +75,38 @@ def test_what_cannot_be_done_exits_with_2_and_says_why(
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "convert {} -o .",
+        "convert {} net.caffemodel -o /nowhere/net.onnx",
+        "convert {} -o out --report /nowhere/report.json",
+        "fold {} net.caffemodel -o /nowhere/net.prototxt",
+        "deploy {} -o /nowhere/net.prototxt",
+        "verify {} net.caffemodel net.onnx",
+        "weights init {} -o /nowhere/a.caffemodel",
+        "weights import {} net.prototxt -o /nowhere/a.caffemodel",
+        "weights copy {} net.prototxt -o /nowhere/a.caffemodel",
+    ],
+)
+def test_an_input_that_is_missing_is_named_before_anything_else(
+    arguments: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = str(tmp_path / "missing")
+    assert run([missing if word == "{}" else word for word in arguments.split()]) == 2
+    assert capsys.readouterr() == ("", f"error: {missing}: No such file or directory\n")
+
+
+def test_an_output_in_no_folder_is_told_apart_from_an_input(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net, target = tmp_path / "net.prototxt", tmp_path / "nowhere" / "net.out"
+    net.write_text(GOOD)
+    for name in ("deploy", "convert"):
+        assert run([name, str(net), "-o", str(target)]) == 2
+        assert capsys.readouterr().err == f"error: {target}: its folder does not exist\n"
+
+
 def test_an_unwritable_output_leaves_what_was_there(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()

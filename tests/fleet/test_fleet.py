@@ -53,11 +53,12 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
         own = folder / "broken" / name
         own.mkdir(parents=True)
         text = NET % (99, 4)
+        made = make(api.load(Source(text.encode())), "fillers")
         if name == "unknown":
             text += 'layer { name: "u" type: "NoSuchLayer" bottom: "c" top: "u" }\n'
         graph = api.load(Source(text.encode()))
         if name != "noweights":
-            save(graph, make(graph, "fillers"), own / "net.caffemodel")
+            save(graph, made, own / "net.caffemodel")
         if name == "cut":
             data = (own / "net.caffemodel").read_bytes()
             (own / "net.caffemodel").write_bytes(data[:-40])
@@ -359,7 +360,7 @@ def test_the_changes_to_each_net_are_in_the_report_and_the_manifest(
         assert [net["status"] for net in nets] == [status] * 2
         assert became in nets[0]["notes"] and len(nets[0]["notes"]) == 3
         assert nets[1]["notes"] == [
-            "n1: has no caffemodel; its weights are made as by --weights-init fillers"
+            "n1: has no caffemodel; its weights are made by --weights-init fillers"
         ]
     rows = json.loads((out / "manifest.json").read_text())["nets"]
     assert [row["notes"] for row in rows.values()] == [net["notes"] for net in nets]

@@ -178,6 +178,12 @@ def test_computed_operands(formula, shapes, wanted, opset):
     assert sorted(types(made)) == sorted(wanted)
 
 
+@pytest.mark.parametrize("kind", ["Mul", "Add"])
+def test_a_gate_for_one_image_keeps_its_batch(kind):
+    made = one(f"{kind}(a, b)", [(1, 3, 4, 5), (1, 3, 1, 1)], (1, 3, 4, 5))
+    assert [layer.axis for layer in layers(made)] == [1, 0]
+
+
 @pytest.mark.parametrize(
     ("formula", "wanted", "old"),
     [

@@ -24,7 +24,7 @@ from prototxt_gen.diagnostics import Sink, Source, render
 from prototxt_gen.errors import PrototxtError
 from prototxt_gen.fleet import manifest
 from prototxt_gen.formats.binary.arrays import read_arrays, write_arrays
-from prototxt_gen.formats.binary.caffemodel import is_caffemodel, read_caffemodel
+from prototxt_gen.formats.binary.caffemodel import is_binary, read_caffemodel
 from prototxt_gen.formats.binary.message import read_binary
 from prototxt_gen.formats.dialects import DIALECTS
 from prototxt_gen.formats.prototxt import print_document
@@ -113,7 +113,7 @@ def test_any_old_net_is_upgraded(text: bytes, binary: bool) -> None:
 @fuzz(300, damaged(CAFFEMODELS))
 def test_any_bytes_are_a_caffemodel_or_refused(data: bytes) -> None:
     path = _file("w.caffemodel", data)
-    is_caffemodel(path)
+    is_binary(data)
     found = _in_words(lambda: read_caffemodel(path))
     if found is not None:
         for blobs in found.weights().values():

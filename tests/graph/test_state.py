@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from itertools import product
+from pathlib import Path
 
 import pytest
 
 from prototxt_gen import api
+from prototxt_gen.cli import run
 from prototxt_gen.diagnostics import Sink, Source
 from prototxt_gen.document import Block
 from prototxt_gen.formats.reader import read_text
@@ -96,3 +98,43 @@ def test_the_stages_that_a_net_knows_in_the_order_of_the_file() -> None:
     text = "".join(f'layer {{ include {{ stage: "s{i % 10}" }} }}' for i in range(3, 23))
     assert stages_of(root(text)) == tuple(f"s{i % 10}" for i in range(3, 11))
     assert stages_of(root('layer { exclude { stage: "a" } }')) == ()
+
+
+TRAINING = """layer { name: "d" type: "MemoryData" top: "x" top: "l" %s
+  memory_data_param { batch_size: 1 channels: 3 height: 8 width: 8 } }
+layer { name: "fc" type: "InnerProduct" bottom: "x" top: "fc" %s
+  inner_product_param { num_output: 3 } }
+"""
+
+
+@pytest.mark.parametrize(
+    ("rules", "options"),
+    [
+        ("include { phase: TRAIN }", "--phase TRAIN"),
+        ("exclude { phase: TEST }", "--phase TRAIN"),
+        ('include { stage: "s" }', "--stage s"),
+        ('include { phase: TRAIN stage: "s" }', "--phase TRAIN --stage s"),
+    ],
+)
+def test_a_blob_of_another_state_is_told_with_the_options_for_it(
+    rules: str, options: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net = tmp_path / "net.prototxt"
+    words = f"layer 'd' makes it in another state of the net: use {options}"
+    for more in ("", " --input-shape x=2,3,8,8"):
+        net.write_text(TRAINING % (rules, ""))
+        for verb in ("summary", "deploy", f"weights init -o {tmp_path / 'm'}"):
+            command = [*verb.split(), str(net), *more.split()]
+            assert run(command) == 2
+            assert words in capsys.readouterr().err
+            assert run([*command, *options.split()]) == 0
+            assert words not in capsys.readouterr().err
+    net.write_text(TRAINING % (rules, rules))
+    assert run(["summary", str(net)]) == 2
+    assert f"no layer in this phase and stage; use {options}\n" in capsys.readouterr().err
+
+
+def test_no_options_are_told_for_a_blob_that_no_state_makes() -> None:
+    graph = api.load(Source((TRAINING % ("include { min_level: 3 }", "")).encode()))
+    (found,) = api.summarize(graph).diagnostics
+    assert found.rule == "unknown-bottom" and found.help is None

@@ -122,8 +122,20 @@ def test_a_constant_of_the_batch_follows_it_and_another_input_does_not() -> None
 
 def test_regions_keep_their_number_where_a_constant_has_the_batch() -> None:
     add = 'layer { name: "s" type: "Eltwise" bottom: "x" bottom: "k" top: "s" }\n'
-    with pytest.raises(UnsupportedError, match="free batch"):
-        dims(IMAGE + ROIS + CONSTANT % "2, 3, 8, 8" + add)
+    text = IMAGE + ROIS + CONSTANT % "2, 3, 8, 8" + add
+    rows = dims(text)["rois"][0]
+    assert rows != "batch"
+    assert dims(text) == {
+        "x": ["batch", 3, 8, 8],
+        "rois": [rows, 5],
+        "p": [rows, 3, 2, 2],
+        "s": ["batch", 3, 8, 8],
+    }
+    model = api.to_onnx(load(text), batch="dynamic").SerializeToString()
+    given = {"x": np.ones((3, 3, 8, 8), np.float32), "rois": np.ones((5, 5), np.float32)}
+    found = run_onnx(model, given)
+    assert found["p"].shape == (5, 3, 2, 2)
+    assert found["s"].shape == (3, 3, 8, 8) and set(found["s"].flat) == {3}
 
 
 def test_what_a_layer_reads_beside_a_sequence_is_of_its_batch() -> None:

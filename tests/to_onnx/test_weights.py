@@ -166,7 +166,11 @@ def test_weights_that_a_file_lacks_are_made_where_that_is_asked_for() -> None:
     assert (made.values["d/weight"] == 2).all()
     assert (made.values["c/weight"] == WEIGHT).all()
     assert [(c.layer, c.type, c.what) for c in made.changes] == [
-        ("d", "InnerProduct", "the file has no weights for it; created by --weights-init fillers")
+        (
+            "d",
+            "InnerProduct",
+            "the file has no weights for it; they are made by --weights-init fillers",
+        )
     ]
 
 

@@ -11,6 +11,7 @@ from prototxt_gen.cli import run
 from prototxt_gen.diagnostics import Source
 from prototxt_gen.errors import GraphError
 from prototxt_gen.graph.graph import Graph
+from prototxt_gen.passes.deploy import Change
 
 THREE = """layer { name: "data" type: "Data" top: "data" top: "label"
   data_param { source: "x" batch_size: 4 } transform_param { crop_size: 8 } }
@@ -81,7 +82,36 @@ def test_a_batch_that_the_net_cannot_have_is_refused() -> None:
     text = (
         'input: "x" input_shape { dim: [2, 3, 8, 8] }'
         'layer { name: "r" type: "Reshape" bottom: "x" top: "r"'
-        " reshape_param { shape { dim: [2, 192] } } }"
+        " reshape_param { shape { dim: [%s] } } }"
     )
     with pytest.raises(GraphError):
-        api.deploy(net(text), batch=5)
+        api.deploy(net(text % "1, 384"), batch=5)
+    made, changes = api.deploy(net(text % "2, 192"), batch=5)
+    assert shape(made, "r") == (5, 192)
+    what = "its literal batch size 2 became that of its bottom"
+    assert changes == [Change("r", "Reshape", what)]
+    made, changes = api.deploy(net(text % "2, 192"), batch=2)
+    assert shape(made, "r") == (2, 192) and not changes
+
+
+@pytest.mark.parametrize("batch", [1, 4, 7])
+def test_inputs_of_another_batch_keep_it_and_constants_of_the_batch_follow(batch: int) -> None:
+    """As the axes that are free with ``--batch dynamic``."""
+    text = (
+        'input: "x" input_shape { dim: [4, 3] } input: "codes" input_shape { dim: [20, 3] }'
+        'layer { name: "k" type: "DummyData" top: "k" dummy_data_param { shape { dim: [4, 3] } } }'
+        'layer { name: "s" type: "Eltwise" bottom: "x" bottom: "k" top: "s" }'
+        'layer { name: "p" type: "Power" bottom: "codes" top: "p" }'
+    )
+    made, _ = api.deploy(net(text), batch=batch)
+    model = api.to_onnx(net(text), batch=batch)
+    dynamic = api.to_onnx(net(text), batch="dynamic")
+    sizes = {"x": batch, "codes": 20, "s": batch, "p": 20}
+    assert {name: (shape(made, name) or (0,))[0] for name in sizes} == sizes
+    assert shape(made, "k") == (batch, 3)
+    for found, one, other in ((model, batch, 20), (dynamic, "batch", "codes_batch")):
+        assert {
+            value.name: dim.dim_param or dim.dim_value
+            for value in (*found.graph.input, *found.graph.output)
+            for dim in value.type.tensor_type.shape.dim[:1]
+        } == {"x": one, "codes": other, "s": one, "p": other}

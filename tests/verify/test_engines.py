@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -144,6 +145,50 @@ def test_what_opencv_refuses_is_said(cv2: Any) -> None:
     case = GOLDEN / "layers" / "argmax"
     with pytest.raises(VerificationError, match="OpenCV cannot run the net"):
         against_opencv(str(case / "net.prototxt"), "", graph(case), blobs(case)[0])
+
+
+FAKE = """import os, signal
+class error(Exception): pass
+class Net:
+    def setInput(self, *given): pass
+    def forwardAndRetrieve(self, layers): %s
+class dnn:
+    def readNetFromCaffe(net, weights): %s
+"""
+KILL = "os.kill(os.getpid(), signal.%s)"
+
+
+@pytest.mark.parametrize(
+    ("running", "reading", "words"),
+    [
+        ("pass", KILL % "SIGSEGV", "OpenCV died by signal 11 while reading the net"),
+        (KILL % "SIGSEGV", "return Net()", "OpenCV died by signal 11 while running the net"),
+        ("os.abort()", "return Net()", "OpenCV died by signal 6 while running the net"),
+        ("raise error('no\\nlayer')", "return Net()", "OpenCV cannot run the net: no layer"),
+        (
+            "raise KeyError('x')",
+            "return Net()",
+            "OpenCV failed with code 1 (KeyError: 'x') while running the net",
+        ),
+    ],
+)
+def test_an_opencv_that_dies_is_told_in_a_line(
+    running: str,
+    reading: str,
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    (folder / "cv2.py").write_text(FAKE % (running, reading))
+    before = os.environ.get("PYTHONPATH", "")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(folder), before))))
+    net, model = written(tmp_path, NETS["two tops"])
+    capsys.readouterr()
+    assert run(["verify", net, model, "--against", "opencv"]) == 2
+    assert capsys.readouterr().err == f"error: {words}\n"
 
 
 @pytest.mark.parametrize(

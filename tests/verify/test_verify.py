@@ -22,6 +22,7 @@ from prototxt_gen.graph.fillers import initial
 from prototxt_gen.graph.graph import Graph
 from prototxt_gen.layers.base import Affine
 from prototxt_gen.layers.batch_norm import BatchNorm
+from prototxt_gen.layers.inputs import DummyData
 from prototxt_gen.to_onnx.convert import Conversion, convert
 from prototxt_gen.to_onnx.export import Options
 from prototxt_gen.verify import compare, verify, verify_export
@@ -287,6 +288,44 @@ def test_a_constant_of_the_net_is_compared() -> None:
         if values.shape == (2, 3):
             tensor.CopyFrom(onnx.numpy_helper.from_array(values * 7, tensor.name))
     assert not verify(source, model).agrees
+
+
+FOLLOWING = """input: "x" input_shape { dim: [4, 6] }
+layer { name: "d" type: "DummyData" top: "d"
+  dummy_data_param { shape { dim: [4, 6] } data_filler { value: 3 } } }
+layer { name: "n" type: "Power" bottom: "d" top: "n" power_param { scale: 2 } }
+layer { name: "s" type: "Eltwise" bottom: "x" bottom: "d" top: "s" }
+layer { name: "r" type: "Reshape" bottom: "s" top: "r" reshape_param { shape { dim: [4, 2, 3] } } }
+"""
+
+
+def test_the_size_of_a_constant_is_that_of_the_net(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model whose constant does not follow the batch differs, though it is right at one size."""
+    net = FOLLOWING[: FOLLOWING.index('layer { name: "s"')] + (
+        'layer { name: "r" type: "Power" bottom: "x" top: "r" power_param { scale: 3 } }'
+    )
+    source = api.load(Source(net.encode()))
+    dynamic = Conversion(Options(batch="dynamic"))
+    assert verify_export(convert(source, dynamic)).agrees
+    assert verify(source, convert(source, dynamic).model).sizes == ("batch 4", "batch 5")
+    monkeypatch.setattr(
+        DummyData, "lower", lambda self, b, *_: (b.const(self.run((), (), 1)[0], "k"),)
+    )
+    wrong = convert(source, dynamic)
+    for verdict in (verify_export(wrong), verify(source, wrong.model)):
+        assert not verdict.agrees
+        assert verdict.first is not None and verdict.first.blob == "n"
+        assert verdict.sizes == ("batch 5",)
+
+
+@pytest.mark.parametrize("batch", [1, 4, 7, "dynamic"])
+def test_a_model_of_another_batch_is_compared_with_the_net_of_that_batch(batch: Any) -> None:
+    source = api.load(Source(FOLLOWING.encode()))
+    made = convert(source, Conversion(Options(batch=batch)))
+    assert verify_export(made).agrees
+    verdict = verify(source, made.model)
+    assert verdict.agrees and len(verdict.comparisons) >= 3
+    assert verdict.sizes == (("batch 4", "batch 5") if batch == "dynamic" else ())
 
 
 def test_a_wrong_fold_is_found_by_the_net_before_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from prototxt_gen.cli import run
 from prototxt_gen.diagnostics import Source
 from prototxt_gen.errors import WeightsError
 from prototxt_gen.formats.binary.arrays import read_arrays, write_arrays
-from prototxt_gen.formats.binary.caffemodel import is_caffemodel, read_caffemodel
+from prototxt_gen.formats.binary.caffemodel import is_binary, read_caffemodel
 from prototxt_gen.formats.binary.wire import encoded
 
 INPUT = 'layer { name: "in" type: "Input" top: "x" input_param { shape { dim: [1, 3, 8, 8] } } }\n'
@@ -223,6 +223,43 @@ def test_init_says_what_is_zero(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().err == ""
 
 
+UNKNOWN = 'layer { name: "u" type: "Mine" bottom: "x" top: "u" }\n'
+MINE = "no weights are known of the type 'Mine'"
+
+
+def test_a_layer_of_an_unknown_type_is_not_passed_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net = written(tmp_path, INPUT + convolution() + UNKNOWN)
+    for how in ("fillers", "random", "zeros"):
+        assert run(["weights", "init", str(net), "--how", how, "-o", str(tmp_path / "m")]) == 2
+        assert f"layer 'u': {MINE}" in capsys.readouterr().err
+    model = init(written(tmp_path, INPUT + convolution(), "known.prototxt"))
+    arrays, target = tmp_path / "a.npz", tmp_path / "new"
+    assert run(["weights", "export", str(model), "-o", str(arrays)]) == 0
+    assert run(["weights", "import", str(arrays), str(net), "-o", str(target)]) == 2
+    assert f"layer 'u': {MINE}" in capsys.readouterr().err
+    assert not target.exists()
+    assert run(["weights", "copy", str(model), str(net), "-o", str(target)]) == 0
+    out, err = capsys.readouterr()
+    assert MINE in out and "1 of 2 layers matched" in err
+
+
+def test_a_given_shape_tells_which_weights_a_layer_has(tmp_path: Path) -> None:
+    text = """layer { name: "d" type: "HDF5Data" top: "x" hdf5_data_param { source: "s" } }
+      layer { name: "f" type: "InnerProduct" bottom: "x" top: "f"
+        inner_product_param { num_output: 2 } }"""
+    net, shape = written(tmp_path, text), ["--input-shape", "x=1,5"]
+    model, arrays = init(net, *shape), tmp_path / "a.npz"
+    assert run(["weights", "export", str(model), str(net), "-o", str(arrays)]) == 0
+    for verb, source in (("import", arrays), ("copy", model)):
+        target = tmp_path / verb
+        arguments = ["weights", verb, str(source), str(net), "-o", str(target)]
+        assert run(arguments) == 2
+        assert run([*arguments, *shape]) == 0
+        assert [blob.shape for blob in tools.stored(target)["f"]] == [(2, 5), (2,)]
+
+
 def test_arrays_that_are_none(tmp_path: Path) -> None:
     whole = tmp_path / "whole.npz"
     write_arrays(whole, {"c/weight": np.ones((40, 40), np.float32)})
@@ -253,7 +290,7 @@ def test_a_caffemodel_without_a_name_is_binary(tmp_path: Path, seed: int) -> Non
     head = field(3, b"data") + b"\x20\x01" * 4 if seed % 2 else b""
     file = tmp_path / "m"
     file.write_bytes(head + layer("c" * (1 + seed), blob((count,), values)))
-    assert is_caffemodel(file)
+    assert is_binary(file.read_bytes())
     assert read_caffemodel(file).weights()["c" * (1 + seed)][0].tobytes() == values
 
 
@@ -265,9 +302,9 @@ def test_a_text_is_no_caffemodel(tmp_path: Path, encoding: str, start: str) -> N
     file = tmp_path / "net.prototxt"
     text = start + "# 卷积网络的定义 " * 400 + "\n" + INPUT
     file.write_bytes(text.encode(encoding))
-    assert not is_caffemodel(file)
+    assert not is_binary(file.read_bytes())
     file.write_bytes(b"\n# caf\xe9 \xa2\n" + INPUT.encode())
-    assert not is_caffemodel(file)
+    assert not is_binary(file.read_bytes())
     with pytest.raises(WeightsError, match="this is a text"):
         read_caffemodel(file)
 

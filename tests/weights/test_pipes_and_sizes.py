@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,9 @@ from prototxt_gen import api
 from prototxt_gen.cli import run
 from prototxt_gen.errors import WeightsError
 from prototxt_gen.formats import content
+from prototxt_gen.formats.binary import safetensors
 from prototxt_gen.formats.binary.arrays import read_arrays, write_arrays
-from prototxt_gen.formats.binary.caffemodel import is_caffemodel, read_caffemodel
+from prototxt_gen.formats.binary.caffemodel import is_binary, parse_caffemodel, read_caffemodel
 from prototxt_gen.formats.binary.wire import encoded
 
 NET = (
@@ -91,6 +92,20 @@ def test_hdf5_out_of_a_pipe(tmp_path: Path) -> None:
         assert np.array_equal(read_caffemodel(pipe).weights()["c"][0], np.arange(5000))
 
 
+def test_damaged_hdf5_out_of_a_pipe(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py", reason="h5py is not installed")
+    path = tmp_path / "w.h5"
+    with h5py.File(path, "w") as file:
+        file["data/c/0"] = np.arange(5000)
+    data = bytearray(path.read_bytes())
+    assert data[48:56] == b"\xff" * 8  # the address of a driver's block: there is none
+    data[48] = 0  # now there is one, at more than an offset can be
+    path.write_bytes(data)
+    for name in (nullcontext(str(path)), piped(path)):
+        with name as shown, pytest.raises(WeightsError, match="not in Caffe's form"):
+            read_caffemodel(shown)
+
+
 def test_commands_take_pipes(net: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = str(net.with_name("net.onnx"))
     with piped(net) as pipe:
@@ -147,7 +162,7 @@ def test_a_net_of_gigabytes_is_refused_unread(
 ) -> None:
     path = sparse(tmp_path / "net.prototxt", LONG_NET.encode())
     monkeypatch.setattr(content, "read_stream", lambda *_: pytest.fail("the file was read"))
-    assert not is_caffemodel(path)
+    assert not is_binary(LONG_NET.encode())
     assert run(command(str(path))) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "net.prototxt: " in line
@@ -215,34 +230,57 @@ def test_old_nets_are_read_without_their_weights(tmp_path: Path) -> None:
     assert found.net == field(2, field(1, inside))
 
 
+def test_a_large_file_is_read_as_a_small_one(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrays = tmp_path / "w.safetensors"
+    write_arrays(arrays, {"a": np.arange(70_000, dtype=np.float32), "b": np.ones((), np.float32)})
+    whole, whole_arrays = read_caffemodel(model), read_arrays(arrays)
+    monkeypatch.setattr(content, "READ_WHOLE", 0)
+    assert isinstance(content.read_content(model), content.LargeFile)
+    found, found_arrays = read_caffemodel(model), read_arrays(arrays)
+    assert found.net == whole.net
+    assert found.weights().keys() == whole.weights().keys()
+    for name, blobs in found.weights().items():
+        assert all(map(np.array_equal, blobs, whole.weights()[name]))
+        assert not any(blob.flags.writeable for blob in blobs)
+    assert found_arrays.keys() == whole_arrays.keys()
+    for name, values in found_arrays.items():
+        assert np.array_equal(values, whole_arrays[name])
+    data, large = model.read_bytes(), content.read_content(model)
+    for place in (0, 10, len(data) - 1, slice(5), slice(7, 70_000), slice(9, 3), slice(-4, None)):
+        assert large[place] == data[place]
+    with pytest.raises(IndexError):
+        large[len(data)]
+
+
 def test_a_file_that_is_cut_while_it_is_read(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arrays = tmp_path / "w.safetensors"
     write_arrays(arrays, {"c/weight": np.ones(10_000, np.float32)})
-    wanted = read_caffemodel(model).weights()["c"]
-    read = read_caffemodel(model)
     monkeypatch.setattr(content, "READ_WHOLE", 0)
-    mapped = read_caffemodel(model)
-    assert all(map(np.array_equal, mapped.weights()["c"], wanted))
-    os.truncate(model, 10)
-    # What was read is there; what is mapped would kill the process when it is looked at.
+    wanted = read_caffemodel(model).weights()["c"]
+    opened, read = content.read_content(model), read_caffemodel(model)
+    os.truncate(model, 40)
+    # What was read stays; what is still to be read is missed, and kills nothing.
     assert all(map(np.array_equal, read.weights()["c"], wanted))
-    with pytest.raises(OSError, match=r"now has 10: it was cut off .*net\.caffemodel"):
-        mapped.weights()
-    original: Any = content.mmap.mmap
-    monkeypatch.setattr(content.mmap, "mmap", _cutting(original, arrays))
+    with pytest.raises(OSError, match=r"now has 40: it was cut off .*net\.caffemodel"):
+        parse_caffemodel(str(model), opened)
+    original = safetensors.numbers_at
+
+    def cutting(*args: Any) -> Any:
+        os.truncate(arrays, arrays.stat().st_size - 4096)
+        return original(*args)
+
+    monkeypatch.setattr(safetensors, "numbers_at", cutting)
     with pytest.raises(OSError, match=r"it was cut off while it was read.*w\.safetensors"):
         read_arrays(arrays)
 
 
-def _cutting(original: Any, path: Path) -> Any:
-    class Cut(original):
-        """A map whose file loses its last numbers at once."""
-
-        def __new__(cls, *args: Any, **named: Any) -> Any:
-            made = original.__new__(cls, *args, **named)
-            os.truncate(path, path.stat().st_size - 4096)
-            return made
-
-    return Cut
+def test_a_large_file_is_closed(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(content, "READ_WHOLE", 0)
+    before = len(os.listdir("/dev/fd"))
+    for _ in range(10):
+        read_caffemodel(model)
+    assert len(os.listdir("/dev/fd")) == before

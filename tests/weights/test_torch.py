@@ -254,7 +254,9 @@ def test_a_factor_is_divided_out() -> None:
         (["import", "a.npz", "--arch", "resnet9", "-o", "m"], "unknown architecture"),
     ],
 )
-def test_wrong_usage(args: list[str], words: str, capsys) -> None:
+def test_wrong_usage(args: list[str], words: str, tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.savez("a.npz", a=np.ones(1))
     assert run(["weights", *args]) == 2
     assert words in capsys.readouterr().err
 

@@ -17,7 +17,7 @@ from prototxt_gen.formats.binary.wire import (
     fields,
     varints,
 )
-from prototxt_gen.formats.content import Buffer
+from prototxt_gen.formats.content import Buffer, numbers_at
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
@@ -99,8 +99,8 @@ def _numbers(data: Buffer, field: WireField, kind: str) -> Array:
                 field.start,
                 f"a list has {plural(field.size, 'byte')}, which is no multiple of {size}",
             )
-        return np.frombuffer(data, kind, field.size // size, field.value)
+        return numbers_at(data, kind, field.size // size, field.value)
     # Each number is preceded by a tag of one byte.
     records = np.dtype([("tag", "u1"), ("value", kind)])
     count = (field.end - field.start) // records.itemsize
-    return np.frombuffer(data, records, count, field.start)["value"]
+    return numbers_at(data, records, count, field.start)["value"]

@@ -1,4 +1,4 @@
-"""The weights of a caffemodel: numpy arrays that lie in the bytes of the file itself.
+"""The weights of a caffemodel: numpy arrays that lie in the bytes of the file, read once.
 
 All forms that Caffe has ever written are read: V2, V1 and V0 layers, shapes as a list or
 as num, channels, height and width, numbers as float, double or, by NVIDIA's fork, raw.
@@ -27,7 +27,7 @@ from prototxt_gen.formats.binary.wire import (
     encoded,
     fields,
 )
-from prototxt_gen.formats.content import Buffer, need_whole, read_content
+from prototxt_gen.formats.content import Buffer, read_content
 from prototxt_gen.formats.text.nottext import name_of
 
 if TYPE_CHECKING:
@@ -66,14 +66,9 @@ class Caffemodel:
     path: str
     layers: tuple[StoredLayer, ...]
     net: bytes  #: a binary NetParameter without any blobs
-    content: Buffer = b""  #: where the arrays lie
 
     def weights(self) -> dict[str, tuple[Array, ...]]:
-        """The weights by layer name; where layers share a name, those of the last that has any.
-
-        Raises OSError where the file was cut off since it was opened.
-        """
-        need_whole(self.content, self.path)
+        """The weights by layer name; where layers share a name, those of the last that has any."""
         return {layer.name: layer.blobs for layer in self.layers if layer.blobs}
 
 
@@ -102,14 +97,8 @@ def parse_caffemodel(name: str, data: Buffer) -> Caffemodel:
         raise WeightsError(f"{name}: {error.message}") from None
 
 
-def is_caffemodel(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is binary rather than a prototxt; a pipe loses its first bytes by this."""
-    with open(path, "rb") as file:
-        return is_binary(file.read(_LOOK_AT))
-
-
 def is_binary(data: Buffer) -> bool:
-    """The same of bytes, by the first of them."""
+    """Whether the bytes of a file are binary rather than a prototxt, by the first of them."""
     start = bytes(data[:_LOOK_AT])
     return start.startswith(_HDF5) or b"\0" in start or _starts_as_net(start)
 
@@ -144,7 +133,6 @@ def _read(path: str, data: Buffer) -> Caffemodel:
     layers = []
     net = bytearray()
     for field in fields(data, 0, len(data)):
-        need_whole(data, path)
         v2 = field.number == _LAYER
         if field.kind == BYTES and field.number in (_LAYER, _LAYERS):
             net += _without_blobs(data, field, (_BLOBS,) if v2 else (_V1_BLOBS, _V1_V0))
@@ -155,7 +143,7 @@ def _read(path: str, data: Buffer) -> Caffemodel:
         _need_small(field.start, len(net))
     if not layers:
         raise broken(0, "there is no layer")
-    return Caffemodel(path, tuple(layers), bytes(net), data)
+    return Caffemodel(path, tuple(layers), bytes(net))
 
 
 def _layer(data: Buffer, place: WireField, *, v2: bool) -> StoredLayer:

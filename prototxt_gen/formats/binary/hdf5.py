@@ -19,7 +19,16 @@ if TYPE_CHECKING:
 
 _MOST_LINKS = 16  #: on the way to one object, as in HDF5 itself (H5L_NUM_LINKS)
 #: What h5py raises for a file that is damaged or of another form.
-_BROKEN = (AttributeError, KeyError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
+_BROKEN = (
+    AttributeError,
+    KeyError,
+    MemoryError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 def read_hdf5(path: str, file: IO[bytes] | None = None) -> list[tuple[str, tuple[Array, ...]]]:

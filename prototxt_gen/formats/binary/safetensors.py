@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 from prototxt_gen._numpy import np
 from prototxt_gen._words import plural
 from prototxt_gen.formats.binary.declared import shape_of
-from prototxt_gen.formats.content import need_whole, read_content
+from prototxt_gen.formats.content import numbers_at, read_content
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
@@ -46,15 +46,14 @@ def read_safetensors(path: str, left_out: str = "") -> dict[str, Array]:
     content = read_content(path)
     if len(content) < 8:
         raise ValueError("it is shorter than the length of its header")
-    data = np.frombuffer(content, np.uint8)
-    size = int.from_bytes(bytes(data[:8]), "little")
-    if size > len(data) - 8:
+    size = int.from_bytes(content[:8], "little")
+    if size > len(content) - 8:
         raise ValueError("the header is longer than the file")
-    header = _header(bytes(data[8 : 8 + size]))
-    numbers = data[8 + size :]
+    begin = 8 + size
+    header, held = _header(content[8:begin]), len(content) - begin
     counts = {name for name in header if left_out and name.endswith(left_out)}
     entries = [
-        (name, *_entry(name, entry, len(numbers), _COUNTS if name in counts else {}))
+        (name, *_entry(name, entry, held, _COUNTS if name in counts else {}))
         for name, entry in header.items()
     ]
     at = 0
@@ -66,11 +65,11 @@ def read_safetensors(path: str, left_out: str = "") -> dict[str, Array]:
                 "where the previous array ends"
             )
         if name in found:
-            found[name] = _floats(numbers[start:end], kind).reshape(shape)
+            values = numbers_at(content, "u1", end - start, begin + start)
+            found[name] = _floats(values, kind).reshape(shape)
         at = end
-    need_whole(content, path)
-    if at != len(numbers):
-        raise ValueError(f"it has {plural(len(numbers) - at, 'byte')} after the last array")
+    if at != held:
+        raise ValueError(f"it has {plural(held - at, 'byte')} after the last array")
     return found
 
 

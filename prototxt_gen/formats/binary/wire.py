@@ -1,6 +1,6 @@
 """Protobuf's wire format, read in place: the fields of a message, and where they are.
 
-No message is built, so that a file of any size costs only the pages that are read.
+No message is built, so that a file of any size costs only what is read of it.
 """
 
 from __future__ import annotations

@@ -17,18 +17,18 @@ Pattern = Callable[[Op, "View"], Op | None]
 
 #: The modules with patterns; those of one operator are tried in this order.
 MODULES_OF_PATTERNS: tuple[str, ...] = (
+    "activations",
+    "lines",
+    "scales",
     "windows",
     "pixels",
     "response",
     "orders",
     "shapes",
-    "torch",
-    "activations",
-    "lines",
-    "scales",
     "norms",
     "reductions",
     "sequence",
+    "torch",
 )
 _EARLY: dict[str, list[Pattern]] = {}
 _LATE: dict[str, list[Pattern]] = {}

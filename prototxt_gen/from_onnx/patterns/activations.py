@@ -231,8 +231,7 @@ def prelu(op: Op, view: View) -> Op | None:
 
 
 def _with_slope(op: Op, x: str, slope: Array) -> Op:
-    name = f"{op.outputs[0]}/slope"
-    op.model.constants[name] = slope
+    name = op.model.add_constant(f"{op.outputs[0]}/slope", slope)
     return Op("PRelu", [x, name], op.outputs, {}, op.model, op.name)
 
 

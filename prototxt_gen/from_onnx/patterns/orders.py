@@ -85,6 +85,5 @@ def _unturned(name: str, op: Op, order: Sequence[int], view: View) -> str:
     if known.size == 1:
         return name
     whole = known.reshape((1,) * (len(order) - known.ndim) + known.shape)
-    turned = f"{op.outputs[0]}/{name}"
-    op.model.constants[turned] = np.ascontiguousarray(whole.transpose(np.argsort(order)))
-    return turned
+    turned = np.ascontiguousarray(whole.transpose(np.argsort(order)))
+    return op.model.add_constant(f"{op.outputs[0]}/{name}", turned)

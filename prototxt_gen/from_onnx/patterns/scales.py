@@ -29,9 +29,7 @@ def _shape(name: str, view: View) -> Shape | None:
 
 def _constant(op: Op, name: str, value: Array) -> str:
     """A new constant of the model."""
-    name = f"{op.outputs[0]}/{name}"
-    op.model.constants[name] = value
-    return name
+    return op.model.add_constant(f"{op.outputs[0]}/{name}", value)
 
 
 @pattern("Add", "Sub", late=True)

@@ -123,6 +123,4 @@ def _product(op: Op, inputs: list[str], axis: int) -> Op:
 
 def _constant(op: Op, what: str, value: Array) -> str:
     """A new constant, named after the operator."""
-    name = f"{op.outputs[0]}/{what}"
-    op.model.constants[name] = value
-    return name
+    return op.model.add_constant(f"{op.outputs[0]}/{what}", value)

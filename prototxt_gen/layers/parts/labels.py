@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from prototxt_gen._numpy import np
+from prototxt_gen._words import plural
 from prototxt_gen.document import Symbol
-from prototxt_gen.layers.parts.shapes import axis_index, count
+from prototxt_gen.errors import ShapeError
+from prototxt_gen.layers.parts.facets import Below, Sample
+from prototxt_gen.layers.parts.shapes import Shape, axis_index, count, show
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.parts.protocols import Array, Builder
@@ -117,3 +121,20 @@ def each_class(b: Builder, at: str, right: str, counted: str, axis: int) -> str:
 def rows(b: Builder, x: str) -> str:
     """The first dimension of a blob, as a float."""
     return b.cast(b.squeeze(b.slice(b.op("Shape", [x]), [0], [1], [0]), [0]), "float")
+
+
+def classes_along(bottoms: Sequence[Shape], axis: int) -> Sample:
+    """A label is one of the classes, along an axis of the first bottom."""
+    return Below(bottoms[0][axis_index(axis, len(bottoms[0]))] or 1)
+
+
+def need_one_label_each(bottoms: Sequence[Shape], axis: int) -> None:
+    """Refuse labels that are not one for each place along all other axes of the scores."""
+    scores, labels = bottoms
+    wanted = count((*scores[:axis], *scores[axis + 1 :]))
+    found = count(labels)
+    if wanted is not None and found is not None and wanted != found:
+        raise ShapeError(
+            f"bottom 1 is {show(labels)}, {plural(found, 'label')}; bottom 0, {show(scores)}, "
+            f"needs {wanted}"
+        )

@@ -16,6 +16,12 @@ _MUCH = 256  #: a larger pad that exceeds the blob is not materialized
 LOG_THRESHOLD = 1e-20  #: kLOG_THRESHOLD of the losses that take a logarithm
 
 
+def scaled(weight: Array, factor: Array) -> Array:
+    """A weight times a factor that broadcasts, as float32; float64 is used bit by bit."""
+    found: Array = np.empty(weight.shape, np.float32)
+    return np.multiply(weight, factor, out=found, dtype=np.float64, casting="same_kind")
+
+
 def windows(
     x: Array,
     kernel: Sequence[int],

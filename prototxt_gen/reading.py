@@ -1,0 +1,146 @@
+"""Nets from files: the text of a net, or a caffemodel, which contains one."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from prototxt_gen.diagnostics import Source
+    from prototxt_gen.formats.binary.caffemodel import Caffemodel
+    from prototxt_gen.formats.content import Buffer
+    from prototxt_gen.graph.graph import Graph
+    from prototxt_gen.graph.phase import State
+
+Input = str | os.PathLike[str]
+
+
+def load(source: Input | Source, state: State | None = None, dialect: str | None = None) -> Graph:
+    """The graph of a net, in the TEST phase if no state is given.
+
+    Raises ParseError with every error of the text, and if it is not a net or has no layers;
+    PrototxtError for an unknown dialect.
+    """
+    from prototxt_gen import _arguments
+    from prototxt_gen.diagnostics import Sink
+    from prototxt_gen.errors import ParseError
+    from prototxt_gen.formats.content import digest
+    from prototxt_gen.formats.reader import read_text
+    from prototxt_gen.graph.read import need_layers, read
+
+    _arguments.dialect(dialect)
+    found = source_of(source)
+    sink = Sink(found)
+    document = read_text(found, sink, dialect=dialect)
+    sink.raise_errors(ParseError)
+    type = document.root.type
+    if type is None or type.name != "NetParameter":
+        what = type.name if type else "unknown"
+        raise ParseError(f"{found.path}: this is a {what}; expected a net (NetParameter)")
+    need_layers(document.root, sink)
+    graph = read(document, sink, state)
+    graph.files["net"] = digest(found.data)
+    sink.raise_errors(ParseError)
+    if not graph.nodes:
+        other = next((f"; use {options}" for _, options in graph.elsewhere.values()), "")
+        raise ParseError(f"{found.path}: the net has no layer in this phase and stage{other}")
+    return graph
+
+
+def read_caffe(
+    net: Input,
+    weights: Input | None = None,
+    *,
+    state: State | None = None,
+    dialect: str | None = None,
+) -> Graph:
+    """The graph of a net with the weights of a caffemodel.
+
+    ``net`` is a prototxt, or a caffemodel alone, which contains the net too. Raises ParseError
+    and WeightsError.
+    """
+    from prototxt_gen import _arguments
+    from prototxt_gen.formats.binary.caffemodel import is_binary, parse_caffemodel
+    from prototxt_gen.formats.content import digest, read_content
+
+    _arguments.dialect(dialect)
+    # A pipe is read but once, so that its bytes are looked at here.
+    name = os.fspath(net if weights is None else weights)
+    content = read_content(name)
+    model: Caffemodel | None = None
+    if weights is not None:
+        model = parse_caffemodel(name, content)
+        graph = load(net, state, dialect)
+    else:
+        model = parse_caffemodel(name, content) if is_binary(content) else None
+        if model is not None:
+            graph = _saved_net(model, name, state, dialect)
+        else:
+            graph = load(_text(content, name), state, dialect)
+    if model:
+        graph.stored = dict(model.weights())
+        graph.files["weights"] = digest(content)
+    for index, node in enumerate(graph.nodes):
+        shown = node.layer.as_stored(graph.stored.get(node.name, ()))
+        if shown is not None:
+            graph.nodes[index] = replace(node, layer=shown[0])
+            graph.dialect = shown[1]
+    return graph
+
+
+def _saved_net(model: Caffemodel, name: str, state: State | None, dialect: str | None) -> Graph:
+    """The net that a caffemodel contains."""
+    from prototxt_gen.diagnostics import Sink, Source
+    from prototxt_gen.errors import ParseError
+    from prototxt_gen.formats.binary.message import read_binary
+    from prototxt_gen.graph.read import need_layers, read
+
+    source = Source(model.net, name)
+    sink = Sink(source)
+    document = read_binary(source, sink, dialect=dialect, drop_unknown=True)
+    document.source = None
+    # Its rules have been applied, and each layer has the phase that the net was trained in
+    # (net.cpp, ToProto).
+    for layer in (*document.root.blocks("layer"), *document.root.blocks("layers")):
+        layer.remove("include", "exclude", "phase")
+    need_layers(document.root, sink)
+    graph = read(document, sink, state)
+    sink.source = None
+    sink.raise_errors(ParseError)
+    graph.source = None
+    return graph
+
+
+def read_source(path: Input) -> Source:
+    """The bytes of a file or a pipe, with its name; ``-`` is standard input.
+
+    Raises OSError, also for what is larger than a prototxt may be.
+    """
+    from prototxt_gen.diagnostics import Source
+    from prototxt_gen.formats.content import read_content, read_stream
+    from prototxt_gen.formats.prototxt import LARGEST_FILE
+
+    name = os.fspath(path)
+    if name == "-":
+        import sys
+
+        return Source(read_stream(sys.stdin.buffer, "<stdin>", LARGEST_FILE), "<stdin>")
+    return Source(read_content(name, LARGEST_FILE)[:], name)
+
+
+def source_of(source: Input | Source) -> Source:
+    """The Source itself, or that of a file."""
+    from prototxt_gen.diagnostics import Source
+
+    return source if isinstance(source, Source) else read_source(source)
+
+
+def _text(content: Buffer, name: str) -> Source:
+    """Bytes that were read, as a text."""
+    from prototxt_gen.diagnostics import Source
+    from prototxt_gen.formats.content import need_size
+    from prototxt_gen.formats.prototxt import LARGEST_FILE
+
+    need_size(name, len(content), LARGEST_FILE)
+    return Source(content[:], name)

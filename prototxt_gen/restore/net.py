@@ -1,0 +1,173 @@
+"""From a model that our own conversion made back to the net that it was made from.
+
+A model keeps its source in its metadata (``to_onnx.source``). The net is the answer only if
+exporting it again, with the weights that the model has now, gives the model at hand: then
+nothing was changed, or nothing but weights. Else the metadata is ignored whole, the first
+difference is told, and the net is made from the model's structure (``from_onnx``). Whatever
+the metadata says is checked: it may have been written by anyone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import onnx
+
+from prototxt_gen import _version
+from prototxt_gen.diagnostics import Sink, Source
+from prototxt_gen.document import Block
+from prototxt_gen.errors import ParseError, PrototxtError, ShapeError, UnsupportedError
+from prototxt_gen.formats.dialects import DIALECTS
+from prototxt_gen.formats.reader import read_text
+from prototxt_gen.from_onnx.convert import Lift, lift
+from prototxt_gen.from_onnx.files import load
+from prototxt_gen.from_onnx.target import Target
+from prototxt_gen.graph.check import checked
+from prototxt_gen.graph.graph import Graph
+from prototxt_gen.graph.infer import Shapes
+from prototxt_gen.graph.read import build
+from prototxt_gen.graph.validation import validate
+from prototxt_gen.graph.weights import bound
+from prototxt_gen.layers.parts.shapes import Shape, show
+from prototxt_gen.passes.deploy import Change
+from prototxt_gen.passes.inference import with_inputs
+from prototxt_gen.restore.blobs import Initializers, stored_weights
+from prototxt_gen.restore.metadata import Kept, read_source
+from prototxt_gen.to_onnx.convert import need_opset
+from prototxt_gen.to_onnx.difference import difference
+from prototxt_gen.to_onnx.export import export, for_inputs, pruned
+
+_LARGEST_NET = 64 << 20  #: bytes of text
+_NET = "the net that the model was made from"
+
+
+@dataclass
+class Restored:
+    """A net, whose ``graph.stored`` has its weights, and what was done to get it.
+
+    ``stored`` tells whether it is the one that the model keeps; else it was made from the
+    model's structure.
+    """
+
+    graph: Graph
+    changes: list[Change] = field(default_factory=list)
+    stored: bool = False
+
+
+def restore(
+    source: onnx.ModelProto | str | os.PathLike[str],
+    target: Target | None = None,
+    input_shapes: Mapping[str, tuple[int, ...]] | None = None,
+    *,
+    metadata: bool = True,
+) -> Restored:
+    """The net of a model or its file: the one that it was made from, or one that computes the same.
+
+    Without a ``target`` the stored net is taken for whatever Caffe it is for, and a net from
+    the structure is for BVLC's. Raises UnsupportedError and GraphError as ``from_onnx`` does.
+    """
+    proto = load(source)
+    given, note = dict(input_shapes or {}), []
+    if metadata:
+        try:
+            graph = _stored_net(proto, target, given)
+        except (PrototxtError, MemoryError, RecursionError) as error:
+            what = f"{_NET} is in its metadata and not used: {_words(error)}"
+            note = [Change(proto.graph.name or "net", "", what)]
+        else:
+            if graph is not None:
+                return Restored(graph, [Change(graph.name or "net", "", f"is {_NET}")], True)
+    lifted = lift(proto, Lift(target or Target(), given))
+    return Restored(lifted.graph, [*note, *lifted.changes])
+
+
+def _words(error: BaseException) -> str:
+    if not isinstance(error, PrototxtError):
+        return "it needs too much memory"
+    first = error.diagnostics[0] if error.diagnostics else None
+    words = error.message if first is None else first.message
+    where = f"layer {first.layer!r}: " if first is not None and first.layer else ""
+    return where + " ".join(words.split())
+
+
+def _stored_net(
+    proto: onnx.ModelProto, target: Target | None, given: Mapping[str, Shape]
+) -> Graph | None:
+    """The net that a model keeps, with the model's weights; None if it keeps none.
+
+    Raises PrototxtError where it cannot be the net of the model as it is.
+    """
+    kept = read_source({entry.key: entry.value for entry in proto.metadata_props})
+    if kept is None:
+        return None
+    need_opset(kept.options.opset)
+    graph = pruned(_parsed(kept), kept.options.outputs)
+    shapes = checked(graph, for_inputs(graph, kept.input_shapes))
+    _need_inputs(proto, graph, shapes)
+    graph.stored = stored_weights(graph, shapes, kept, Initializers(proto))
+    # Bound anew, so that layers that share weights do so, whatever the model has for each.
+    made = export(graph, bound(graph, shapes), kept.options, kept.input_shapes)
+    what = difference(proto, made)
+    if what is not None:
+        own = _version.__version__
+        written = "" if kept.version == own else f" (by version {kept.version:.20}; this is {own})"
+        raise UnsupportedError(f"{what}{written}")
+    if target is not None:
+        _need_target(kept, graph, target)
+    return _with_inputs(graph, given) if given else graph
+
+
+def _parsed(kept: Kept) -> Graph:
+    """The net of a text, with every layer: those of other phases had been left out."""
+    if len(kept.text) > _LARGEST_NET:
+        raise ParseError(f"the text has {len(kept.text)} bytes; expected at most {_LARGEST_NET}")
+    source = Source(kept.text, "the net in the metadata")
+    sink = Sink(source)
+    dialect = kept.dialect if kept.dialect in DIALECTS else None
+    document = read_text(source, sink, "NetParameter", dialect)
+    sink.raise_errors(ParseError)
+    graph = build(document, sink, None)
+    sink.raise_errors(ParseError)
+    graph.hidden |= kept.hidden
+    return graph
+
+
+def _need_inputs(proto: onnx.ModelProto, graph: Graph, shapes: Shapes) -> None:
+    """The inputs of both are the same, so that the stored net is as large as the model.
+
+    Anyone may have written the metadata, and an export takes time and memory.
+    """
+    for ref in graph.inputs:
+        value = next((value for value in proto.graph.input if value.name == ref.blob), None)
+        if value is None:
+            raise UnsupportedError(f"input {ref.blob}: gone")
+        dims = [d.dim_value for d in value.type.tensor_type.shape.dim]
+        own = shapes.blobs.get(ref) or ()
+        if len(dims) != len(own) or any(a and a != b for a, b in zip(dims, own, strict=True)):
+            raise UnsupportedError(f"input {ref.blob}: it is {show(dims)}, stored {show(own)}")
+
+
+def _need_target(kept: Kept, graph: Graph, target: Target) -> None:
+    """Raise UnsupportedError where the Caffe that was asked for does not have all of the net."""
+    for node in graph.nodes:
+        if not target.has(node.layer.type):
+            raise UnsupportedError(f"{target.name} has no layer type {node.type}")
+        for one in node.source:
+            if isinstance(one.value, Block) and one.value.type is not None:
+                for inner in one.value:
+                    if not target.has_field(one.value.type.name, inner.name):
+                        raise UnsupportedError(f"{target.name} has no {one.name}.{inner.name}")
+    errors = validate(Source(kept.text, "the net in the metadata"), target.dialect).errors
+    if errors:
+        raise UnsupportedError(f"{target.name} refuses it: {errors[0].message}")
+
+
+def _with_inputs(graph: Graph, given: Mapping[str, Shape]) -> Graph:
+    """The net with other shapes of its inputs; raises GraphError if they do not fit."""
+    names = {ref.blob for ref in graph.inputs}
+    for name in given:
+        if name not in names:
+            raise ShapeError(f"the net has no input {name!r}")
+    return with_inputs(graph, checked(graph, given))
