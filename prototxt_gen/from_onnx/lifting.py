@@ -17,7 +17,7 @@ from prototxt_gen.from_onnx.model import Model, Op
 from prototxt_gen.from_onnx.net import Blob, Net
 from prototxt_gen.from_onnx.target import Target
 from prototxt_gen.layers import MODULES
-from prototxt_gen.layers.base import REGISTRY, Layer, Lifted
+from prototxt_gen.layers.base import REGISTRY, Layer
 from prototxt_gen.layers.parts.shapes import show
 
 #: The blobs of the outputs, in order; None if the rule is not for this form of the operator.
@@ -29,17 +29,17 @@ MODULES_OF_RULES = (
     "arithmetic",
     "activations",
     "comparisons",
-    "windows",
-    "pools",
-    "padding",
-    "resize",
-    "pixels",
     "shapes",
     "slicing",
     "matrices",
     "reductions",
     "norms",
     "sequence",
+    "windows",
+    "pools",
+    "padding",
+    "resize",
+    "pixels",
 )
 _RULES: dict[str, list[Rule]] = {}
 
@@ -157,24 +157,15 @@ class Lifting:
 
     def _layer(self, op: Op) -> Made:
         """The operator as one layer; one that the target lacks only if there is no rule."""
-        lacking = None
         for cls in self._liftable.get(op.op_type, ()):
             if not self.target.has(cls.type) and op.op_type in self._rules:
                 continue
             lifted = cls.lift(op)
-            if lifted is None:
-                continue
-            if self.target.has(cls.type):
-                return self._added(op, lifted)
-            lacking = lifted
-        if lacking is None or op.op_type in self._rules:
-            return None
-        return self._added(op, lacking)
-
-    def _added(self, op: Op, lifted: Lifted) -> Made:
-        bottoms = [self.bottom(op, index) for index in lifted.bottoms]
-        tops = len([name for name in op.outputs if name])
-        return self.net.add_all(lifted.layer, bottoms, tops, lifted.blobs)
+            if lifted is not None:
+                bottoms = [self.bottom(op, index) for index in lifted.bottoms]
+                tops = len([name for name in op.outputs if name])
+                return self.net.add_all(lifted.layer, bottoms, tops, lifted.blobs)
+        return None
 
     def _need_shape(self, name: str, blob: Blob) -> None:
         """A top has the shape that ONNX says; anything else is a bug of a rule."""

@@ -220,6 +220,9 @@ class _Reading:
         plain = onnx.NodeProto()
         plain.CopyFrom(node)
         plain.input[:] = inputs
+        if node.op_type == "CastLike" and inputs[1] in self.types:
+            kind = self.types[inputs[1]].tensor_type.elem_type
+            plain = helper.make_node("Cast", inputs[:1], node.output, node.name, to=kind)
         if self._folded(plain):
             return
         if self._is_quantisation(plain):
@@ -334,6 +337,7 @@ class _Reading:
             tensor = kind.tensor_type
             if tensor.elem_type in _FLOATS:
                 tensor.elem_type = TensorProto.FLOAT
+            self._kind(name, tensor.elem_type)
             if tensor.HasField("shape"):
                 dims = [d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim]
                 first = self.made.shapes.get(node.input[0] if node.input else "", ())
@@ -342,7 +346,6 @@ class _Reading:
                     kind = helper.make_tensor_type_proto(tensor.elem_type, found_dims)
                 self.made.shapes[name] = tuple(found_dims)
             self.types[name] = kind
-            self._kind(name, tensor.elem_type)
 
     def finish(self) -> None:
         """Outputs that are another value get an operator of their own."""

@@ -38,7 +38,7 @@ def padding(op: Op) -> Padding:
         value = float(op.need_constant(2, "values to pad with").flat[0])
     axes = list(range(rank))
     if op.has(3):
-        axes = [int(axis) % rank for axis in op.need_constant(3, "axes")]
+        axes = [int(axis) for axis in op.need_constant(3, "axes")]
     if len(pads) != 2 * len(axes):
         raise UnsupportedError(f"it has {len(pads)} pads for {len(axes)} axes; expected two each")
     begins, ends = [0] * rank, [0] * rank

@@ -85,7 +85,7 @@ class PReLU(Base):
     def lift(cls, op: OnnxOp) -> Lifted | None:
         """PRelu with a slope for each channel, or one for all."""
         slope, shape = op.need_constant(1, "slopes"), op.shape()
-        if len(shape) < 2:
+        if not 2 <= len(shape) <= 4:  # LegacyShape in blob.hpp takes no more
             return None
         if slope.size == 1 and (slope.ndim < 2 or shape[1] > 1):
             return Lifted(cls(channel_shared=True), (slope.reshape(()),))

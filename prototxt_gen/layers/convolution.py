@@ -168,7 +168,8 @@ class Convolution(Base):
             y = plain._convolved(flat, weight)
             if self.bias_term:
                 y = y + along(blobs[1].reshape(-1), 1, y.ndim)
-            found.append(self._activated(y.reshape(top)))
+            y = y.reshape(top)
+            found.append(ReLU(self.negative_slope).run([y], (), 1)[0] if self.relu else y)
         return tuple(found)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
@@ -302,7 +303,3 @@ class Convolution(Base):
             p + max(0, d * (k - 1) + 1 - 2 * p - (size if size is not None else d * k))
             for size, k, p, d in zip(spatial, kernel, pad, dilation, strict=True)
         ]
-
-    def _activated(self, y: Array) -> Array:
-        """Apply the ReLU of intel/caffe's layer, if it has one."""
-        return ReLU(self.negative_slope).run([y], (), 1)[0] if self.relu else y

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Block, Symbol
+from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.base import Arity, Axes, Lifted, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import alike, fixed_from
@@ -193,11 +194,18 @@ class Pooling(Base):
             return None
         made = cls.of(mode, axes, [one.lead for one in axes])
         sizes, out = [one.span.size for one in axes], [one.out for one in axes]
-        if list(made._spatial(sizes)) != out:
+        if made.windows(sizes) != out:
             return None
         counts = [one.counts() for one in axes]
         same = mode != AVE or counts == made.counts(sizes, out)
         return Lifted(made) if same else None
+
+    def windows(self, sizes: Sequence[int]) -> list[int]:
+        """The number of windows along each axis; 0 where there would be an error."""
+        try:
+            return [size or 0 for size in self._spatial(sizes)]
+        except ShapeError:
+            return [0, 0]
 
     @classmethod
     def of(cls, mode: Symbol, axes: Sequence[Pooled], pads: Sequence[int]) -> Self:

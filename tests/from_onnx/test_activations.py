@@ -95,6 +95,7 @@ def test_relu6_on_every_target(target):
         ((2, 3, 4, 5), (5,), ["ReLU", "Power", "ReLU", "Scale", "Eltwise"]),
         ((2, 3, 4, 5), (3, 4, 5), ["ReLU", "Power", "ReLU", "Scale", "Eltwise"]),
         ((2, 3, 4, 5), (3, 1, 5), ["ReLU", "Power", "ReLU", "Scale", "Eltwise"]),
+        ((1, 3, 2, 2, 2), (3, 1, 1, 1), ["ReLU", "Power", "ReLU", "Scale", "Eltwise"]),
         ((3,), (1,), ["ReLU", "Power", "ReLU", "Power", "Eltwise"]),
     ],
 )

@@ -70,6 +70,17 @@ def test_exponentials(formula, fields):
     assert {"base": layers(made)[0].base} == {"base": -1.0, **fields}
 
 
+def test_a_constant_cast_to_the_kind_of_a_value_is_one():
+    proto = model(
+        "t = CastLike(c, a) u = CastLike(a, t) y = Add(u, t)",
+        "float[2,3] a",
+        "float[2,3] y",
+        15,
+        c=np.float64(2),
+    )
+    assert types(lifted(proto)) == ["Power"]
+
+
 def test_integers_are_numbers():
     proto = model("y = Pow(a, c)", "float[2,3] a", "float[2,3] y", 12, c=np.int64(2))
     assert types(lifted(proto)) == ["Power"]
@@ -167,6 +178,12 @@ def test_computed_operands(formula, shapes, wanted, opset):
     assert sorted(types(made)) == sorted(wanted)
 
 
+@pytest.mark.parametrize("kind", ["Mul", "Add"])
+def test_a_gate_for_one_image_keeps_its_batch(kind):
+    made = one(f"{kind}(a, b)", [(1, 3, 4, 5), (1, 3, 1, 1)], (1, 3, 4, 5))
+    assert [layer.axis for layer in layers(made)] == [1, 0]
+
+
 @pytest.mark.parametrize(
     ("formula", "wanted", "old"),
     [
@@ -201,6 +218,9 @@ ROW = np.array([0.25, 0, 1], np.float32)
         ("Greater(c, a)", ["Power", "Threshold"]),
         ("GreaterOrEqual(a, c)", ["Power", "Threshold", "Power"]),
         ("LessOrEqual(a, c)", ["Threshold", "Power"]),
+        ("Equal(a, c)", ["Power", "AbsVal", "Threshold", "Power"]),
+        ("Equal(c, a)", ["Power", "Power", "AbsVal", "Threshold", "Power"]),
+        ("Equal(a, b)", ["Power", "Eltwise", "AbsVal", "Threshold", "Power"]),
         ("Greater(a, row)", ["Bias", "Threshold"]),
         ("Less(a, row)", ["Power", "Bias", "Threshold"]),
         ("Greater(a, b)", ["Power", "Eltwise", "Threshold"]),

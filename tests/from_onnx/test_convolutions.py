@@ -84,6 +84,7 @@ TRANSPOSED = [
         ["Deconvolution"],
     ),
     ((1, 2, 5, 4), (2, 3, 2, 2), 3, 'auto_pad="SAME_UPPER", strides=[2,2]', ["Deconvolution"]),
+    ((1, 2, 5, 4), (2, 3, 1, 1), 3, 'auto_pad="SAME_UPPER", strides=[2,2]', ["Deconvolution"]),
     (
         (1, 2, 5, 4),
         (2, 3, 3, 3),
@@ -154,14 +155,47 @@ def test_a_pad_that_is_read_twice_stays():
         p=np.array([0, 0, 1, 1, 0, 0, 1, 1]),
         w=np.ones((1, 2, 3, 3), np.float32),
     )
-    assert types(lifted(made)) == ["Convolution", "Convolution", "ReLU", "ReLU"]
+    made = lifted(made)
+    assert types(made) == ["Convolution", "Convolution", "ReLU", "ReLU"]
+    assert [node.layer.write().all("pad") for node in made.graph.nodes[1:3]] == [[1], [0]]
+
+
+@pytest.mark.parametrize(
+    ("pad", "wanted"),
+    [
+        ("Pad(x, p, v)", ["DummyData", "Concat", "Convolution"]),
+        ('Pad<mode="edge">(x, p)', ["Slice", "Concat", "Convolution", "Silence"]),
+    ],
+)
+def test_a_pad_of_something_else_stays(pad, wanted):
+    made = model(
+        f"h = {pad} y = Conv(h, w)",
+        "float[1,2,4,4] x",
+        "float[N,C,H,W] y",
+        p=np.array([0, 0, 0, 1, 0, 0, 0, 1]),
+        w=np.ones((1, 2, 3, 3), np.float32),
+        **({"v": np.float32(0.5)} if "v" in pad else {}),
+    )
+    assert sorted(types(lifted(made))) == sorted(wanted)
+
+
+def test_the_fewest_windows_in_front():
+    made = lifted(conv((1, 2, 8, 8), (3, 2, 3, 3), "pads=[0,0,1,1], strides=[2,2]"))
+    assert made.graph.nodes[1].layer.write().all("pad") == [2]
+
+
+def test_a_transposed_convolution_without_output_is_refused():
+    made = conv((1, 2, 4, 4), (2, 3, 2, 2), "pads=[3,1,2,3]", op="ConvTranspose")
+    with pytest.raises(UnsupportedError) as caught:
+        lift(made)
+    assert "leave nothing" in caught.value.diagnostics[-1].message
 
 
 def test_computed_weights_are_refused():
     made = model("y = Conv(x, w)", "float[1,2,4,4] x, float[3,2,1,1] w", "float[1,3,4,4] y")
     with pytest.raises(UnsupportedError, match="1 Conv") as caught:
         lift(made)
-    assert "its weights are computed from the inputs" in caught.value.diagnostics[0].message
+    assert "its weights are computed from the inputs" in caught.value.diagnostics[-1].message
 
 
 SHAPE = (2, 3, 4, 5)
@@ -207,4 +241,4 @@ def test_a_wide_border_is_refused():
     )
     with pytest.raises(UnsupportedError) as caught:
         lift(made)
-    assert "a border of 18 rows in the mode edge" in caught.value.diagnostics[0].message
+    assert "a border of 18 rows in the mode edge" in caught.value.diagnostics[-1].message

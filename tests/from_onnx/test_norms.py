@@ -190,6 +190,15 @@ def test_what_is_alike_but_no_norm(body):
     assert {"Centre", "Standardize", "Normalize"}.isdisjoint(op.op_type for op in made.ops)
 
 
+def test_a_factor_that_makes_more_of_a_norm_is_no_part_of_it():
+    given = weights(s=(4, 5)) | E
+    body = RMS.replace("y = ", "n = ") + " y = Mul(n, s)"
+    made = normalize(model(body, "float[1,5] x", "float[4,5] y", 11, **given))
+    fuse(made)
+    (norm,) = (op for op in made.ops if op.op_type == "Standardize")
+    assert norm.inputs == ["x"]
+
+
 NORMALIZE = (
     "q = ReduceSumSquare<axes=[{}]>(x) w = Add(q, e) r = Sqrt(w) d = Div(x, r) y = Mul(d, s)"
 )

@@ -8,6 +8,8 @@ from to_onnx.test_layer_cases import graph, inputs
 
 from prototxt_gen import api
 from prototxt_gen.diagnostics import Source
+from prototxt_gen.from_onnx.normalize import normalize
+from prototxt_gen.from_onnx.patterns import fuse
 from prototxt_gen.to_onnx.convert import Conversion, convert
 from prototxt_gen.to_onnx.export import Options
 from prototxt_gen.weights import make
@@ -59,3 +61,34 @@ def test_steps_that_were_unrolled_are_one_layer_again(type: str, static: str, op
     assert types(back) == [type]
     for found, wanted in zip(back.graph.stored["l"], net.stored["l"], strict=True):
         np.testing.assert_array_equal(found, wanted)
+
+
+def swapped(graph):
+    joined = graph.node[-1]
+    joined.input[:] = [joined.input[1], joined.input[0], *joined.input[2:]]
+
+
+def skipping(graph):
+    read = {node.input[0] for node in graph.node if node.op_type == "MatMul"}
+    gated = [node for node in graph.node if node.op_type == "Mul" and node.output[0] in read]
+    gated[2].input[1] = gated[0].input[1]
+
+
+def exchanged(graph):
+    cut = next(node for node in graph.node if len(node.output) == 5)
+    cut.output[:] = [cut.output[0], cut.output[2], cut.output[1], *cut.output[3:]]
+
+
+@pytest.mark.parametrize("edit", [None, swapped, skipping, exchanged])
+@pytest.mark.parametrize("type", ["LSTM", "RNN"])
+def test_steps_in_another_order_are_no_layer(type: str, edit):
+    net = api.load(Source(STEPS.format(steps=5, type=type, static="").encode()))
+    net.stored = make(net, "random")
+    proto = api.convert(net, fold=False).model
+    assert proto.graph.node[-1].op_type == "Concat"
+    if edit is not None:
+        edit(proto.graph)
+    made = normalize(proto)
+    fuse(made)
+    found = f"Unrolled{type}" in [op.op_type for op in made.ops]
+    assert found == (edit is None)

@@ -5,6 +5,8 @@ import pytest
 from lifting import lifted, model, refusal, types
 
 from prototxt_gen.from_onnx.convert import lift
+from prototxt_gen.from_onnx.normalize import normalize
+from prototxt_gen.from_onnx.patterns import fuse
 
 POOL, RED = ["Pooling"], ["Reduction"]
 CASES = [
@@ -130,3 +132,26 @@ REFUSED = [
 @pytest.mark.parametrize(("body", "words"), REFUSED)
 def test_refusals(body, words):
     assert words in refusal(model(body, "float[3,4] x", "float[3,4] y", 13))
+
+
+def test_rows_that_are_not_zero():
+    body = "f = Reshape(s, m) e = Equal(f, z) n = Not(e) y = Compress<axis=0>(x, n)"
+    given = {"m": np.array([-1]), "z": np.float32(0)}
+    inputs = "float[6,4] x, float[2,3] s"
+    made = lifted(model(body, inputs, "float[k,4] y", 13, **given), s=[[0, 1, -0.5], [0, 0, 2]])
+    assert types(made) == ["Flatten", "Filter"]
+
+
+LAST = "r = Slice(x, a, e, w, a) v, i = TopK<axis=1>(r, k) l = Sub({}, i) y = Cast<to=1>(l)"
+
+
+@pytest.mark.parametrize(("less", "found"), [("eight", True), ("seven", False)])
+def test_places_from_the_end(less, found):
+    given = {"a": np.array([-1]), "e": np.array([-99]), "w": np.array([1]), "k": np.array([2])}
+    given |= {"eight": np.array(8), "seven": np.array(7)}
+    proto = model(LAST.format(less), "float[2,9] x", "float[2,2] y", 13, **given)
+    made = normalize(proto)
+    fuse(made)
+    assert ([op.op_type for op in made.ops] == ["LastPlaces"]) == found
+    if found:
+        assert types(lifted(proto, x=np.arange(18).reshape(2, 9) // 4)) == ["ArgMax"]

@@ -6,6 +6,8 @@ from lifting import lifted, model, types
 
 from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.from_onnx.convert import Lift, lift
+from prototxt_gen.from_onnx.normalize import normalize
+from prototxt_gen.from_onnx.patterns import fuse
 from prototxt_gen.from_onnx.target import Target
 
 DECONV, SCALED = ["Deconvolution"], ["Deconvolution", "Scale"]
@@ -146,6 +148,18 @@ def test_axes_of_opset_18():
     assert types(lifted(made)) == SCALED
 
 
+def test_half_pixels_about_the_middle():
+    made = resize(mode("linear", "half_pixel_symmetric"), scales=(1, 1, 1.6, 1.3), opset=19)
+    assert types(lifted(made)) == MATRIX
+
+
+def test_a_kept_aspect_ratio_is_refused():
+    kept = ', keep_aspect_ratio_policy="not_larger"'
+    with pytest.raises(UnsupportedError) as caught:
+        lift(resize(mode("linear", "half_pixel", kept), sizes=(2, 3, 8, 8), opset=18))
+    assert "aspect ratio" in caught.value.diagnostics[-1].message
+
+
 REFUSED = [
     (mode("linear", "tf_crop_and_resize"), (2, 3, 4, 5), (1, 1, 2, 2), "cut it with a Slice"),
     (mode("nearest", "asymmetric"), (2, 3, 4, 5), (1, 2, 2, 2), "spatial axes only"),
@@ -158,7 +172,7 @@ REFUSED = [
 def test_what_is_refused(attributes, x, scales, reason):
     with pytest.raises(UnsupportedError) as caught:
         lift(resize(attributes, x, scales, opset=18), Lift(Target("bvlc")))
-    assert reason in caught.value.diagnostics[0].message
+    assert reason in caught.value.diagnostics[-1].message
 
 
 @pytest.mark.parametrize(
@@ -188,6 +202,15 @@ CHAINS = [
         ["ShuffleChannel"],
     ),
     ([2, 6, 4, 5], [2, 2, 3, 20], [0, 2, 1, 3], [2, 6, 4, 5], ["Convolution"], ["ShuffleChannel"]),
+    # YOLOv2's reorg
+    (
+        [1, 4, 6, 8],
+        [1, 1, 6, 2, 8, 2],
+        [0, 3, 5, 1, 2, 4],
+        [1, 16, 3, 4],
+        ["Reshape", "Convolution", "Reshape"],
+        ["Reorg"],
+    ),
     # PyTorch's PixelShuffle and PixelUnshuffle
     ([2, 8, 3, 4], [2, 2, 2, 2, 3, 4], [0, 1, 4, 2, 5, 3], [2, 2, 6, 8], DECONV, DECONV),
     (
@@ -214,6 +237,18 @@ def test_a_chain_of_reshapes(x, inner, order, y, release, ssd):
     assert types(lifted(made, "ssd")) == ssd
 
 
+def test_rows_for_columns_are_no_block():
+    made = model(
+        "a = Reshape(x, i) b = Transpose<perm=[0,1,3,2]>(a) y = Reshape(b, i)",
+        "float[1,2,4,4] x",
+        "float[1,2,4,4] y",
+        i=np.array([1, 2, 4, 4]),
+    )
+    found = normalize(made)
+    fuse(found)
+    assert "Rearrange" not in {op.op_type for op in found.ops}
+
+
 def test_groups_where_channels_lie_together():
     crd = model(
         'y = DepthToSpace<blocksize=2, mode="CRD">(x)', "float[1,8,2,2] x", "float[1,2,4,4] y"
@@ -223,3 +258,12 @@ def test_groups_where_channels_lie_together():
         lifted(made).graph.nodes[-1].layer.write().get("group", int, 1) for made in (crd, dcr)
     ]
     assert groups == [2, 1]
+    x, inner, order, y, *_ = CHAINS[-1]
+    made = model(
+        f"a = Reshape(x, i) b = Transpose<perm={order}>(a) y = Reshape(b, o)",
+        f"float{x} x",
+        f"float{y} y",
+        i=np.array(inner),
+        o=np.array(y),
+    )
+    assert lifted(made).graph.nodes[-1].layer.write().get("group", int, 1) == 2

@@ -270,3 +270,9 @@ def test_one_transposition_after_another_is_one():
     body = "a = Transpose<perm=[0,2,3,1]>(x) y = Transpose<perm=[1,2,0,3]>(a)"
     made = lifted(model(body, "float[2,3,4,5] x", "float[4,5,2,3] y"), "ssd")
     assert types(made) == ["Permute"]
+
+
+def test_transpositions_that_do_not_undo_each_other_stay():
+    body = "a = Transpose<perm=[0,2,3,1]>(x) b = Relu(a) y = Transpose<perm=[0,2,3,1]>(b)"
+    made = lifted(model(body, "float[2,3,4,5] x", "float[2,5,3,4] y"), "ssd")
+    assert types(made) == ["Permute", "ReLU", "Permute"]

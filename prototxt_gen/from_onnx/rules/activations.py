@@ -12,7 +12,8 @@ from prototxt_gen.from_onnx.lifting import Lifting, Made, rule
 from prototxt_gen.from_onnx.model import Op, number
 from prototxt_gen.from_onnx.net import Blob
 from prototxt_gen.from_onnx.rules.bounds import clipped
-from prototxt_gen.from_onnx.rules.broadcast import PRODUCT, joined, reshaped
+from prototxt_gen.from_onnx.rules.broadcast import PRODUCT, joined
+from prototxt_gen.from_onnx.rules.shapes import reshaped
 from prototxt_gen.layers.activation import BNLL, ELU, ReLU, Sigmoid, Softmax, TanH
 from prototxt_gen.layers.base import Layer
 from prototxt_gen.layers.combine import Concat, Eltwise
@@ -167,9 +168,9 @@ def _softmax(lifting: Lifting, op: Op, suffix: str) -> Blob:
     axis = op.attribute("axis", -1 if single else 1) % len(shape)
     if single or all(size == 1 for size in shape[axis + 1 :]):
         return lifting.net.add(Softmax(axis), [x], suffix=suffix)
-    flat = reshaped(lifting, x, (*shape[:axis], int(np.prod(shape[axis:]))), "flat")
+    flat = reshaped(lifting.net, x, (*shape[:axis], int(np.prod(shape[axis:]))), "flat")
     found = lifting.net.add(Softmax(axis), [flat], suffix="softmax")
-    return reshaped(lifting, found, shape, "shape" if suffix else "")
+    return reshaped(lifting.net, found, shape, "shape" if suffix else "")
 
 
 def _times(lifting: Lifting, x: Blob, gate: Layer, of: Blob) -> Blob:

@@ -18,6 +18,7 @@ from prototxt_gen.from_onnx.rules.broadcast import (
     Operand,
     Operation,
     joined,
+    negative,
     operands,
     stretched,
 )
@@ -55,9 +56,7 @@ def mean(lifting: Lifting, op: Op) -> Made:
 def subtract(lifting: Lifting, op: Op) -> Made:
     """The sum with the negative."""
     a, b = operands(lifting, op)
-    if isinstance(b, Blob):
-        return joined(lifting, SUM, a, lifting.net.add(Power(scale=-1.0), [b], suffix="negative"))
-    return joined(lifting, SUM, a, -b)
+    return joined(lifting, SUM, a, negative(lifting, b))
 
 
 @rule("Div")
@@ -120,7 +119,7 @@ def _extreme(lifting: Lifting, given: list[Operand], sign: float) -> Blob:
     out = np.broadcast_shapes(*(one.shape for one in given))
     single = len(rest) == 1
     if not single and sign < 0:
-        rest = [_negative(lifting, one) for one in rest]
+        rest = [negative(lifting, one) for one in rest]
     last = "" if not numbers and (single or sign > 0) else "max"
     found = _folded(lifting, MAX, rest, last)
     if not single and sign < 0:
@@ -130,12 +129,6 @@ def _extreme(lifting: Lifting, given: list[Operand], sign: float) -> Blob:
         return found
     limits = (bound, inf) if sign > 0 else (-inf, -bound)
     return clipped(lifting, found, *limits)
-
-
-def _negative(lifting: Lifting, one: Operand) -> Operand:
-    if isinstance(one, Blob):
-        return lifting.net.add(Power(scale=-1.0), [one], suffix="negative")
-    return -one
 
 
 def _folded(lifting: Lifting, operation: Operation, given: list[Operand], suffix: str = "") -> Blob:

@@ -13,13 +13,13 @@ from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.from_onnx.lifting import Lifting
 from prototxt_gen.from_onnx.model import Array, Op
 from prototxt_gen.from_onnx.net import Blob
+from prototxt_gen.from_onnx.rules.shapes import reshaped
 from prototxt_gen.layers.affine import Bias, Scale
 from prototxt_gen.layers.arrange import Tile
 from prototxt_gen.layers.base import Layer
 from prototxt_gen.layers.combine import Eltwise
 from prototxt_gen.layers.elementwise import Power
 from prototxt_gen.layers.parts.onnx_operands import factors, finite, span
-from prototxt_gen.layers.reshape import Flatten, Reshape
 
 Operand = Blob | Array
 Shape = tuple[int, ...]
@@ -51,6 +51,13 @@ def operands(lifting: Lifting, op: Op) -> list[Operand]:
     return found
 
 
+def negative(lifting: Lifting, one: Operand) -> Operand:
+    """The same with the other sign."""
+    if isinstance(one, Blob):
+        return lifting.net.add(Power(scale=-1.0), [one], suffix="negative")
+    return -one
+
+
 def joined(
     lifting: Lifting, operation: Operation, a: Operand, b: Operand, suffix: str = ""
 ) -> Blob:
@@ -72,7 +79,7 @@ def joined(
         return lifting.net.add(Eltwise(operation.eltwise), pair, suffix=suffix)
     ones = (1,) * (len(out) - len(b.shape))
     inside = tuple(out[axis] if start <= axis < stop else 1 for axis in range(len(ones), len(out)))
-    b = reshaped(lifting, stretched(lifting, b, inside), out[start:stop])
+    b = reshaped(lifting.net, stretched(lifting, b, inside), out[start:stop], "shape")
     return lifting.net.add(along(axis=start), [a, b], suffix=suffix)
 
 
@@ -98,22 +105,8 @@ def _with_constant(lifting: Lifting, operation: Operation, a: Blob, b: Array, su
 
 def stretched(lifting: Lifting, blob: Blob, shape: Shape) -> Blob:
     """A blob repeated along the axes where it has one and ``shape`` has more."""
-    blob = reshaped(lifting, blob, (1,) * (len(shape) - len(blob.shape)) + blob.shape)
+    blob = reshaped(lifting.net, blob, (1,) * (len(shape) - len(blob.shape)) + blob.shape, "shape")
     for axis, (own, wanted) in enumerate(zip(blob.shape, shape, strict=True)):
         if own != wanted:
             blob = lifting.net.add(Tile(axis, wanted), [blob], suffix=f"tile{axis}")
     return blob
-
-
-def reshaped(lifting: Lifting, blob: Blob, shape: Shape, suffix: str = "shape") -> Blob:
-    """A blob in another shape: as Flatten where that does it."""
-    if blob.shape == shape:
-        return blob
-    kept = 0
-    while kept < min(len(shape), len(blob.shape)) and shape[kept] == blob.shape[kept]:
-        kept += 1
-    flat = (*blob.shape[: len(shape) - 1], prod(blob.shape[len(shape) - 1 :]))
-    if 0 < len(shape) < len(blob.shape) and shape == flat:
-        return lifting.net.add(Flatten(len(shape) - 1), [blob], suffix=suffix)
-    dims = (0,) * kept + shape[kept:]
-    return lifting.net.add(Reshape(dims), [blob], suffix=suffix)

@@ -8,8 +8,16 @@ from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.from_onnx.lifting import Lifting, Made, rule
 from prototxt_gen.from_onnx.model import Op
 from prototxt_gen.from_onnx.net import Blob
-from prototxt_gen.from_onnx.rules.broadcast import MAX, PRODUCT, SUM, Operand, joined, operands
-from prototxt_gen.layers.elementwise import Power, Threshold
+from prototxt_gen.from_onnx.rules.broadcast import (
+    MAX,
+    PRODUCT,
+    SUM,
+    Operand,
+    joined,
+    negative,
+    operands,
+)
+from prototxt_gen.layers.elementwise import AbsVal, Power, Threshold
 from prototxt_gen.layers.parts.onnx_operands import finite
 
 
@@ -39,6 +47,15 @@ def less_or_equal(lifting: Lifting, op: Op) -> Made:
     """1 - (a > b)."""
     a, b = operands(lifting, op)
     return _negated(lifting, _above(lifting, a, b, "greater"))
+
+
+@rule("Equal")
+def equal(lifting: Lifting, op: Op) -> Made:
+    """1 - (|a - b| > 0)."""
+    a, b = operands(lifting, op)
+    difference = joined(lifting, SUM, a, negative(lifting, b), "difference")
+    size = lifting.net.add(AbsVal(), [difference], suffix="size")
+    return _negated(lifting, lifting.net.add(Threshold(0.0), [size], suffix="differs"))
 
 
 @rule("Not")
@@ -92,10 +109,10 @@ def _negated(lifting: Lifting, x: Blob, suffix: str = "") -> Blob:
 def _above(lifting: Lifting, a: Operand, b: Operand, suffix: str = "") -> Blob:
     """Whether a > b: whether -b > -a where a is a constant, a - b > 0 where none is a number."""
     if isinstance(b, Blob):
-        negative = lifting.net.add(Power(scale=-1.0), [b], suffix="negative")
+        turned = negative(lifting, b)
         if not isinstance(a, Blob):
-            return _above(lifting, negative, -a, suffix)
-        difference = joined(lifting, SUM, a, negative, "difference")
+            return _above(lifting, turned, -a, suffix)
+        difference = joined(lifting, SUM, a, turned, "difference")
         return lifting.net.add(Threshold(0.0), [difference], suffix=suffix)
     if isinstance(a, Blob) and b.size == 1 and b.ndim <= len(a.shape):
         threshold = Threshold(finite(b.reshape(-1)[0], "its threshold"))

@@ -178,7 +178,7 @@ def _plans(target: Target, mode: Symbol, axes: Sequence[Pooled]) -> list[Plan]:
         for layer in _rounded(target, Pooling.of(mode, axes, pads)):
             if any(layer.problems()):
                 continue
-            have = [size or 0 for size in layer.shapes([(1, 1, *sizes)], 1)[0][2:]]
+            have = layer.windows(sizes)
             if any(h < o + lead for h, o, lead in zip(have, out, leads, strict=True)):
                 continue
             counts = _counts(layer, axes, have, leads)

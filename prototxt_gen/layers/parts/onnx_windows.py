@@ -91,9 +91,10 @@ def pooled(op: OnnxOp) -> list[Pooled]:
     include = bool(op.attribute("count_include_pad", 0))
     found = spans(op, op.attribute("kernel_shape"), sizes)
     image = op.attribute("image_pads", [0] * 2 * len(sizes))
+    plain = [one if one.kernel > 1 else one._replace(dilation=1) for one in found]
     return [
         Pooled(span, out[axis], include, image[axis], image[len(sizes) + axis])
-        for axis, span in enumerate(found)
+        for axis, span in enumerate(plain)
     ]
 
 
