@@ -263,3 +263,23 @@ def test_layers_beside_the_outputs_are_not_called_missing(tmp_path: Path) -> Non
     source.stored["old"] = source.stored["f"]
     what = {c.layer: c.what for c in convert(source, asked).changes}
     assert "no such layer" in what["old"]
+
+
+def test_a_blob_may_have_the_name_that_an_overwritten_input_would_get() -> None:
+    text = (
+        'input: "x" input_shape { dim: [2, 3] }\n'
+        'layer { name: "r" type: "ReLU" bottom: "x" top: "x" }\n'
+        'layer { name: "a" type: "Power" bottom: "x" top: "x@1" power_param { shift: 1 } }\n'
+    )
+    model = converted(text, input_shapes={}).model
+    x = np.array([[-1, 0, 2], [3, -4, 5]], np.float32)
+    found = run_onnx(model.SerializeToString(), {"x": x})
+    assert list(found) == ["x@1"]
+    assert_close(found, {"x@1": np.maximum(x, 0) + 1})
+
+
+def test_a_plain_relu_is_the_operator_of_that_name() -> None:
+    """Runtimes compute Relu along with the convolution before it, but not LeakyRelu."""
+    kinds = [node.op_type for node in converted().model.graph.node]
+    assert kinds.count("Relu") == 1
+    assert "LeakyRelu" not in kinds
