@@ -51,6 +51,7 @@ TESTS = {
         "tests/passes",
         "tests/weights",
         "tests/to_onnx/test_convert.py",
+        "tests/to_onnx/test_batch.py",
         "tests/verify/test_verify.py",
     ],
     "formats/upgrade": [
@@ -68,11 +69,13 @@ TESTS = {
         "tests/cli",
     ],
     "to_onnx": [
+        "tests/to_onnx/test_builder.py",
         "tests/to_onnx/test_axes.py",
         "tests/to_onnx/test_batch.py",
         "tests/to_onnx/test_convert.py",
         "tests/to_onnx/test_weights.py",
         "tests/to_onnx/test_published.py",
+        "tests/graph/test_extremes.py",
         "tests/verify/test_verify.py",
         "tests/to_onnx/test_layer_cases.py",
     ],
