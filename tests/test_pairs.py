@@ -120,6 +120,17 @@ def test_weights_that_nothing_reads_are_replaced_and_a_users_file_stays(tmp_path
     assert own.read_bytes() == b"not made here"
 
 
+def test_weights_that_an_interrupted_run_left_go_with_the_next(tmp_path: Path) -> None:
+    target = tmp_path / "x.onnx"
+    write(1, target)
+    other = Path(write(2, target)[1])
+    left = other.read_bytes()
+    write(1, target)
+    other.write_bytes(left)
+    usual = write(1, target)[1]
+    assert sorted(map(str, tmp_path.iterdir())) == [str(target), usual]
+
+
 def test_fold_changes_both_files_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     net, model = tmp_path / "net.prototxt", tmp_path / "net.caffemodel"
     net.write_text(NET)

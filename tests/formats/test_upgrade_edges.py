@@ -84,6 +84,13 @@ def test_a_type_that_is_no_type_stays_to_be_shown() -> None:
         assert (word.decode() if isinstance(word, bytes) else str(word)) == value.strip('"')
 
 
+@pytest.mark.parametrize("value", ["{ }", '"nonsense"', "7"])
+def test_a_v0_type_that_is_none_is_an_error(value: str) -> None:
+    made, rules = upgraded(f'layers {{ layer {{ name: "r" type: {value} }} top: "y" }}')
+    assert rules[-1] == "v0-unknown-type"
+    assert made.blocks("layer")[0].get("name", str, "") == "r"
+
+
 @pytest.mark.parametrize(
     ("word", "meant"), [("NO_SUCH", None), ("CONVOLUTIONS", None), ("relu", None)]
 )
