@@ -52,6 +52,7 @@ TESTS = {
         "tests/weights",
         "tests/to_onnx/test_convert.py",
         "tests/to_onnx/test_batch.py",
+        "tests/verify/test_transform.py",
         "tests/verify/test_verify.py",
     ],
     "formats/upgrade": [
@@ -76,6 +77,7 @@ TESTS = {
         "tests/to_onnx/test_weights.py",
         "tests/to_onnx/test_published.py",
         "tests/graph/test_extremes.py",
+        "tests/test_pairs.py",
         "tests/verify/test_verify.py",
         "tests/to_onnx/test_layer_cases.py",
     ],
@@ -295,9 +297,14 @@ class Copy:
         return test in self._known if "[" in test else (self.root / test.split("::")[0]).exists()
 
     def _collected(self) -> list[str]:
-        command = [sys.executable, "-m", "pytest", "-n", "0", "--collect-only", "-q", RECORDED[:-2]]
+        # With a second -q, beside the one of pyproject.toml, pytest would only give their number.
+        options = ["-o", "addopts=", "--collect-only", "-q"]
+        command = [sys.executable, "-m", "pytest", *options, RECORDED[:-2]]
         done = subprocess.run(command, cwd=self.root, capture_output=True, text=True)
-        return [line for line in done.stdout.splitlines() if "::" in line]
+        found = [line for line in done.stdout.splitlines() if "::" in line]
+        if not found:
+            raise SystemExit(f"pytest finds no tests in {RECORDED[:-2]}:\n{done.stdout}")
+        return found
 
     def run(self, mutant: Mutant) -> tuple[str, str]:
         """``killed``, ``survived`` or ``timed out``, and the first test that failed."""
@@ -364,9 +371,9 @@ class Copy:
             os._exit(code)
 
 
-def show(mutant: Mutant) -> str:
-    """The lines that change."""
-    source = (ROOT / mutant.file).read_bytes()
+def show(mutant: Mutant, root: Path) -> str:
+    """The lines that change, in a checkout."""
+    source = (root / mutant.file).read_bytes()
     old, new = source.decode().splitlines(), mutant.apply(source).decode().splitlines()
     lines = list(difflib.unified_diff(old, new, lineterm="", n=0))[3:]
     return "\n".join(lines)
@@ -394,7 +401,7 @@ def main() -> None:
             status, test = copy.run(mutant)
             seconds = round(time.monotonic() - start, 1)
             row = {"id": mutant.id, "status": status, "test": test, "seconds": seconds}
-            rows[mutant.id] = row = {**row, "diff": show(mutant)}
+            rows[mutant.id] = row = {**row, "diff": show(mutant, copy.root)}
             with given.out.open("a") as file:
                 file.write(json.dumps(row) + "\n")
             print(f"{status:9} {seconds:6.1f} s  {mutant.id}  {test}", flush=True)
