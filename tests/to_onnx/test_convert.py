@@ -238,10 +238,12 @@ def test_known_shapes_behind_a_refused_layer_are_looked_at() -> None:
         'layer { name: "a" type: "ReLU" bottom: "p" top: "p" }\n'
         'layer { name: "q" type: "PSROIPooling" bottom: "p" bottom: "rois" top: "q"'
         " psroi_pooling_param { spatial_scale: 1 output_dim: 2 group_size: 1 } }\n"
+        'layer { name: "d" type: "Dropout" bottom: "p" top: "d" phase: TRAIN }\n'
     )
     with pytest.raises(UnsupportedError) as caught:
         converted(text, input_shapes={})
-    assert [d.layer for d in caught.value.diagnostics] == ["p", "q"]
+    assert [d.layer for d in caught.value.diagnostics] == ["p", "q", "d"]
+    assert "its own phase is TRAIN" in caught.value.diagnostics[2].message
 
 
 def test_losses_that_cannot_be_kept_are_named() -> None:
