@@ -242,6 +242,7 @@ def tests_of(mutant: Mutant) -> list[str]:
         found += [*_cases(_types(Path(mutant.file))), "tests/to_onnx/test_layer_cases.py"]
         found += ["tests/graph/test_golden_shapes.py", "tests/weights", "tests/passes"]
         found += ["tests/to_onnx/test_axes.py", "tests/to_onnx/test_convert.py"]
+        found += ["tests/test_own_layer.py"]
     elif mutant.room == "to_onnx":
         found += _cases(_types(Path()))[::3]
     return found
