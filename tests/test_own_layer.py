@@ -147,6 +147,17 @@ def test_a_file_that_fails_registers_nothing(tmp_path: Path, text: str, message:
     assert api.run(api.load(Source(net)), {})["r"].tolist() == [0, 0]
 
 
+def test_each_file_answers_for_its_own_types_alone(folder: Path) -> None:
+    api.load_layers(folder / "gain.py")
+    other = folder / "other.py"
+    other.write_text(EXAMPLE.replace("ChannelGain", "OtherGain"))
+    assert api.load_layers(other) == ("OtherGain",)
+    nothing = folder / "nothing.py"
+    nothing.write_text("")
+    with pytest.raises(PluginError, match="registers no layer type"):
+        api.load_layers(nothing)
+
+
 def test_a_file_may_be_written_as_ours_are(folder: Path) -> None:
     """With annotations that are looked up in the file's own module, and facets of a base class."""
     text = """from __future__ import annotations

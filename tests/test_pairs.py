@@ -15,6 +15,7 @@ from prototxt_gen import api
 from prototxt_gen._files import together, whole_file
 from prototxt_gen.cli import run
 from prototxt_gen.diagnostics import Source
+from prototxt_gen.to_onnx.beside import free_name
 from prototxt_gen.to_onnx.write import write_model
 
 NET = """input: "data" input_shape { dim: [1, 3, 8, 8] }
@@ -118,6 +119,26 @@ def test_weights_that_nothing_reads_are_replaced_and_a_users_file_stays(tmp_path
     assert write(1, target)[1] == f"{target}.data"
     write(2, target)
     assert own.read_bytes() == b"not made here"
+
+
+def test_the_name_of_weights_is_none_that_is_taken(tmp_path: Path) -> None:
+    target, digest = tmp_path / "x.onnx", "0123456789abcdef" * 4
+    taken: dict[str, int] = {}
+    for _ in range(4):
+        name = free_name(target, digest, taken)
+        assert name not in taken and name.endswith(".data")
+        taken[name] = 1
+
+
+def test_weights_that_an_interrupted_run_left_go_with_the_next(tmp_path: Path) -> None:
+    target = tmp_path / "x.onnx"
+    write(1, target)
+    other = Path(write(2, target)[1])
+    left = other.read_bytes()
+    write(1, target)
+    other.write_bytes(left)
+    usual = write(1, target)[1]
+    assert sorted(map(str, tmp_path.iterdir())) == [str(target), usual]
 
 
 def test_fold_changes_both_files_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -279,7 +279,6 @@ class _Reading:
                     kind = helper.make_tensor_type_proto(tensor.elem_type, found_dims)
                 self.made.shapes[name] = tuple(found_dims)
             self.types[name] = kind
-            self._kind(name, tensor.elem_type)
 
     def finish(self) -> None:
         """Outputs that are another value get an operator of their own."""

@@ -38,8 +38,8 @@ def final_names(
     renamed: dict[str, str] = {}
     names: dict[Ref, str] = {}
     for ref in [*outputs, *(ref for ref in last.values() if ref not in outputs)]:
-        value = values.get(ref)
-        if value is None or (ref.blob in inputs and ref not in outputs):
+        value = values[ref]
+        if ref.blob in inputs and ref not in outputs:
             continue
         name = name_of(ref, inputs)
         if value in renamed or value in inputs or value in builder.initializers:

@@ -18,6 +18,7 @@ from prototxt_gen.to_onnx.export import Exported
 
 #: The most bytes that a protobuf message may have.
 LARGEST_MODEL = 2**31 - 1 - (1 << 20)
+_REST = 1 << 20  #: of which are left for what is no weight
 _SMALL = 1024  #: an initializer of so many elements may be a shape, which the checker reads
 
 
@@ -35,7 +36,8 @@ def write_model(
     """
     target = Path(path)
     need_place(target)
-    size = made.skeleton.ByteSize() + sum(array.nbytes for array in made.values.values())
+    size = sum(array.nbytes for array in made.values.values())
+    size += max(0, made.skeleton.ByteSize() - _REST)
     if external_data or size > LARGEST_MODEL:
         need_place(Path(f"{target}.data"))
         return _write_pair(made, target)

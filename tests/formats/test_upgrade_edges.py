@@ -11,6 +11,7 @@ import pytest
 from prototxt_gen.diagnostics import Sink, Source
 from prototxt_gen.document import Block, Field, Symbol
 from prototxt_gen.formats.reader import read_text
+from prototxt_gen.formats.text.printer import print_block
 from prototxt_gen.formats.upgrade.net import (
     needs_solver_upgrade,
     needs_upgrade,
@@ -81,6 +82,13 @@ def test_a_type_that_is_no_type_stays_to_be_shown() -> None:
         assert kept.has("type")
         (word,) = kept.all("type")
         assert (word.decode() if isinstance(word, bytes) else str(word)) == value.strip('"')
+
+
+@pytest.mark.parametrize("value", ["{ }", '"nonsense"', "7"])
+def test_a_v0_type_that_is_none_is_an_error(value: str) -> None:
+    made, rules = upgraded(f'layers {{ layer {{ name: "r" type: {value} }} top: "y" }}')
+    assert rules[-1] == "v0-unknown-type"
+    assert made.blocks("layer")[0].get("name", str, "") == "r"
 
 
 @pytest.mark.parametrize(
@@ -376,3 +384,17 @@ def test_a_solver_type_that_is_none_is_refused() -> None:
         made = upgrade_solver(Block([Field("solver_type", value)]), sink)
         assert [found.rule for found in sink.errors] == ["solver-unknown-type"]
         assert made == Block()
+
+
+def test_comments_of_inputs_are_kept_once_and_those_of_shapes_too_many_as_well() -> None:
+    text = (
+        "# one\ninput: 'a' # two\n# three\ninput_shape { dim: 2 } # four\n"
+        "# five\ninput_shape { dim: 3 } # six\n"
+        "layer { name: 'r' type: 'ReLU' bottom: 'a' top: 'r' }\n"
+    )
+    source = Source(text.encode())
+    sink = Sink(source)
+    made = upgrade_net(read_text(source, sink, "NetParameter").root, sink)
+    printed = print_block(made)
+    for word in ("one", "two", "three", "four", "five", "six"):
+        assert printed.count(f"# {word}") == 1

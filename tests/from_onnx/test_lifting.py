@@ -1,5 +1,6 @@
 """What holds for every model: names, refusals, outputs."""
 
+import numpy as np
 import pytest
 from lifting import lifted, model, types
 
@@ -29,3 +30,17 @@ def test_every_refusal_is_told_with_its_node():
 
 def test_an_output_that_is_an_input_has_a_layer():
     assert types(lifted(model("y = Identity(x)", "float[2,3] x", "float[2,3] y"))) == ["Power"]
+
+
+def test_a_constant_that_is_made_takes_no_name_of_another():
+    """A convolution's weight is called like the factors of what writes to the same blob."""
+    made = model(
+        "h = Conv(x, w) s = Mul(h, f) y = Add(s, g)",
+        "float[1,2,4,4] x",
+        "float[1,2,2,2] y",
+        w=np.arange(36, dtype=np.float32).reshape(2, 2, 3, 3),
+        f=np.array([2, 3], np.float32).reshape(2, 1, 1),
+        g=np.array([4, 5], np.float32).reshape(2, 1, 1),
+    )
+    made.graph.initializer[0].name = made.graph.node[0].input[1] = "y/weight"
+    assert types(lifted(made)) == ["Convolution", "Scale"]

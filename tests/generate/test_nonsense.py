@@ -217,3 +217,13 @@ def test_every_contradiction_is_found(row: Contradiction, keys: dict[str, object
     assert caught.value.path == row.path
     # The words of the row that are not filled in.
     assert row.message.rpartition("}")[2].strip()[:40] in caught.value.message
+
+
+def test_lists_that_repeat_one_another_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "spec.yaml"
+    lines = [f"k0: &a [{', '.join('1' * 256)}]", *(f"k{i}: *a" for i in range(1, 256))]
+    path.write_text("\n".join(lines))
+    assert sum(len(found) for found in read_spec(path).values.values()) == 65536  # type: ignore
+    path.write_text("\n".join([*lines, "more: [1]"]))
+    with pytest.raises(SpecError, match="has more than 65536 items of lists"):
+        read_spec(path)

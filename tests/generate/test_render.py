@@ -82,3 +82,9 @@ def test_a_wrong_template_is_named_with_its_line(
 def test_a_missing_folder_of_templates_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TemplateError, match="is not a folder"):
         api.generate(depth=18, templates=tmp_path / "none")
+
+
+def test_a_template_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / NET).write_bytes(b"\xff")
+    with pytest.raises(TemplateError, match=f"^cannot read .*{NET}: 'utf-8' codec"):
+        api.generate(depth=18, templates=tmp_path)

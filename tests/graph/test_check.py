@@ -286,3 +286,21 @@ layer { name: "r" type: "ReLU" bottom: "x" top: "r" }
     graph = api.load(Source(text))
     assert [node.name for node in graph.nodes] == ["x", "r"]
     assert [d.rule for d in api.validate(Source(text))] == ["input-ignored-field"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (RELU.format("r", "x", "y").replace("ReLU", "NoSuch"), '"NoSuch"'),
+        (RELU.format("r", "x", "y").replace(" }\n", " include { } exclude { } }\n"), "{ }"),
+        (RELU.format("r", "missing", "y"), '"missing"'),
+        (RELU.format("a", "x", "y") + RELU.format("b", "x", "y"), '"y"'),
+        ('layer { name: "e" type: "Eltwise" bottom: "x" bottom: "no" top: "y" }', '"no"'),
+        (CONV % "stride: 0", "stride: 0"),
+    ],
+)
+def test_a_finding_about_a_field_points_at_it(text: str, shown: str) -> None:
+    source = Source((INPUT + text).encode())
+    (found,) = validate(source).diagnostics
+    assert found.span is not None
+    assert source.data[found.span.start : found.span.end].decode() == shown

@@ -9,6 +9,7 @@ from prototxt_gen.diagnostics import Sink, Source
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.graph.check import check
 from prototxt_gen.graph.graph import Graph
+from prototxt_gen.layers import layer_class
 from prototxt_gen.layers.inputs import Input
 from prototxt_gen.passes.deploy import Change, Losses, deploy
 
@@ -169,3 +170,14 @@ def test_a_label_that_nobody_reads_is_no_input() -> None:
     """Tops of a data layer behind the first are labels, if no layer says otherwise."""
     made, _ = deployed(COLOUR)
     assert [ref.blob for ref in made.inputs] == ["data"]
+
+
+def test_a_layer_that_is_another_one_at_inference_takes_no_name_from_a_head(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No type of ours is such a layer without being a loss; one of a user's may be."""
+    monkeypatch.setattr(layer_class("Power"), "at_inference", lambda self: layer_class("AbsVal")())
+    text = COLOUR + FC + LOSS.format("loss", "fc")
+    made, changes = deployed(text + 'layer { name: "p" type: "Power" bottom: "fc" top: "p" }')
+    assert names(made)[2:] == [("prob", "Softmax"), ("p", "AbsVal")]
+    assert changes[-1] == Change("p", "Power", "became AbsVal")

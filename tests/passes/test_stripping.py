@@ -10,6 +10,8 @@ import pytest
 from prototxt_gen import api
 from prototxt_gen.diagnostics import Source
 from prototxt_gen.document import Block, Symbol
+from prototxt_gen.graph.graph import Graph
+from prototxt_gen.layers import layer_class
 from prototxt_gen.passes.strip import strip
 
 FACTS = json.loads(
@@ -83,3 +85,13 @@ def test_a_filler_that_makes_a_blob_stays() -> None:
 def test_comments_stay() -> None:
     text = stripped("# about c\n" + CONV % "param { lr_mult: 3 }")
     assert "# about c" in text
+
+
+def test_a_net_that_was_never_text_is_stripped_too() -> None:
+    graph = Graph("n")
+    graph.add("x", layer_class("Input")(), (), ["x"])
+    rates = Block.of(param=Block.of(lr_mult=3.0), loss_weight=2.0)
+    graph.add("r", layer_class("ReLU")(), ["x"], ["r"], rates)
+    made = strip(graph)
+    assert [(node.name, node.type) for node in made.nodes] == [("x", "Input"), ("r", "ReLU")]
+    assert made.nodes[1].source == Block()

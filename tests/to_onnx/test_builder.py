@@ -26,3 +26,9 @@ def test_fresh_names_take_time_linear_in_their_number(number: int) -> None:
     assert len(set(names)) == number
     assert "l/Mul_7" not in names
     assert Counted.asked <= 3 * number
+
+
+def test_the_second_of_a_name_is_number_two() -> None:
+    builder = Builder(17)
+    builder.begin("l", ((), ()), ((), ()))
+    assert [builder.op("Mul", ["x", "x"]) for _ in range(3)] == ["l/Mul", "l/Mul_2", "l/Mul_3"]

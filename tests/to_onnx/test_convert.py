@@ -238,10 +238,12 @@ def test_known_shapes_behind_a_refused_layer_are_looked_at() -> None:
         'layer { name: "a" type: "ReLU" bottom: "p" top: "p" }\n'
         'layer { name: "q" type: "PSROIPooling" bottom: "p" bottom: "rois" top: "q"'
         " psroi_pooling_param { spatial_scale: 1 output_dim: 2 group_size: 1 } }\n"
+        'layer { name: "d" type: "Dropout" bottom: "p" top: "d" phase: TRAIN }\n'
     )
     with pytest.raises(UnsupportedError) as caught:
         converted(text, input_shapes={})
-    assert [d.layer for d in caught.value.diagnostics] == ["p", "q"]
+    assert [d.layer for d in caught.value.diagnostics] == ["p", "q", "d"]
+    assert "its own phase is TRAIN" in caught.value.diagnostics[2].message
 
 
 def test_losses_that_cannot_be_kept_are_named() -> None:
@@ -263,3 +265,23 @@ def test_layers_beside_the_outputs_are_not_called_missing(tmp_path: Path) -> Non
     source.stored["old"] = source.stored["f"]
     what = {c.layer: c.what for c in convert(source, asked).changes}
     assert "no such layer" in what["old"]
+
+
+def test_a_blob_may_have_the_name_that_an_overwritten_input_would_get() -> None:
+    text = (
+        'input: "x" input_shape { dim: [2, 3] }\n'
+        'layer { name: "r" type: "ReLU" bottom: "x" top: "x" }\n'
+        'layer { name: "a" type: "Power" bottom: "x" top: "x@1" power_param { shift: 1 } }\n'
+    )
+    model = converted(text, input_shapes={}).model
+    x = np.array([[-1, 0, 2], [3, -4, 5]], np.float32)
+    found = run_onnx(model.SerializeToString(), {"x": x})
+    assert list(found) == ["x@1"]
+    assert_close(found, {"x@1": np.maximum(x, 0) + 1})
+
+
+def test_a_plain_relu_is_the_operator_of_that_name() -> None:
+    """Runtimes compute Relu along with the convolution before it, but not LeakyRelu."""
+    kinds = [node.op_type for node in converted().model.graph.node]
+    assert kinds.count("Relu") == 1
+    assert "LeakyRelu" not in kinds

@@ -11,7 +11,7 @@ from prototxt_gen.cli import run
 from prototxt_gen.diagnostics import Source
 from prototxt_gen.errors import GraphError
 from prototxt_gen.graph.graph import Graph
-from prototxt_gen.passes.deploy import Change
+from prototxt_gen.passes.deploy import Change, as_lines
 
 THREE = """layer { name: "data" type: "Data" top: "data" top: "label"
   data_param { source: "x" batch_size: 4 } transform_param { crop_size: 8 } }
@@ -43,7 +43,8 @@ def test_each_head_has_a_name_of_its_own(tmp_path: Path) -> None:
     assert api.validate(target) == []
     graph = api.load(target)
     assert len(graph.outputs) == 3
-    assert [node.type for node in graph.nodes].count("Softmax") == 3
+    heads = [node.name for node in graph.nodes if node.type == "Softmax"]
+    assert heads == ["loss0_prob", "loss1_prob", "prob"]  # the last loss is the main one
 
 
 def test_a_label_that_nothing_reads_any_more_goes() -> None:
@@ -53,7 +54,17 @@ def test_a_label_that_nothing_reads_any_more_goes() -> None:
     )
     made, changes = api.deploy(net(text), losses="head")
     assert [ref.blob for ref in made.inputs] == ["data"]
-    assert any(change.layer == "label" for change in changes)
+    assert "label (Input): left out: nothing reads it any more" in as_lines(changes)
+
+
+def test_an_input_without_a_shape_whose_label_goes_keeps_the_given_one() -> None:
+    text = (
+        'layer { name: "in" type: "Input" top: "data" top: "label" }'
+        'layer { name: "loss" type: "SoftmaxWithLoss" bottom: "data" bottom: "label" top: "loss" }'
+    )
+    made, _ = api.deploy(net(text), {"data": (2, 3), "label": (2,)}, losses="head")
+    assert [ref.blob for ref in made.inputs] == ["data"]
+    assert shape(made, "data") == (2, 3)
 
 
 def test_the_batch_of_a_sequence_is_its_second_axis() -> None:

@@ -91,3 +91,17 @@ def test_what_a_verdict_says() -> None:
     flat = one("e", True, uniform=True)
     assert "proves little" not in Verdict((sound, flat)).text
     assert "2 of them" in Verdict((sound, flat, flat)).text
+
+
+def test_what_a_comparison_is_in_json() -> None:
+    assert compare("b", "l", np.ones((2, 3)), np.ones((3, 2))).to_dict() == {
+        "blob": "b",
+        "layer": "l",
+        "shape": (2, 3),
+        "other_shape": (3, 2),
+        "absolute": None,
+        "relative": None,
+        "cosine": None,
+        "uniform": False,
+        "agrees": False,
+    }
