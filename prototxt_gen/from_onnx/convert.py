@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import onnx
@@ -48,22 +48,27 @@ def lift(proto: onnx.ModelProto, asked: Lift | None = None) -> Net:
     lifting.run()
     outputs: dict[str, Blob] = {}
     for name in model.outputs:
-        outputs[name] = _named(lifting, name, [lifting.blobs[i] for i in model.inputs], outputs)
+        outputs[name] = _output(lifting, name, outputs)
     graph = lifting.net.graph(model.name, outputs)
     checked(graph)
     renamed = [Change(name, "", f"renamed: {why}") for name, why in lifting.net.renamed]
     return Net(graph, model, [*(Change(*note) for note in model.notes), *renamed])
 
 
-def _named(
-    lifting: Lifting, name: str, inputs: Sequence[Blob], outputs: Mapping[str, Blob]
-) -> Blob:
-    """The blob of an output, under its name; a copy if it must have another name as well."""
-    blob = lifting.blob(name)
-    if blob.name in ("", name) or not any(blob is one for one in (*inputs, *outputs.values())):
+def _output(lifting: Lifting, name: str, outputs: Mapping[str, Blob]) -> Blob:
+    """The blob of an output, under its name; a copy where it cannot be that itself.
+
+    A blob that a layer reads is no output of a net (net.cpp), and one blob is no two outputs.
+    """
+    blob, net = lifting.blob(name), lifting.net
+    inputs = [lifting.blobs[other] for other in lifting.model.inputs]
+    read = any(blob is bottom for made in net.layers for bottom in made.bottoms)
+    if not read and not any(blob is one for one in (*inputs, *outputs.values())):
         blob.name = name
         return blob
-    lifting.net.begin(name)
-    copy = lifting.net.copy(blob)
+    if blob.name == name and not any(blob is one for one in inputs):
+        blob.name = ""
+    net.begin(name)
+    copy = net.copy(blob)
     copy.name = name
     return copy

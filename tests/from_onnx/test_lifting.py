@@ -44,3 +44,10 @@ def test_a_constant_that_is_made_takes_no_name_of_another():
     )
     made.graph.initializer[0].name = made.graph.node[0].input[1] = "y/weight"
     assert types(lifted(made)) == ["Convolution", "Scale"]
+
+
+def test_an_output_that_a_layer_reads_stays_an_output() -> None:
+    made = model("h = Sigmoid(x) y = Relu(h)", "float[2,3] x", "float[2,3] h, float[2,3] y")
+    net = lifted(made).graph
+    assert [node.type for node in net.nodes] == ["Input", "Sigmoid", "ReLU", "Power"]
+    assert {ref.blob for ref in net.outputs} == {"h", "y"}
