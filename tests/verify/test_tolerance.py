@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from prototxt_gen.graph.comparison import Comparison, Verdict, compare
+from prototxt_gen.graph.comparison import Comparison, Verdict, compare, fitted
 
 EPSILON = float(np.finfo(np.float32).eps)
 
@@ -105,3 +105,12 @@ def test_what_a_comparison_is_in_json() -> None:
         "uniform": False,
         "agrees": False,
     }
+
+
+def test_axes_of_size_one_make_no_other_shape() -> None:
+    """OpenCV gives (2, 3, 1, 1) where Caffe has (2, 3)."""
+    value = np.arange(6.0).reshape(2, 3, 1, 1)
+    assert fitted(value, (2, 3)).tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert fitted(value, (1, 2, 3)).shape == (1, 2, 3)
+    for other in ((3, 2), (6,), (2, 3, 2)):
+        assert fitted(value, other).shape == (2, 3, 1, 1)

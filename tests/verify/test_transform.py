@@ -10,6 +10,7 @@ import pytest
 from prototxt_gen import api
 from prototxt_gen.cli import run
 from prototxt_gen.diagnostics import Source
+from prototxt_gen.document import Block
 from prototxt_gen.passes.transform import left_to_you
 
 NET = """layer { name: "data" type: "Data" top: "data" top: "label"
@@ -69,6 +70,14 @@ def test_sizes_of_images_are_said() -> None:
     )
     words = "; its transform is left to you: new_height 256, new_width 255, is_color false"
     assert left_to_you(api.load(Source(text.encode())).nodes[0].source) == words
+
+
+def test_of_a_layer_that_was_never_text_what_it_has_is_said() -> None:
+    transform = Block.of(scale=2.0, crop_size=3)
+    layer = Block.of(transform_param=transform, image_data_param=Block.of(new_height=4))
+    words = "; its transform is left to you: scale 2, crop_size 3 (from the middle), new_height 4"
+    assert left_to_you(layer) == words
+    assert left_to_you(Block.of(transform_param=Block(), image_data_param=Block())) == ""
 
 
 def test_old_layers_say_it_too() -> None:
