@@ -112,6 +112,11 @@ class BatchSize(click.ParamType):  # type: ignore[type-arg]
     help="From ONNX: take the Caffe net that a model was made from, if it still fits. "
     "[default: restore]",
 )
+@click.option(
+    "--metadata/--no-metadata",
+    default=True,
+    help="Keep the net in the model, for the way back. [default: metadata]",
+)
 @click.option("--external-data", is_flag=True, help="Write the weights to FILE.data.")
 @click.option("--verify", is_flag=True, help="Compare the model with numpy before writing it.")
 @click.option(

@@ -139,3 +139,23 @@ def test_of_nets_and_models_in_a_folder_the_nets_are_meant(model: Path, tmp_path
         assert run(["convert", str(tmp_path), "-o", str(out), *to]) == 0
         assert (out / made).exists()
     assert run(["convert", str(net), "-o", str(tmp_path / "n.prototxt"), "--to", "caffe"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("more", "back", "kept"),
+    [([], [], True), (["--no-metadata"], [], False), ([], ["--no-restore"], False)],
+)
+def test_a_model_keeps_its_net_unless_it_is_not_wanted(
+    tmp_path: Path, more: list[str], back: list[str], kept: bool
+) -> None:
+    text = """# mine
+input: "x"
+input_shape { dim: [1, 2] }
+layer { name: "r" type: "ReLU" bottom: "x" top: "x" }
+layer { name: "s" type: "Sigmoid" bottom: "x" top: "y" }
+"""
+    net, model, again = (tmp_path / name for name in ("net.prototxt", "net.onnx", "b.prototxt"))
+    net.write_text(text)
+    assert run(["convert", str(net), "-o", str(model), *more]) == 0
+    assert run(["convert", str(model), "-o", str(again), *back]) == 0
+    assert ("# mine" in again.read_text()) is kept
