@@ -51,6 +51,8 @@ def lift_model(
 
     if output == "-":
         raise click.UsageError("a net has two files; give -o FILE.prototxt")
+    if output.lower().endswith(".onnx"):
+        raise click.UsageError(f"-o {output}: {model} is an ONNX model; give -o FILE.prototxt")
     weights = weights_out or str(Path(output).with_suffix(".caffemodel"))
     need_own_files([model], [output, weights, report])
     for path in (output, weights, report):

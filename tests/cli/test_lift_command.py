@@ -68,6 +68,7 @@ def test_what_no_layer_can_do_is_answered_with_1_and_all_reasons(
         (["--batch", "dynamic"], "--batch is for a Caffe net"),
         (["--input-shape", "z=1,2"], "has no input 'z'; it has 'x'"),
         (["-o", "-"], "a net has two files"),
+        (["-o", "b.onnx"], "is an ONNX model; give -o FILE.prototxt"),
     ],
 )
 def test_what_is_for_the_other_direction_is_refused(
@@ -84,6 +85,8 @@ def test_no_option_for_models_is_taken_for_a_net(
     net.write_text('input: "x" input_shape { dim: 1 }')
     assert run(["convert", str(net), "-o", str(tmp_path / "n.onnx"), "--target", "ssd"]) == 2
     assert "--target is for an ONNX model" in capsys.readouterr().err
+    assert run(["convert", str(net), "-o", str(tmp_path / "n.caffemodel")]) == 2
+    assert "give -o FILE.onnx" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("size", [1, 20, 60])
