@@ -18,6 +18,7 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from prototxt_gen import _opencv
+from prototxt_gen._words import plural
 from prototxt_gen.errors import VerificationError
 from prototxt_gen.graph.graph import Graph, Node
 from prototxt_gen.to_onnx.write import LARGEST_MODEL
@@ -48,7 +49,7 @@ def load(path: str) -> onnx.ModelProto:
         wanted = prod(tensor.dims) * _BYTES.get(tensor.data_type, 0)
         # A recent onnx looks at that itself.
         if tensor.HasField("raw_data") and wanted > len(tensor.raw_data):
-            sizes = f"{tensor.name!r} has {len(tensor.raw_data)} bytes; expected {wanted}"
+            sizes = f"{tensor.name!r} has {plural(len(tensor.raw_data), 'byte')}; expected {wanted}"
             raise VerificationError(f"{path}: not a complete ONNX model: {sizes}")
     return model
 

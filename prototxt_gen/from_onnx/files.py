@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import os
+from math import prod
 
 import onnx
 from google.protobuf.message import DecodeError
 from onnx import helper
 
+from prototxt_gen._words import plural
 from prototxt_gen.errors import ParseError
+
+#: Types of which a byte holds several numbers.
+_PACKED = {
+    getattr(onnx.TensorProto, name)
+    for name in ("INT4", "UINT4", "FLOAT4E2M1", "INT2", "UINT2")
+    if hasattr(onnx.TensorProto, name)
+}
 
 
 def load(model: str | os.PathLike[str] | onnx.ModelProto) -> onnx.ModelProto:
@@ -17,6 +26,7 @@ def load(model: str | os.PathLike[str] | onnx.ModelProto) -> onnx.ModelProto:
     Raises ParseError for a file that is none, and OSError.
     """
     if isinstance(model, onnx.ModelProto):
+        check(model)
         return model
     name = os.fspath(model)
     try:
@@ -26,11 +36,13 @@ def load(model: str | os.PathLike[str] | onnx.ModelProto) -> onnx.ModelProto:
         raise ParseError(f"{name}: not a complete ONNX model: {words}") from error
     if not whole.graph.node and not whole.graph.output:
         raise ParseError(f"{name}: not an ONNX model; expected a ModelProto with a graph")
+    check(whole)
     return whole
 
 
 def check(proto: onnx.ModelProto) -> None:
     """Raise ParseError for a model that ONNX's checker refuses; large weights are left out."""
+    _need_text(proto.graph)
     model, graph = onnx.ModelProto(), proto.graph
     for known, value in proto.ListFields():
         if known.name in ("opset_import", "functions", "metadata_props"):
@@ -51,8 +63,35 @@ def check(proto: onnx.ModelProto) -> None:
         for tensor in graph.initializer
         if tensor.name not in inputs
     )
+    for tensor in graph.initializer:
+        _need_values(tensor)
     try:
         onnx.checker.check_model(model)
     except Exception as error:
         words = " ".join(str(error).split())
         raise ParseError(f"the model is not valid ONNX: {words}") from error
+
+
+def _need_values(tensor: onnx.TensorProto) -> None:
+    """Raise ParseError for a weight whose bytes are not those of its shape."""
+    try:
+        size = helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+    except (KeyError, TypeError, ValueError):
+        raise ParseError(f"the weight {tensor.name!r} has no type that ONNX knows") from None
+    wanted, whole = prod(tensor.dims) * size, tensor.HasField("raw_data")
+    packed = tensor.data_type in _PACKED
+    if whole and not packed and len(tensor.raw_data) != wanted:
+        found = plural(len(tensor.raw_data), "byte")
+        raise ParseError(f"the weight {tensor.name!r} has {found}; expected {wanted}")
+
+
+def _need_text(graph: onnx.GraphProto) -> None:
+    """Raise ParseError for a name that is not UTF-8, which protobuf gives as bytes."""
+    names: list[str] = [value.name for value in (*graph.input, *graph.output)]
+    names += [tensor.name for tensor in graph.initializer]
+    for node in graph.node:
+        names += [node.name, node.op_type, node.domain, *node.input, *node.output]
+        names += [attribute.name for attribute in node.attribute]
+    wrong = next((name for name in names if isinstance(name, bytes)), None)
+    if wrong is not None:
+        raise ParseError(f"the model is not valid ONNX: the name {wrong!r} is not UTF-8")

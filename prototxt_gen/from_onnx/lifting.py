@@ -129,6 +129,9 @@ class Lifting:
             raise UnsupportedError(text, diagnostics=[summary, *sink.errors])
 
     def _lift(self, op: Op) -> None:
+        for name in op.outputs:
+            if 0 in self.model.shapes.get(name, ()):
+                raise UnsupportedError(f"its output {name!r} is empty")
         self.net.begin(op.label)
         made = self._layer(op)
         if made is None:

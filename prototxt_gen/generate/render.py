@@ -115,8 +115,10 @@ def render(net: Net, templates: Path | None = None) -> str:
     except jinja2.TemplateSyntaxError as error:
         raise TemplateError(f"{error.filename or ROOT}:{error.lineno}: {error.message}") from error
     except Exception as error:
-        place = _place(error.__traceback__) or str(templates)
-        raise TemplateError(f"{place}: {_words(error)}") from error
+        place = _place(error.__traceback__)
+        if not place and isinstance(error, TemplateError):
+            raise  # it names the template that cannot be loaded
+        raise TemplateError(f"{place or templates}: {_words(error)}") from error
     _compare(text, document, templates)
     return text
 

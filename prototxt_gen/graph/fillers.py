@@ -12,6 +12,7 @@ from math import isfinite, prod, sqrt
 from typing import TYPE_CHECKING, Any, Literal
 
 from prototxt_gen._numpy import np
+from prototxt_gen._words import plural
 from prototxt_gen.document import Block
 from prototxt_gen.errors import WeightsError
 from prototxt_gen.graph.graph import Graph, Node
@@ -63,8 +64,8 @@ def _need_memory(graph: Graph, sizes: Mapping[int, Sequence[tuple[int, ...]]]) -
     if most is not None and total > most:
         largest = max(bytes_of, key=bytes_of.__getitem__)
         raise WeightsError(
-            f"the net's weights need {total:,} bytes, {bytes_of[largest]:,} of them for layer "
-            f"{graph.nodes[largest].name!r}; this machine has {most:,} bytes of memory"
+            f"the net's weights need {plural(total, 'byte', ',')}, {bytes_of[largest]:,} of them "
+            f"for layer {graph.nodes[largest].name!r}; this machine has {most:,} bytes of memory"
         )
 
 

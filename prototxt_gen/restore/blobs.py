@@ -14,6 +14,7 @@ import onnx
 from onnx import numpy_helper
 
 from prototxt_gen._arguments import MOST
+from prototxt_gen._words import plural
 from prototxt_gen.errors import ParseError, UnsupportedError
 from prototxt_gen.graph.graph import Graph, Node
 from prototxt_gen.graph.infer import Shapes
@@ -58,7 +59,9 @@ def stored_weights(
         if ways is None:
             ways = [{"name": name} for name in usual_names(node, wanted)]
         if len(ways) != len(wanted):
-            raise ParseError(f"layer {node.name!r} has {len(wanted)} weights, stored {len(ways)}")
+            raise ParseError(
+                f"layer {node.name!r} has {plural(len(wanted), 'weight')}, stored {len(ways)}"
+            )
         stored[node.name] = tuple(
             _blob(node, way, shape, found) for way, shape in zip(ways, wanted, strict=True)
         )
@@ -107,5 +110,5 @@ def _unpacked(raw: str, size: int) -> Array:
     except (binascii.Error, ValueError, zlib.error) as error:
         raise ParseError(f"a weight cannot be unpacked: {error}") from error
     if len(data) != 4 * size:
-        raise ParseError(f"a weight has {len(data)} bytes or more; expected {4 * size}")
+        raise ParseError(f"a weight has {plural(len(data), 'byte')} or more; expected {4 * size}")
     return np.frombuffer(data, "<f4").astype(np.float32, copy=False)

@@ -64,7 +64,10 @@ def read_source(entries: Mapping[str, str]) -> Kept | None:
 def _entry(entries: Mapping[str, str], key: str) -> str:
     if PREFIX + key not in entries:
         raise ParseError(f"it lacks {PREFIX + key}")
-    return entries[PREFIX + key]
+    entry = entries[PREFIX + key]
+    if isinstance(entry, bytes):  # what protobuf makes of other text
+        raise ParseError(f"{PREFIX + key} is not UTF-8")
+    return entry
 
 
 def _object(entries: Mapping[str, str], key: str) -> dict[str, Any]:

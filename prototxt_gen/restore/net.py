@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import onnx
 
 from prototxt_gen import _version
+from prototxt_gen._words import plural
 from prototxt_gen.diagnostics import Sink, Source
 from prototxt_gen.document import Block
 from prototxt_gen.errors import ParseError, PrototxtError, ShapeError, UnsupportedError
@@ -122,7 +123,9 @@ def _stored_net(
 def _parsed(kept: Kept) -> Graph:
     """The net of a text, with every layer: those of other phases had been left out."""
     if len(kept.text) > _LARGEST_NET:
-        raise ParseError(f"the text has {len(kept.text)} bytes; expected at most {_LARGEST_NET}")
+        raise ParseError(
+            f"the text has {plural(len(kept.text), 'byte')}; expected at most {_LARGEST_NET}"
+        )
     source = Source(kept.text, "the net in the metadata")
     sink = Sink(source)
     dialect = kept.dialect if kept.dialect in DIALECTS else None

@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from prototxt_gen._words import plural
 from prototxt_gen.to_onnx.export import Exported
 from prototxt_gen.to_onnx.source import same_bits
 
@@ -56,7 +57,7 @@ def _nodes(found: onnx.GraphProto, stored: onnx.GraphProto) -> Iterator[str]:
         if name not in theirs:
             yield f"node {name}: new"
     if len(found.node) != len(stored.node):
-        yield f"there are {len(found.node)} nodes, stored {len(stored.node)}"
+        yield f"it has {plural(len(found.node), 'node')}, stored {len(stored.node)}"
 
 
 def _of_nodes(name: str, ours: onnx.NodeProto, theirs: onnx.NodeProto) -> Iterator[str]:
@@ -126,12 +127,17 @@ def _by_name(nodes: Iterable[onnx.NodeProto]) -> dict[str, onnx.NodeProto]:
 def _type(type: onnx.TypeProto) -> str:
     tensor = type.tensor_type
     dims = [d.dim_param if d.HasField("dim_param") else str(d.dim_value) for d in tensor.shape.dim]
-    return f"{onnx.TensorProto.DataType.Name(tensor.elem_type).lower()} {'x'.join(dims)}".strip()
+    return f"{_name(tensor.elem_type)} {'x'.join(dims)}".strip()
+
+
+def _name(kind: int) -> str:
+    """A type of elements, in words; one that ONNX does not have by its number."""
+    known = kind in onnx.TensorProto.DataType.values()
+    return onnx.TensorProto.DataType.Name(kind).lower() if known else f"type {kind}"
 
 
 def _kind(tensor: onnx.TensorProto) -> str:
-    name = onnx.TensorProto.DataType.Name(tensor.data_type)
-    return f"{name.lower()} {'x'.join(map(str, tensor.dims))}".strip()
+    return f"{_name(tensor.data_type)} {'x'.join(map(str, tensor.dims))}".strip()
 
 
 def _shown(attribute: onnx.AttributeProto | None) -> str:

@@ -31,6 +31,8 @@ from prototxt_gen.layers.resize import Interp
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+_LARGEST = 1 << 24  #: the most numbers of a matrix that resizes an axis
+
 
 @rule("Upsample", "Resize")
 def resize(lifting: Lifting, op: Op) -> Made:
@@ -52,6 +54,8 @@ def resize(lifting: Lifting, op: Op) -> Made:
         raise UnsupportedError(
             "it resizes a volume by something other than whole factors; use whole factors"
         )
+    if any(size * out > _LARGEST for size, out, _ in each):
+        raise UnsupportedError("it resizes by other than whole factors what is too large for that")
     rows = [matrix(size, out, scale, how) for size, out, scale in each]
     if len(old) == 3:
         x, rows = reshaped(net, x, (*old, 1), "plane"), [*rows, np.eye(1)]

@@ -62,9 +62,7 @@ def split(lifting: Lifting, op: Op) -> Made:
 def cut(lifting: Lifting, op: Op) -> Made:
     """Slice, one axis after another; with steps over a picture Pooling, else also Concat."""
     blob = lifting.bottom(op)
-    ranges = [
-        (axis, rows) for axis, rows in _ranges(op) if list(rows) != list(range(op.shape()[axis]))
-    ]
+    ranges = [(axis, rows) for axis, rows in _ranges(op) if rows != range(op.shape()[axis])]
     strided = [axis for axis, rows in ranges if rows.step > 1 and len(rows) > 1]
     pools = len(blob.shape) == _PICTURE and strided and set(strided) <= {2, 3}
     for number, (axis, rows) in enumerate(ranges):
