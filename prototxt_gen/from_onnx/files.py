@@ -49,12 +49,13 @@ def check(proto: onnx.ModelProto) -> None:
             getattr(model, known.name).MergeFrom(value)
         elif isinstance(value, int):
             setattr(model, known.name, value)
-    model.graph.name = graph.name or "net"
+    model.graph.name = "net"
     model.graph.node.MergeFrom(graph.node)
     model.graph.input.MergeFrom(graph.input)
     model.graph.output.MergeFrom(graph.output)
     for info in (*model.graph.input, *model.graph.output):
         if info.type.HasField("tensor_type"):
+            _size_of(f"the value {info.name!r}", info.type.tensor_type.elem_type)
             # The checker wants a shape; which one does not matter to it.
             info.type.tensor_type.shape.SetInParent()
     inputs = {info.name for info in graph.input}
@@ -74,15 +75,20 @@ def check(proto: onnx.ModelProto) -> None:
 
 def _need_values(tensor: onnx.TensorProto) -> None:
     """Raise ParseError for a weight whose bytes are not those of its shape."""
-    try:
-        size = helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
-    except (KeyError, TypeError, ValueError):
-        raise ParseError(f"the weight {tensor.name!r} has no type that ONNX knows") from None
+    size = _size_of(f"the weight {tensor.name!r}", tensor.data_type)
     wanted, whole = prod(tensor.dims) * size, tensor.HasField("raw_data")
     packed = tensor.data_type in _PACKED
     if whole and not packed and len(tensor.raw_data) != wanted:
         found = plural(len(tensor.raw_data), "byte")
         raise ParseError(f"the weight {tensor.name!r} has {found}; expected {wanted}")
+
+
+def _size_of(what: str, kind: int) -> int:
+    """The bytes of a number of a type; raises ParseError for one that there is not."""
+    try:
+        return helper.tensor_dtype_to_np_dtype(kind).itemsize
+    except (KeyError, TypeError, ValueError):
+        raise ParseError(f"{what} has the type {kind}, which ONNX does not know") from None
 
 
 def _need_text(graph: onnx.GraphProto) -> None:
@@ -92,6 +98,8 @@ def _need_text(graph: onnx.GraphProto) -> None:
     for node in graph.node:
         names += [node.name, node.op_type, node.domain, *node.input, *node.output]
         names += [attribute.name for attribute in node.attribute]
+    for value in (*graph.input, *graph.output):
+        names += [dim.dim_param for dim in value.type.tensor_type.shape.dim]
     wrong = next((name for name in names if isinstance(name, bytes)), None)
     if wrong is not None:
         raise ParseError(f"the model is not valid ONNX: the name {wrong!r} is not UTF-8")
