@@ -19,7 +19,7 @@ were compared with recordings of real Caffe or, where there is none, with onnxru
 | type | dialects | shapes | reference | to ONNX | from ONNX |
 |---|---|---|---|---|---|
 """
-LATER = {"DetectionOutput", "PSROIPooling", "PSROIAlign", "DecodeBBox", "Python"}
+LATER = {"PSROIPooling", "PSROIAlign", "DecodeBBox", "Python"}
 NOTES = {
     "ROIPooling": "MaxRoiPool; from opset 22 on, a table of MaxPools",
     "ROIAlign": "RoiAlign, up to opset 21; not that of the frcnn fork",
