@@ -173,6 +173,7 @@ def convert(
     weights_init: Literal["fillers", "zeros", "random"] | None = None,
     seed: int = 0,
     metadata: bool = True,
+    detection: Literal["full", "stop"] = "full",
 ) -> Exported:
     """The ONNX model of a net, and the changes to its layers; the options are the command's.
 
@@ -187,6 +188,7 @@ def convert(
     from prototxt_gen.passes.deploy import Losses
     from prototxt_gen.to_onnx.convert import Conversion, convert, newest_opset
     from prototxt_gen.to_onnx.export import OLDEST_OPSET, Options
+    from prototxt_gen.to_onnx.heads import Detection
 
     options = Options(
         _arguments.whole("opset", opset, OLDEST_OPSET, newest_opset(), UnsupportedError),
@@ -203,6 +205,7 @@ def convert(
         weights_init,
         _arguments.whole("seed", seed, 0),
         _arguments.flag("metadata", metadata),
+        _arguments.one_of("detection", detection, Detection),
     )
     return convert(graph, asked)
 

@@ -17,7 +17,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 #: The least that the numbers of an attribute may be, where an operator has it.
 _LEAST = {"kernel_shape": 1, "strides": 1, "dilations": 1, "group": 1, "size": 1, "blocksize": 1}
 _LEAST |= {"hidden_size": 1, "num_groups": 1, "num_outputs": 1, "pooled_shape": 1}
-_MOST = 2**31
+_MOST, _WIDEST = 2**31, 2**20
 _SMALL = 1 << 12  #: the most elements of a constant that may decide about a shape
 
 
@@ -69,3 +69,6 @@ def _need_sense(node: onnx.NodeProto) -> None:
         if least is not None and any(not least <= value < _MOST for value in values):
             shown = ", ".join(map(str, values))
             raise UnsupportedError(f"its {attribute.name} are {shown}; expected {least} or more")
+        if attribute.name == "pads" and any(abs(value) > _WIDEST for value in values):
+            shown = ", ".join(map(str, values))
+            raise UnsupportedError(f"its pads are {shown}; expected at most {_WIDEST}")

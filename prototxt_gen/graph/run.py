@@ -18,17 +18,26 @@ if TYPE_CHECKING:
 
 
 def run(
-    graph: Graph, weights: Weights, inputs: Mapping[str, Array], *, keep: bool = True
+    graph: Graph,
+    weights: Weights,
+    inputs: Mapping[str, Array],
+    *,
+    keep: bool = True,
+    others: Mapping[Ref, Array] | None = None,
 ) -> dict[Ref, Array]:
     """Every version of every blob, computed from the inputs by blob name.
 
-    With ``keep=False`` a blob is dropped after its last reader, except for outputs. Raises
+    With ``keep=False`` a blob is dropped after its last reader, except for outputs and what a
+    layer selects from. ``others`` are values of another computation, to be compared with ours;
+    a layer that selects does so from them, since nearly equal values may change the choice. Raises
     UnsupportedError if a layer has no reference, or a blob that is empty or too large, and
     GraphError if an input is missing or a value is not a valid index.
     """
     blobs: dict[Ref, Array] = {}
     last = {ref: index for index, node in enumerate(graph.nodes) for ref in node.bottoms}
-    kept = set(graph.outputs)
+    others = others or {}
+    chosen_from = {ref for node in graph.nodes if node.layer.selects for ref in node.bottoms}
+    kept = {*graph.outputs, *chosen_from}
     for index, node in enumerate(graph.nodes):
         if not node.bottoms and all(top.blob in inputs for top in node.tops):
             tops = tuple(np.asarray(inputs[top.blob], np.float32) for top in node.tops)
@@ -37,6 +46,8 @@ def run(
             raise GraphError(f"the input {lacking[0]!r} is not given")
         else:
             values = [blobs[ref] for ref in node.bottoms]
+            if node.layer.selects:
+                values = [others.get(ref, blobs[ref]) for ref in node.bottoms]
             tops = _run_one(node, values, weights.get(index))
         blobs.update(zip(node.tops, tops, strict=True))
         if not keep:

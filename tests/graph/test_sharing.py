@@ -159,13 +159,14 @@ def test_a_finding_says_what_to_do_about_it() -> None:
 def test_a_refused_layer_says_how_to_stop_in_front_of_it() -> None:
     psroi = (
         'input: "rois" input_shape { dim: [3, 5] }'
-        'layer { name: "p" type: "PSROIPooling" bottom: "x" bottom: "rois" top: "p"'
+        'layer { name: "r" type: "ReLU" bottom: "x" top: "y" }'
+        'layer { name: "p" type: "PSROIPooling" bottom: "y" bottom: "rois" top: "p"'
         " psroi_pooling_param { spatial_scale: 1 output_dim: 1 group_size: 2 } }"
     )
     with pytest.raises(UnsupportedError) as caught:
         api.convert(net(psroi))
     (diagnostic,) = caught.value.diagnostics
-    assert diagnostic.help is not None and "--outputs" in diagnostic.help
+    assert diagnostic.help == "--outputs y ends the model before it"
     assert diagnostic.layer == "p"
 
 

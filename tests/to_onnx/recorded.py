@@ -20,7 +20,6 @@ Blobs = dict[str, Array]
 
 #: Types that come later, with the cases that have them.
 LATER = {
-    "DetectionOutput",
     "PSROIPooling",
     "PSROIAlign",
     "DecodeBBox",

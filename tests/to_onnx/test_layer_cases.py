@@ -45,7 +45,7 @@ NOT_COMPUTED = {
     "Input",
 }
 #: To come later, and what Caffe makes inside of another layer.
-LATER = {"DetectionOutput", "PSROIPooling", "PSROIAlign", "DecodeBBox", "Python", "LSTMUnit"}
+LATER = {"PSROIPooling", "PSROIAlign", "DecodeBBox", "Python", "LSTMUnit"}
 TAKEN = [c for c in CASES if c.rule is None and c.type not in NOT_COMPUTED | LATER]
 #: Bottoms that are indices or labels: how many there are to choose from.
 INDICES = {

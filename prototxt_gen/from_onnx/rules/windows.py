@@ -76,6 +76,8 @@ def cut(
         if size != blob.shape[at]
     ]
     for at, start, size in wanted:
+        if size < 1 or start < 0 or start + size > blob.shape[at]:
+            raise UnsupportedError("its pads leave nothing of its output; use smaller pads")
         ends = [end for end in (start, start + size) if 0 < end < blob.shape[at]]
         suffix = name if (at, start, size) == wanted[-1] else f"{name}axis{at}"
         parts = net.add_all(Slice(tuple(ends), at), [blob], len(ends) + 1, suffix=suffix)

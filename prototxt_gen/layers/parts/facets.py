@@ -113,8 +113,14 @@ class Places(NamedTuple):
     pixels: int
 
 
+class Priors(NamedTuple):
+    """A sample of that many prior boxes (1, 2, number * 4): corners in units, and variances."""
+
+    number: int
+
+
 #: What values of a bottom must look like; None: any.
-Sample = Union[Below, Regions, Places, None]
+Sample = Union[Below, Regions, Places, Priors, None]
 
 
 class Affine(NamedTuple):
