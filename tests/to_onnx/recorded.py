@@ -19,13 +19,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Blobs = dict[str, Array]
 
 #: Types that come later, with the cases that have them.
-LATER = {
-    "DetectionOutput",
-    "PSROIPooling",
-    "PSROIAlign",
-    "DecodeBBox",
-    "Python",
-}
+LATER = {"DetectionOutput"}
 
 
 def cases() -> list[Path]:

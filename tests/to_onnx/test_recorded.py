@@ -25,6 +25,11 @@ FIXED = {
     "scale_two_bias_axis0",
     "scale_two_bias_full",
     "ctpnlstm_cont",
+    "pyproposal_post300",  # as all proposals, those of one image
+    "pyproposal_pre6000",
+    "pyproposal_scaled",
+    "pyproposal_scales",
+    "pyproposal_small",
 }
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NaN is what Caffe gives
@@ -93,7 +98,7 @@ def test_a_free_batch_runs_at_two_sizes(case: Path) -> None:
 
 def test_what_comes_later_is_refused_with_a_reason() -> None:
     later = [case for case in GOLDEN.glob("*/*") if case.is_dir() and case not in CASES]
-    assert len(later) > 60
+    assert len(later) > 40
     for case in later[::8]:
         with pytest.raises(UnsupportedError) as caught:
             convert(graph(case), Conversion())

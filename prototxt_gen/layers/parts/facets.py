@@ -113,8 +113,14 @@ class Places(NamedTuple):
     pixels: int
 
 
+class Exactly(NamedTuple):
+    """A sample that has these values, as the size of an image."""
+
+    values: tuple[float, ...]
+
+
 #: What values of a bottom must look like; None: any.
-Sample = Union[Below, Regions, Places, None]
+Sample = Union[Below, Regions, Places, Exactly, None]
 
 
 class Affine(NamedTuple):
