@@ -86,6 +86,7 @@ MODULES = {
     "Pooling": "pooling",
     "Power": "elementwise",
     "PriorBox": "detection",
+    "Proposal": "proposals",
     "Python": "python",
     "RNN": "recurrent",
     "ROIAlign": "rois",

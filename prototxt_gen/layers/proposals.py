@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from prototxt_gen._numpy import np
 from prototxt_gen.errors import ShapeError, UnsupportedError
-from prototxt_gen.layers.base import Arity, Axes, Exactly, Problem, Sample
+from prototxt_gen.layers.base import Arity, Axes, Exactly, Problem, Sample, layer
+from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import filled, fixed_from
 from prototxt_gen.layers.parts.proposals import Rule, anchors, lower_select, select
 from prototxt_gen.layers.parts.shapes import Shape, count, need_rank, show
@@ -19,6 +20,8 @@ from prototxt_gen.layers.python import Python, python_layer
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder
+
+_MOST = 1e6  #: for sizes in pixels, and what they are multiplied with
 
 
 @python_layer("rpn.proposal_layer", "ProposalLayer")
@@ -79,7 +82,7 @@ class ProposalLayer(Python):
             _numbers(name, settings.get(name, default))
             for name, default in (("ratios", self.ratios), ("scales", self.scales))
         )
-        made = anchors(self.base_size, ratios, scales, np.round)
+        made = anchors(self.base_size, np.array(ratios), np.array(scales), np.round)
         before, after = self.pre_nms_top_n, self.post_nms_top_n
         return Rule(made, stride, before, after, self.nms_thresh, self.min_size, drops=True)
 
@@ -87,8 +90,78 @@ class ProposalLayer(Python):
 def _numbers(name: str, value: Any) -> tuple[float, ...]:
     """A list of positive numbers in ``param_str``."""
     found = tuple(value) if isinstance(value, (list, tuple)) else ()
-    if not found or not all(isinstance(one, (int, float)) and 0 < one < 1e6 for one in found):
+    if not found or not all(isinstance(one, (int, float)) and 0 < one < _MOST for one in found):
         raise UnsupportedError(f"{name} in its param_str is {value!r}; expected positive numbers")
+    return found
+
+
+@layer("Proposal", param="proposal_param")
+class Proposal(Base):
+    """The proposals of PVANET's C++ layer, which OpenVINO reads too (proposal_layer.cpp).
+
+    A box that is too small scores 0, but is not dropped. The image may have two scales, of
+    its height and of its width.
+    """
+
+    feat_stride: int = 16
+    base_size: int = 16
+    min_size: int = 16
+    ratio: tuple[float, ...] = ()
+    scale: tuple[float, ...] = ()
+    pre_nms_topn: int = 6000
+    post_nms_topn: int = 300
+    nms_thresh: float = 0.7
+
+    def arity(self) -> Arity:
+        """Scores, offsets and the image; regions and their scores."""
+        return Arity((3, 3), (1, 2))
+
+    def problems(self) -> Iterator[Problem]:
+        """At least one anchor, and numbers that leave at least one region."""
+        for name, values in (("ratio", self.ratio), ("scale", self.scale)):
+            if not values or any(not 0 < value < _MOST for value in values):
+                shown = " ".join(f"{value:g}" for value in values) or "missing"
+                message = f"{name} is {shown}; expected one or more positive numbers"
+                yield Problem("proposals", message, name)
+        for name in ("feat_stride", "base_size", "pre_nms_topn", "post_nms_topn"):
+            if not 0 < getattr(self, name) < _MOST:
+                message = f"{name} is {getattr(self, name)}; expected at least 1"
+                yield Problem("proposals", message, name)
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """(R, 5) and (R); the data decide R."""
+        need_anchors(bottoms, len(self.ratio) * len(self.scale), "ratio")
+        return ((None, 5), (None,))[:tops]
+
+    def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
+        """One image; the anchors are constants for its size."""
+        return one_image(bottoms, tops)
+
+    def sample(self, index: int, bottoms: Sequence[Shape]) -> Sample:
+        """An image that the anchors cover."""
+        return image_size(bottoms, self.feat_stride) if index == 2 else None
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The rule, with numpy."""
+        found, scores = select(self._rule(), bottoms)
+        return (found, scores.reshape(-1))[:tops]
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """The rule, in operators."""
+        found, scores = lower_select(b, self._rule(), bottoms)
+        return (found, b.reshape(scores, [-1]))[: len(b.top_shapes)]
+
+    def _rule(self) -> Rule:
+        ratios, scales = (np.array(values, np.float32) for values in (self.ratio, self.scale))
+        made = anchors(self.base_size, ratios, scales, _half_up)
+        before, after = self.pre_nms_topn, self.post_nms_topn
+        least = float(self.min_size)
+        return Rule(made, self.feat_stride, before, after, self.nms_thresh, least, drops=False)
+
+
+def _half_up(value: Array) -> Array:
+    """Halves up, as the C++ rounds; numpy, as the layer in Python, rounds to the even number."""
+    found: Array = np.floor(value + np.float32(0.5))
     return found
 
 

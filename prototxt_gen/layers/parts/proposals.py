@@ -36,18 +36,18 @@ class Rule:
 
 
 def anchors(
-    base: int, ratios: Sequence[float], scales: Sequence[float], round_: Callable[[Array], Array]
+    base: int, ratios: Array, scales: Array, rounding: Callable[[Array], Array]
 ) -> Array:
-    """(ratios * scales, 4): around a square of ``base`` pixels (generate_anchors.py)."""
-    found = []
+    """(ratios * scales, 4): around a square of ``base`` pixels (generate_anchors.py).
+
+    The arithmetic is that of the type of ``ratios`` and ``scales``.
+    """
+    width = rounding(np.sqrt(base * base / ratios))
+    height = rounding(width * ratios)
     centre = 0.5 * (base - 1)
-    for ratio in ratios:
-        width = round_(np.sqrt(np.asarray(base * base / ratio)))
-        height = round_(np.asarray(width * ratio))
-        for scale in scales:
-            x, y = 0.5 * (width * scale - 1), 0.5 * (height * scale - 1)
-            found.append((centre - x, centre - y, centre + x, centre + y))
-    return np.array(found, np.float32).reshape(-1, 4)
+    x, y = (0.5 * (side[:, None] * scales[None] - 1) for side in (width, height))
+    found = np.stack([centre - x, centre - y, centre + x, centre + y], axis=-1)
+    return found.reshape(-1, 4).astype(np.float32)
 
 
 def select(rule: Rule, bottoms: Sequence[Array]) -> tuple[Array, Array]:
