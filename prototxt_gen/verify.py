@@ -117,11 +117,14 @@ def _verdict(
 
     Folding does not change the last version of a blob.
     """
-    blobs = run(*net, given)
+    theirs = {ref: found[name] for ref, name in names.items()}
+    blobs = run(*net, given, found=theirs)
     if len(source[0].nodes) != len(net[0].nodes):
         last = {ref.blob: ref for ref in blobs}
+        ends = {top.blob: top for node in source[0].nodes for top in node.tops}
+        theirs = {ends[n]: theirs[r] for n, r in last.items() if r in theirs and n in ends}
         # In the order of the layers: of a blob's versions the last one stays.
-        for ref, value in run(*source, given).items():
+        for ref, value in run(*source, given, found=theirs).items():
             if ref.blob in last:
                 blobs[last[ref.blob]] = value
     return Verdict(

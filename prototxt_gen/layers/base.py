@@ -108,6 +108,7 @@ class Layer:
     legacy: ClassVar[bool] = False  #: whether BVLC's type takes at most four axes (blob.hpp)
     role: ClassVar[Role] = Role.PLAIN
     rearranges: ClassVar[bool] = False  #: whether its tops hold the bottoms' values and no others
+    selects: ClassVar[bool] = False  #: whether the least difference may change what it selects
     known: ClassVar[bool] = True  #: False if only the name of the type is known
     lifts: ClassVar[tuple[str, ...]] = ()  #: the ONNX operators that ``lift`` takes
 

@@ -32,6 +32,8 @@ class ProposalLayer(Python):
     rest stands in py-faster-rcnn's configuration, whose values for tests are those here.
     """
 
+    selects = True
+
     pre_nms_top_n: ClassVar[int] = 6000  #: TEST.RPN_PRE_NMS_TOP_N
     post_nms_top_n: ClassVar[int] = 300  #: TEST.RPN_POST_NMS_TOP_N
     nms_thresh: ClassVar[float] = 0.7  #: TEST.RPN_NMS_THRESH
@@ -111,6 +113,8 @@ class Proposal(Base):
     pre_nms_topn: int = 6000
     post_nms_topn: int = 300
     nms_thresh: float = 0.7
+
+    selects = True
 
     def arity(self) -> Arity:
         """Scores, offsets and the image; regions and their scores."""

@@ -6,7 +6,7 @@ read by the union of all dialects, which tells which dialects have every field o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from difflib import get_close_matches
 
 from prototxt_gen.diagnostics import Sink
@@ -215,9 +215,7 @@ def _fits(declared: FieldType, field: Field) -> bool:
     return True
 
 
-def _knowing(
-    declared: Sequence[FieldType], block: Block, message: Message
-) -> Sequence[FieldType]:
+def _knowing(declared: list[FieldType], block: Block, message: Message) -> list[FieldType]:
     """Of the declarations of a message field, those whose message knows most of a block."""
     if len(declared) < 2:
         return declared

@@ -35,9 +35,7 @@ class Rule:
     drops: bool
 
 
-def anchors(
-    base: int, ratios: Array, scales: Array, rounding: Callable[[Array], Array]
-) -> Array:
+def anchors(base: int, ratios: Array, scales: Array, rounding: Callable[[Array], Array]) -> Array:
     """(ratios * scales, 4): around a square of ``base`` pixels (generate_anchors.py).
 
     The arithmetic is that of the type of ``ratios`` and ``scales``.
