@@ -89,7 +89,7 @@ MODULES = {
     "Proposal": "proposals",
     "Python": "python",
     "RNN": "recurrent",
-    "ROIAlign": "rois",
+    "ROIAlign": "roi_align",
     "ROIPooling": "rois",
     "ReLU": "activation",
     "ReLU6": "fork_activation",

@@ -7,11 +7,9 @@ pixels of the image.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from prototxt_gen._numpy import np
-from prototxt_gen.document import Block
 from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.layers.base import (
     ROWS,
@@ -30,7 +28,7 @@ from prototxt_gen.layers.parts.shapes import Shape, need_rank
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder
 
-_LAST_ROI_OPSET = 21  #: onnxruntime has no kernel for later opsets
+LAST_ROI_OPSET = 21  #: onnxruntime has no kernel for later opsets
 _FIRST_TABLE_OPSET = 12  #: Max of int64
 
 
@@ -54,7 +52,7 @@ class OfRegions(Base):
         return Regions(images, height / scale, width / scale)
 
 
-class _Cells(OfRegions):
+class Cells(OfRegions):
     """What ROIPooling and ROIAlign share; a subclass is a layer type with these fields."""
 
     pooled_h: int
@@ -77,7 +75,7 @@ class _Cells(OfRegions):
 
 
 @layer("ROIPooling", param="roi_pooling_param")
-class ROIPooling(_Cells):
+class ROIPooling(Cells):
     """The maximum of each cell of a region (Fast R-CNN)."""
 
     pooled_h: int = 0
@@ -105,7 +103,7 @@ class ROIPooling(_Cells):
         rois = rows(b, bottoms[1], 1)
         shape = [self.pooled_h, self.pooled_w]
         scale = self.spatial_scale
-        table = b.opset > _LAST_ROI_OPSET or not scale > 0  # which onnxruntime requires
+        table = b.opset > LAST_ROI_OPSET or not scale > 0  # which onnxruntime requires
         if table and b.opset < _FIRST_TABLE_OPSET:
             raise UnsupportedError(
                 f"spatial_scale is {scale:g}, which needs --opset {_FIRST_TABLE_OPSET} or later"
@@ -113,62 +111,6 @@ class ROIPooling(_Cells):
         if table:
             return (lower_roi_pooling(b, bottoms[0], rois, shape, scale),)
         return (b.op("MaxRoiPool", [bottoms[0], rois], pooled_shape=shape, spatial_scale=scale),)
-
-
-@layer("ROIAlign", param="roi_align_param")
-class ROIAlign(_Cells):
-    """Samples of each cell of a region, without rounding to pixels (forks).
-
-    The frcnn fork, whose layer has a pad and a kind of interpolation, has the parameters in
-    ``roi_pooling_param``; other forks have them in ``roi_align_param``.
-    """
-
-    pooled_h: int = 0
-    pooled_w: int = 0
-    spatial_scale: float = 1.0
-    pad_ratio: float = 0.0
-    bi_type: int = 1
-    frcnn: bool = False  #: whether the layer is that of the frcnn fork
-
-    @classmethod
-    def read(cls, params: Block, layer: Block) -> Self:
-        """The parameters from either message."""
-        frcnn = layer.has("roi_pooling_param")
-        if frcnn:
-            params = layer.block("roi_pooling_param")
-        return replace(super().read(params, layer), frcnn=frcnn)
-
-    def write(self) -> Block:
-        """The parameters; those of the frcnn fork stay in its own message."""
-        if self.frcnn:
-            return Block()
-        block = super().write()
-        block.remove("frcnn", "pad_ratio", "bi_type")
-        return block
-
-    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """RoiAlign without the shift by half a pixel."""
-        if b.opset > _LAST_ROI_OPSET:
-            raise UnsupportedError(
-                f"onnxruntime has no RoiAlign from opset 22 on; use --opset {_LAST_ROI_OPSET}"
-            )
-        if self.frcnn:
-            raise UnsupportedError("the ROIAlign of the frcnn fork is not supported yet")
-        rois = rows(b, bottoms[1], 1)
-        index, boxes = b.split(rois, [1, 4], 1)
-        extra = {"coordinate_transformation_mode": "output_half_pixel"} if b.opset >= 16 else {}
-        return (
-            b.op(
-                "RoiAlign",
-                [bottoms[0], boxes, b.cast(b.squeeze(index, [1]), "int64")],
-                output_height=self.pooled_h,
-                output_width=self.pooled_w,
-                spatial_scale=self.spatial_scale,
-                sampling_ratio=2,
-                mode="avg",
-                **extra,
-            ),
-        )
 
 
 def _bins(start: int, end: int, cells: int, size: int) -> list[slice]:

@@ -770,6 +770,12 @@ DETECTIONS = [
         [X, (3, 5, 1, 1)],
         [(3, 6, 2, 3)],
     ),
+    good(
+        "ROIAlign",
+        "roi_pooling_param { pooled_h: 2 pooled_w: 3 pad_ratio: 0.2 spatial_scale: 0.5 }",
+        [X, BOX],
+        [(3, 6, 2, 3)],
+    ),
     bad("ROIPooling", "", [X, BOX], "window-zero"),
     bad("ROIAlign", "roi_align_param { pooled_h: 2 }", [X, BOX], "window-zero"),
     bad("ROIPooling", "roi_pooling_param { pooled_h: 2 pooled_w: 3 }", [X, (3, 4)], "rois"),

@@ -78,10 +78,10 @@ FORKS: dict[str, tuple[str, ...]] = {
 
 _ELSEWHERE = """
 Accum Binarization CELU CTCGreedyDecoder ContinuationIndicator Convolution3D Correlation
-DataAugmentation Deconvolution3D FlowWarp FrcnnProposal GRN GRU GroupNorm Im2seq ImageSegData InstanceNorm
-L2Norm LReLU LSTMInfer LayerNorm MaxUnpool OCRLSTM Pooling3D PowerFile PriorBoxClustered
-RPROI RReLU RegionYolo Resample Resize ResizeBilinear ResizeNearest SegAccuracy Select
-SimplerNMS SpatialTransformer Unpooling YoloDetectionOutput Yolov3DetectionOutput
+DataAugmentation Deconvolution3D FlowWarp FrcnnProposal GRN GRU GroupNorm Im2seq ImageSegData
+InstanceNorm L2Norm LReLU LSTMInfer LayerNorm MaxUnpool OCRLSTM Pooling3D PowerFile
+PriorBoxClustered RPROI RReLU RegionYolo Resample Resize ResizeBilinear ResizeNearest SegAccuracy
+Select SimplerNMS SpatialTransformer Unpooling YoloDetectionOutput Yolov3DetectionOutput
 """
 
 #: Types of forks that are known by name only; they are not misspellings.
