@@ -22,7 +22,8 @@ from prototxt_gen.graph.check import check, checked
 from prototxt_gen.graph.comparison import Comparison as Comparison
 from prototxt_gen.graph.comparison import Verdict as Verdict
 from prototxt_gen.graph.comparison import compare as compare
-from prototxt_gen.graph.graph import Graph, Ref
+from prototxt_gen.graph.comparison import compare_top
+from prototxt_gen.graph.graph import Graph, Node, Ref
 from prototxt_gen.graph.run import run
 from prototxt_gen.graph.sample import seeded as seeded
 from prototxt_gen.graph.weights import Weights, bound
@@ -115,25 +116,35 @@ def _verdict(
 ) -> Verdict:
     """Each blob compared with the net before folding, if the blob exists there.
 
-    Folding does not change the last version of a blob.
+    Folding does not change the last version of a blob. What a layer selects is from the
+    model's values, which are compared too.
     """
     theirs = {ref: found[name] for ref, name in names.items()}
-    blobs = run(*net, given, found=theirs)
+    blobs = run(*net, given, others=theirs)
     if len(source[0].nodes) != len(net[0].nodes):
         last = {ref.blob: ref for ref in blobs}
-        ends = {top.blob: top for node in source[0].nodes for top in node.tops}
-        theirs = {ends[n]: theirs[r] for n, r in last.items() if r in theirs and n in ends}
+        others = _carried(theirs, net[0], source[0])
         # In the order of the layers: of a blob's versions the last one stays.
-        for ref, value in run(*source, given, found=theirs).items():
+        for ref, value in run(*source, given, others=others).items():
             if ref.blob in last:
                 blobs[last[ref.blob]] = value
     return Verdict(
         tuple(
-            compare(ref.blob, layer, blobs[ref], found[names[ref]])
-            for ref, layer in _in_order(net[0])
-            if ref in names
+            compare_top(node, ref.blob, blobs[ref], theirs[ref])
+            for ref, node in _in_order(net[0])
+            if ref in theirs
         )
     )
+
+
+def _carried(values: Mapping[Ref, Array], of: Graph, to: Graph) -> dict[Ref, Array]:
+    """The values of the last version of each blob, for another net with the same last ones."""
+    ours, theirs = ({top.blob: top for node in g.nodes for top in node.tops} for g in (of, to))
+    return {
+        theirs[ref.blob]: value
+        for ref, value in values.items()
+        if ref == ours.get(ref.blob) and ref.blob in theirs
+    }
 
 
 def _sizes(graph: Graph, shapes: Mapping[str, Shape]) -> dict[str, Shape]:
@@ -244,9 +255,9 @@ def _names(graph: Graph, model: onnx.ModelProto) -> dict[Ref, str]:
     return found
 
 
-def _in_order(graph: Graph) -> list[tuple[Ref, str]]:
+def _in_order(graph: Graph) -> list[tuple[Ref, Node]]:
     return [
-        (top, node.name)
+        (top, node)
         for node in graph.nodes
         if node.layer.role is not Role.INPUT
         for top in node.tops
@@ -269,14 +280,17 @@ def verify_graphs(source: Graph, made: Graph, weights: Weights, seed: int = 0) -
     own = bound(source, shapes)
     sizes = {ref.blob: shapes.blobs[ref] for ref in source.inputs}
     given = seeded(source, sizes, seed)
-    a, b = run(source, own, given, keep=False), run(made, weights, given, keep=False)
+    a = run(source, own, given, keep=False)
+    b = run(made, weights, given, keep=False, others=_carried(a, source, made))
     last = {ref.blob: ref for ref in made.outputs}
-    makers = {top: node.name for node in source.nodes for top in node.tops}
+    makers = {top: node for node in source.nodes for top in node.tops}
     lost = [ref.blob for ref in source.outputs if ref.blob not in last]
     if lost:
         raise UnsupportedError(f"the outputs {', '.join(lost)} are missing from the new net")
     if not source.outputs:
         raise VerificationError("the net has no output at inference, so nothing can be compared")
     return Verdict(
-        tuple(compare(ref.blob, makers[ref], a[ref], b[last[ref.blob]]) for ref in source.outputs)
+        tuple(
+            compare_top(makers[ref], ref.blob, a[ref], b[last[ref.blob]]) for ref in source.outputs
+        )
     )

@@ -12,7 +12,7 @@ import onnx
 from prototxt_gen.engines import load, onnx_values
 from prototxt_gen.errors import VerificationError
 from prototxt_gen.graph.check import checked
-from prototxt_gen.graph.comparison import Verdict, compare
+from prototxt_gen.graph.comparison import Verdict, compare_top
 from prototxt_gen.graph.graph import Graph, Ref
 from prototxt_gen.graph.run import run
 from prototxt_gen.graph.sample import seeded
@@ -43,12 +43,13 @@ def verify_net(
     _need_inputs(whole, given)
     last = {top.blob: top for node in graph.nodes for top in node.tops}
     names = _common(whole, last)
-    blobs = run(graph, bound(graph, shapes), given)
     found = onnx_values(whole, names, given, provider)
-    makers = {top: node.name for node in graph.nodes for top in node.tops}
+    others = {last[name]: found[name] for name in names}
+    blobs = run(graph, bound(graph, shapes), given, others=others)
+    makers = {top: node for node in graph.nodes for top in node.tops}
     return Verdict(
         tuple(
-            compare(name, makers[last[name]], found[name], blobs[last[name]])
+            compare_top(makers[last[name]], name, found[name], blobs[last[name]])
             for name in names
             if found[name].dtype != np.bool_
         )

@@ -205,7 +205,7 @@ def _against(
     from prototxt_gen import verify as proof
     from prototxt_gen.diagnostics import Sink
     from prototxt_gen.graph.check import check
-    from prototxt_gen.graph.comparison import fitted
+    from prototxt_gen.graph.comparison import compare_top, fitted
 
     shapes = check(graph, Sink(graph.source)).blobs
     known = {ref.blob: shapes[ref] for ref in graph.inputs if ref in shapes}
@@ -213,11 +213,11 @@ def _against(
     compute = engines.against_opencv if what == "opencv" else engines.against_caffe
     theirs = compute(net, weights, graph, given)
     ours = api.run(graph, given)
-    makers = {top.blob: node.name for node in graph.nodes for top in node.tops}
+    makers = {top.blob: node for node in graph.nodes for top in node.tops}
     found = []
     for name, value in theirs.items():
         same = fitted(value, ours[name].shape)
-        found.append(proof.compare(name, makers[name], ours[name], same))
+        found.append(compare_top(makers[name], name, ours[name], same))
     return proof.Verdict(tuple(found))
 
 

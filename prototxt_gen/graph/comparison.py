@@ -7,6 +7,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from prototxt_gen._numpy import np
+from prototxt_gen.graph.graph import Node
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
@@ -123,6 +124,12 @@ def compare(blob: str, layer: str, ours: Array, theirs: Array) -> Comparison:
         bool(a.size > 1 and (a == a[0]).all()),
         blank,
     )
+
+
+def compare_top(node: Node, blob: str, ours: Array, theirs: Array) -> Comparison:
+    """Compare two values of a top of a node, whose layer knows which order of rows is open."""
+    index = [top.blob for top in node.tops].index(blob)
+    return compare(blob, node.name, ours, node.layer.aligned(index, ours, theirs))
 
 
 def fitted(value: Array, shape: tuple[int, ...]) -> Array:

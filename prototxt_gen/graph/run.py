@@ -23,18 +23,21 @@ def run(
     inputs: Mapping[str, Array],
     *,
     keep: bool = True,
-    found: Mapping[Ref, Array] | None = None,
+    others: Mapping[Ref, Array] | None = None,
 ) -> dict[Ref, Array]:
     """Every version of every blob, computed from the inputs by blob name.
 
-    With ``keep=False`` a blob is dropped after its last reader, except for outputs. A layer
-    that selects reads what another computation has ``found`` for its bottoms, so that both go
-    on with the same selection. Raises UnsupportedError if a layer has no reference, or a blob that is empty or too large, and
+    With ``keep=False`` a blob is dropped after its last reader, except for outputs and what a
+    layer selects from. ``others`` are values of another computation, to be compared with ours;
+    a layer that selects does so from them, since nearly equal values may change the choice. Raises
+    UnsupportedError if a layer has no reference, or a blob that is empty or too large, and
     GraphError if an input is missing or a value is not a valid index.
     """
     blobs: dict[Ref, Array] = {}
     last = {ref: index for index, node in enumerate(graph.nodes) for ref in node.bottoms}
-    kept = set(graph.outputs)
+    others = others or {}
+    chosen_from = {ref for node in graph.nodes if node.layer.selects for ref in node.bottoms}
+    kept = {*graph.outputs, *chosen_from}
     for index, node in enumerate(graph.nodes):
         if not node.bottoms and all(top.blob in inputs for top in node.tops):
             tops = tuple(np.asarray(inputs[top.blob], np.float32) for top in node.tops)
@@ -43,9 +46,8 @@ def run(
             raise GraphError(f"the input {lacking[0]!r} is not given")
         else:
             values = [blobs[ref] for ref in node.bottoms]
-            if found and node.layer.selects:
-                pairs = zip(values, node.bottoms, strict=True)
-                values = [_same_shape(found.get(ref), value) for value, ref in pairs]
+            if node.layer.selects:
+                values = [others.get(ref, blobs[ref]) for ref in node.bottoms]
             tops = _run_one(node, values, weights.get(index))
         blobs.update(zip(node.tops, tops, strict=True))
         if not keep:
@@ -53,13 +55,6 @@ def run(
                 if last[ref] == index and ref not in kept:
                     blobs.pop(ref, None)
     return blobs
-
-
-def _same_shape(found: Array | None, value: Array) -> Array:
-    """The value that was found, if it has the shape of ours."""
-    if found is None or found.shape != value.shape:
-        return value
-    return found.astype(value.dtype, copy=False)
 
 
 def _run_one(node: Node, values: Sequence[Array], weights: Sequence[Array]) -> tuple[Array, ...]:

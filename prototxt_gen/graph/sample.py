@@ -9,7 +9,7 @@ from prototxt_gen._numpy import np
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.graph.graph import Graph, Ref
 from prototxt_gen.graph.infer import infer
-from prototxt_gen.layers.base import Below, Exactly, Places, Regions, Sample
+from prototxt_gen.layers.base import Below, Exactly, Places, Priors, Regions, Sample
 from prototxt_gen.layers.parts.shapes import Shape
 
 if TYPE_CHECKING:
@@ -67,4 +67,11 @@ def _drawn(sample: Sample, size: tuple[int, ...], random: Random) -> Array:
         return np.concatenate([image, *corners], axis=1).astype(np.float32).reshape(size)
     if isinstance(sample, Exactly) and int(np.prod(size)) == len(sample.values):
         return np.array(sample.values, np.float32).reshape(size)
+    if isinstance(sample, Priors) and int(np.prod(size)) == 8 * sample.number:
+        number = sample.number
+        low = random.uniform(0, 0.8, (number, 2))
+        high = low + random.uniform(0.05, 0.4, (number, 2))
+        variances = np.tile([0.1, 0.1, 0.2, 0.2], number)
+        boxes = np.concatenate([low, high], axis=1).reshape(-1)
+        return np.concatenate([boxes, variances]).astype(np.float32).reshape(size)
     return np.asarray(random.normal(size=size), np.float32)

@@ -41,7 +41,7 @@ MODULES = {
     "DepthwiseConvolution": "convolution",
     "DetectNetTransformation": "training",
     "DetectionEvaluate": "detection",
-    "DetectionOutput": "detection",
+    "DetectionOutput": "detection_output",
     "Dropout": "activation",
     "DummyData": "inputs",
     "ELU": "activation",

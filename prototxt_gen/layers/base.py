@@ -16,14 +16,7 @@ from __future__ import annotations
 import dataclasses
 import typing
 from collections.abc import Iterator, Sequence
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    ClassVar,
-    Self,
-    TypeVar,
-    dataclass_transform,
-)
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, dataclass_transform
 
 from prototxt_gen.document import Block
 from prototxt_gen.errors import PluginError, UnsupportedError
@@ -47,6 +40,7 @@ from prototxt_gen.layers.parts.facets import (
     Instead,
     Lifted,
     Places,
+    Priors,
     Problem,
     Regions,
     Role,
@@ -84,6 +78,7 @@ __all__ = [
     "Lifted",
     "OnnxOp",
     "Places",
+    "Priors",
     "Problem",
     "Regions",
     "Role",
@@ -108,7 +103,8 @@ class Layer:
     legacy: ClassVar[bool] = False  #: whether BVLC's type takes at most four axes (blob.hpp)
     role: ClassVar[Role] = Role.PLAIN
     rearranges: ClassVar[bool] = False  #: whether its tops hold the bottoms' values and no others
-    selects: ClassVar[bool] = False  #: whether the least difference may change what it selects
+    selects: ClassVar[bool] = False  #: whether nearly equal values may change what it chooses
+    detects: ClassVar[bool] = False  #: whether a model may end before it, for code of the user's
     known: ClassVar[bool] = True  #: False if only the name of the type is known
     lifts: ClassVar[tuple[str, ...]] = ()  #: the ONNX operators that ``lift`` takes
 
@@ -234,6 +230,10 @@ class Layer:
         A replacing layer takes the first bottom, as Softmax does for its loss.
         """
         return _AT_INFERENCE.get(self.role, Instead.NOTHING)
+
+    def aligned(self, index: int, ours: Array, theirs: Array) -> Array:
+        """Another program's value of a top, with rows whose order is open in that of ours."""
+        return theirs
 
     def affine(self, blobs: Sequence[Array]) -> Affine | None:
         """Factor and shift of each channel, if the layer does nothing else."""

@@ -1,25 +1,20 @@
-"""Boxes of single-shot detectors (SSD): prior boxes and detections."""
+"""Boxes of single-shot detectors (SSD): prior boxes, and the measure of detections."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from math import sqrt
-from typing import TYPE_CHECKING, Optional, Self
+from typing import TYPE_CHECKING, Optional
 
 from prototxt_gen._numpy import np
-from prototxt_gen._words import plural
-from prototxt_gen.document import Block, Symbol
-from prototxt_gen.errors import ShapeError, UnsupportedError
-from prototxt_gen.layers.base import BATCH, FIXED, Arity, Axes, Problem, Role, layer
+from prototxt_gen.errors import UnsupportedError
+from prototxt_gen.layers.base import FIXED, Arity, Axes, Problem, Role, layer
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.parts.axes import filled, fixed_from
-from prototxt_gen.layers.parts.shapes import Shape, count, need_rank, need_sizes, show
+from prototxt_gen.layers.parts.axes import fixed_from
+from prototxt_gen.layers.parts.shapes import Shape, count, need_rank
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder
-
-CORNER = Symbol("CORNER")
 
 _MOST = 2**31 - 1  #: for sizes in pixels, and for ratios and their inverses
 _SAME_RATIO = 1e-6  #: ratios nearer than this are one (prior_box_layer.cpp)
@@ -153,90 +148,6 @@ class PriorBox(Base):
                 found.append((mean, mean))
             found += [(low * sqrt(r), low / sqrt(r)) for r in self.ratios()[1:]]
         return found
-
-
-@layer("DetectionOutput", param="detection_output_param")
-class DetectionOutput(Base):
-    """The boxes that remain after a selection by score and overlap (detection_output_layer.cpp).
-
-    Bottoms: offsets (N, P * 4) for each class or shared by all, scores (N, P * classes), and
-    the prior boxes (1, 2, P * 4). A row of the top has image, class, score and corners.
-    """
-
-    num_classes: int = 0
-    share_location: bool = True
-    background_label_id: int = 0
-    code_type: Symbol = CORNER
-    variance_encoded_in_target: bool = False
-    keep_top_k: int = -1
-    confidence_threshold: Optional[float] = None
-    nms_threshold: float = 0.3
-    nms_top_k: Optional[int] = None
-    nms_eta: float = 1.0
-
-    spellings = frozenset({"nms_param"})
-
-    @classmethod
-    def read(cls, params: Block, layer: Block) -> Self:
-        """The parameters of the non-maximum suppression have a message of their own."""
-        nms = params.block("nms_param")
-        return replace(
-            super().read(params, layer),
-            nms_threshold=nms.get("nms_threshold", float, 0.3),
-            nms_top_k=nms.get("top_k", int, 0) if nms.has("top_k") else None,
-            nms_eta=nms.get("eta", float, 1.0),
-        )
-
-    def write(self) -> Block:
-        """The parameters; those of the non-maximum suppression in their own message."""
-        block = super().write()
-        block.remove("nms_threshold", "nms_top_k", "nms_eta")
-        nms = Block.of(nms_threshold=self.nms_threshold, top_k=self.nms_top_k)
-        nms.add("eta", self.nms_eta if self.nms_eta != 1 else None)
-        block.add("nms_param", nms)
-        return block
-
-    def arity(self) -> Arity:
-        """Offsets, scores and priors; a fourth bottom, in a fork, is not read."""
-        return Arity((3, 4), (1, 1))
-
-    def problems(self) -> Iterator[Problem]:
-        """What detection_output_layer.cpp checks in LayerSetUp."""
-        if self.num_classes == 0:
-            yield Problem("num-classes", "num_classes is missing or 0", "num_classes")
-        if self.nms_threshold < 0:
-            message = f"nms_threshold is {self.nms_threshold:g}; expected 0 or more"
-            yield Problem("nms", message, "nms_param")
-        if not 0 < self.nms_eta <= 1:
-            message = f"eta is {self.nms_eta:g}; expected more than 0, at most 1"
-            yield Problem("nms", message, "nms_param")
-
-    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """(1, 1, found, 7); the data decide how many boxes are found."""
-        offsets, scores, priors = bottoms[:3]
-        need_rank(priors, 3, 4, "DetectionOutput's priors")
-        need_rank(offsets, 2, 4, "DetectionOutput")
-        need_rank(scores, 2, 4, "DetectionOutput")
-        need_sizes(scores[:1], offsets[:1], "the batch of bottom 1")
-        if priors[2] is not None:
-            number = priors[2] // 4
-            classes = 1 if self.share_location else self.num_classes
-            for index, bottom, wanted in (
-                (0, offsets, number * classes * 4),
-                (1, scores, number * self.num_classes),
-            ):
-                if bottom[1] not in (wanted, None):
-                    raise ShapeError(
-                        f"bottom {index} is {show(bottom)}; {plural(number, 'prior')} and "
-                        f"{plural(self.num_classes, 'class')} need {plural(wanted, 'value')}",
-                        rule="prior-count",
-                    )
-        return ((1, 1, None, 7),)
-
-    def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
-        """The priors are those of one image."""
-        first = [(BATCH,), (BATCH,), (FIXED,), (None,)]
-        return Axes(filled(first[: len(bottoms)], bottoms), ((None,) * 4,))
 
 
 @layer("DetectionEvaluate", param="detection_evaluate_param")

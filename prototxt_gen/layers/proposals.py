@@ -71,7 +71,7 @@ class ProposalLayer(Python):
         return select(self._rule(), bottoms)[:tops]
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """The rule, in operators."""
+        """Constant anchors, TopK and NonMaxSuppression, after the arithmetic of the boxes."""
         return lower_select(b, self._rule(), bottoms)[: len(b.top_shapes)]
 
     def _rule(self) -> Rule:
@@ -151,7 +151,7 @@ class Proposal(Base):
         return (found, scores.reshape(-1))[:tops]
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """The rule, in operators."""
+        """Constant anchors, TopK and NonMaxSuppression, after the arithmetic of the boxes."""
         found, scores = lower_select(b, self._rule(), bottoms)
         return (found, b.reshape(scores, [-1]))[: len(b.top_shapes)]
 

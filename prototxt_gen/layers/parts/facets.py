@@ -119,8 +119,14 @@ class Exactly(NamedTuple):
     values: tuple[float, ...]
 
 
+class Priors(NamedTuple):
+    """A sample of that many prior boxes (1, 2, number * 4): corners in units, and variances."""
+
+    number: int
+
+
 #: What values of a bottom must look like; None: any.
-Sample = Union[Below, Regions, Places, Exactly, None]
+Sample = Union[Below, Regions, Places, Exactly, Priors, None]
 
 
 class Affine(NamedTuple):

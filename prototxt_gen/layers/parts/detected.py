@@ -1,0 +1,150 @@
+"""The detections of SSD in ONNX: from scores and decoded boxes to the rows that remain.
+
+A place in an image is a number, class * P + prior. A score that takes part is in a table
+(N, C * P), and what does not is minus infinity there: first what is not above the threshold,
+then what is not among the best of its class, then what overlaps. So ties go to the lower
+class and the lower prior, as in Caffe, at every step, and no order of NonMaxSuppression's
+output is relied upon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from prototxt_gen._numpy import np
+from prototxt_gen.document import Symbol
+from prototxt_gen.layers.parts.box_code import CENTER_SIZE, lower_decoded
+
+if TYPE_CHECKING:
+    from prototxt_gen.layers.parts.protocols import Builder
+
+_LOWEST = float("-inf")
+
+
+class Head(NamedTuple):
+    """What is asked of the detections.
+
+    ``per_label`` and ``most`` are how many may be candidates in a class, and remain in an image.
+    """
+
+    priors: int
+    classes: int
+    labels: tuple[int, ...]  #: all classes but the background
+    shared: bool  #: whether all classes have the same boxes
+    code: Symbol
+    varied: bool  #: whether variances scale the offsets
+    least: float
+    overlap: float
+    per_label: int
+    most: int
+
+
+def lower_head(b: Builder, bottoms: Sequence[str], head: Head) -> str:
+    """(1, 1, found, 7) from offsets, scores and priors."""
+    images = _images(b, bottoms[0])
+    none = b.op("Concat", [b.cast(images, "float"), _minus_ones(b, images)], axis=1)
+    if not head.most:
+        return b.reshape(none, [1, 1, -1, 7])
+    boxes = _boxes(b, bottoms[0], bottoms[2], head)
+    scores = _candidates(b, _by_label(b, bottoms[1], head, 1), head)
+    table, number = _suppressed(b, boxes, scores, head)
+    rows, found = _rows(b, boxes, table, images, head)
+    nothing = b.op(
+        "Expand", [b.op("Equal", [number, b.ints(0)]), b.op("Shape", [b.squeeze(images, [1])])]
+    )
+    rows = b.op("Concat", [rows, none], axis=0)
+    found = b.op("Concat", [found, nothing], axis=0)
+    return b.reshape(b.op("Compress", [rows, found], axis=0), [1, 1, -1, 7])
+
+
+def _images(b: Builder, offsets: str) -> str:
+    """The number of each image, (N, 1)."""
+    batch = b.bottom_shapes[0][0]
+    if batch is not None and not b.batch_is_dynamic:
+        return b.const(np.arange(batch, dtype=np.int64)[:, None])
+    size = b.squeeze(b.slice(b.op("Shape", [offsets]), [0], [1], [0]), [0])
+    zero, one = (b.const(np.array(value, np.int64)) for value in (0, 1))
+    return b.unsqueeze(b.op("Range", [zero, size, one]), [1])
+
+
+def _minus_ones(b: Builder, images: str) -> str:
+    """(N, 6)."""
+    shape = b.op("Concat", [b.op("Shape", [b.squeeze(images, [1])]), b.ints(6)], axis=0)
+    return b.op("Expand", [b.scalar(-1.0), shape])
+
+
+def _by_label(b: Builder, x: str, head: Head, width: int) -> str:
+    """(N, labels, P, width), or without the last axis if that is 1, without the background."""
+    last = [width] if width > 1 else []
+    x = b.reshape(x, [0, head.priors, head.classes, *last])
+    if len(head.labels) < head.classes:
+        x = b.op("Gather", [x, b.ints(*head.labels)], axis=2)
+    return b.transpose(x, [0, 2, 1, 3][: 3 + len(last)])
+
+
+def _boxes(b: Builder, offsets: str, priors: str, head: Head) -> str:
+    """(N, P, 4), or (N, labels, P, 4) if they are not shared."""
+    if head.shared:
+        moves = b.reshape(offsets, [0, head.priors, 4])
+    else:
+        moves = _by_label(b, offsets, head, 4)
+    both = b.reshape(priors, [2, head.priors, 4])
+    corners, variances = (b.squeeze(part, [0]) for part in b.split(both, [1, 1], 0))
+    return lower_decoded(b, head.code, moves, corners, variances if head.varied else "")
+
+
+def _candidates(b: Builder, scores: str, head: Head) -> str:
+    """The scores (N, labels, P), with minus infinity for what is no candidate."""
+    # NaN is not above the threshold.
+    above = b.op("Greater", [scores, b.scalar(head.least)])
+    scores = b.op("Where", [above, scores, b.scalar(_LOWEST)])
+    if head.per_label < head.priors:
+        best, places = b.ops("TopK", [scores, b.ints(head.per_label)], 2, axis=2)
+        empty = b.full_like(scores, _LOWEST)
+        scores = b.op("ScatterElements", [empty, places, best], axis=2)
+    return scores
+
+
+def _suppressed(b: Builder, boxes: str, scores: str, head: Head) -> tuple[str, str]:
+    """The table (N, labels * P) without what overlaps, and (1,), how many scores it has."""
+    if head.code != CENTER_SIZE:
+        # Crossed corners have no area in Caffe; NonMaxSuppression would put them in order.
+        low, high = b.split(boxes, [2, 2], -1)
+        boxes = b.op("Concat", [low, b.op("Max", [low, high])], axis=-1)
+    if not head.shared:
+        # NonMaxSuppression has boxes for each image: each label is an image to it.
+        boxes = b.reshape(boxes, [-1, head.priors, 4])
+        scores = b.reshape(scores, [-1, 1, head.priors])
+    inputs = [boxes, scores, b.ints(head.priors)]
+    # No overlap is above 1, the greatest threshold that there may be.
+    inputs += [b.const(np.array([min(head.overlap, 1.0)], np.float32))]
+    inputs += [b.const(np.array([_LOWEST], np.float32))]
+    kept = b.op("NonMaxSuppression", inputs)
+    values = b.op("GatherND", [scores, kept])
+    table = b.op("ScatterND", [b.full_like(scores, _LOWEST), kept, values])
+    number = b.slice(b.op("Shape", [kept]), [0], [1], [0])
+    return b.reshape(table, [-1, len(head.labels) * head.priors]), number
+
+
+def _rows(b: Builder, boxes: str, table: str, images: str, head: Head) -> tuple[str, str]:
+    """Rows (N * most, 7) by image, label and falling score, and which of them are found."""
+    scores, places = b.ops("TopK", [table, b.ints(head.most)], 2, axis=1)
+    labels = b.op("Div", [places, b.ints(head.priors)])
+    # Equal labels keep their order.
+    labels, order = b.ops("TopK", [labels, b.ints(head.most)], 2, axis=1, largest=0)
+    scores, places = (b.op("GatherElements", [x, order], axis=1) for x in (scores, places))
+    zeros = b.op("Mul", [places, b.ints(0)])
+    columns = [
+        b.cast(b.op("Add", [images, zeros]), "float"),
+        b.op("Gather", [b.const(np.array(head.labels, np.float32)), labels], axis=0),
+        scores,
+    ]
+    each = head.priors if head.shared else head.priors * len(head.labels)
+    if head.shared:
+        places = b.op("Mod", [places, b.ints(head.priors)])
+    places = b.op("Add", [places, b.op("Mul", [images, b.ints(each)])])
+    corners = b.op("Gather", [b.reshape(boxes, [-1, 4]), places], axis=0)
+    rows = b.op("Concat", [*(b.unsqueeze(x, [2]) for x in columns), corners], axis=2)
+    found = b.op("Greater", [scores, b.scalar(_LOWEST)])
+    return b.reshape(rows, [-1, 7]), b.reshape(found, [-1])
