@@ -91,7 +91,7 @@ class PSROIPooling(_Grouped):
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The mean of each cell; 0 for an empty cell."""
-        maps, rois = self._by_cell(bottoms[0]), bottoms[1].reshape(len(bottoms[1]), -1)
+        maps, rois = self._by_cell(bottoms[0]), bottoms[1].reshape(-1, 5)
         height, width = maps.shape[4:]
         found = np.zeros((len(rois), *maps.shape[1:4]), np.float32)
         for index, roi in enumerate(rois):
@@ -169,7 +169,7 @@ class PSROIAlign(_Grouped):
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The mean of the samples of each cell."""
-        maps, rois = self._by_cell(bottoms[0]), bottoms[1].reshape(len(bottoms[1]), -1)
+        maps, rois = self._by_cell(bottoms[0]), bottoms[1].reshape(-1, 5)
         height, width = maps.shape[4:]
         found = np.zeros((len(rois), *maps.shape[1:4]), np.float32)
         for index, roi in enumerate(rois):

@@ -18,6 +18,7 @@ from prototxt_gen.layers.rois import LAST_ROI_OPSET, Cells
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder
 
+_SAMPLES = 2  #: in each direction of a cell
 _CUBIC = 1  #: the value of bi_type; any other is linear (roi_align_layer.hpp)
 #: The weight of a pixel for its distance, below 1 and from 1 on: the factors of its powers.
 _INNER, _OUTER = (1.0, 0.0, -2.0, 1.0), (4.0, -8.0, 5.0, -1.0)
@@ -68,18 +69,30 @@ class ROIAlign(Cells):
             )
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
-        """The sample of each cell; of the frcnn fork only."""
-        if not self.frcnn:
-            return super().run(bottoms, blobs, tops)
-        x, rois = bottoms[0], bottoms[1].reshape(len(bottoms[1]), -1)
+        """The samples of each cell, or the one sample of the frcnn fork."""
+        x, rois = bottoms[0], bottoms[1].reshape(-1, 5)
         found = np.empty((len(rois), x.shape[1], self.pooled_h, self.pooled_w), np.float32)
+        taps = self._taps if self.frcnn else self._grid
         for index, roi in enumerate(rois):
-            height, width = x.shape[2:]
-            y, down = self._taps(self._centres(roi[2], roi[4], height, self.pooled_h), height)
-            z, across = self._taps(self._centres(roi[1], roi[3], width, self.pooled_w), width)
+            y, down = taps(roi[2], roi[4], x.shape[2], self.pooled_h)
+            z, across = taps(roi[1], roi[3], x.shape[3], self.pooled_w)
             cells = x[int(roi[0])][:, y[:, None, :, None], z[None, :, None]]
             found[index] = np.einsum("cijst,is,jt->cij", cells, down, across)
         return (found,)
+
+    def _grid(self, first: Array, last: Array, size: int, cells: int) -> tuple[Array, Array]:
+        """The pixels along an axis that a cell's samples read, and their weights: (cells, 4)."""
+        start = first * np.float32(self.spatial_scale)
+        length = np.maximum(last * np.float32(self.spatial_scale) - start, np.float32(1))
+        step = length / np.float32(cells)
+        shares = (np.arange(_SAMPLES, dtype=np.float32) + np.float32(0.5)) / np.float32(_SAMPLES)
+        places = start + np.arange(cells, dtype=np.float32)[:, None] * step + shares * step
+        inside = (places >= -1) & (places <= size)
+        places = np.clip(places, 0, size - 1)
+        low = np.floor(places)
+        high = np.minimum(low + 1, size - 1)
+        weights = [(1 - places + low) * inside / _SAMPLES, (places - low) * inside / _SAMPLES]
+        return np.concatenate([low, high], axis=1).astype(int), np.concatenate(weights, axis=1)
 
     def _centres(self, first: Array, last: Array, size: int, cells: int) -> Array:
         """Where the sample of each cell is along an axis, as float32."""
@@ -97,10 +110,10 @@ class ROIAlign(Cells):
         """The size of the image, for that of the map."""
         return round_half_away(np.array(size, np.float32) / np.float32(self.spatial_scale))
 
-    def _taps(self, centres: Array, size: int) -> tuple[Array, Array]:
+    def _taps(self, first: Array, last: Array, size: int, cells: int) -> tuple[Array, Array]:
         """The pixels along an axis that each sample reads, and their weights: (cells, taps)."""
-        low = np.floor(centres)[:, None]
-        centres = centres[:, None]
+        centres = self._centres(first, last, size, cells)[:, None]
+        low = np.floor(centres)
         if self.bi_type != _CUBIC:
             # At the last pixel both weights are 0.
             high = np.minimum(low + 1, size - 1)
@@ -132,7 +145,7 @@ class ROIAlign(Cells):
                 output_height=self.pooled_h,
                 output_width=self.pooled_w,
                 spatial_scale=self.spatial_scale,
-                sampling_ratio=2,
+                sampling_ratio=_SAMPLES,
                 mode="avg",
                 **extra,
             ),

@@ -87,7 +87,7 @@ class ROIPooling(Cells):
         x, rois = bottoms
         scale = np.float32(self.spatial_scale)
         found = np.zeros((len(rois), x.shape[1], self.pooled_h, self.pooled_w), x.dtype)
-        for index, roi in enumerate(rois.reshape(len(rois), -1)):
+        for index, roi in enumerate(rois.reshape(-1, 5)):
             left, top, right, bottom = (int(round_half_away(value * scale)) for value in roi[1:5])
             rows = _bins(top, bottom, self.pooled_h, x.shape[2])
             columns = _bins(left, right, self.pooled_w, x.shape[3])

@@ -173,3 +173,14 @@ def test_offsets_that_the_layer_would_read_past_are_refused(shapes: Any) -> None
     graph = layer("DecodeBBox", "", offsets=shapes[0], scores=shapes[1], rois=(3, 5))
     with pytest.raises(UnsupportedError, match="four offsets for each of two or more classes"):
         convert(graph, Conversion())
+
+
+@settings(max_examples=25, deadline=None)
+@drawing(rois=boxes, scale=st.sampled_from([0.25, 1.0, 0.3]))
+def test_samples_are_those_of_the_operator(rois: Any, scale: float) -> None:
+    """Also outside of the map, and where regions are thin or inverted."""
+    x = np.random.default_rng(1).normal(size=(2, 3, HEIGHT, WIDTH)).astype(f32)
+    values = {"x": x, "rois": np.array(rois, f32)}
+    params = f"roi_align_param {{ spatial_scale: {scale} pooled_h: 2 pooled_w: 3 }}"
+    graph = layer("ROIAlign", params, x=x.shape, rois=values["rois"].shape)
+    agree(graph, values, api.run(graph, values)["y"], (11, 17))
