@@ -11,10 +11,13 @@ from to_onnx.recorded import Array, run_onnx
 
 from prototxt_gen import api
 from prototxt_gen.diagnostics import Source
+from prototxt_gen.layers.proposals import ProposalLayer
 from prototxt_gen.to_onnx.convert import Conversion, convert, newest_opset
 from prototxt_gen.to_onnx.export import Options
+from prototxt_gen.verify import verify
 
-one, half = np.float32(1), np.float32(0.5)
+f32 = np.float32
+one, half = f32(1), f32(0.5)
 OPSETS = sorted({11, 13, 17, newest_opset()})
 NET = (
     'input: "scores" input_shape {{ dim: [1, {s}, {h}, {w}] }}\n'
@@ -111,16 +114,17 @@ def test_the_layer_in_python_is_what_the_loops_give(seed: int) -> None:
     check(graph, given, *wanted(THREE, 12, (6000, 300), 0.7, 16, True, given))
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_the_layer_in_cpp_is_what_the_loops_give(seed: int) -> None:
+@pytest.mark.parametrize("most", [9, 40])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_layer_in_cpp_is_what_the_loops_give(seed: int, most: int) -> None:
     size, image = (4 + seed, 9 - seed), [70.0, 90.0, 1.25, 0.75][: 3 + seed % 2]
     given = drawn(seed, 3, size, image)
     params = (
-        "proposal_param { feat_stride: 12 ratio: [0.5, 1, 2] scale: 2 min_size: 20 "
-        "pre_nms_topn: 70 post_nms_topn: 40 nms_thresh: 0.6 }"
+        "proposal_param {{ feat_stride: 12 ratio: [0.5, 1, 2] scale: 2 min_size: 20 "
+        "pre_nms_topn: 35 post_nms_topn: {} nms_thresh: 0.6 }}"
     )
-    graph = net(3, size, "Proposal", params, len(image))
-    check(graph, given, *wanted(THREE, 12, (70, 40), 0.6, 20, False, given))
+    graph = net(3, size, "Proposal", params.format(most), len(image))
+    check(graph, given, *wanted(THREE, 12, (35, most), 0.6, 20, False, given))
 
 
 @pytest.mark.parametrize(("type", "drops"), [("Python", True), ("Proposal", False)])
@@ -176,3 +180,36 @@ def test_optimisation_changes_nothing() -> None:
         results.append(session.run(None, given))
     for a, b in zip(*results, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_without_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """py-faster-rcnn takes all boxes where its configuration has 0."""
+    monkeypatch.setattr(ProposalLayer, "pre_nms_top_n", 0)
+    monkeypatch.setattr(ProposalLayer, "post_nms_top_n", 0)
+    given = drawn(5, 3, (12, 14), [140.0, 170.0, 0.2])
+    graph = net(3, (12, 14), "Python", PYTHON % "{'feat_stride': 12, 'scales': [2]}")
+    rows, scores = wanted(THREE, 12, (9999, 9999), 0.7, 16, True, given)
+    assert len(rows) > 300
+    check(graph, given, rows, scores)
+
+
+def test_verify_knows_that_nearly_equal_scores_may_change_places() -> None:
+    text = """
+    layer { name: "i" type: "Input" top: "s" top: "t" input_param {
+            shape { dim: [1, 18, 5, 6] } shape { dim: [1, 18, 5, 6] } } }
+    layer { name: "j" type: "Input" top: "o" input_param { shape { dim: [1, 36, 5, 6] } } }
+    layer { name: "k" type: "Input" top: "m" input_param { shape { dim: [1, 3] } } }
+    layer { name: "e" type: "Eltwise" bottom: "s" bottom: "t" top: "e"
+            eltwise_param { coeff: [1, %s] } }
+    layer { name: "p" type: "Python" bottom: "e" bottom: "o" bottom: "m" top: "p" """
+    text += PYTHON % "'feat_stride': 16" + " }"
+    random = np.random.default_rng(0)
+    values = {
+        "s": 0.5 + 6e-8 * random.permutation(540).reshape(1, 18, 5, 6).astype(f32),
+        "t": random.normal(size=(1, 18, 5, 6)).astype(f32),
+        "o": random.normal(size=(1, 36, 5, 6)).astype(f32),
+        "m": np.array([[80, 96, 1]], f32),
+    }
+    net, other = (api.load(Source((text % factor).encode())) for factor in ("0", "1e-6"))
+    assert not np.array_equal(api.run(net, values)["p"], api.run(other, values)["p"])
+    assert verify(net, api.to_onnx(other), values).agrees

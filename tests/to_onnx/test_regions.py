@@ -168,6 +168,18 @@ def test_boxes_of_the_last_class_that_beats_the_first(means: Any, classes: int) 
     agree(graph, values, wanted, (11, 13, 17, newest_opset()))
 
 
+def test_deviations_without_means_are_ignored() -> None:
+    values = {
+        "offsets": np.full((1, 8), 0.5, f32),
+        "scores": np.zeros((1, 2), f32),
+        "rois": np.array([[0, 0, 0, 9, 9]], f32),
+    }
+    shapes = {name: value.shape for name, value in values.items()}
+    plain = api.run(layer("DecodeBBox", "", **shapes), values)["y"]
+    graph = layer("DecodeBBox", "bbox_reg_param { bbox_std: [9, 9, 9, 9] }", **shapes)
+    agree(graph, values, plain, (11, 17))
+
+
 @pytest.mark.parametrize("shapes", [((3, 8), (3, 3)), ((3, 4), (3, 1))])
 def test_offsets_that_the_layer_would_read_past_are_refused(shapes: Any) -> None:
     graph = layer("DecodeBBox", "", offsets=shapes[0], scores=shapes[1], rois=(3, 5))
@@ -184,3 +196,16 @@ def test_samples_are_those_of_the_operator(rois: Any, scale: float) -> None:
     params = f"roi_align_param {{ spatial_scale: {scale} pooled_h: 2 pooled_w: 3 }}"
     graph = layer("ROIAlign", params, x=x.shape, rois=values["rois"].shape)
     agree(graph, values, api.run(graph, values)["y"], (11, 17))
+
+
+def test_a_new_shape_of_a_number_of_rows_that_the_data_decide() -> None:
+    """Two of them need not be equal: five regions of four values are ten rows of two."""
+    text = """
+    input: "x" input_shape { dim: [6, 4] } input: "which" input_shape { dim: [6] }
+    layer { name: "f" type: "Filter" bottom: "x" bottom: "which" top: "f" }
+    layer { name: "r" type: "Reshape" bottom: "f" top: "y"
+            reshape_param { shape { dim: [-1, 2] } } }"""
+    x = np.arange(24, dtype=f32).reshape(6, 4)
+    values = {"x": x, "which": np.array([1, 1, 0, 1, 1, 1], f32)}
+    graph = api.load(Source(text.encode()))
+    agree(graph, values, x[[0, 1, 3, 4, 5]].reshape(10, 2), (11, 17))
