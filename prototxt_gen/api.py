@@ -265,6 +265,7 @@ def convert(
     fold: bool = True,
     weights_init: Literal["fillers", "zeros", "random"] | None = None,
     seed: int = 0,
+    detection: Literal["full", "stop"] = "full",
 ) -> Exported:
     """The ONNX model of a net, and the changes to its layers; the options are the command's.
 
@@ -278,6 +279,7 @@ def convert(
     from prototxt_gen.passes.deploy import Losses
     from prototxt_gen.to_onnx.convert import Conversion, convert, newest_opset
     from prototxt_gen.to_onnx.export import OLDEST_OPSET, Options
+    from prototxt_gen.to_onnx.heads import Detection
 
     options = Options(
         _arguments.whole("opset", opset, OLDEST_OPSET, newest_opset(), UnsupportedError),
@@ -293,6 +295,7 @@ def convert(
         _arguments.flag("fold", fold),
         weights_init,
         _arguments.whole("seed", seed, 0),
+        _arguments.one_of("detection", detection, Detection),
     )
     return convert(graph, asked)
 

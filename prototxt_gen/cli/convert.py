@@ -82,6 +82,12 @@ class BatchSize(click.ParamType):  # type: ignore[type-arg]
     default="auto",
     help="Losses: auto computes them if their labels are inputs, else their head. [default: auto]",
 )
+@click.option(
+    "--detection",
+    type=click.Choice(["full", "stop"]),
+    default="full",
+    help="Detections: full has their choice in the model, stop ends it before. [default: full]",
+)
 @click.option("--fold/--no-fold", default=True, help="Fold BatchNorm and Scale. [default: fold]")
 @click.option(
     "--weights-init",

@@ -18,6 +18,7 @@ from prototxt_gen.layers.parts.shapes import Shape
 from prototxt_gen.passes.deploy import Change, Losses, deploy
 from prototxt_gen.passes.fold import fold
 from prototxt_gen.to_onnx.export import OLDEST_OPSET, Exported, Options, export, for_inputs, pruned
+from prototxt_gen.to_onnx.heads import Detection, before_heads
 from prototxt_gen.to_onnx.write import check_form
 
 
@@ -31,6 +32,7 @@ class Conversion:
     fold: bool = True
     weights_init: Init | None = None
     seed: int = 0
+    detection: Detection = "full"
 
 
 def convert(graph: Graph, asked: Conversion) -> Exported:
@@ -45,6 +47,10 @@ def convert(graph: Graph, asked: Conversion) -> Exported:
     whole, changes = deploy(graph, shapes, asked.losses)
     if asked.losses == "keep":
         changes = _with_lost_losses(graph, whole, changes)
+    if asked.detection == "stop":
+        outputs, more = before_heads(whole, asked.options.outputs)
+        asked = replace(asked, options=replace(asked.options, outputs=outputs))
+        changes += more
     net = pruned(whole, asked.options.outputs)
     weights, more = _weights(net, asked)
     changes += [*more, *_remarks(net, weights), *_unused(graph, whole, weights.extra)]

@@ -30,6 +30,7 @@ from prototxt_gen.passes.deploy import Change
 from prototxt_gen.passes.rebuild import append, empty_like, needed
 from prototxt_gen.to_onnx.batch import Batch, free_batch
 from prototxt_gen.to_onnx.builder import Builder
+from prototxt_gen.to_onnx.heads import made_bottoms
 from prototxt_gen.to_onnx.names import final_names, outputs_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -183,9 +184,7 @@ def _lower(
                 f"{node.type}: {error.reason}",
                 span=node.span,
                 layer=node.name,
-                help="--outputs BLOB ends the model before it"
-                if node.bottoms and not behind
-                else None,
+                help=None if behind else _way_out(graph, node),
             )
             behind = True
         if behind:
@@ -195,6 +194,12 @@ def _lower(
     if sink.errors:
         sink.fail(UnsupportedError)
     return values
+
+
+def _way_out(graph: Graph, node: Node) -> str | None:
+    """How to convert what comes before a node; None if nothing does."""
+    ends = made_bottoms(graph, node)
+    return f"--outputs {','.join(ends)} ends the model before it" if ends else None
 
 
 def _own_reason(index: int, node: Node, shapes: Shapes) -> str | None:

@@ -756,6 +756,18 @@ DETECTIONS = [
         [(2, 20), (2, 15), (1, 2, 20)],
         "nms",
     ),
+    bad(
+        "DetectionOutput",
+        "detection_output_param { num_classes: 3 background_label_id: -1 }",
+        [(2, 20), (2, 15), (1, 2, 20)],
+        "background-label",
+    ),
+    bad(
+        "DetectionOutput",
+        "detection_output_param { num_classes: 3 nms_param { nms_threshold: nan } }",
+        [(2, 20), (2, 15), (1, 2, 20)],
+        "nms",
+    ),
     good("DetectionEvaluate", "", [X, X], [(1, 1, None, 5)]),
     good(
         "ROIPooling",

@@ -24,7 +24,7 @@ def suppressed(
     if most >= 0:
         candidates = candidates[:most]
     limit, rate = np.float32(overlap), np.float32(eta)
-    areas = _areas(boxes)
+    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     kept: list[int] = []
     for index in candidates.tolist():
         # With NaN, no overlap is at most the limit, so that the box goes.
@@ -35,23 +35,17 @@ def suppressed(
     return kept
 
 
-def _areas(boxes: Array) -> Array:
-    """The area of each box; 0 if its corners are crossed (BBoxSize)."""
-    sides = boxes[:, 2:] - boxes[:, :2]
-    crossed = (boxes[:, 2:] < boxes[:, :2]).any(axis=1)
-    found: Array = np.where(crossed, np.float32(0), sides[:, 0] * sides[:, 1])
-    return found
-
-
 def _overlaps(boxes: Array, areas: Array, index: int, others: list[int]) -> Array:
-    """The shared part of a box and each other one, by area (JaccardOverlap)."""
+    """The shared part of a box and each other one, by area (JaccardOverlap).
+
+    A box whose corners are crossed has no side in common with any other.
+    """
     own, other = boxes[index], boxes[others]
     # As std::max and std::min choose, if one of the two is NaN.
     low = np.where(own[:2] < other[:, :2], other[:, :2], own[:2])
     high = np.where(other[:, 2:] < own[2:], other[:, 2:], own[2:])
-    apart = (other[:, :2] > own[2:]) | (other[:, 2:] < own[:2])
     sides = high - low
-    meet = (sides > 0).all(axis=1) & ~apart.any(axis=1)
+    meet = (sides > 0).all(axis=1)
     shared = sides[:, 0] * sides[:, 1]
     found: Array = np.where(meet, shared / (areas[index] + areas[others] - shared), np.float32(0))
     return found
