@@ -19,12 +19,12 @@ were compared with recordings of real Caffe or, where there is none, with onnxru
 | type | dialects | shapes | reference | to ONNX | from ONNX |
 |---|---|---|---|---|---|
 """
-LATER = {"PSROIPooling", "PSROIAlign", "DecodeBBox", "Python"}
 NOTES = {
     "DetectionOutput": "NonMaxSuppression and TopK; an eta that acts is refused. Sizes and areas of "
     "boxes have to be within float32: they overflow differently in Caffe",
     "ROIPooling": "MaxRoiPool; from opset 22 on, a table of MaxPools",
-    "ROIAlign": "RoiAlign, up to opset 21; not that of the frcnn fork",
+    "ROIAlign": "RoiAlign, up to opset 21; that of the frcnn fork in look-ups, at any opset",
+    "Python": "classes that are described, as py-faster-rcnn's proposals: [layer.md](layer.md)",
     "LSTMUnit": "no: Caffe creates it inside an LSTM",
     "Input": "an input",
     "DummyData": "a constant; an input where a filler draws at random",
@@ -50,8 +50,6 @@ def _onnx(name: str, cls: type[Layer]) -> str:
         return NOTES[name]
     if cls.role is Role.SOURCE:
         return "an input; labels are left out"
-    if name in LATER:
-        return "later"
     measured = cls.role in (Role.LOSS, Role.MEASURE)
     if not _own(cls, "lower") or (cls().at_inference() is Instead.NOTHING and not measured):
         return "left out" if cls().at_inference() is Instead.NOTHING else "no"

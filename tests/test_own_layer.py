@@ -18,10 +18,12 @@ from prototxt_gen.diagnostics import Source
 from prototxt_gen.errors import PluginError
 from prototxt_gen.layers import MODULES, layer_class, outside
 from prototxt_gen.layers.base import REGISTRY, Layer
+from prototxt_gen.layers.proposals import ProposalLayer
+from prototxt_gen.layers.python import PYTHON
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "layer.md").read_text("utf-8")
-EXAMPLE = re.findall(r"```python\n(.*?)```", PAGE, re.S)[0]
+EXAMPLE, _, LIMIT, PROPOSALS = re.findall(r"```python\n(.*?)```", PAGE, re.S)
 NET = """name: "own"
 layer { name: "data" type: "Input" top: "data" input_param { shape { dim: [2, 3, 4, 4] } } }
 layer { name: "c" type: "Convolution" bottom: "data" top: "c"
@@ -226,6 +228,10 @@ def test_a_facet_that_fails_is_named(
 
 def forget_layers() -> None:
     """Forget the layer types that were loaded."""
+    for key in [*PYTHON]:
+        if not PYTHON[key].__module__.startswith("prototxt_gen."):
+            PYTHON.pop(key)
+    PYTHON["rpn.proposal_layer", "ProposalLayer"] = ProposalLayer
     for name in REGISTRY.keys() - MODULES.keys():
         del REGISTRY[name]
     outside._loaded.clear()
@@ -243,3 +249,84 @@ def test_a_type_from_outside_is_found_by_its_name(folder: Path) -> None:
     found = layer_class("ChannelGain")
     assert found is not None
     assert found().affine([np.ones(2, np.float32)]) is not None
+
+
+LIMITED = """name: "limited"
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: [2, 3] } } }
+layer { name: "l" type: "Python" bottom: "data" top: "l"
+        python_param { module: "my_layers" layer: "LimitLayer" param_str: "'most': 0.25" } }
+"""
+PROPOSED = """
+layer { name: "s" type: "Input" top: "s" input_param { shape { dim: [1, 18, 14, 17] } } }
+layer { name: "o" type: "Input" top: "o" input_param { shape { dim: [1, 36, 14, 17] } } }
+layer { name: "i" type: "Input" top: "i" input_param { shape { dim: [1, 3] } } }
+layer { name: "p" type: "Python" bottom: "s" bottom: "o" bottom: "i" top: "p" python_param {
+        module: "rpn.proposal_layer" layer: "ProposalLayer" param_str: "'feat_stride': 16" } }
+"""
+
+
+def test_a_python_layer_goes_all_the_way(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "limit.py").write_text(LIMIT)
+    (tmp_path / "net.prototxt").write_text(LIMITED)
+    convert = ("convert", "net.prototxt", "-o", "net.onnx", "--verify")
+    assert run([convert[0], *(str(tmp_path / a) if "." in a else a for a in convert[1:])]) == 1
+    message = "Python: the tops of the Python layer my_layers.LimitLayer are not known; --plugin"
+    assert message in capsys.readouterr().err
+    for verb in (("validate", "net.prototxt"), ("summary", "net.prototxt"), convert):
+        assert command(tmp_path, *verb, gain="limit.py") == 0
+    values = {"data": np.array([[1, 0, -1], [0.25, 0.5, 0]], np.float32)}
+    found = api.run(api.load(str(tmp_path / "net.prototxt")), values)["l"]
+    assert found.tolist() == [[0.25, 0, -1], [0.25, 0.25, 0]]
+
+
+def test_a_facet_of_a_python_layer_that_fails_is_named(tmp_path: Path) -> None:
+    (tmp_path / "limit.py").write_text(LIMIT)
+    assert api.load_layers(tmp_path / "limit.py") == ("my_layers.LimitLayer",)
+    graph = api.load(Source(LIMITED.replace("most", "least").encode()))
+    with pytest.raises(PluginError) as caught:
+        api.convert(graph)
+    where = r"limit\.py:\d+: 'lower' of layer type 'my_layers.LimitLayer' failed: KeyError: 'most'"
+    assert re.search(where, str(caught.value))
+
+
+def test_the_description_of_a_class_may_be_replaced(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    values = {
+        "s": random.normal(size=(1, 18, 14, 17)).astype(np.float32),
+        "o": random.normal(size=(1, 36, 14, 17)).astype(np.float32),
+        "i": np.array([[224, 272, 1]], np.float32),
+    }
+    before = api.run(api.load(Source(PROPOSED.encode())), values)["p"]
+    (tmp_path / "mine.py").write_text(PROPOSALS.replace("1000", "20"))
+    api.load_layers(tmp_path / "mine.py")
+    after = api.run(api.load(Source(PROPOSED.encode())), values)["p"]
+    assert len(before) > len(after) == 20
+    np.testing.assert_array_equal(before[:20], after)
+    with pytest.raises(PluginError, match="described already by another plug-in"):
+        (tmp_path / "other.py").write_text(PROPOSALS)
+        api.load_layers(tmp_path / "other.py")
+    assert len(api.run(api.load(Source(PROPOSED.encode())), values)["p"]) == len(after)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (PROPOSALS + "\nbad", "NameError: name 'bad' is not defined"),
+        (
+            "from prototxt_gen.layers.base import Layer\n"
+            "from prototxt_gen.layers.python import python_layer\n"
+            '@python_layer("m", "L")\nclass L(Layer):\n    pass\n',
+            "'L' has to be a subclass of Python",
+        ),
+    ],
+)
+def test_a_file_with_python_layers_that_fails_registers_nothing(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    (tmp_path / "own.py").write_text(text)
+    known = dict(PYTHON)
+    with pytest.raises(PluginError, match=re.escape(message)):
+        api.load_layers(tmp_path / "own.py")
+    assert known == PYTHON

@@ -33,6 +33,7 @@ DIALECTS = (
     "pspnet",
     "sphereface",
     "tengine",
+    "pvanet",
 )
 PACKAGE = ".caffe."
 _HIGHEST = 1 << 29  #: one more than the highest field number of protobuf

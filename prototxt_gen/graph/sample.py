@@ -9,7 +9,7 @@ from prototxt_gen._numpy import np
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.graph.graph import Graph, Ref
 from prototxt_gen.graph.infer import infer
-from prototxt_gen.layers.base import Below, Places, Priors, Regions, Sample
+from prototxt_gen.layers.base import Below, Exactly, Places, Priors, Regions, Sample
 from prototxt_gen.layers.parts.shapes import Shape
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ def _drawn(sample: Sample, size: tuple[int, ...], random: Random) -> Array:
         y = np.sort(random.uniform(0, sample.height, (rows, 2)), axis=1)
         corners = (x[:, :1], y[:, :1], x[:, 1:], y[:, 1:])
         return np.concatenate([image, *corners], axis=1).astype(np.float32).reshape(size)
+    if isinstance(sample, Exactly) and int(np.prod(size)) == len(sample.values):
+        return np.array(sample.values, np.float32).reshape(size)
     if isinstance(sample, Priors) and int(np.prod(size)) == 8 * sample.number:
         number = sample.number
         low = random.uniform(0, 0.8, (number, 2))

@@ -35,7 +35,7 @@ MODULES = {
     "CuDNNBatchNorm": "batch_norm",
     "CuDNNLRNCrossChannel": "normalization",
     "Data": "data",
-    "DecodeBBox": "rois",
+    "DecodeBBox": "decode_bbox",
     "Deconvolution": "deconvolution",
     "DepthwiseConv": "deconvolution",
     "DepthwiseConvolution": "convolution",
@@ -79,16 +79,17 @@ MODULES = {
     "MultinomialLogisticLoss": "distance_loss",
     "Normalize": "normalization",
     "PReLU": "activation",
-    "PSROIAlign": "rois",
-    "PSROIPooling": "rois",
+    "PSROIAlign": "position_rois",
+    "PSROIPooling": "position_rois",
     "Parameter": "inputs",
     "Permute": "arrange",
     "Pooling": "pooling",
     "Power": "elementwise",
     "PriorBox": "detection",
-    "Python": "rois",
+    "Proposal": "proposals",
+    "Python": "python",
     "RNN": "recurrent",
-    "ROIAlign": "rois",
+    "ROIAlign": "roi_align",
     "ROIPooling": "rois",
     "ReLU": "activation",
     "ReLU6": "fork_activation",
@@ -125,6 +126,9 @@ MODULES = {
     "WindowData": "data",
 }
 
+#: The module here that describes a class of a Python layer, by module and class in a prototxt.
+PYTHON_CLASSES = {("rpn.proposal_layer", "ProposalLayer"): "proposals"}
+
 
 def layer_class(name: str) -> type[Layer] | None:
     """The class of a layer type, built in or from a plug-in; None for an unknown type.
@@ -139,6 +143,23 @@ def layer_class(name: str) -> type[Layer] | None:
 
         load_installed()
     return REGISTRY.get(name)
+
+
+def python_class(module: str, name: str) -> type[Layer] | None:
+    """The description of a class of a Python layer; None where there is none.
+
+    Raises PluginError where an installed package registers layers and fails.
+    """
+    from prototxt_gen.layers.python import PYTHON
+
+    key = module, name
+    if key not in PYTHON and key in PYTHON_CLASSES:
+        import_module(f"{__name__}.{PYTHON_CLASSES[key]}")
+    elif key not in PYTHON:
+        from prototxt_gen.layers.outside import load_installed
+
+        load_installed()
+    return PYTHON.get(key)
 
 
 def load_layers(path: str | os.PathLike[str]) -> tuple[str, ...]:

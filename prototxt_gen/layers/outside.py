@@ -1,7 +1,8 @@
 """Layer types from outside the package: from a user's file, or from an installed package.
 
 Such a file imports what it needs from ``prototxt_gen.layers.base`` and registers its types
-with ``@layer``, as ours do; only facets are called on them. docs/layer.md is the how-to.
+with ``@layer``, or classes of Python layers with ``@python_layer``, as ours do; only facets are
+called on them. docs/layer.md is the how-to.
 A package names its module as an entry point of the group ``resnet_proto.layers``.
 """
 
@@ -9,9 +10,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
+from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from inspect import isgenerator
 from itertools import takewhile
@@ -19,9 +21,13 @@ from typing import Any
 
 from prototxt_gen._words import plural
 from prototxt_gen.errors import PluginError, PrototxtError
+from prototxt_gen.layers import PYTHON_CLASSES
 from prototxt_gen.layers.base import REGISTRY, Layer
+from prototxt_gen.layers.python import PYTHON
 
 GROUP = "resnet_proto.layers"  #: the entry points of packages with layer types
+
+Key = str | tuple[str, str]  #: a layer type, or the module and class of a Python layer
 
 _loaded: dict[str, tuple[str, ...]] = {}  # the types of each file, by its real path
 _finished: set[str] = set()  # the entry points that were loaded
@@ -80,28 +86,50 @@ def load_installed() -> None:
 @contextmanager
 def _registering(plugin: str) -> Iterator[list[str]]:
     """Collect what the block registers; if it fails, register nothing."""
-    before = dict(REGISTRY)
+    before = _registered()
     types: list[str] = []
     try:
         yield types
-        types += _from_outside(before)
-        for cls in {REGISTRY[name] for name in types}:
-            _guard(cls, plugin)
+        new = _from_outside(before)
+        types += [".".join(key) if isinstance(key, tuple) else key for key in new]
+        for cls, name in {new[key]: name for key, name in zip(new, types, strict=True)}.items():
+            _guard(cls, cls.type if name in REGISTRY else name, plugin)
     except Exception as error:
-        for name in _from_outside(before):
-            del REGISTRY[name]
-        REGISTRY.update(before)
+        for key in _from_outside(before):
+            _forget(key, before)
         words = error.message if isinstance(error, PrototxtError) else _words(error)
         raise PluginError(f"{plugin}{_line(error, plugin)}: {words}") from error
 
 
-def _from_outside(before: Container[str]) -> list[str]:
-    """The types registered since then, except our own that were imported in the meantime."""
-    new = (name for name in REGISTRY if name not in before)
-    return [name for name in new if not REGISTRY[name].__module__.startswith(_HOUSE)]
+def _registered() -> dict[Key, type[Layer]]:
+    """The layer types by name, and the classes of Python layers by module and class."""
+    # A plug-in may replace a class of ours, which must be there to be put back.
+    for module in PYTHON_CLASSES.values():
+        import_module(_HOUSE + module)
+    found: dict[Key, type[Layer]] = dict(REGISTRY.items())
+    found.update(PYTHON.items())
+    return found
 
 
-def _guard(cls: type[Layer], plugin: str) -> None:
+def _from_outside(before: Mapping[Key, type[Layer]]) -> dict[Key, type[Layer]]:
+    """What was registered since then, except for our own, imported in the meantime."""
+    return {
+        key: cls
+        for key, cls in _registered().items()
+        if before.get(key) is not cls and not cls.__module__.startswith(_HOUSE)
+    }
+
+
+def _forget(key: Key, before: Mapping[Key, type[Layer]]) -> None:
+    """Put what was registered before in the place of a layer type, or nothing."""
+    found: dict[Any, Any] = PYTHON if isinstance(key, tuple) else REGISTRY
+    if key in before:
+        found[key] = before[key]
+    else:
+        del found[key]
+
+
+def _guard(cls: type[Layer], label: str, plugin: str) -> None:
     """Name the plug-in in any exception that leaves one of its facets, inherited ones included."""
     own = list(takewhile(lambda base: not base.__module__.startswith(_HOUSE), cls.__mro__))
     for name in {name for base in own for name in vars(base)}:
@@ -110,9 +138,9 @@ def _guard(cls: type[Layer], plugin: str) -> None:
         value = next(vars(base)[name] for base in own if name in vars(base))
         kind = type(value)
         if kind in (classmethod, staticmethod):
-            setattr(cls, name, kind(_guarded(value.__func__, name, cls.type, plugin)))
+            setattr(cls, name, kind(_guarded(value.__func__, name, label, plugin)))
         elif callable(value):
-            setattr(cls, name, _guarded(value, name, cls.type, plugin))
+            setattr(cls, name, _guarded(value, name, label, plugin))
 
 
 #: The facets that answer for each of some things, and how many these are.

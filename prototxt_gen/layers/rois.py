@@ -7,15 +7,11 @@ pixels of the image.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from prototxt_gen._numpy import np
-from prototxt_gen._words import plural
-from prototxt_gen.document import Block
-from prototxt_gen.errors import ShapeError, UnsupportedError
+from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.layers.base import (
-    MANY,
     ROWS,
     Arity,
     Axes,
@@ -25,17 +21,18 @@ from prototxt_gen.layers.base import (
     layer,
 )
 from prototxt_gen.layers.base import Layer as Base
+from prototxt_gen.layers.parts.regions import regions, round_half_away, rows
 from prototxt_gen.layers.parts.roi_table import lower_roi_pooling
-from prototxt_gen.layers.parts.shapes import Dim, Shape, need_rank, show
+from prototxt_gen.layers.parts.shapes import Shape, need_rank
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder
 
-_LAST_ROI_OPSET = 21  #: onnxruntime has no kernel for later opsets
+LAST_ROI_OPSET = 21  #: onnxruntime has no kernel for later opsets
 _FIRST_TABLE_OPSET = 12  #: Max of int64
 
 
-class _OfRegions(Base):
+class OfRegions(Base):
     """The base of layers that pool the regions of bottom 1 from the feature map, bottom 0."""
 
     spatial_scale: float
@@ -55,7 +52,7 @@ class _OfRegions(Base):
         return Regions(images, height / scale, width / scale)
 
 
-class _Cells(_OfRegions):
+class Cells(OfRegions):
     """What ROIPooling and ROIAlign share; a subclass is a layer type with these fields."""
 
     pooled_h: int
@@ -74,44 +71,11 @@ class _Cells(_OfRegions):
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """(R, C, pooled_h, pooled_w)."""
         need_rank(bottoms[0], 4, 4, self.type)
-        return ((_regions(bottoms[1]), bottoms[0][1], self.pooled_h, self.pooled_w),)
-
-
-class _Grouped(_OfRegions):
-    """What PSROIPooling and PSROIAlign share: separate channels for each cell."""
-
-    output_dim: int
-    group_size: int
-
-    always = frozenset({"spatial_scale", "output_dim", "group_size"})
-
-    def arity(self) -> Arity:
-        """The feature map and the regions."""
-        return Arity((2, 2), (1, 1))
-
-    def problems(self) -> Iterator[Problem]:
-        """output_dim and group_size are at least 1."""
-        for name, value in (("output_dim", self.output_dim), ("group_size", self.group_size)):
-            if value < 1:
-                yield Problem("window-zero", f"{name} is {value}; expected at least 1", name)
-
-    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """(R, output_dim, group_size, group_size)."""
-        need_rank(bottoms[0], 4, 4, "a map of regions")
-        outputs, size = self.output_dim, self.group_size
-        wanted = outputs * size * size
-        if bottoms[0][1] not in (wanted, None):
-            raise ShapeError(
-                f"the bottom {show(bottoms[0])} has {plural(bottoms[0][1] or 0, 'channel')}; "
-                f"output_dim {outputs} and group_size {size} need {wanted}",
-                rule="group-divides",
-                field="output_dim",
-            )
-        return ((_regions(bottoms[1]), outputs, size, size),)
+        return ((regions(bottoms[1]), bottoms[0][1], self.pooled_h, self.pooled_w),)
 
 
 @layer("ROIPooling", param="roi_pooling_param")
-class ROIPooling(_Cells):
+class ROIPooling(Cells):
     """The maximum of each cell of a region (Fast R-CNN)."""
 
     pooled_h: int = 0
@@ -123,8 +87,8 @@ class ROIPooling(_Cells):
         x, rois = bottoms
         scale = np.float32(self.spatial_scale)
         found = np.zeros((len(rois), x.shape[1], self.pooled_h, self.pooled_w), x.dtype)
-        for index, roi in enumerate(rois.reshape(len(rois), -1)):
-            left, top, right, bottom = (int(_round(value * scale)) for value in roi[1:5])
+        for index, roi in enumerate(rois.reshape(-1, 5)):
+            left, top, right, bottom = (int(round_half_away(value * scale)) for value in roi[1:5])
             rows = _bins(top, bottom, self.pooled_h, x.shape[2])
             columns = _bins(left, right, self.pooled_w, x.shape[3])
             for i, row in enumerate(rows):
@@ -136,10 +100,10 @@ class ROIPooling(_Cells):
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
         """MaxRoiPool; from opset 22 on, for which no kernel exists, a table of MaxPools."""
-        rois = _rows(b, bottoms[1])
+        rois = rows(b, bottoms[1], 1)
         shape = [self.pooled_h, self.pooled_w]
         scale = self.spatial_scale
-        table = b.opset > _LAST_ROI_OPSET or not scale > 0  # which onnxruntime requires
+        table = b.opset > LAST_ROI_OPSET or not scale > 0  # which onnxruntime requires
         if table and b.opset < _FIRST_TABLE_OPSET:
             raise UnsupportedError(
                 f"spatial_scale is {scale:g}, which needs --opset {_FIRST_TABLE_OPSET} or later"
@@ -147,144 +111,6 @@ class ROIPooling(_Cells):
         if table:
             return (lower_roi_pooling(b, bottoms[0], rois, shape, scale),)
         return (b.op("MaxRoiPool", [bottoms[0], rois], pooled_shape=shape, spatial_scale=scale),)
-
-
-@layer("ROIAlign", param="roi_align_param")
-class ROIAlign(_Cells):
-    """Samples of each cell of a region, without rounding to pixels (forks).
-
-    The frcnn fork, whose layer has a pad and a kind of interpolation, has the parameters in
-    ``roi_pooling_param``; other forks have them in ``roi_align_param``.
-    """
-
-    pooled_h: int = 0
-    pooled_w: int = 0
-    spatial_scale: float = 1.0
-    pad_ratio: float = 0.0
-    bi_type: int = 1
-    frcnn: bool = False  #: whether the layer is that of the frcnn fork
-
-    @classmethod
-    def read(cls, params: Block, layer: Block) -> Self:
-        """The parameters from either message."""
-        frcnn = layer.has("roi_pooling_param")
-        if frcnn:
-            params = layer.block("roi_pooling_param")
-        return replace(super().read(params, layer), frcnn=frcnn)
-
-    def write(self) -> Block:
-        """The parameters; those of the frcnn fork stay in its own message."""
-        if self.frcnn:
-            return Block()
-        block = super().write()
-        block.remove("frcnn", "pad_ratio", "bi_type")
-        return block
-
-    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """RoiAlign without the shift by half a pixel."""
-        if b.opset > _LAST_ROI_OPSET:
-            raise UnsupportedError(
-                f"onnxruntime has no RoiAlign from opset 22 on; use --opset {_LAST_ROI_OPSET}"
-            )
-        if self.frcnn:
-            raise UnsupportedError("the ROIAlign of the frcnn fork is not supported yet")
-        rois = _rows(b, bottoms[1])
-        index, boxes = b.split(rois, [1, 4], 1)
-        extra = {"coordinate_transformation_mode": "output_half_pixel"} if b.opset >= 16 else {}
-        return (
-            b.op(
-                "RoiAlign",
-                [bottoms[0], boxes, b.cast(b.squeeze(index, [1]), "int64")],
-                output_height=self.pooled_h,
-                output_width=self.pooled_w,
-                spatial_scale=self.spatial_scale,
-                sampling_ratio=2,
-                mode="avg",
-                **extra,
-            ),
-        )
-
-
-@layer("PSROIPooling", param="psroi_pooling_param")
-class PSROIPooling(_Grouped):
-    """The mean of each cell of a region; each cell has its own channels (R-FCN)."""
-
-    spatial_scale: float = 1.0
-    output_dim: int = 0
-    group_size: int = 0
-
-
-@layer("PSROIAlign", param="psroi_align_param")
-class PSROIAlign(_Grouped):
-    """PSROIPooling by samples, without rounding to pixels (the frcnn fork)."""
-
-    spatial_scale: float = 1.0
-    output_dim: int = 0
-    group_size: int = 0
-    sample_num: int = 2
-
-
-@layer("DecodeBBox", param="bbox_reg_param")
-class DecodeBBox(Base):
-    """Regions moved by the offsets predicted for their class (Cascade R-CNN)."""
-
-    bbox_mean: tuple[float, ...] = ()
-    bbox_std: tuple[float, ...] = ()
-
-    def arity(self) -> Arity:
-        """Offsets, scores and regions."""
-        return Arity((3, 3), (1, 1))
-
-    def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
-        """One row for each region."""
-        rows = tuple((ROWS, *(None,) * (len(shape) - 1)) for shape in bottoms)
-        return Axes(rows, ((ROWS, None, None, None),))
-
-    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """(R, 5, 1, 1)."""
-        return ((_regions(bottoms[2]), 5, 1, 1),)
-
-
-@layer("Python", param="python_param")
-class Python(Base):
-    """A layer computed by a Python class; only py-faster-rcnn's proposals are known."""
-
-    module: str = ""
-    layer: str = ""
-    param_str: str = ""
-
-    def arity(self) -> Arity:
-        """Whatever the class takes."""
-        return Arity((0, MANY), (0, MANY))
-
-    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
-        """Proposals: (R, 5) and their scores (R, 1); the data decide R.
-
-        Raises UnsupportedError for any other class.
-        """
-        if (self.module, self.layer) == ("rpn.proposal_layer", "ProposalLayer") and tops <= 2:
-            return ((None, 5), (None, 1))[:tops]
-        raise UnsupportedError(
-            f"the tops of the Python layer {self.module}.{self.layer} are not known"
-        )
-
-
-def _regions(bottom: Shape) -> Dim:
-    """How many rows of five there are; (R, 5, 1, 1) and (1, 1, R, 5) occur too."""
-    need_rank(bottom, 2, 4, "a list of regions")
-    if bottom[1] not in (5, None) and bottom[-1] not in (5, None):
-        raise ShapeError(f"the regions are {show(bottom)}; expected rows of 5", rule="rois")
-    return bottom[0]
-
-
-def _rows(b: Builder, rois: str) -> str:
-    """The regions as (R, 5)."""
-    return rois if len(b.bottom_shapes[1]) == 2 else b.op("Flatten", [rois], axis=1)
-
-
-def _round(value: Array) -> Array:
-    """Round to the nearest integer, halves away from 0, as C's round."""
-    return np.floor(np.abs(value) + np.float32(0.5)) * np.sign(value)
 
 
 def _bins(start: int, end: int, cells: int, size: int) -> list[slice]:

@@ -244,8 +244,10 @@ def _free_dims(bottom: tuple[Shape, Shape], top: tuple[Shape, Shape]) -> list[in
             "several dimensions of the new shape depend on the batch; give a batch with --batch N"
         )
     index = free[0]
+    # Two sizes that the data decide may differ.
     same = (
         index < len(bottom[0])
+        and top[0][index] is not None
         and bottom[0][index] == top[0][index]
         and bottom[1][index] == top[1][index]
     )

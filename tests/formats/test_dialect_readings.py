@@ -93,3 +93,34 @@ def test_where_two_readings_differ(a: Block, b: Block, words: tuple[str, ...] | 
 def test_round_mode_is_number_13_as_the_collision_says() -> None:
     assert "round_mode" in schema("bvlc").message("PoolingParameter").fields
     assert "avg_include_pad" in schema("intel").message("PoolingParameter").fields
+
+
+@pytest.mark.parametrize(
+    ("fields", "dialect"),
+    [
+        ("", "frcnn"),
+        ("feat_stride: 8", "frcnn"),
+        ("feat_stride: 8 ratio: 0.5 scale: 8 scale: 16", "pvanet"),
+        ("nms_thresh: 0.5", "pvanet"),
+    ],
+)
+def test_text_is_of_the_fork_whose_message_has_its_fields(fields: str, dialect: str) -> None:
+    """proposal_param holds a message with one field in frcnn, and with eight in PVANET."""
+    text = f'layer {{ name: "p" type: "Proposal" proposal_param {{ {fields} }} }}'
+    sink = Sink(Source(text.encode()))
+    assert sink.source
+    document = read_text(sink.source, sink, "NetParameter")
+    assert (document.dialect, sink.errors) == (dialect, [])
+
+
+def test_text_of_two_forks_is_read_with_the_message_that_has_its_fields() -> None:
+    text = (
+        'layer { name: "p" type: "Proposal" proposal_param { ratio: 0.5 scale: 8 } }'
+        'layer { name: "r" type: "PSROIPooling" '
+        "psroi_pooling_param { spatial_scale: 1 output_dim: 1 group_size: 1 } }"
+    )
+    sink = Sink(Source(text.encode()))
+    assert sink.source
+    document = read_text(sink.source, sink, "NetParameter")
+    assert [found.rule for found in sink.errors] == ["mixed-dialects"]
+    assert document.root.get_list("layer", Block)[0].block("proposal_param").get("ratio", float, 0)

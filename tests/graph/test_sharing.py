@@ -157,14 +157,15 @@ def test_a_finding_says_what_to_do_about_it() -> None:
 
 
 def test_a_refused_layer_says_how_to_stop_in_front_of_it() -> None:
-    psroi = (
-        'input: "rois" input_shape { dim: [3, 5] }'
-        'layer { name: "r" type: "ReLU" bottom: "x" top: "y" }'
-        'layer { name: "p" type: "PSROIPooling" bottom: "y" bottom: "rois" top: "p"'
-        " psroi_pooling_param { spatial_scale: 1 output_dim: 1 group_size: 2 } }"
+    decode = (
+        'input: "offsets" input_shape { dim: [3, 8] } input: "scores" input_shape { dim: [3, 3] }'
+        'input: "rois" input_shape { dim: [3, 5] } '
+        'layer { name: "r" type: "ReLU" bottom: "scores" top: "y" }'
+        'layer { name: "p" type: "DecodeBBox" bottom: "offsets" bottom: "y" bottom: "rois" '
+        'top: "p" }'
     )
     with pytest.raises(UnsupportedError) as caught:
-        api.convert(net(psroi))
+        api.convert(net(decode))
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.help == "--outputs y ends the model before it"
     assert diagnostic.layer == "p"

@@ -61,6 +61,9 @@ def bad(type: str, params: str, bottoms: Sequence[Shape], rule: str, tops: int =
 X = (2, 6, 5, 7)
 NCL = (2, 6, 9)
 BOX = (3, 5)
+RPN = [(1, 18, 3, 4), (1, 36, 3, 4), (1, 3)]
+RPN_4 = [*RPN[:2], (1, 4)]
+RPN_1 = [(1, 2, 3, 4), (1, 4, 3, 4), (1, 3)]
 ALIKE = (
     "AbsVal BNLL ELU Exp GELU HSwish HardSigmoid Log MnActivation Mish Power ReLU ReLU6 SELU SeLu "
     "SeLuDropout Sigmoid SpatialDropout Swish TanH Threshold Dropout Clip"
@@ -89,6 +92,21 @@ def reshape(text: str) -> str:
 
 def prior(text: str) -> str:
     return f"prior_box_param {{ {text} }}"
+
+
+def regression(deviations: str) -> str:
+    values = " ".join(f"bbox_mean: 0 bbox_std: {value}" for value in deviations.split())
+    return f"bbox_reg_param {{ {values} }}"
+
+
+def proposal(settings: str) -> str:
+    names = 'module: "rpn.proposal_layer" layer: "ProposalLayer"'
+    return f'python_param {{ {names} param_str: "{settings}" }}'
+
+
+def cpp_proposal(more: str = "") -> str:
+    ratios = "ratio: 0.5 ratio: 1 ratio: 2 scale: 1 scale: 2 scale: 4"
+    return f"proposal_param {{ {ratios} {more} }}"
 
 
 CLIP = "clip_param { min: 0 max: 1 }"
@@ -764,6 +782,12 @@ DETECTIONS = [
         [X, (3, 5, 1, 1)],
         [(3, 6, 2, 3)],
     ),
+    good(
+        "ROIAlign",
+        "roi_pooling_param { pooled_h: 2 pooled_w: 3 pad_ratio: 0.2 spatial_scale: 0.5 }",
+        [X, BOX],
+        [(3, 6, 2, 3)],
+    ),
     bad("ROIPooling", "", [X, BOX], "window-zero"),
     bad("ROIAlign", "roi_align_param { pooled_h: 2 }", [X, BOX], "window-zero"),
     bad("ROIPooling", "roi_pooling_param { pooled_h: 2 pooled_w: 3 }", [X, (3, 4)], "rois"),
@@ -792,12 +816,27 @@ DETECTIONS = [
         "window-zero",
     ),
     good("DecodeBBox", "", [(3, 8), (3, 2), BOX], [(3, 5, 1, 1)]),
-    good(
-        "Python",
-        'python_param { module: "rpn.proposal_layer" layer: "ProposalLayer" }',
-        [X, X, (1, 3)],
-        [(None, 5), (None, 1)],
-    ),
+    good("DecodeBBox", "", [(3, 12, 1, 1), (3, 3, 1, 1), (3, 5, 1, 1)], [(3, 5, 1, 1)]),
+    bad("DecodeBBox", "bbox_reg_param { bbox_mean: 0 bbox_std: 1 }", [BOX, BOX, BOX], "bbox-reg"),
+    bad("DecodeBBox", regression("1 1 1 0"), [(3, 8), (3, 2), BOX], "bbox-reg"),
+    good("Proposal", cpp_proposal(), RPN, [(None, 5), (None,)]),
+    good("Proposal", cpp_proposal("pre_nms_topn: 9 post_nms_topn: 2"), RPN_4, [(None, 5)]),
+    good("Proposal", cpp_proposal("base_size: 8 min_size: 4 feat_stride: 8"), RPN, [(None, 5)]),
+    bad("Proposal", "proposal_param { ratio: 1 }", RPN, "proposals"),
+    bad("Proposal", "proposal_param { ratio: 1 scale: -1 }", RPN_1, "proposals"),
+    bad("Proposal", cpp_proposal("feat_stride: 0"), RPN, "proposals"),
+    bad("Proposal", cpp_proposal("ratio: 3"), RPN, "proposals"),
+    good("Python", proposal("'feat_stride': 16"), RPN, [(None, 5), (None, 1)]),
+    good("Python", proposal("{'feat_stride': 8, scales: [2], ratios: [1]}"), RPN_1, [(None, 5)]),
+    bad("Python", proposal("16"), RPN, "python-param"),
+    bad("Python", proposal("'feat_stride': 16 'scales'"), RPN, "python-param"),
+    bad("Python", proposal("'scales': [8]"), RPN, "python-param"),
+    bad("Python", proposal("{'feat_stride': 16, 'scales': 8}"), RPN, "python-param"),
+    bad("Python", proposal("{'feat_stride': 16, 'scales': [8]}"), RPN, "proposals"),
+    bad("Python", proposal("'feat_stride': 16"), [(2, 18, 3, 4), *RPN[1:]], "proposals"),
+    bad("Python", proposal("'feat_stride': 16"), [RPN[0], (1, 36, 4, 3), RPN[2]], "proposals"),
+    bad("Python", proposal("'feat_stride': 16"), [*RPN[:2], (1, 2)], "proposals"),
+    bad("Python", proposal("'feat_stride': 16"), RPN[:2], "bottom-count"),
     good("Python", 'python_param { module: "m" layer: "L" }', [X], [(None,)]),
 ]
 

@@ -231,15 +231,16 @@ def test_reasons_behind_a_refused_layer_come_out_too() -> None:
 
 
 def test_known_shapes_behind_a_refused_layer_are_looked_at() -> None:
-    text = (
-        'input: "x" input_shape { dim: [2, 8, 6, 6] } input: "rois" input_shape { dim: [3, 5] }\n'
-        'layer { name: "p" type: "PSROIPooling" bottom: "x" bottom: "rois" top: "p"'
-        " psroi_pooling_param { spatial_scale: 1 output_dim: 2 group_size: 2 } }\n"
-        'layer { name: "a" type: "ReLU" bottom: "p" top: "p" }\n'
-        'layer { name: "q" type: "PSROIPooling" bottom: "p" bottom: "rois" top: "q"'
-        " psroi_pooling_param { spatial_scale: 1 output_dim: 2 group_size: 1 } }\n"
-        'layer { name: "d" type: "Dropout" bottom: "p" top: "d" phase: TRAIN }\n'
+    # Offsets of two classes, and scores of three.
+    shapes = {"offsets": [3, 8], "scores": [3, 3], "rois": [3, 5]}
+    inputs = "".join(f'input: "{n}" input_shape {{ dim: {s} }}\n' for n, s in shapes.items())
+    decode = (
+        'layer {{ name: "{0}" type: "DecodeBBox" bottom: "offsets" bottom: "scores" bottom: "{1}" '
+        'top: "{0}" }}\n'
     )
+    relu = 'layer { name: "a" type: "ReLU" bottom: "p" top: "p" }\n'
+    drop = 'layer { name: "d" type: "Dropout" bottom: "p" top: "d" phase: TRAIN }\n'
+    text = inputs + decode.format("p", "rois") + relu + decode.format("q", "p") + drop
     with pytest.raises(UnsupportedError) as caught:
         converted(text, input_shapes={})
     assert [d.layer for d in caught.value.diagnostics] == ["p", "q", "d"]

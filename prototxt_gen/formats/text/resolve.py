@@ -75,6 +75,7 @@ class _Typing:
                     typed = one.convert(value) if single else _first_fit(declared, value)
                     self.values.append((field, typed))
                 elif type(field.value) is Block:
+                    one = _knowing(declared, field.value, message)[0]
                     self.block(field.value, message.type_of(one), field)
                 else:
                     raise wrong_type("a block: `{ ... }`", field.value)
@@ -153,12 +154,14 @@ class _Explanation:
             declared = message.fields.get(field.name, ())
             fitting = [d for d in declared if d.repeated or field.name not in several]
             fitting = [d for d in fitting or declared if _fits(d, field)]
+            value = field.value
+            if isinstance(value, Block):
+                fitting = _knowing(fitting, value, message)
             found = _join(d.dialects for d in fitting)
             if not found:
                 continue  # no dialect explains it: an error in the file
             if found != ALL:
                 self.narrowing.append((found, field))
-            value = field.value
             if isinstance(value, Block):
                 found = _join(d.dialects & self.block(value, message.type_of(d)) for d in fitting)
             mask &= found
@@ -210,6 +213,19 @@ def _fits(declared: FieldType, field: Field) -> bool:
     except Mismatch:
         return False
     return True
+
+
+def _knowing(declared: list[FieldType], block: Block, message: Message) -> list[FieldType]:
+    """Of the declarations of a message field, those whose message knows most of a block."""
+    if len(declared) < 2:
+        return declared
+
+    def known(one: FieldType) -> int:
+        fields = message.type_of(one).fields if one.message else ()
+        return sum(field.name in fields for field in block.fields)
+
+    most = max(map(known, declared))
+    return [one for one in declared if known(one) == most]
 
 
 def _is_empty_list(field: Field, declared: Iterable[FieldType]) -> bool:

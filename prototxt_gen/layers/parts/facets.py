@@ -113,6 +113,12 @@ class Places(NamedTuple):
     pixels: int
 
 
+class Exactly(NamedTuple):
+    """A sample that has these values, as the size of an image."""
+
+    values: tuple[float, ...]
+
+
 class Priors(NamedTuple):
     """A sample of that many prior boxes (1, 2, number * 4): corners in units, and variances."""
 
@@ -120,7 +126,7 @@ class Priors(NamedTuple):
 
 
 #: What values of a bottom must look like; None: any.
-Sample = Union[Below, Regions, Places, Priors, None]
+Sample = Union[Below, Regions, Places, Exactly, Priors, None]
 
 
 class Affine(NamedTuple):

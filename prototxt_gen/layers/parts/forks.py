@@ -55,8 +55,9 @@ FORKS: dict[str, tuple[str, ...]] = {
     "PSROIPooling": ("ssd", "intel", "caffe_priv", "rfcn", "frcnn"),
     "Permute": (*_SSD, "frcnn", "tengine"),
     "PriorBox": (*_SSD, "frcnn", "tengine"),
+    "Proposal": ("frcnn", "pvanet"),
     "ROIAlign": ("ssd", "caffe_priv", "frcnn"),
-    "ROIPooling": ("ssd", "x2paddle", "intel", "caffe_priv", "rfcn", "frcnn", "tengine"),
+    "ROIPooling": ("ssd", "x2paddle", "intel", "caffe_priv", "rfcn", "frcnn", "tengine", "pvanet"),
     "ReLU6": ("mobilenet_ssd", "tengine"),
     "RegionLoss": ("intel",),
     "Reorg": ("ssd", "intel", "tengine"),
@@ -65,7 +66,7 @@ FORKS: dict[str, tuple[str, ...]] = {
     "SeLu": ("caffe_priv",),
     "SeLuDropout": ("caffe_priv",),
     "ShuffleChannel": ("ssd", "x2paddle", "tengine"),
-    "SmoothL1Loss": (*_SSD, "caffe_priv", "rfcn", "fast_rcnn", "frcnn"),
+    "SmoothL1Loss": (*_SSD, "caffe_priv", "rfcn", "fast_rcnn", "frcnn", "pvanet"),
     "SmoothL1LossOHEM": ("intel", "caffe_priv", "rfcn", "frcnn"),
     "SoftmaxWithLossOHEM": ("intel", "caffe_priv", "rfcn", "frcnn"),
     "SpatialDropout": ("intel",),
@@ -77,10 +78,10 @@ FORKS: dict[str, tuple[str, ...]] = {
 
 _ELSEWHERE = """
 Accum Binarization CELU CTCGreedyDecoder ContinuationIndicator Convolution3D Correlation
-DataAugmentation Deconvolution3D FlowWarp GRN GRU GroupNorm Im2seq ImageSegData InstanceNorm
-L2Norm LReLU LSTMInfer LayerNorm MaxUnpool OCRLSTM Pooling3D PowerFile PriorBoxClustered
-Proposal RPROI RReLU RegionYolo Resample Resize ResizeBilinear ResizeNearest SegAccuracy Select
-SimplerNMS SpatialTransformer Unpooling YoloDetectionOutput Yolov3DetectionOutput
+DataAugmentation Deconvolution3D FlowWarp FrcnnProposal GRN GRU GroupNorm Im2seq ImageSegData
+InstanceNorm L2Norm LReLU LSTMInfer LayerNorm MaxUnpool OCRLSTM Pooling3D PowerFile
+PriorBoxClustered RPROI RReLU RegionYolo Resample Resize ResizeBilinear ResizeNearest SegAccuracy
+Select SimplerNMS SpatialTransformer Unpooling YoloDetectionOutput Yolov3DetectionOutput
 """
 
 #: Types of forks that are known by name only; they are not misspellings.

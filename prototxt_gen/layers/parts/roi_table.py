@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from prototxt_gen._numpy import np
 from prototxt_gen.layers.parts.numeric import FLT_MAX
+from prototxt_gen.layers.parts.regions import looked_up, rounded
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.parts.protocols import Builder
@@ -22,7 +23,7 @@ def lower_roi_pooling(b: Builder, x: str, rois: str, pooled: Sequence[int], scal
     """(R, C, pooled_h, pooled_w) from a feature map (N, C, H, W) and regions (R, 5)."""
     _, _, height, width = (dim or 0 for dim in b.bottom_shapes[0])
     index, corners = b.split(rois, [1, 4], 1)
-    corners = _rounded(b, b.op("Mul", [corners, b.scalar(scale)]))
+    corners = rounded(b, b.op("Mul", [corners, b.scalar(scale)]))
     left, top, right, bottom = b.split(corners, [1, 1, 1, 1], 1)
     rows = _edges(b, top, bottom, pooled[0], height)  # (R, pooled_h) each
     columns = _edges(b, left, right, pooled[1], width)
@@ -42,16 +43,10 @@ def lower_roi_pooling(b: Builder, x: str, rois: str, pooled: Sequence[int], scal
     for row in (rows[0], reach_h):
         for column in (columns[0], reach_w):
             parts = [level, image, b.unsqueeze(row, [2]), b.unsqueeze(column, [1])]
-            found.append(_looked_up(b, table, parts))
+            found.append(looked_up(b, table, parts))
     best = b.transpose(b.op("Max", found), [0, 3, 1, 2])
     empty = b.op("Or", [b.unsqueeze(_empty(b, rows), [2]), b.unsqueeze(_empty(b, columns), [1])])
     return b.op("Where", [b.unsqueeze(empty, [1]), b.scalar(0.0), best])
-
-
-def _rounded(b: Builder, x: str) -> str:
-    """Round to the nearest integer, halves away from 0, as C's round."""
-    size = b.op("Floor", [b.op("Add", [b.op("Abs", [x]), b.scalar(0.5)])])
-    return b.op("Mul", [size, b.op("Sign", [x])])
 
 
 def _edges(b: Builder, start: str, end: str, cells: int, size: int) -> tuple[str, str]:
@@ -95,10 +90,3 @@ def _table(b: Builder, x: str, powers: tuple[list[int], list[int]]) -> str:
             cut = b.slice(pool, [0, 0], [height + 1, width + 1], [2, 3])
             found.append(b.unsqueeze(b.transpose(cut, [0, 2, 3, 1]), [0]))
     return b.op("Concat", found, axis=0)
-
-
-def _looked_up(b: Builder, table: str, parts: Sequence[str]) -> str:
-    """The table at (level, image, row, column), whose shapes broadcast to (R, h, w)."""
-    zeros = b.op("Mul", [parts[0], b.ints(0)])
-    full = [b.unsqueeze(b.op("Add", [part, zeros]), [3]) for part in parts]
-    return b.op("GatherND", [table, b.op("Concat", full, axis=3)])

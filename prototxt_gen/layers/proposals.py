@@ -1,0 +1,210 @@
+"""Proposals of regions (Faster R-CNN): a layer in Python, and a layer in C++.
+
+Bottoms: scores (1, 2 * A, H, W), of background and then of objects; offsets (1, 4 * A, H, W);
+and the image's height, width and scale (1, 3). Tops: regions (R, 5), and their scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from prototxt_gen._numpy import np
+from prototxt_gen.errors import ShapeError, UnsupportedError
+from prototxt_gen.layers.base import Arity, Axes, Exactly, Problem, Sample, layer
+from prototxt_gen.layers.base import Layer as Base
+from prototxt_gen.layers.parts.axes import filled, fixed_from
+from prototxt_gen.layers.parts.proposals import Rule, anchors, lower_select, select
+from prototxt_gen.layers.parts.shapes import Shape, count, need_rank, show
+from prototxt_gen.layers.python import Python, python_layer
+
+if TYPE_CHECKING:
+    from prototxt_gen.layers.base import Array, Builder
+
+_MOST = 1e6  #: for sizes in pixels, and what they are multiplied with
+
+
+@python_layer("rpn.proposal_layer", "ProposalLayer")
+class ProposalLayer(Python):
+    """The proposals of py-faster-rcnn (rpn/proposal_layer.py).
+
+    ``param_str`` has ``feat_stride``, and may have ``scales`` and, in forks, ``ratios``. The
+    rest stands in py-faster-rcnn's configuration, whose values for tests are those here.
+    """
+
+    selects = True
+
+    pre_nms_top_n: ClassVar[int] = 6000  #: TEST.RPN_PRE_NMS_TOP_N
+    post_nms_top_n: ClassVar[int] = 300  #: TEST.RPN_POST_NMS_TOP_N
+    nms_thresh: ClassVar[float] = 0.7  #: TEST.RPN_NMS_THRESH
+    min_size: ClassVar[float] = 16  #: TEST.RPN_MIN_SIZE
+    base_size: ClassVar[int] = 16  #: whatever the stride (generate_anchors.py)
+    ratios: ClassVar[tuple[float, ...]] = (0.5, 1, 2)
+    scales: ClassVar[tuple[float, ...]] = (8, 16, 32)
+
+    def arity(self) -> Arity:
+        """Scores, offsets and the image; regions and their scores."""
+        return Arity((3, 3), (1, 2))
+
+    def problems(self) -> Iterator[Problem]:
+        """What stops the class in its setup."""
+        try:
+            self._rule()
+        except UnsupportedError as error:
+            yield Problem("python-param", error.reason, "param_str")
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """(R, 5) and (R, 1); the data decide R."""
+        need_anchors(bottoms, len(self._rule().anchors), "param_str")
+        return ((None, 5), (None, 1))[:tops]
+
+    def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
+        """One image; the anchors are constants for its size."""
+        return one_image(bottoms, tops)
+
+    def sample(self, index: int, bottoms: Sequence[Shape]) -> Sample:
+        """An image that the anchors cover."""
+        return image_size(bottoms, self._rule().stride) if index == 2 else None
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The rule, with numpy."""
+        return select(self._rule(), bottoms)[:tops]
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Constant anchors, TopK and NonMaxSuppression, after the arithmetic of the boxes."""
+        return lower_select(b, self._rule(), bottoms)[: len(b.top_shapes)]
+
+    def _rule(self) -> Rule:
+        """Raises UnsupportedError where ``param_str`` is not as the class expects."""
+        settings = self.settings()
+        stride = settings.get("feat_stride")
+        if not isinstance(stride, int) or isinstance(stride, bool) or stride < 1:
+            raise UnsupportedError(f"feat_stride in its param_str is {stride!r}; expected a number")
+        ratios, scales = (
+            _numbers(name, settings.get(name, default))
+            for name, default in (("ratios", self.ratios), ("scales", self.scales))
+        )
+        made = anchors(self.base_size, np.array(ratios), np.array(scales), np.round)
+        before, after = self.pre_nms_top_n, self.post_nms_top_n
+        return Rule(made, stride, before, after, self.nms_thresh, self.min_size, drops=True)
+
+
+def _numbers(name: str, value: Any) -> tuple[float, ...]:
+    """A list of positive numbers in ``param_str``."""
+    found = tuple(value) if isinstance(value, (list, tuple)) else ()
+    if not found or not all(isinstance(one, (int, float)) and 0 < one < _MOST for one in found):
+        raise UnsupportedError(f"{name} in its param_str is {value!r}; expected positive numbers")
+    return found
+
+
+@layer("Proposal", param="proposal_param")
+class Proposal(Base):
+    """The proposals of PVANET's C++ layer, which OpenVINO reads too (proposal_layer.cpp).
+
+    A box that is too small scores 0, but is not dropped. The image may have two scales, of
+    its height and of its width.
+    """
+
+    feat_stride: int = 16
+    base_size: int = 16
+    min_size: int = 16
+    ratio: tuple[float, ...] = ()
+    scale: tuple[float, ...] = ()
+    pre_nms_topn: int = 6000
+    post_nms_topn: int = 300
+    nms_thresh: float = 0.7
+
+    selects = True
+
+    def arity(self) -> Arity:
+        """Scores, offsets and the image; regions and their scores."""
+        return Arity((3, 3), (1, 2))
+
+    def problems(self) -> Iterator[Problem]:
+        """At least one anchor, and numbers that leave at least one region."""
+        for name, values in (("ratio", self.ratio), ("scale", self.scale)):
+            if not values or any(not 0 < value < _MOST for value in values):
+                shown = " ".join(f"{value:g}" for value in values) or "missing"
+                message = f"{name} is {shown}; expected one or more positive numbers"
+                yield Problem("proposals", message, name)
+        for name in ("feat_stride", "base_size", "pre_nms_topn", "post_nms_topn"):
+            if not 0 < getattr(self, name) < _MOST:
+                message = f"{name} is {getattr(self, name)}; expected at least 1"
+                yield Problem("proposals", message, name)
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """(R, 5) and (R); the data decide R."""
+        need_anchors(bottoms, len(self.ratio) * len(self.scale), "ratio")
+        return ((None, 5), (None,))[:tops]
+
+    def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
+        """One image; the anchors are constants for its size."""
+        return one_image(bottoms, tops)
+
+    def sample(self, index: int, bottoms: Sequence[Shape]) -> Sample:
+        """An image that the anchors cover."""
+        return image_size(bottoms, self.feat_stride) if index == 2 else None
+
+    def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
+        """The rule, with numpy."""
+        found, scores = select(self._rule(), bottoms)
+        return (found, scores.reshape(-1))[:tops]
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Constant anchors, TopK and NonMaxSuppression, after the arithmetic of the boxes."""
+        found, scores = lower_select(b, self._rule(), bottoms)
+        return (found, b.reshape(scores, [-1]))[: len(b.top_shapes)]
+
+    def _rule(self) -> Rule:
+        ratios, scales = (np.array(values, np.float32) for values in (self.ratio, self.scale))
+        made = anchors(self.base_size, ratios, scales, _half_up)
+        before, after = self.pre_nms_topn, self.post_nms_topn
+        least = float(self.min_size)
+        return Rule(made, self.feat_stride, before, after, self.nms_thresh, least, drops=False)
+
+
+def _half_up(value: Array) -> Array:
+    """Halves up, as the C++ rounds; numpy, as the layer in Python, rounds to the even number."""
+    found: Array = np.floor(value + np.float32(0.5))
+    return found
+
+
+def need_anchors(bottoms: Sequence[Shape], number: int, field: str) -> None:
+    """Raise ShapeError unless scores and offsets are those of so many anchors in one image."""
+    scores, offsets, image = bottoms
+    for index, bottom, each in ((0, scores, 2), (1, offsets, 4)):
+        need_rank(bottom, 4, 4, "a layer of proposals")
+        if bottom[0] not in (1, None):
+            raise ShapeError(
+                f"bottom {index} is {show(bottom)}; proposals are those of one image",
+                rule="proposals",
+            )
+        if bottom[1] not in (each * number, None):
+            raise ShapeError(
+                f"bottom {index} is {show(bottom)}; {number} anchors need {each * number} channels",
+                rule="proposals",
+                field=field,
+            )
+    if scores[2:] != offsets[2:]:
+        raise ShapeError(
+            f"the scores are {show(scores)} and the offsets {show(offsets)}; expected equal "
+            "heights and widths",
+            rule="proposals",
+        )
+    values = count(image)
+    if values is not None and values < 3:
+        raise ShapeError(
+            f"bottom 2 is {show(image)}; expected height, width and scale", rule="proposals"
+        )
+
+
+def one_image(bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
+    """No axis of a bottom may change, and none goes into a top."""
+    alone = tuple((None,) * len(shape) for shape in bottoms)
+    return fixed_from(Axes(alone, filled([()] * len(tops), tops)), 0)
+
+
+def image_size(bottoms: Sequence[Shape], stride: int) -> Exactly:
+    """The size of an image that the feature map covers, at scale 1."""
+    height, width = (float((size or 1) * stride) for size in bottoms[0][2:])
+    return Exactly((height, width) + (1.0,) * ((count(bottoms[2]) or 3) - 2))
