@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from prototxt_gen._numpy import np
+from prototxt_gen._words import plural
 from prototxt_gen.errors import ShapeError, UnsupportedError
 from prototxt_gen.layers.base import Arity, Axes, Exactly, Problem, Sample, layer
 from prototxt_gen.layers.base import Layer as Base
@@ -181,7 +182,8 @@ def need_anchors(bottoms: Sequence[Shape], number: int, field: str) -> None:
             )
         if bottom[1] not in (each * number, None):
             raise ShapeError(
-                f"bottom {index} is {show(bottom)}; {number} anchors need {each * number} channels",
+                f"bottom {index} is {show(bottom)}; expected {each * number} channels for "
+                f"{plural(number, 'anchor')}",
                 rule="proposals",
                 field=field,
             )
