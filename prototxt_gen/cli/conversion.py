@@ -39,9 +39,9 @@ def convert_net(net: str, weights: str | None, output: str, report: str | None, 
 
     if output == "-":
         raise click.UsageError("an ONNX model goes into a file; give -o FILE")
+    need_own_files([net, weights], [output, f"{output}.data", report])
     if output.lower().endswith((".prototxt", ".caffemodel")):
         raise click.UsageError(f"-o {output}: an ONNX model is made of {net}; give -o FILE.onnx")
-    need_own_files([net, weights], [output, f"{output}.data", report])
     _need_places([output, report, f"{output}.data" if way.external_data else None])
     graph = api.read_caffe(net, weights, state=way.state, dialect=way.dialect)
     made = api.convert(graph, **way.options)

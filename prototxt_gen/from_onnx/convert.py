@@ -46,6 +46,7 @@ def lift(proto: onnx.ModelProto, asked: Lift | None = None) -> Net:
     fuse(model)
     lifting = Lifting(model, asked.target)
     lifting.run()
+    lifting.net.drop_unread([lifting.blob(name) for name in model.outputs])
     outputs: dict[str, Blob] = {}
     for name in model.outputs:
         outputs[name] = _output(lifting, name, outputs)

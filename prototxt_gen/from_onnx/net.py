@@ -6,7 +6,7 @@ which blob is which value of the model.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -159,7 +159,7 @@ class Net:
         """The net; ``outputs`` are its outputs by name, and all that is left unread is silenced."""
         for wanted, blob in outputs.items():
             blob.name = blob.name or wanted
-        self._drop_unread(outputs)
+        self.drop_unread(outputs.values())
         self._silence(outputs)
         self._name_blobs()
         graph = Graph(name, dialect=self.target.dialect)
@@ -171,9 +171,9 @@ class Net:
                 graph.stored[layer_name] = made.blobs
         return graph
 
-    def _drop_unread(self, outputs: Mapping[str, Blob]) -> None:
+    def drop_unread(self, outputs: Iterable[Blob]) -> None:
         """Remove layers of which nothing is read; inputs stay."""
-        read = {id(blob) for blob in outputs.values()}
+        read = {id(blob) for blob in outputs}
         kept = []
         for made in reversed(self.layers):
             if made.layer.role is Role.INPUT or any(id(blob) in read for blob in made.tops):

@@ -19,6 +19,7 @@ from to_onnx.recorded import assert_close, run_onnx
 
 from prototxt_gen import api
 from prototxt_gen.diagnostics import Source
+from prototxt_gen.errors import ParseError
 from prototxt_gen.graph.graph import Graph
 from prototxt_gen.restore import net as restoring
 from prototxt_gen.to_onnx import source as writing
@@ -103,6 +104,8 @@ def other_operator(model: onnx.ModelProto) -> None:
 
 def other_wire(model: onnx.ModelProto) -> None:
     node(model, "relu1/Relu").output[0] = "other"
+    for reader in model.graph.node:
+        reader.input[:] = ["other" if name == "conv1" else name for name in reader.input]
 
 
 def other_output(model: onnx.ModelProto) -> None:
@@ -180,7 +183,6 @@ def kept(old: onnx.ModelProto, new: onnx.ModelProto) -> onnx.ModelProto:
         (other_name, "input data: gone"),
         (new_initializer, "initializer more: new"),
         (half_weights, "initializer conv1/weight: it is not float32 any more"),
-        (lost_weights, "initializer conv1/bias: gone"),
         (other_opset, "the opset is 18, stored 17"),
     ],
 )
@@ -194,6 +196,12 @@ def test_an_edited_model_is_lifted_from_its_structure(
         f"the net that the model was made from is in its metadata and not used: {words}"
     )
     assert structure == ["net"]
+
+
+def test_an_edited_model_that_is_none_any_more_is_refused(model: onnx.ModelProto) -> None:
+    lost_weights(model)
+    with pytest.raises(ParseError, match="'conv1/bias' of node"):
+        api.from_onnx(model)
 
 
 @pytest.mark.parametrize("edit", [extended, slimmed])
