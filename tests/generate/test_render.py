@@ -79,6 +79,16 @@ def test_a_wrong_template_is_named_with_its_line(
         api.generate(depth=18, templates=tmp_path)
 
 
+def test_a_layer_has_its_own_fields_apart_from_its_parameters(tmp_path: Path) -> None:
+    """README: ``params`` are the fields of a layer but for those that have names of their own."""
+    (tmp_path / LAYER).write_text(
+        "# {{ layer.name }}: {{ layer.params | list | join(' ') }}\n"
+        "layer { {{ layer | fields }} }\n"
+    )
+    text = api.generate(depth=18, templates=tmp_path)
+    assert "# conv1: convolution_param\n" in text
+
+
 def test_a_missing_folder_of_templates_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TemplateError, match="is not a folder"):
         api.generate(depth=18, templates=tmp_path / "none")

@@ -181,3 +181,14 @@ def test_a_layer_that_is_another_one_at_inference_takes_no_name_from_a_head(
     made, changes = deployed(text + 'layer { name: "p" type: "Power" bottom: "fc" top: "p" }')
     assert names(made)[2:] == [("prob", "Softmax"), ("p", "AbsVal")]
     assert changes[-1] == Change("p", "Power", "became AbsVal")
+
+
+def test_a_label_that_is_drawn_at_random_is_an_input() -> None:
+    """Only a data layer has labels that nobody can give."""
+    random = """layer { name: "r" type: "DummyData" top: "label" dummy_data_param {
+      shape { dim: 4 } data_filler { type: "uniform" } } }
+    """
+    data = 'layer { name: "in" type: "Input" top: "data" input_param { shape { dim: [4, 2] } } }\n'
+    made, _ = deployed(data + random + FC + LOSS.format("loss", "fc"))
+    assert [top.blob for node in made.nodes[:2] for top in node.tops] == ["data", "label"]
+    assert names(made)[-1] == ("loss", "SoftmaxWithLoss")
