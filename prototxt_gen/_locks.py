@@ -43,9 +43,13 @@ def file_lock(target: Path, shown: str | os.PathLike[str]) -> Iterator[None]:
         return
     lock = target.parent / _name(target)
     held: list[int] = []
+    tried: list[int] = []
 
     def release() -> None:
         if not held:
+            # A signal came before the lock was known to be held; it may be, by this process.
+            while tried:
+                os.close(tried.pop())
             remove_free(lock)
             return
         with suppress(OSError):
@@ -53,7 +57,7 @@ def file_lock(target: Path, shown: str | os.PathLike[str]) -> Iterator[None]:
 
     try:
         with taken_back(release):
-            held.append(_opened(lock, shown))
+            held.append(_opened(lock, shown, tried))
             yield
             release()
     finally:
@@ -68,7 +72,7 @@ def remove_free(lock: Path) -> bool:
     try:
         if lock.stat().st_size:
             return False
-        place = _opened(lock, lock, create=False)
+        place = _opened(lock, lock, [], create=False)
     except OSError:
         return False
     try:
@@ -87,13 +91,19 @@ def _name(target: Path) -> str:
     return f".{name}{LOCK}"
 
 
-def _opened(lock: Path, shown: str | os.PathLike[str], *, create: bool = True) -> int:
-    """A descriptor that holds the file of that name: not one that was removed meanwhile."""
+def _opened(
+    lock: Path, shown: str | os.PathLike[str], tried: list[int], *, create: bool = True
+) -> int:
+    """A descriptor that holds the file of that name: not one that was removed meanwhile.
+
+    It is in ``tried`` from the moment when there is one.
+    """
     while True:
         try:
             place = os.open(lock, os.O_RDONLY | (os.O_CREAT if create else 0), 0o644)
         except OSError as error:
             raise type(error)(error.errno, error.strerror, str(shown)) from None
+        tried.append(place)
         try:
             _take(place, "another process is writing it", shown)
             own, there = os.fstat(place), os.stat(lock)
@@ -102,8 +112,10 @@ def _opened(lock: Path, shown: str | os.PathLike[str], *, create: bool = True) -
         except FileNotFoundError:
             pass
         except BaseException:
+            tried.remove(place)
             os.close(place)
             raise
+        tried.remove(place)
         os.close(place)
 
 

@@ -8,8 +8,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+_waiting: list[list[int]] = []  #: what has come within each ``held``
 _SHOW_CURSOR = b"\r\x1b[K\x1b[?25h"  #: a progress bar hides it
 
 
@@ -21,11 +24,29 @@ def answer_signals() -> None:
             signal.signal(number, _end)
 
 
+@contextmanager
+def held() -> Iterator[None]:
+    """A signal that comes within the block is answered at its end.
+
+    To block it for the thread is not enough: Python runs a handler in its first thread,
+    whichever thread of the process the system gave the signal to.
+    """
+    _waiting.append([])
+    try:
+        yield
+    finally:
+        for number in _waiting.pop():
+            _end(number, None)
+
+
 def _end(number: int, frame: object) -> None:
     """End at once, with the code that a shell expects.
 
     No exception is raised: it would come up anywhere, in code that does not look for it.
     """
+    if _waiting:
+        _waiting[-1].append(number)
+        return
     for name in _NAMES:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)

@@ -19,6 +19,7 @@ from multiprocessing.context import SpawnProcess
 from typing import Generic, TypeVar, cast
 
 from prototxt_gen._halves import taken_back
+from prototxt_gen._signals import held
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -57,9 +58,13 @@ class _Worker(Generic[T, R]):
         self.process: SpawnProcess = context.Process(
             target=_serve, args=(work, theirs, os.getpid()), daemon=True
         )
-        with _sheltered():
+        self._theirs = theirs
+
+    def start(self) -> None:
+        """Start the process; whoever ends all must know of it before."""
+        with held(), _sheltered():
             self.process.start()
-        theirs.close()
+        self._theirs.close()
 
     def give(self, item: T) -> None:
         """Let it work on a piece; a process that has died is found out by ``take``."""
@@ -94,15 +99,21 @@ def in_processes(
     waiting = deque(items)
     busy: dict[Connection, _Worker[T, R]] = {}
     idle: list[_Worker[T, R]] = []
+    started: list[_Worker[T, R]] = []
 
     def end() -> None:
-        for worker in (*busy.values(), *idle):
+        for worker in started:
             worker.end()
 
     with taken_back(end):
         while waiting or busy:
             while waiting and len(busy) < most:
-                worker = idle.pop() if idle else _Worker(work)
+                if idle:
+                    worker = idle.pop()
+                else:
+                    worker = _Worker(work)
+                    started.append(worker)
+                    worker.start()
                 busy[worker.pipe] = worker
                 worker.give(waiting.popleft())
             for pipe in wait(list(busy)):

@@ -139,12 +139,13 @@ def test_a_signal_ends_all_in_one_line(models: Path, tmp_path: Path, turn: int) 
         started.process.send_signal(number)
     _, err = started.process.communicate(timeout=60)
     assert started.none_is_left()
-    if started.process.returncode == 0:
+    # Python gives up its handlers at its very end.
+    if started.process.returncode in (0, -number) and err.endswith("\n10 converted\n"):
         pytest.skip("it was done before")
     assert started.process.returncode == 128 + number, err
     *lines, last = err.splitlines()
     assert last == f"ended by {number.name}"
-    assert all(re.fullmatch(r"n\d: converted", line) for line in lines), err
+    assert all(re.fullmatch(r"(n\d:|\d+) converted", line) for line in lines), err
     assert not list(out.rglob(".*"))
 
 
