@@ -11,7 +11,7 @@ import pytest
 from prototxt_gen.cli import run
 from prototxt_gen.cli.spec_options import FLAGS, OPTIONS
 from prototxt_gen.errors import SpecError
-from prototxt_gen.generate.checks import shown
+from prototxt_gen.generate.checks import MOST_CHANNELS, shown
 from prototxt_gen.generate.sense import CONTRADICTIONS, Contradiction
 from prototxt_gen.generate.spec import Spec
 from prototxt_gen.generate.specfile import read_spec
@@ -227,3 +227,11 @@ def test_lists_that_repeat_one_another_are_counted(tmp_path: Path) -> None:
     path.write_text("\n".join([*lines, "more: [1]"]))
     with pytest.raises(SpecError, match="has more than 65536 items of lists"):
         read_spec(path)
+
+
+def test_the_width_is_doubled_for_each_stage_after_the_first() -> None:
+    """As many channels as there may be are few enough, and twice as many are not."""
+    made = {"block": "basic", "input_shape": [1, 3, 64, 64]}
+    Spec.of({**made, "stages": [1, 1], "width": MOST_CHANNELS // 2})
+    with pytest.raises(SpecError, match="exceed"):
+        Spec.of({**made, "stages": [1, 1, 1], "width": MOST_CHANNELS // 2})
