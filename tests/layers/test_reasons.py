@@ -33,9 +33,9 @@ def test_the_further_tops_of_an_ohem_are_not_known(type: str, bottoms: int, tops
 
 
 def test_one_possible_number_of_axes_is_told_as_one() -> None:
-    with pytest.raises(ShapeError, match="^X needs a bottom of 4 axes, found 2x3$"):
+    with pytest.raises(ShapeError, match=r"^X needs a bottom of 4 axes, found 2x3$"):
         need_rank((2, 3), 4, 4, "X")
-    with pytest.raises(ShapeError, match="^X needs a bottom of 1 to 2 axes, found 2x3x4$"):
+    with pytest.raises(ShapeError, match=r"^X needs a bottom of 1 to 2 axes, found 2x3x4$"):
         need_rank((2, 3, 4), 1, 2, "X")
 
 
