@@ -398,3 +398,12 @@ def test_comments_of_inputs_are_kept_once_and_those_of_shapes_too_many_as_well()
     printed = print_block(made)
     for word in ("one", "two", "three", "four", "five", "six"):
         assert printed.count(f"# {word}") == 1
+
+
+def test_an_input_without_any_shape_is_dropped_from_the_net() -> None:
+    """UpgradeNetInput makes a layer of shapes alone, and clears ``input`` in any case."""
+    source = Source(b'name: "n" input: "x"')
+    sink = Sink(source)
+    made = upgrade_net(read_text(source, sink, "NetParameter").root, sink)
+    assert [field.name for field in made] == ["name"]
+    assert [found.rule for found in sink.diagnostics] == ["input-ignored-field"]

@@ -12,6 +12,7 @@ from prototxt_gen.diagnostics import Source
 from prototxt_gen.errors import GraphError, UnsupportedError
 from prototxt_gen.graph.graph import Ref
 from prototxt_gen.graph.run import run
+from prototxt_gen.graph.sample import seeded
 from prototxt_gen.graph.weights import Weights
 
 TEXT = 'input: "x" input_shape { dim: [1, 2] } input: "z" input_shape { dim: [1, 2] }\n' + "".join(
@@ -65,3 +66,17 @@ def test_values_may_be_given_for_what_a_data_layer_reads() -> None:
     found = run(graph(data), Weights(), {"x": np.full((1, 3), 4.0)})
     assert set(found[Ref("a", 0)].flat) == {8}
     assert found[Ref("x", 0)].dtype == np.float32
+
+
+def test_made_up_regions_lie_in_an_image() -> None:
+    text = """input: "x" input_shape { dim: [3, 2, 10, 20] }
+    input: "rois" input_shape { dim: [40, 5] }
+    layer { name: "p" type: "ROIPooling" bottom: "x" bottom: "rois" top: "p"
+      roi_pooling_param { pooled_h: 2 pooled_w: 2 spatial_scale: 0.5 } }
+    """
+    graph = api.load(Source(text.encode()))
+    made = seeded(graph, {"x": (3, 2, 10, 20), "rois": (40, 5)}, 0)["rois"]
+    image, x1, y1, x2, y2 = made.T
+    assert set(image) == {0, 1, 2}
+    assert ((x1 >= 0) & (x1 <= x2) & (x2 <= 40)).all()
+    assert ((y1 >= 0) & (y1 <= y2) & (y2 <= 20)).all()

@@ -158,3 +158,20 @@ def test_what_a_layer_reads_beside_a_sequence_is_of_its_batch() -> None:
         "z": ["batch", 5],
         "h": [4, "batch", 6],
     }
+
+
+def test_a_constant_of_the_batch_follows_an_input_whose_first_axis_is_the_batch() -> None:
+    """The first input here is a sequence, whose first axis is time."""
+    text = """input: "seq" input_shape { dim: [4, 2, 3] } input: "cont" input_shape { dim: [4, 2] }
+    input: "x" input_shape { dim: [2, 3] }
+    layer { name: "l" type: "LSTM" bottom: "seq" bottom: "cont" top: "l"
+      recurrent_param { num_output: 2 weight_filler { type: "xavier" } } }
+    layer { name: "c" type: "DummyData" top: "c" dummy_data_param {
+      shape { dim: [2, 3] } data_filler { type: "constant" value: 2 } } }
+    layer { name: "e" type: "Eltwise" bottom: "x" bottom: "c" top: "e" }
+    """
+    graph = api.load(Source(text.encode()))
+    model = api.to_onnx(graph, weights_init="random", batch="dynamic").SerializeToString()
+    shapes = {"seq": (4, 5, 3), "cont": (4, 5), "x": (5, 3)}
+    inputs = {name: np.ones(shape, np.float32) for name, shape in shapes.items()}
+    assert np.array_equal(run_onnx(model, inputs)["e"], np.full((5, 3), 3, np.float32))
