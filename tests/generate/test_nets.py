@@ -154,3 +154,14 @@ def test_what_makes_no_sense_is_refused_at_its_entry(
 
 def _resnet50() -> bytes:
     return api.generate(depth=50).encode()
+
+
+@pytest.mark.parametrize(("classes", "measured"), [(5, [None]), (6, [None, 5])])
+def test_the_best_five_of_five_classes_are_not_measured(
+    classes: int, measured: list[int | None]
+) -> None:
+    """Accuracy takes a top_k of the number of classes at most, and one equal to it is always 1."""
+    text = api.generate("resnet20", phase="train_val", classes=classes)
+    graph = api.load(Source(text.encode()))
+    found = [n.params.get("top_k", int, None) for n in graph.nodes if n.type == "Accuracy"]
+    assert [None if top == 1 else top for top in found] == measured
