@@ -49,6 +49,31 @@ def value_of(path: Path) -> float:
     return value
 
 
+def test_a_net_and_its_report_change_as_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the report cannot be written, the net that was there stays, and its weights."""
+    from prototxt_gen.cli import lift
+
+    write(1, tmp_path / "m.onnx", external_data=False)
+    net, weights = tmp_path / "m.prototxt", tmp_path / "m.caffemodel"
+    net.write_text("old net")
+    weights.write_text("old weights")
+
+    def full(made: object) -> bytes:
+        raise OSError(28, "No space left on device", "r.json")
+
+    monkeypatch.setattr(lift, "_report", full)
+    words = ["convert", str(tmp_path / "m.onnx"), "-o", str(net)]
+    assert run([*words, "--report", str(tmp_path / "r.json")]) == 2
+    assert (net.read_text(), weights.read_text()) == ("old net", "old weights")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "m.caffemodel",
+        "m.onnx",
+        "m.prototxt",
+    ]
+
+
 @contextmanager
 def failing(monkeypatch: pytest.MonkeyPatch, at: int, then: list[object]) -> Iterator[None]:
     """The rename (or removal, or link) of that number fails; ``then`` is called at each."""

@@ -6,7 +6,6 @@ import json
 import os
 import stat
 from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,8 +83,7 @@ def _prove(model: str, made: Restored) -> None:
 def _write(made: Restored, output: str, weights: str, report: str | None) -> None:
     from prototxt_gen.fleet.ways import write_net
 
-    with ExitStack() as stack:
-        stack.enter_context(together())
+    with together():
         write_net(made.graph, output, weights)
         if report not in (None, "-"):
             with whole_file(report) as file:

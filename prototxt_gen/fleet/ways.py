@@ -9,12 +9,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from prototxt_gen._files import together, whole_file
+from prototxt_gen._files import joined, whole_file
 from prototxt_gen.errors import VerificationError, WeightsError
 from prototxt_gen.fleet.jobs import Job, find, find_models
 from prototxt_gen.graph.phase import State
 
 if TYPE_CHECKING:
+    from prototxt_gen.graph.graph import Graph
     from prototxt_gen.passes.deploy import Change
 
 
@@ -134,12 +135,15 @@ class FromOnnx:
         return [net, weights], made.changes
 
 
-def write_net(graph: Any, net: str, weights: str) -> None:
-    """Write the prototxt and the caffemodel of a graph, both or none; raises OSError."""
+def write_net(graph: Graph, net: str, weights: str) -> None:
+    """Write the prototxt and the caffemodel of a graph, both or none; raises OSError.
+
+    Inside ``together`` they take their names when that ends.
+    """
     from prototxt_gen import api
     from prototxt_gen import weights as tools
 
-    with together():
+    with joined():
         tools.save(graph, graph.stored, weights)
         with whole_file(net) as file:
             file.write(api.dump(graph).encode("utf-8", "surrogateescape"))
