@@ -181,7 +181,7 @@ def command(
     from prototxt_gen.cli.lift import lift_model
     from prototxt_gen.fleet.ways import FromOnnx, ToOnnx
 
-    if _is_from_onnx(net, to):
+    if _is_from_onnx(net, output, to):
         params = set(click.get_current_context().params)
         _refuse(params - _FOR_BOTH - _FOR_ONNX, f"a Caffe net, and {net} is none")
         if verify:
@@ -203,9 +203,10 @@ def command(
     return convert_net(net, weights, output, report, replace(way, options={**options, **more}))
 
 
-def _is_from_onnx(net: str, to: str | None) -> bool:
+def _is_from_onnx(net: str, output: str, to: str | None) -> bool:
     """Whether the conversion is one from ONNX; a folder is by its files, nets before models."""
     from prototxt_gen.cli.lift import is_onnx
+    from prototxt_gen.fleet.jobs import holds_models_alone
 
     folder = Path(net)
     if to is not None:
@@ -215,9 +216,7 @@ def _is_from_onnx(net: str, to: str | None) -> bool:
         return to == "caffe"
     if not folder.is_dir():
         return is_onnx(net)
-    return not any(map(any, map(folder.rglob, ("*.prototxt", "*.caffemodel")))) and any(
-        folder.rglob("*.onnx")
-    )
+    return holds_models_alone(folder, Path(output))
 
 
 def _refuse(options: Collection[str], why: str) -> None:

@@ -33,16 +33,14 @@ def find(folder: Path, out: Path) -> Iterator[Job]:
     That is the one of the same name, or the only one in the same folder. A single caffemodel
     in a folder without nets is converted alone.
     """
-    made = Path(os.path.realpath(out))
-    inner = made if Path(os.path.realpath(folder)) in made.parents else None
     nets: list[tuple[Path, str | None, int]] = []
     busy = set()
-    for net in _files(folder, "*.prototxt", inner):
+    for net in _files(folder, "*.prototxt", out):
         if _is_net(net):
             busy.add(net.parent)
             nets.append((net, *_weights(net)))
     models: dict[Path, list[Path]] = {}
-    for model in _files(folder, "*.caffemodel", inner):
+    for model in _files(folder, "*.caffemodel", out):
         models.setdefault(model.parent, []).append(model)
     nets += [(own[0], None, 0) for at, own in models.items() if at not in busy and len(own) == 1]
     for net, weights, beside in sorted(nets):
@@ -52,15 +50,22 @@ def find(folder: Path, out: Path) -> Iterator[Job]:
 
 def find_models(folder: Path, out: Path) -> Iterator[Job]:
     """The ONNX models of a folder."""
-    made = Path(os.path.realpath(out))
-    inner = made if Path(os.path.realpath(folder)) in made.parents else None
-    for model in _files(folder, "*.onnx", inner):
+    for model in _files(folder, "*.onnx", out):
         name = model.relative_to(folder).with_suffix("").as_posix()
         yield Job(name, str(model), None, str(out / f"{name}.prototxt"))
 
 
-def _files(folder: Path, pattern: str, but: Path | None) -> Iterator[Path]:
-    """The files of a folder and its subfolders, except those below ``but``."""
+def holds_models_alone(folder: Path, out: Path) -> bool:
+    """Whether a folder has ONNX models, and no net and no caffemodel."""
+    patterns = ("*.prototxt", "*.caffemodel")
+    nets = any(any(_files(folder, pattern, out)) for pattern in patterns)
+    return not nets and any(_files(folder, "*.onnx", out))
+
+
+def _files(folder: Path, pattern: str, out: Path) -> Iterator[Path]:
+    """The files of a folder and its subfolders, except those below ``out``, if that is inside."""
+    made = Path(os.path.realpath(out))
+    but = made if Path(os.path.realpath(folder)) in made.parents else None
     for path in sorted(folder.rglob(pattern)):
         if _is_file(path) and not (but and path.parent.resolve().is_relative_to(but)):
             yield path

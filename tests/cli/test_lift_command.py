@@ -132,6 +132,15 @@ def test_a_folder_of_models_becomes_a_folder_of_nets(
     assert f"--weights-out is for one net, and {folder} is a folder" in capsys.readouterr().err
 
 
+def test_what_a_folder_was_converted_to_does_not_decide_its_direction(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["convert", str(model.parent), "-o", str(model.parent / "caffe")]
+    assert run(words) == 0
+    assert run(words) == 0
+    assert "1 up to date" in capsys.readouterr().err
+
+
 def test_of_nets_and_models_in_a_folder_the_nets_are_meant(model: Path, tmp_path: Path) -> None:
     net = model.with_suffix(".prototxt")
     net.write_text(
