@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from prototxt_gen.cli.options import (
     InputShape,
     dialect_option,
     input_shape_option,
     plugin_option,
+    refuse,
     state_options,
 )
 from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.from_onnx import TARGETS
 
 #: The options for both directions, and those for an ONNX model alone.
-_FOR_BOTH = {"net", "output", "to", "input_shapes", "verify", "report", "jobs", "plugin"}
+_FOR_BOTH = {"net", "output", "to", "input_shapes", "verify", "report", "jobs"}
 _FOR_ONNX = {"target", "weights_out", "restore"}
 
 if TYPE_CHECKING:
@@ -183,19 +183,20 @@ def command(
 
     if _is_from_onnx(net, output, to):
         params = set(click.get_current_context().params)
-        _refuse(params - _FOR_BOTH - _FOR_ONNX, f"a Caffe net, and {net} is none")
+        refuse(params - _FOR_BOTH - _FOR_ONNX, f"is for a Caffe net, and {net} is none")
         if verify:
             _need_onnxruntime()
         lifting = FromOnnx(target, restore, verify)
         if Path(net).is_dir():
-            _refuse({"weights_out", "input_shapes"}, f"one net, and {net} is a folder")
+            refuse({"weights_out", "input_shapes"}, f"is for one net, and {net} is a folder")
             return convert_folder(Path(net), Path(output), report, lifting, jobs)
         return lift_model(net, output, weights_out, report, lifting, dict(input_shapes))
-    _refuse(_FOR_ONNX, f"an ONNX model, and {net} is none")
+    refuse(_FOR_ONNX, f"is for an ONNX model, and {net} is none")
     _need_usable(options["opset"], verify)
     way = ToOnnx(options, state, dialect, verify, external_data)
     if Path(net).is_dir():
-        _refuse({"weights", "outputs", "until", "input_shapes"}, f"one net, and {net} is a folder")
+        alone = {"weights", "outputs", "until", "input_shapes"}
+        refuse(alone, f"is for one net, and {net} is a folder")
         return convert_folder(Path(net), Path(output), report, way, jobs)
     asked_for = [*(outputs.split(",") if outputs else ()), *([until] if until else ())]
     names = tuple(dict.fromkeys(asked_for))
@@ -217,16 +218,6 @@ def _is_from_onnx(net: str, output: str, to: str | None) -> bool:
     if not folder.is_dir():
         return is_onnx(net)
     return holds_models_alone(folder, Path(output))
-
-
-def _refuse(options: Collection[str], why: str) -> None:
-    """Raise UsageError for an option that is for the other direction."""
-    context = click.get_current_context()
-    for option in context.command.params:
-        name = option.name or ""
-        if name in options and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            shown = option.opts[0] if option.opts[0].startswith("-") else name.upper()
-            raise click.UsageError(f"{shown} is for {why}")
 
 
 def _need_usable(opset: int, verify: bool) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from functools import wraps
 from typing import Any, TypeVar, cast
 
 import click
+from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 MOST_ELEMENTS = 2**31 - 1  #: in a blob, and so along each axis (blob.cpp)
@@ -183,6 +184,16 @@ def input_shape_option(command: F) -> F:
         metavar="NAME=N,C,H,W",
         help="The shape of an input, instead of the net's own; may be repeated.",
     )(command)
+
+
+def refuse(params: Collection[str], why: str) -> None:
+    """Raise UsageError for an option or argument that was given, and ``why`` it cannot be."""
+    context = click.get_current_context()
+    for param in context.command.params:
+        name = param.name or ""
+        if name in params and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            shown = param.opts[0] if param.opts[0].startswith("-") else name.upper()
+            raise click.UsageError(f"{shown} {why}")
 
 
 def need_files(*inputs: str | None) -> None:

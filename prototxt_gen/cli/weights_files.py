@@ -14,6 +14,7 @@ from prototxt_gen.cli.options import (
     input_shape_option,
     need_own_files,
     plugin_option,
+    refuse,
     state_options,
 )
 from prototxt_gen.cli.output import print_note
@@ -64,12 +65,12 @@ def export(
     from prototxt_gen import weights as tools
     from prototxt_gen.formats.binary.arrays import write_arrays
 
-    by_arch = _by_arch(arch, classes, net, dialect)
+    _need_one_net(arch, classes, net, dialect)
     need_own_files([model, net], [output])
-    if by_arch:
+    if arch is not None:
         from prototxt_gen import weights_torch as torch
 
-        made = torch.net(arch or "", classes or torch.CLASSES)
+        made = torch.net(arch, classes or torch.CLASSES)
         write_arrays(output, torch.state_of(made, tools.stored(model)))
         return
     graph = api.load(net, state, dialect) if net is not None else None
@@ -81,14 +82,17 @@ def export(
     write_arrays(output, tools.flat(graph, stored))
 
 
-def _by_arch(arch: str | None, classes: int | None, net: str | None, dialect: str | None) -> bool:
-    """Whether --arch says which net it is; refuse what does not go with that."""
+def _need_one_net(
+    arch: str | None, classes: int | None, net: str | None, dialect: str | None
+) -> None:
+    """Raise UsageError for what is said of a net beside --arch, which says it all."""
     if arch is None and classes is not None:
         raise click.UsageError("--classes goes with --arch")
     if arch is not None and (net is not None or dialect is not None):
         other = "a NET" if net is not None else "--dialect"
         raise click.UsageError(f"--arch says which net it is; it does not go with {other}")
-    return arch is not None
+    if arch is not None:
+        refuse({"phase", "stages", "level", "input_shapes"}, "is for a NET, and not for --arch")
 
 
 def _of_the_net(graph: Graph, stored: Mapping[str, Any], model: str) -> dict[str, Any]:
@@ -135,13 +139,14 @@ def import_(
     from prototxt_gen.formats.binary.arrays import read_arrays
 
     need_caffemodel(output)
-    by_arch = _by_arch(arch, classes, net, dialect)
-    if net is None and not by_arch:
+    _need_one_net(arch, classes, net, dialect)
+    if arch is not None:
+        need_own_files([arrays], [output])
+        _import_torch(arrays, arch, classes, output)
+        return
+    if net is None:
         raise click.UsageError("expected a NET, or --arch with a net of PyTorch's")
     need_own_files([arrays, net], [output])
-    if net is None:
-        _import_torch(arrays, arch or "", classes, output)
-        return
     graph = api.load(net, state, dialect)
     save(graph, tools.nested(graph, read_arrays(arrays), dict(input_shapes)), output)
 

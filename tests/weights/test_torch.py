@@ -250,6 +250,14 @@ def test_a_factor_is_divided_out() -> None:
             "with --dialect",
         ),
         (["export", "m", "--classes", "3", "-o", "a.npz"], "--classes goes with --arch"),
+        (
+            ["export", "m", "--arch", "resnet18", "--phase", "TRAIN", "-o", "a.npz"],
+            "--phase is for",
+        ),
+        (
+            ["import", "a.npz", "--arch", "resnet18", "--input-shape", "x=1", "-o", "m"],
+            "--input-shape is for a NET",
+        ),
         (["import", "a.pth", "--arch", "resnet18", "-o", "m.pth"], "cannot end in .pth"),
         (["import", "a.npz", "--arch", "resnet9", "-o", "m"], "unknown architecture"),
     ],
