@@ -15,42 +15,24 @@ from typing import Any
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError
 
 from prototxt_gen import _opencv
-from prototxt_gen._words import plural
-from prototxt_gen.errors import VerificationError
+from prototxt_gen.errors import ParseError, VerificationError
+from prototxt_gen.from_onnx.files import read
 from prototxt_gen.graph.graph import Graph, Node
 from prototxt_gen.to_onnx.write import LARGEST_MODEL
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-#: The bytes of a number, of the types that weights have.
-_BYTES: dict[int, int] = {
-    onnx.TensorProto.FLOAT: 4,
-    onnx.TensorProto.DOUBLE: 8,
-    onnx.TensorProto.FLOAT16: 2,
-    onnx.TensorProto.INT32: 4,
-    onnx.TensorProto.INT64: 8,
-}
-
 
 def load(path: str) -> onnx.ModelProto:
     """An ONNX model with its weights; raises VerificationError if it cannot be loaded."""
     try:
-        model = onnx.load(path, format="protobuf")
-    except (DecodeError, ValueError, onnx.checker.ValidationError) as error:
-        # A ValueError is about weights beside the model: cut off, or no such place.
-        words = " ".join(str(error).split())
-        raise VerificationError(f"{path}: not a complete ONNX model: {words}") from error
+        model = read(path)
+    except ParseError as error:
+        raise VerificationError(error.message) from error
     if not model.graph.node:
         raise VerificationError(f"{path}: not an ONNX model, or a model without nodes")
-    for tensor in model.graph.initializer:
-        wanted = prod(tensor.dims) * _BYTES.get(tensor.data_type, 0)
-        # A recent onnx looks at that itself.
-        if tensor.HasField("raw_data") and wanted > len(tensor.raw_data):
-            sizes = f"{tensor.name!r} has {plural(len(tensor.raw_data), 'byte')}; expected {wanted}"
-            raise VerificationError(f"{path}: not a complete ONNX model: {sizes}")
     return model
 
 

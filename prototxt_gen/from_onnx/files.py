@@ -25,19 +25,27 @@ def load(model: str | os.PathLike[str] | onnx.ModelProto) -> onnx.ModelProto:
 
     Raises ParseError for a file that is none, and OSError.
     """
-    if isinstance(model, onnx.ModelProto):
-        check(model)
-        return model
-    name = os.fspath(model)
-    try:
-        whole = onnx.load(name, format="protobuf")
-    except (DecodeError, ValueError, onnx.checker.ValidationError) as error:
-        words = " ".join(str(error).split())
-        raise ParseError(f"{name}: not a complete ONNX model: {words}") from error
-    if not whole.graph.node and not whole.graph.output:
-        raise ParseError(f"{name}: not an ONNX model; expected a ModelProto with a graph")
+    whole = model if isinstance(model, onnx.ModelProto) else read(os.fspath(model))
+    if whole is not model and not whole.graph.node and not whole.graph.output:
+        raise ParseError(f"{model}: not an ONNX model; expected a ModelProto with a graph")
     check(whole)
     return whole
+
+
+def read(path: str) -> onnx.ModelProto:
+    """An ONNX model with its weights, whatever it holds; raises ParseError for half of one."""
+    try:
+        model = onnx.load(path, format="protobuf")
+        for tensor in model.graph.initializer:
+            # A recent onnx looks at that itself.
+            if tensor.HasField("raw_data") and len(tensor.raw_data) < _bytes_of(tensor):
+                found = plural(len(tensor.raw_data), "byte")
+                raise ValueError(f"{tensor.name!r} has {found}; expected {_bytes_of(tensor)}")
+    except (DecodeError, ValueError, onnx.checker.ValidationError) as error:
+        # A ValueError is about weights: cut off, or beside the model at no such place.
+        words = " ".join(str(error).split())
+        raise ParseError(f"{path}: not a complete ONNX model: {words}") from error
+    return model
 
 
 def check(proto: onnx.ModelProto) -> None:
@@ -55,7 +63,7 @@ def check(proto: onnx.ModelProto) -> None:
     model.graph.output.MergeFrom(graph.output)
     for info in (*model.graph.input, *model.graph.output):
         if info.type.HasField("tensor_type"):
-            _size_of(f"the value {info.name!r}", info.type.tensor_type.elem_type)
+            _need_type(f"the value {info.name!r}", info.type.tensor_type.elem_type)
             # The checker wants a shape; which one does not matter to it.
             info.type.tensor_type.shape.SetInParent()
     inputs = {info.name for info in graph.input}
@@ -75,20 +83,33 @@ def check(proto: onnx.ModelProto) -> None:
 
 def _need_values(tensor: onnx.TensorProto) -> None:
     """Raise ParseError for a weight whose bytes are not those of its shape."""
-    size = _size_of(f"the weight {tensor.name!r}", tensor.data_type)
-    wanted, whole = prod(tensor.dims) * size, tensor.HasField("raw_data")
-    packed = tensor.data_type in _PACKED
-    if whole and not packed and len(tensor.raw_data) != wanted:
-        found = plural(len(tensor.raw_data), "byte")
-        raise ParseError(f"the weight {tensor.name!r} has {found}; expected {wanted}")
+    _need_type(f"the weight {tensor.name!r}", tensor.data_type)
+    if tensor.HasField("raw_data") and tensor.data_type not in _PACKED:
+        found, wanted = len(tensor.raw_data), _bytes_of(tensor)
+        if found != wanted:
+            shown = plural(found, "byte")
+            raise ParseError(f"the weight {tensor.name!r} has {shown}; expected {wanted}")
 
 
-def _size_of(what: str, kind: int) -> int:
-    """The bytes of a number of a type; raises ParseError for one that there is not."""
+def _need_type(what: str, kind: int) -> None:
+    """Raise ParseError for a type of numbers that there is not."""
+    if _size_of(kind) is None:
+        raise ParseError(f"{what} has the type {kind}, which ONNX does not know")
+
+
+def _bytes_of(tensor: onnx.TensorProto) -> int:
+    """The bytes that a weight has by its shape; 0 where its type does not tell."""
+    if tensor.data_type in _PACKED:
+        return 0
+    return prod(tensor.dims) * (_size_of(tensor.data_type) or 0)
+
+
+def _size_of(kind: int) -> int | None:
+    """The bytes of a number of a type, None for a type that there is not."""
     try:
         return helper.tensor_dtype_to_np_dtype(kind).itemsize
     except (KeyError, TypeError, ValueError):
-        raise ParseError(f"{what} has the type {kind}, which ONNX does not know") from None
+        return None
 
 
 def _need_text(graph: onnx.GraphProto) -> None:

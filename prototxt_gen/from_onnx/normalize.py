@@ -21,7 +21,6 @@ from onnx.inliner import inline_local_functions
 from prototxt_gen._words import plural
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.errors import ParseError, ShapeError, UnsupportedError
-from prototxt_gen.from_onnx.files import check
 from prototxt_gen.from_onnx.folding import CHANGED, RANDOM, computed, drops, pads_nothing, sizes
 from prototxt_gen.from_onnx.model import Model, Op
 from prototxt_gen.from_onnx.output_types import output_types
@@ -42,12 +41,12 @@ _NOTHING = {"Dropout", "Identity"}
 def normalize(proto: onnx.ModelProto, given: Mapping[str, Sequence[int]] | None = None) -> Model:
     """The model in the form that lifting reads; ``given`` are shapes of its inputs.
 
-    A free first dimension of an input becomes 1, which is noted. Raises ShapeError for an input
-    whose other dimensions are free, or one of ``given`` that the model does not have; and
-    UnsupportedError for what no rule could make a net of: an opset below 7, control flow,
-    operators of another domain; ParseError for a model that is not valid.
+    The model has passed ``files.check``. A free first dimension of an input becomes 1, which is
+    noted. Raises ShapeError for an input whose other dimensions are free, or one of ``given``
+    that the model does not have; UnsupportedError for what no rule could make a net of: an
+    opset below 7, control flow, operators of another domain; and ParseError for a weight that
+    is broken.
     """
-    check(proto)
     opset = next((o.version for o in proto.opset_import if o.domain in _OURS), 0)
     if opset < OLDEST_OPSET:
         raise UnsupportedError(f"the model has opset {opset}; expected {OLDEST_OPSET} or later")
