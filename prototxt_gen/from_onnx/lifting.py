@@ -112,7 +112,7 @@ class Lifting:
         lost: set[str] = set()
         for op in self.model.ops:
             if not lost.isdisjoint(op.inputs):
-                lost.update(op.outputs)
+                lost.update(filter(None, op.outputs))
                 continue
             kept = len(self.net.layers)
             try:
@@ -121,7 +121,7 @@ class Lifting:
                 del self.net.layers[kept:]
                 refused[op.op_type] += 1
                 sink.error("unsupported", f"{op.op_type}: {error.reason}", layer=op.label)
-                lost.update(name for name in op.outputs if name)
+                lost.update(filter(None, op.outputs))
         if sink.errors:
             counts = ", ".join(f"{number} {name}" for name, number in refused.most_common())
             text = f"the model cannot become a net for {self.target.name}: {counts}"

@@ -153,7 +153,7 @@ class Model:
         for op in reversed(self.ops):
             if not wanted.isdisjoint(op.outputs):
                 kept.append(op)
-                wanted.update(op.inputs)
+                wanted.update(filter(None, op.inputs))
         self.ops = kept[::-1]
 
     def replace(self, old: str, new: str) -> None:

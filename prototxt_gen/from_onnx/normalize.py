@@ -69,7 +69,7 @@ def normalize(proto: onnx.ModelProto, given: Mapping[str, Sequence[int]] | None 
         except UnsupportedError as error:
             label = node.name or next(iter(node.output), "")
             sink.error("unsupported", f"{node.op_type}: {error.reason}", layer=label)
-            reading.lost.update(node.output)
+            reading.lost.update(filter(None, node.output))
     sink.raise_errors(UnsupportedError)
     reading.finish()
     return made
@@ -146,7 +146,7 @@ class _Reading:
         """Fold a node, drop it, or append its operator."""
         inputs = [self.same.get(name, name) for name in node.input]
         if not self.lost.isdisjoint(inputs):
-            self.lost.update(node.output)
+            self.lost.update(filter(None, node.output))
             return
         if node.op_type.startswith(_QUANTISED):
             raise UnsupportedError(
@@ -177,7 +177,7 @@ class _Reading:
             return
         if node.op_type in _NOTHING or self._changes_nothing(plain):
             self.same[node.output[0]] = inputs[0]
-            self.lost.update(name for name in node.output[1:] if name)
+            self.lost.update(filter(None, node.output[1:]))
             return
         self._infer(plain)
         attributes = {a.name: attribute_of(a) for a in node.attribute}
@@ -240,7 +240,7 @@ class _Reading:
             return False
         self._infer(node)
         most = max([_LARGEST, *(self.made.constants[name].size for name in node.input if name)])
-        for name in node.output:
+        for name in filter(None, node.output):
             shape = self.made.shapes.get(name)
             if shape is None or prod(d or 0 for d in shape) > most:
                 if node.op_type in ("Constant", "Identity"):
@@ -265,7 +265,8 @@ class _Reading:
     def _infer(self, node: onnx.NodeProto) -> None:
         """The types and shapes of a node's outputs."""
         found = output_types(node, self.made.opset, self.types, self.made.constants, self.opsets)
-        for name, kind in found.items():
+        for name in filter(None, found):
+            kind = found[name]
             tensor = kind.tensor_type
             if tensor.elem_type in _FLOATS:
                 tensor.elem_type = TensorProto.FLOAT

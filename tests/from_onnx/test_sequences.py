@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 from lifting import lifted, model, refusal, types
 
+from prototxt_gen.errors import UnsupportedError
+from prototxt_gen.from_onnx.convert import lift
+
 RANDOM = np.random.default_rng(7)
 T, N, K, D = 5, 2, 3, 4
 
@@ -128,3 +131,50 @@ def test_too_long_a_way_back_is_refused():
 def test_whole_lengths_are_all_steps():
     lengths = np.full(N, T, np.int32)
     lifted(sequence(f"y = LSTM{H}(x, w, r, b, l)", l=lengths))
+
+
+def without(proto, output):
+    """The model without an output of its first node."""
+    names = list(proto.graph.node[0].output)
+    proto.graph.node[0].output[:] = ["" if name == output else name for name in names]
+    return proto
+
+
+def test_an_output_that_is_not_given_is_no_input_that_is_not_given():
+    body = f"q, p, e = LSTM{H}(x, w, r, b) s = Squeeze(q, o) y, h, d = LSTM{H}(s, v, r, b, , , )"
+    square = RANDOM.standard_normal((1, 4 * D, D)).astype(np.float32)
+    outputs = f"float[{T},1,{N},{D}] y, float[1,{N},{D}] e"
+    made = sequence(body, outputs=outputs, v=square, o=np.array([1]))
+    assert types(lifted(without(made, "p"))).count("LSTM") == 2
+
+
+@pytest.mark.parametrize("wrong", [f"hidden_size={D}, clip=1.0", "hidden_size=0"])
+def test_what_reads_no_state_does_not_read_one_that_is_refused(wrong):
+    """Neither where an operator is refused at once, nor where what reads it is left out."""
+    one = f"LSTM<{wrong}>"
+    body = f"q, p, n = {one}(x, w, r, b) y, i, j = LSTM{H}(x, w, r, b, , n)"
+    body += f" z = {one}(x, w, r, b, , )"
+    outputs = f"float[{T},1,{N},{D}] q, float[1,{N},{D}] j, float[{T},1,{N},{D}] z"
+    made = sequence(body, outputs=outputs)
+    made.graph.node[0].output[1] = made.graph.node[1].output[1] = ""
+    with pytest.raises(UnsupportedError) as caught:
+        lift(made)
+    assert [one.layer for one in caught.value.diagnostics if one.layer] == ["q", "z"]
+
+
+def test_what_nobody_reads_goes_where_an_output_is_not_given():
+    body = f"q, p = GRU{H}(x, w, r) y = LSTM{H}(x, v, u, b, , , )"
+    more = {"v": RANDOM.standard_normal((1, 4 * D, K)).astype(np.float32)}
+    more["u"] = RANDOM.standard_normal((1, 4 * D, D)).astype(np.float32)
+    made = sequence(body, gates=3, **more, b=np.zeros((1, 8 * D), np.float32))
+    assert types(lifted(without(made, "p"))).count("LSTM") == 1
+
+
+def test_constants_are_computed_where_an_output_is_not_given():
+    proto = model(
+        "p, q = MaxPool<kernel_shape=[2]>(k) y = Add(x, p)",
+        "float[1,1,2] x",
+        "float[1,1,2] y",
+        k=np.array([[[3, 5, 1]]], np.float32),
+    )
+    assert types(lifted(without(proto, "q"))) == ["Bias"]
