@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any
 
 import numpy as np
 import onnx
@@ -22,12 +21,11 @@ from prototxt_gen._words import plural
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.errors import ParseError, ShapeError, UnsupportedError
 from prototxt_gen.from_onnx.folding import CHANGED, RANDOM, computed, drops, pads_nothing, sizes
-from prototxt_gen.from_onnx.model import Model, Op
+from prototxt_gen.from_onnx.model import Array, Model, Op
 from prototxt_gen.from_onnx.output_types import output_types
 from prototxt_gen.from_onnx.pool_shapes import without_empty_windows
 from prototxt_gen.from_onnx.values import array_of, attribute_of, text_of
 
-Array = np.ndarray[Any, np.dtype[Any]]
 OLDEST_OPSET = 7
 _OURS = ("", "ai.onnx")
 _LARGEST = 1 << 26  #: the most elements of a constant that is computed here
@@ -194,6 +192,8 @@ class _Reading:
         for inner in graph.node:
             self.node(inner)
         for name, value in zip(node.output, graph.output, strict=True):
+            if not name:
+                continue
             if value.name in self.made.constants:
                 self.constant(name, self.made.constants[value.name])
             elif value.name in self.lost:
@@ -265,8 +265,7 @@ class _Reading:
     def _infer(self, node: onnx.NodeProto) -> None:
         """The types and shapes of a node's outputs."""
         found = output_types(node, self.made.opset, self.types, self.made.constants, self.opsets)
-        for name in filter(None, found):
-            kind = found[name]
+        for name, kind in found.items():
             tensor = kind.tensor_type
             if tensor.elem_type in _FLOATS:
                 tensor.elem_type = TensorProto.FLOAT

@@ -50,6 +50,7 @@ def output_types(
     except Exception as error:  # ONNX's own errors have no common root
         words = " ".join(str(error).split())
         raise UnsupportedError(f"its shape cannot be inferred: {words}") from error
+    found.pop("", None)  # of outputs that are not given
     for name, kind in found.items():
         dims = [dim.dim_value for dim in kind.tensor_type.shape.dim]
         if any(dim < 0 for dim in dims):

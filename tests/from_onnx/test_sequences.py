@@ -141,7 +141,7 @@ def without(proto, output):
 
 
 def test_an_output_that_is_not_given_is_no_input_that_is_not_given():
-    body = f"q, p, e = LSTM{H}(x, w, r, b) s = Squeeze(q, o) y, h, d = LSTM{H}(s, v, r, b, , , )"
+    body = f"q, p, e = LSTM{H}(x, w, r, b) s = Squeeze(q, o) y, i, j = LSTM{H}(s, v, r, b, , , )"
     square = RANDOM.standard_normal((1, 4 * D, D)).astype(np.float32)
     outputs = f"float[{T},1,{N},{D}] y, float[1,{N},{D}] e"
     made = sequence(body, outputs=outputs, v=square, o=np.array([1]))
@@ -178,3 +178,13 @@ def test_constants_are_computed_where_an_output_is_not_given():
         k=np.array([[[3, 5, 1]]], np.float32),
     )
     assert types(lifted(without(proto, "q"))) == ["Bias"]
+
+
+def test_an_output_of_a_branch_that_is_not_given_is_no_input_that_is_not_given():
+    branch = "() => (float[{0}] {1}, float[{0}] {2}) {{{1} = Relu(x) {2} = Neg(x)}}"
+    size = f"{T},{N},{K}"
+    taken, other = branch.format(size, "i", "j"), branch.format(size, "m", "n")
+    body = f"s, p = If (on) <then_branch = one {taken}, else_branch = two {other}>"
+    made = sequence(f"{body} y = LSTM{H}(s, w, r, b, , , )", on=np.array(True))
+    # This version of onnxruntime dies of such an If.
+    assert types(lift(without(made, "p"))) == ["ReLU", "Parameter", "LSTM", "Reshape"]
