@@ -10,7 +10,7 @@ from prototxt_gen.errors import ShapeError, UnsupportedError
 from prototxt_gen.layers.base import FIXED, Affine, Arity, Axes, Lifted, Weight, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.numeric import along
-from prototxt_gen.layers.parts.onnx_operands import beside_constant, factors
+from prototxt_gen.layers.parts.onnx_operands import beside_constant, factors, need_fractions
 from prototxt_gen.layers.parts.shapes import Shape, axis_index, need_rank, need_sizes, same, show
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ class Scale(Base):
             if given[0] is None:
                 return Lifted(cls(bias_term, axis), blobs, (0, 1))
             return Lifted(cls(bias_term, axis, blobs[0].ndim), blobs)
+        need_fractions(op)
         found = beside_constant(op)
         if found is None or found[1].size == 1 or (op.op_type == "Div" and found[0] == 1):
             return None

@@ -281,9 +281,10 @@ def test_what_has_no_layer_is_refused(formula, words):
     assert any(words in found.message for found in caught.value.diagnostics)
 
 
-@pytest.mark.parametrize("divisor", ["b", "c"])
+@pytest.mark.parametrize("divisor", ["b", "c", "d"])
 def test_integers_are_not_divided(divisor):
-    proto = model(f"y = Div(a, {divisor})", "int64[3] a, int64[3] b", "int64[3] y", c=np.int64(2))
+    given = {"c": np.int64(2), "d": np.array([2, 3, 4])}
+    proto = model(f"y = Div(a, {divisor})", "int64[3] a, int64[3] b", "int64[3] y", **given)
     with pytest.raises(UnsupportedError) as caught:
         lift(proto)
     assert "it divides integers" in caught.value.diagnostics[1].message
