@@ -111,6 +111,14 @@ def test_a_sum_times_a_number_is_one_layer():
     assert made.graph.nodes[-1].layer.coeff == 0.25
 
 
+def test_a_sum_over_no_axes_times_a_number_keeps_the_number():
+    body = "h = ReduceSum<keepdims=0, noop_with_empty_axes=1>(x{}) y = Mul(h, f)"
+    for axes in ("", ", s"):
+        given = {"s": np.zeros(0, np.int64), "f": np.float32(2)}
+        proto = model(body.format(axes), "float[2,3] x", "float[2,3] y", 13, **given)
+        assert types(lifted(proto)) == ["Power"]
+
+
 def test_the_logarithm_of_a_sum():
     made = model("y = ReduceLogSum<axes=[1], keepdims=0>(x)", "float[2,3] x", "float[2] y", 13)
     assert types(lifted(made, x=[[1, 2, 3], [0.1, 0.2, 4]])) == ["Reduction", "Log"]

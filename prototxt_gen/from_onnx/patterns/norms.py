@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prototxt_gen.from_onnx.model import Op
 from prototxt_gen.from_onnx.patterns import View, pattern
+from prototxt_gen.layers.parts.onnx_operands import reduced_axes
 
 
 @pattern("Sub")
@@ -87,12 +88,10 @@ def normalize(op: Op, view: View) -> Op | None:
 
 
 def _axes(reduction: Op) -> list[int] | None:
-    """The axes of a reduction that keeps them, from the front; None if it does not."""
-    rank = len(reduction.shape())
-    axes = reduction.setting("axes", 1, None)
-    if not axes or not reduction.attribute("keepdims", 1):
-        return None
-    return sorted(axis % rank for axis in axes)
+    """The axes of a reduction that names and keeps them; None if it does not."""
+    axes = reduced_axes(reduction, len(reduction.shape()))
+    named = reduction.setting("axes", 1, None)
+    return axes if named and reduction.attribute("keepdims", 1) else None
 
 
 def _root(name: str, view: View, *, inverse: bool = False) -> tuple[str, float, bool] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prototxt_gen.from_onnx.model import Op
 from prototxt_gen.from_onnx.patterns import View, pattern
+from prototxt_gen.layers.parts.onnx_operands import reduced_axes
 
 _SUMS = ("ReduceSum", "ReduceMean", "ReduceL1", "ReduceSumSquare")
 
@@ -15,13 +16,12 @@ def times_number(op: Op, view: View) -> Op | None:
         total, factor = view.inner(op.inputs[index], *_SUMS), view.scalar(op.inputs[1 - index])
         if total is None or factor is None or total.attribute("keepdims", 1):
             continue
-        known = op.constant(1 - index)
-        rank, axes = len(total.shape()), total.setting("axes", 1, None)
-        last = sorted(axis % rank for axis in axes) if axes else list(range(rank))
+        known, rank = op.constant(1 - index), len(total.shape())
+        axes = reduced_axes(total, rank)
         narrow = known is not None and known.ndim <= len(total.top_shape())
         if not narrow or "coeff" in total.attributes:
             continue
-        if last == list(range(last[0], rank)):
+        if axes and axes == list(range(axes[0], rank)):
             attributes = {**total.attributes, "coeff": factor}
             return Op(total.op_type, total.inputs, op.outputs, attributes, op.model, total.name)
     return None

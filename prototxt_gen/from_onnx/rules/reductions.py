@@ -16,6 +16,7 @@ from prototxt_gen.from_onnx.net import Blob, Net
 from prototxt_gen.from_onnx.rules.shapes import reshaped
 from prototxt_gen.layers.convolution import Convolution
 from prototxt_gen.layers.elementwise import AbsVal, Log, Power
+from prototxt_gen.layers.parts.onnx_operands import reduced_axes
 from prototxt_gen.layers.pooling import AVE, MAX, Pooling
 from prototxt_gen.layers.reduce import ArgMax, Reduction
 
@@ -110,11 +111,7 @@ def _is_read(op: Op, index: int) -> bool:
 
 def _reduced(lifting: Lifting, op: Op, kind: str, blob: Blob, suffix: str = "") -> Blob:
     """An operator's reduction, in the shape that it gives."""
-    shape = blob.shape
-    axes = op.setting("axes", 1, None)
-    if not axes:
-        axes = () if op.attribute("noop_with_empty_axes", 0) else range(len(shape))
-    folded = sorted({axis % len(shape) for axis in axes}) if shape else []
+    shape, folded = blob.shape, reduced_axes(op, len(blob.shape))
     kept = tuple(1 if axis in folded else dim for axis, dim in enumerate(shape))
     keeps = bool(op.attribute("keepdims", 1))
     wanted = kept if keeps else tuple(d for i, d in enumerate(shape) if i not in folded)

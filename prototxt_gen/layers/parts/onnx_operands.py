@@ -55,6 +55,17 @@ def need_fractions(op: OnnxOp) -> None:
         raise UnsupportedError("it divides integers, without the rest; expected floats")
 
 
+def reduced_axes(op: OnnxOp, rank: int) -> list[int]:
+    """The axes that a reduction folds, in order and from the front: all where none is named.
+
+    It is an empty list where the operator says that it then does nothing.
+    """
+    axes = op.setting("axes", 1, None)
+    if not axes:
+        axes = () if op.attribute("noop_with_empty_axes", 0) else range(rank)
+    return sorted({axis % rank for axis in axes}) if rank else []
+
+
 def limits(op: OnnxOp) -> tuple[float, float]:
     """The bounds of a Clip, infinite where there is none.
 
