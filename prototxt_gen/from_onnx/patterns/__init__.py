@@ -119,14 +119,17 @@ class View:
             self._makers[name] = new
         self._release(old)
 
-    def _release(self, op: Op) -> None:
-        for name in filter(None, op.inputs):
-            readers = self._readers[name]
-            readers.remove(op)
-            maker = self._makers.get(name)
-            if not readers and maker is not None and not self._is_needed(maker):
-                self._ops[self._places.pop(id(maker))] = None
-                self._release(maker)
+    def _release(self, old: Op) -> None:
+        gone = [old]
+        while gone:
+            op = gone.pop()
+            for name in filter(None, op.inputs):
+                readers = self._readers[name]
+                readers.remove(op)
+                maker = self._makers.get(name)
+                if not readers and maker is not None and not self._is_needed(maker):
+                    self._ops[self._places.pop(id(maker))] = None
+                    gone.append(maker)
 
     def _is_needed(self, op: Op) -> bool:
         return any(self._readers.get(name) or name in self._outputs for name in op.outputs)

@@ -11,6 +11,8 @@ from prototxt_gen.from_onnx.model import Array, Op, number
 from prototxt_gen.from_onnx.patterns import View, pairs, pattern, with_number
 from prototxt_gen.layers.parts.onnx_operands import limits
 
+_MOST_FACTORS = 6  #: the most factors of a product that is a GELU; three of them are its own
+
 
 def _is(value: float, wanted: float) -> bool:
     """Whether a constant is a number, whose last digits exporters write in several ways."""
@@ -175,11 +177,18 @@ def gelu(op: Op, view: View) -> Op | None:
 
 
 def _factors(op: Op, view: View) -> list[str]:
-    """The factors of a product, and of those products that are its factors."""
-    found = []
-    for name in op.inputs:
+    """The factors of a product, and of those products that are its factors; [] if they are many."""
+    found: list[str] = []
+    rest = op.inputs[::-1]
+    while rest:
+        name = rest.pop()
         inner = view.part(name, "Mul")
-        found.extend(_factors(inner, view) if inner is not None else [name])
+        if inner is None:
+            found.append(name)
+        else:
+            rest.extend(reversed(inner.inputs))
+        if len(found) + len(rest) > _MOST_FACTORS:
+            return []
     return found
 
 

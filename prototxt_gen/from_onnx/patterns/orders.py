@@ -35,17 +35,14 @@ def twice(op: Op, view: View) -> Op | None:
 def around(op: Op, view: View) -> Op | None:
     """Transpose, operators that treat all places alike, and the transposition back."""
     order = np.argsort(_order(op)).tolist()
-    between: list[Op] = []
-    if not _comes_turned(op.inputs[0], order, view, between) or not between:
+    between = _between(op.inputs[0], order, view)
+    if not between:
         return None
     for one in between:
         inputs = [_unturned(name, one, order, view) for name in one.inputs]
         made = Op(one.op_type, inputs, one.outputs, one.attributes, one.model, one.name)
         shape = one.top_shape()
-        before = [0] * len(shape)
-        for place, axis in enumerate(order):
-            before[axis] = shape[place]
-        op.model.shapes[one.outputs[0]] = tuple(before)
+        op.model.shapes[one.outputs[0]] = tuple(shape[axis] for axis in _order(op))
         view.replace(one, made)
     same = {"perm": list(range(len(order)))}
     return Op("Transpose", op.inputs, op.outputs, same, op.model, op.name)
@@ -56,24 +53,32 @@ def _order(op: Op) -> list[int]:
     return order
 
 
-def _comes_turned(name: str, order: Sequence[int], view: View, between: list[Op]) -> bool:
-    """Whether all that a value is made of was transposed so; collects the operators between."""
-    before = view.maker(name, "Transpose")
-    if before is not None:
-        return _order(before) == order
-    op = view.inner(name, *_EACH)
-    if op is None or op in between or len(op.top_shape()) != len(order):
-        return False
-    for one in filter(None, op.inputs):
-        known = op.model.constants.get(one)
-        if known is not None and known.ndim <= len(order):
+def _between(name: str, order: Sequence[int], view: View) -> list[Op] | None:
+    """The operators that make a value, each behind those that it reads.
+
+    None if not all that they are made of was transposed so.
+    """
+    found: list[Op] = []
+    names = [name]
+    while names:
+        name = names.pop()
+        before = view.maker(name, "Transpose")
+        if before is not None:
+            if _order(before) != order:
+                return None
             continue
-        if known is not None or len(op.model.shape(one)) != len(order):
-            return False
-        if not _comes_turned(one, order, view, between):
-            return False
-    between.append(op)
-    return True
+        op = view.inner(name, *_EACH)
+        if op is None or len(op.top_shape()) != len(order):
+            return None
+        found.append(op)
+        for one in filter(None, op.inputs):
+            known = op.model.constants.get(one)
+            rank = len(op.model.shape(one)) if known is None else known.ndim
+            if known is None and rank == len(order):
+                names.append(one)
+            elif known is None or rank > len(order):
+                return None
+    return found[::-1]
 
 
 def _unturned(name: str, op: Op, order: Sequence[int], view: View) -> str:
