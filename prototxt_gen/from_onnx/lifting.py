@@ -83,6 +83,7 @@ class Lifting:
         self.blobs: dict[str, Blob] = {}
         self._liftable = liftable()
         self._rules = rules()
+        self._makers, self._readers = model.makers(), model.readers()
 
     @property
     def target(self) -> Target:
@@ -103,6 +104,19 @@ class Lifting:
         if not op.has(index):
             raise UnsupportedError(f"its input {index} is not given")
         return self.blob(op.inputs[index])
+
+    def maker(self, name: str) -> Op | None:
+        """The operator that makes a value; None for an input or a constant."""
+        return self._makers.get(name)
+
+    def readers(self, name: str) -> list[Op]:
+        """The operators that read a value, once for each reading."""
+        return self._readers.get(name, [])
+
+    def is_read(self, op: Op, index: int) -> bool:
+        """Whether an operator has an output, and it is needed."""
+        name = op.outputs[index] if index < len(op.outputs) else ""
+        return bool(self.readers(name)) or name in self.model.outputs
 
     def run(self) -> None:
         """Lift every operator; raises UnsupportedError with all reasons."""
@@ -150,7 +164,7 @@ class Lifting:
             if not name:
                 continue
             if blob is None:
-                if name in self.model.outputs or any(name in one.inputs for one in self.model.ops):
+                if self.is_read(op, index):
                     raise UnsupportedError(f"its output {name!r} has no counterpart in Caffe")
                 continue
             self._need_shape(name, blob)

@@ -64,7 +64,7 @@ def greatest(lifting: Lifting, op: Op) -> Made:
         )
     tops = len([name for name in op.outputs if name])
     if tops == 2 and len(axes) == 2:
-        _need_plane(op)
+        _need_plane(lifting, op)
         return pooled_plane(lifting.net, lifting.bottom(op), MAX, axes, 2)
     if tops == 2:
         raise UnsupportedError("the indices of its maxima are read; Caffe has them for planes only")
@@ -84,13 +84,13 @@ def _volume(net: Net, x: Blob, axes: Sequence[Pooled]) -> Blob:
     return reshaped(net, x, (batch, front, *sizes[-2:]), "planes") if len(axes) > 2 else x
 
 
-def _need_plane(op: Op) -> None:
+def _need_plane(lifting: Lifting, op: Op) -> None:
     """The indices may be read as those of a plane only, since these are what Caffe has."""
     if op.attribute("storage_order", 0):
         raise UnsupportedError("its indices go by columns (storage_order 1); expected 0")
     shape, name = op.shape(), op.outputs[1]
-    readers = [one for one in op.model.ops if name in one.inputs]
-    if name not in op.model.outputs and all(plane_of(one) == op for one in readers):
+    modulo = all(plane_of(lifting, one) == op for one in lifting.readers(name))
+    if name not in op.model.outputs and modulo:
         return
     if prod(shape[:2]) > 1:
         raise UnsupportedError(
@@ -99,13 +99,15 @@ def _need_plane(op: Op) -> None:
         )
 
 
-def plane_of(op: Op) -> Op | None:
+def plane_of(lifting: Lifting, op: Op) -> Op | None:
     """The MaxPool whose indices an operator takes modulo the size of a plane."""
     divisor = op.constant(1) if op.op_type == "Mod" else None
     if divisor is None or divisor.size != 1:
         return None
-    maker = next((one for one in op.model.ops if op.inputs[0] in one.outputs[1:]), None)
-    if maker is None or maker.op_type != "MaxPool" or len(maker.shape()) != 4:
+    maker = lifting.maker(op.inputs[0])
+    if maker is None or op.inputs[0] not in maker.outputs[1:]:
+        return None
+    if maker.op_type != "MaxPool" or len(maker.shape()) != 4:
         return None
     return maker if int(divisor.flat[0]) == prod(maker.shape()[2:]) else None
 
@@ -113,7 +115,7 @@ def plane_of(op: Op) -> Op | None:
 @rule("Mod")
 def in_plane(lifting: Lifting, op: Op) -> Made:
     """Nothing: the mask of Pooling counts within a plane already."""
-    return lifting.bottom(op) if plane_of(op) else None
+    return lifting.bottom(op) if plane_of(lifting, op) else None
 
 
 @rule("StochasticPool")

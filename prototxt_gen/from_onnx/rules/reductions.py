@@ -96,17 +96,12 @@ def top_k(lifting: Lifting, op: Op) -> Made:
     axis = op.attribute("axis", -1) % len(blob.shape)
     count = int(np.ravel(op.setting("k", 1))[0])
     values = places = None
-    if _is_read(op, 0):
+    if lifting.is_read(op, 0):
         values = lifting.net.add(ArgMax(True, count, axis), [blob], (), "values")
-    if _is_read(op, 1):
+    if lifting.is_read(op, 1):
         op.model.notes.append((op.label, op.op_type, _TIES))
         places = lifting.net.add(ArgMax(False, count, axis), [blob], (), "places")
     return [values, places]
-
-
-def _is_read(op: Op, index: int) -> bool:
-    name = op.outputs[index] if index < len(op.outputs) else ""
-    return name in op.model.outputs or any(name in one.inputs for one in op.model.ops if name)
 
 
 def _reduced(lifting: Lifting, op: Op, kind: str, blob: Blob, suffix: str = "") -> Blob:

@@ -42,7 +42,7 @@ class _Way:
 def lstm(lifting: Lifting, op: Op) -> Made:
     """LSTM, for each direction; the first state and the last cells are exposed where needed."""
     _need_plain(op)
-    wanted = [_is_read(op, index) for index in range(3)]
+    wanted = [lifting.is_read(op, index) for index in range(3)]
     found = [_lstm(lifting, op, way, expose=wanted[2]) for way in _ways(op)]
     return [
         _joined(lifting, [one[index] for one in found], index, op) if wanted[index] else None
@@ -54,7 +54,7 @@ def lstm(lifting: Lifting, op: Op) -> Made:
 def rnn(lifting: Lifting, op: Op) -> Made:
     """RNN, whose last state alone is that of ONNX: its top goes through another tanh."""
     _need_plain(op)
-    if _is_read(op, 0):
+    if lifting.is_read(op, 0):
         raise UnsupportedError(
             "all its states are read; Caffe's RNN shows the last one only, and puts another "
             "tanh behind the others; use an LSTM"
@@ -187,13 +187,6 @@ def _gates(blob: Array) -> Array:
     """Rows for the gates i, o, f, c in the order i, f, o, g."""
     parts = np.split(blob, 4)
     return np.concatenate([parts[place] for place in _GATES])
-
-
-def _is_read(op: Op, index: int) -> bool:
-    """Whether an output is needed."""
-    name = op.outputs[index] if index < len(op.outputs) else ""
-    reads = name in op.model.outputs or any(name in one.inputs for one in op.model.ops)
-    return bool(name) and reads
 
 
 def _joined(lifting: Lifting, parts: Sequence[Blob | None], index: int, op: Op) -> Blob:
