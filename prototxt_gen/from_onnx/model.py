@@ -83,6 +83,21 @@ class Op:
         """The shape of an output; raises UnsupportedError if it is not known."""
         return self.model.shape(self.outputs[index])
 
+    def instead(
+        self,
+        kind: str,
+        inputs: list[str],
+        attributes: dict[str, Any] | None = None,
+        name: str | None = None,
+    ) -> Op:
+        """Another operator for the same outputs, with this one's name unless one is given."""
+        label = self.name if name is None else name
+        return Op(kind, inputs, self.outputs, attributes or {}, self.model, label)
+
+    def add_constant(self, what: str, value: Array) -> str:
+        """A new constant of the model, named after this operator; its name."""
+        return self.model.add_constant(f"{self.outputs[0]}/{what}", value)
+
 
 @dataclass(eq=False)
 class Model:

@@ -20,7 +20,7 @@ def _is(value: float, wanted: float) -> bool:
 
 
 def _made(op: Op, kind: str, x: str, **attributes: float | str) -> Op:
-    return Op(kind, [x], op.outputs, attributes, op.model, op.name)
+    return op.instead(kind, [x], attributes)
 
 
 @pattern("Mul")
@@ -159,7 +159,7 @@ def threshold(op: Op, view: View) -> Op | None:
     above = view.part(op.inputs[0], "Greater", "Less")
     if above is None or op.attribute("to") != 1:
         return None
-    return Op(above.op_type, above.inputs, op.outputs, {}, op.model, op.name)
+    return op.instead(above.op_type, above.inputs)
 
 
 @pattern("Mul")
@@ -240,8 +240,8 @@ def prelu(op: Op, view: View) -> Op | None:
 
 
 def _with_slope(op: Op, x: str, slope: Array) -> Op:
-    name = op.model.add_constant(f"{op.outputs[0]}/slope", slope)
-    return Op("PRelu", [x, name], op.outputs, {}, op.model, op.name)
+    name = op.add_constant("slope", slope)
+    return op.instead("PRelu", [x, name])
 
 
 @pattern("Transpose")
@@ -259,4 +259,4 @@ def softmax(op: Op, view: View) -> Op | None:
     if not single and axis != len(perm) - 1:
         return None
     attributes = {"axis": perm[axis], "single": True}
-    return Op(curve.op_type, first.inputs, op.outputs, attributes, op.model, op.name)
+    return op.instead(curve.op_type, first.inputs, attributes)

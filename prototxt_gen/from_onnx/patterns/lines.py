@@ -41,7 +41,7 @@ def _line(op: Op | None, view: View) -> tuple[str, Line] | None:
 
 def _made(op: Op, kind: str, x: str, line: Line, **more: float) -> Op:
     values = {"scale": line[0], "shift": line[1], **more}
-    return Op(kind, [x], op.outputs, {"line": values}, op.model, op.name)
+    return op.instead(kind, [x], {"line": values})
 
 
 def _finite(line: Line) -> bool:
@@ -92,7 +92,7 @@ def to_a_base(op: Op, view: View) -> Op | None:
     if base is None:
         return None
     line = {**inner.attribute("line", {}), "base": base}
-    return Op("Log", inner.inputs, op.outputs, {"line": line}, op.model, op.name)
+    return op.instead("Log", inner.inputs, {"line": line})
 
 
 def _base(factor: float) -> float | None:
@@ -117,7 +117,7 @@ def weighted(op: Op, view: View) -> Op | None:
     if all(factor == 1 for _, factor in terms):
         return None
     coeff = [sign * factor for sign, (_, factor) in zip(signs, terms, strict=True)]
-    return Op("Sum", [x for x, _ in terms], op.outputs, {"coeff": coeff}, op.model, op.name)
+    return op.instead("Sum", [x for x, _ in terms], {"coeff": coeff})
 
 
 def _term(name: str, view: View) -> tuple[str, float]:

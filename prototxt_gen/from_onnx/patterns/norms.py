@@ -16,7 +16,7 @@ def centre(op: Op, view: View) -> Op | None:
     axes = _axes(mean)
     if axes is None or axes != list(range(axes[0], len(op.shape()))):
         return None
-    return Op("Centre", op.inputs[:1], op.outputs, {"axes": axes}, op.model, op.name)
+    return op.instead("Centre", op.inputs[:1], {"axes": axes})
 
 
 @pattern("Div", "Mul")
@@ -45,7 +45,7 @@ def standardize(op: Op, view: View) -> Op | None:
         attributes = {"axes": axes, "epsilon": eps, "deviation": deviation}
         attributes["centred"] = centred is not None
         inputs = [centred.inputs[0] if centred is not None else c]
-        return Op("Standardize", inputs, op.outputs, attributes, op.model, op.name)
+        return op.instead("Standardize", inputs, attributes)
     return None
 
 
@@ -63,7 +63,7 @@ def affine(op: Op, view: View) -> Op | None:
         if any(a not in (1, b) for a, b in wide):
             continue
         inputs = [*norm.inputs, *[""] * (place - len(norm.inputs)), op.inputs[1 - index]]
-        return Op("Standardize", inputs, op.outputs, norm.attributes, op.model, norm.name)
+        return op.instead("Standardize", inputs, norm.attributes, name=norm.name)
     return None
 
 
@@ -83,7 +83,7 @@ def normalize(op: Op, view: View) -> Op | None:
             continue
         attributes = {"axes": axes, "epsilon": found[1]}
         inputs = [unit.inputs[0], op.inputs[1 - index]]
-        return Op("Normalize", inputs, op.outputs, attributes, op.model, op.name)
+        return op.instead("Normalize", inputs, attributes)
     return None
 
 

@@ -28,7 +28,7 @@ def twice(op: Op, view: View) -> Op | None:
         return None
     inner = _order(first)
     order = [inner[axis] for axis in _order(op)]
-    return Op("Transpose", first.inputs, op.outputs, {"perm": order}, op.model, op.name)
+    return op.instead("Transpose", first.inputs, {"perm": order})
 
 
 @pattern("Transpose")
@@ -40,12 +40,12 @@ def around(op: Op, view: View) -> Op | None:
         return None
     for one in between:
         inputs = [_unturned(name, one, order, view) for name in one.inputs]
-        made = Op(one.op_type, inputs, one.outputs, one.attributes, one.model, one.name)
+        made = one.instead(one.op_type, inputs, one.attributes)
         shape = one.top_shape()
         op.model.shapes[one.outputs[0]] = tuple(shape[axis] for axis in _order(op))
         view.replace(one, made)
     same = {"perm": list(range(len(order)))}
-    return Op("Transpose", op.inputs, op.outputs, same, op.model, op.name)
+    return op.instead("Transpose", op.inputs, same)
 
 
 def _order(op: Op) -> list[int]:
@@ -91,4 +91,4 @@ def _unturned(name: str, op: Op, order: Sequence[int], view: View) -> str:
         return name
     whole = known.reshape((1,) * (len(order) - known.ndim) + known.shape)
     turned = np.ascontiguousarray(whole.transpose(np.argsort(order)))
-    return op.model.add_constant(f"{op.outputs[0]}/{name}", turned)
+    return op.add_constant(name, turned)

@@ -32,4 +32,4 @@ def rearranged(op: Op, view: View) -> Op | None:
     if moves(old[1:], source) is None and darknet_stride(old[1:], source) is None:
         return None
     attributes = {"source": source}
-    return Op("Rearrange", [first.inputs[0]], op.outputs, attributes, op.model, op.name)
+    return op.instead("Rearrange", [first.inputs[0]], attributes)

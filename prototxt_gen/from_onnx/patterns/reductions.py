@@ -23,7 +23,7 @@ def times_number(op: Op, view: View) -> Op | None:
             continue
         if axes and axes == list(range(axes[0], rank)):
             attributes = {**total.attributes, "coeff": factor}
-            return Op(total.op_type, total.inputs, op.outputs, attributes, op.model, total.name)
+            return op.instead(total.op_type, total.inputs, attributes, name=total.name)
     return None
 
 
@@ -44,9 +44,9 @@ def last_places(op: Op, view: View) -> Op | None:
         return None
     # The values, where they are read, are the same without the reversal.
     inputs = [back.inputs[0], *top.inputs[1:]]
-    view.replace(top, Op("TopK", inputs, top.outputs, top.attributes, op.model, top.name))
+    view.replace(top, top.instead("TopK", inputs, top.attributes))
     attributes = {"axis": axis, "top_k": top.setting("k", 1)[0]}
-    return Op("LastPlaces", back.inputs[:1], op.outputs, attributes, op.model, op.name)
+    return op.instead("LastPlaces", back.inputs[:1], attributes)
 
 
 @pattern("TopK")
@@ -59,7 +59,7 @@ def values_of_reversed(op: Op, view: View) -> Op | None:
     if view.readers(op.outputs[1]) or view.is_output(op.outputs[1]):
         return None
     inputs = [back.inputs[0], *op.inputs[1:]]
-    return Op("TopK", inputs, op.outputs, op.attributes, op.model, op.name)
+    return op.instead("TopK", inputs, op.attributes)
 
 
 @pattern("Compress")
@@ -79,7 +79,7 @@ def rows_not_zero(op: Op, view: View) -> Op | None:
     flat = view.maker(name, "Reshape")
     if flat is not None and all(dim == 1 for dim in flat.shape()[1:]):
         name = flat.inputs[0]
-    return Op("Filter", [op.inputs[0], name], op.outputs, {}, op.model, op.name)
+    return op.instead("Filter", [op.inputs[0], name])
 
 
 def _is_reversed(cut: Op, axis: int) -> bool:

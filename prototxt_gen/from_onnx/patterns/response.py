@@ -29,7 +29,7 @@ def response(op: Op, view: View) -> Op | None:
             continue
         attributes = {"size": size, "alpha": alpha, "beta": sign * beta, "bias": k}
         name = "LRN" if across else "ResponseWithin"
-        return Op(name, [x], op.outputs, attributes, op.model, op.name)
+        return op.instead(name, [x], attributes)
     return None
 
 

@@ -27,11 +27,6 @@ def _shape(name: str, view: View) -> Shape | None:
         return None
 
 
-def _constant(op: Op, name: str, value: Array) -> str:
-    """A new constant of the model."""
-    return op.model.add_constant(f"{op.outputs[0]}/{name}", value)
-
-
 @pattern("Add", "Sub", late=True)
 def scale_and_shift(op: Op, view: View) -> Op | None:
     """x * factors + shifts, along the same axes."""
@@ -51,10 +46,10 @@ def scale_and_shift(op: Op, view: View) -> Op | None:
     _, shift = factors(np.broadcast_to(shift, whole), shape)
     inputs = [
         inner.inputs[beside[0]],
-        _constant(op, "weight", factor),
-        _constant(op, "bias", shift),
+        op.add_constant("weight", factor),
+        op.add_constant("bias", shift),
     ]
-    return Op("Scale", inputs, op.outputs, {"axis": axis}, op.model, op.name)
+    return op.instead("Scale", inputs, {"axis": axis})
 
 
 def _with_shift(op: Op, inner: Op, shift: Array, view: View) -> Op | None:
@@ -64,8 +59,8 @@ def _with_shift(op: Op, inner: Op, shift: Array, view: View) -> Op | None:
     axis, bias = factors(shift, inner.shape())
     if axis != inner.attribute("axis") or bias.shape != _shape(inner.inputs[1], view):
         return None
-    inputs = [*inner.inputs, _constant(op, "bias", bias)]
-    return Op("Scale", inputs, op.outputs, inner.attributes, op.model, op.name)
+    inputs = [*inner.inputs, op.add_constant("bias", bias)]
+    return op.instead("Scale", inputs, inner.attributes)
 
 
 @pattern("Mul", "Add", late=True)
@@ -86,7 +81,7 @@ def along(op: Op, view: View) -> Op | None:
             start = 0
         if own == out[start:stop] and own != out:
             kind = "Scale" if op.op_type == "Mul" else "Bias"
-            return Op(kind, [x, source], op.outputs, {"axis": start}, op.model, op.name)
+            return op.instead(kind, [x, source], {"axis": start})
     return None
 
 
@@ -103,7 +98,7 @@ def axpy(op: Op, view: View) -> Op | None:
                 continue
             ones = (*shape[:2], *(1,) * (len(shape) - 2))
             if own in (shape[:2], ones) and product.attribute("axis", 0) == 0 and own != shape:
-                return Op("Axpy", [factor, x, y], op.outputs, {}, op.model, op.name)
+                return op.instead("Axpy", [factor, x, y])
     return None
 
 
@@ -118,4 +113,4 @@ def product(op: Op, view: View) -> Op | None:
     inputs = [*inner.inputs, *op.inputs[1:]]
     if len({_shape(name, view) for name in inputs}) > 1:
         return None
-    return Op("Mul", inputs, op.outputs, {}, op.model, op.name)
+    return op.instead("Mul", inputs)

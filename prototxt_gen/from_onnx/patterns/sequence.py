@@ -64,7 +64,7 @@ def _joined(op: Op, kind: str, steps: list[_Step], view: View) -> Op | None:
     if any(op.model.constants.get(name) is None for name in (*weights, *static[1:])):
         return None
     inputs = [product.inputs[0], wide.inputs[0], *weights, *static]
-    return Op(kind, inputs, op.outputs, {}, op.model, op.name)
+    return op.instead(kind, inputs)
 
 
 def _parts(names: list[str], view: View, start: int = 0) -> str | None:

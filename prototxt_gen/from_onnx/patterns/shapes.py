@@ -40,7 +40,7 @@ def turned_rows(op: Op, view: View) -> Op | None:
     rows = matrix.T if across else matrix
     whole = rows.reshape(*top[axis:], rows.shape[1]).transpose(*back, len(back))
     turned = np.ascontiguousarray(whole.reshape(rows.shape))
-    weight = _constant(op, "turned", np.ascontiguousarray(turned.T) if across else turned)
+    weight = op.add_constant("turned", np.ascontiguousarray(turned.T) if across else turned)
     return _product(op, [before.inputs[0], weight, *op.inputs[2:]], axis)
 
 
@@ -74,9 +74,9 @@ def plus_row_of_table(op: Op, view: View) -> Op | None:
             and row.size == wide == row.shape[-1]
             and row.ndim <= len(op.top_shape())
         ):
-            flat = _constant(op, "bias", row.reshape(-1))
+            flat = op.add_constant("bias", row.reshape(-1))
             inputs = [*rows.inputs, flat]
-            return Op("Gather", inputs, op.outputs, rows.attributes, op.model, rows.name)
+            return op.instead("Gather", inputs, rows.attributes, name=rows.name)
     return None
 
 
@@ -87,7 +87,7 @@ def cast_indices(op: Op, view: View) -> Op | None:
     if cast is None:
         return None
     inputs = [op.inputs[0], cast.inputs[0], *op.inputs[2:]]
-    return Op("Gather", inputs, op.outputs, op.attributes, op.model, op.name)
+    return op.instead("Gather", inputs, op.attributes)
 
 
 @pattern("Cast")
@@ -96,7 +96,7 @@ def cast_places(op: Op, view: View) -> Op | None:
     places = view.inner(op.inputs[0], "ArgMax", "ArgMin")
     if places is None or op.model.kind(op.outputs[0]) != "float32":
         return None
-    return Op(places.op_type, places.inputs, op.outputs, places.attributes, op.model, places.name)
+    return op.instead(places.op_type, places.inputs, places.attributes, name=places.name)
 
 
 def _matrix(op: Op) -> Array | None:
@@ -118,9 +118,4 @@ def _takes_row(row: Array | None, op: Op) -> bool:
 
 def _product(op: Op, inputs: list[str], axis: int) -> Op:
     attributes = {**op.attributes, "axis": axis}
-    return Op("InnerProduct", inputs, op.outputs, attributes, op.model, op.name)
-
-
-def _constant(op: Op, what: str, value: Array) -> str:
-    """A new constant, named after the operator."""
-    return op.model.add_constant(f"{op.outputs[0]}/{what}", value)
+    return op.instead("InnerProduct", inputs, attributes)

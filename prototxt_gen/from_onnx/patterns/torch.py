@@ -24,4 +24,4 @@ def softplus(op: Op, view: View) -> Op | None:
     limit = view.scalar(greater.inputs[1])
     if limit is None or limit < _STRAIGHT:
         return None
-    return Op("Softplus", [straight], op.outputs, {}, op.model, op.name)
+    return op.instead("Softplus", [straight])

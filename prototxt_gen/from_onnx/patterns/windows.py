@@ -57,7 +57,7 @@ def padded_mean(op: Op, view: View) -> Op | None:
         return None
     pad, pads, _ = found
     attributes = {**op.attributes, "image_pads": pads, "auto_pad": "NOTSET"}
-    return Op("AveragePool", [pad.inputs[0]], op.outputs, attributes, op.model, op.name)
+    return op.instead("AveragePool", [pad.inputs[0]], attributes)
 
 
 def _padded(op: Op, view: View) -> tuple[Op, list[int], Padding] | None:
@@ -80,7 +80,7 @@ def _with_pads(op: Op, pad: Op, pads: list[int]) -> Op:
     both = [a + b for a, b in zip(own, pads, strict=True)]
     attributes = {**op.attributes, "pads": both, "auto_pad": "NOTSET"}
     inputs = [pad.inputs[0], *op.inputs[1:]]
-    return Op(op.op_type, inputs, op.outputs, attributes, op.model, op.name)
+    return op.instead(op.op_type, inputs, attributes)
 
 
 @pattern("Where")
@@ -96,4 +96,4 @@ def stochastic(op: Op, view: View) -> Op | None:
     above = asked.inputs[0] == mean.outputs[0] and view.scalar(asked.inputs[1]) == 0
     if squared is None or squared.inputs != [x, x] or not above:
         return None
-    return Op("StochasticPool", [x], op.outputs, mean.attributes, op.model, op.name)
+    return op.instead("StochasticPool", [x], mean.attributes)
