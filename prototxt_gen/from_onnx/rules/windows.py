@@ -15,7 +15,7 @@ from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.from_onnx.lifting import Lifting, Made, rule
 from prototxt_gen.from_onnx.model import Op
 from prototxt_gen.from_onnx.net import Blob, Net
-from prototxt_gen.layers.combine import Slice
+from prototxt_gen.from_onnx.rules.shapes import sliced
 from prototxt_gen.layers.convolution import Convolution
 from prototxt_gen.layers.deconvolution import Deconvolution
 from prototxt_gen.layers.parts.onnx_windows import Span, spans, spreads
@@ -78,10 +78,8 @@ def cut(
     for at, start, size in wanted:
         if size < 1 or start < 0 or start + size > blob.shape[at]:
             raise UnsupportedError("its pads leave nothing of its output; use smaller pads")
-        ends = [end for end in (start, start + size) if 0 < end < blob.shape[at]]
         suffix = name if (at, start, size) == wanted[-1] else f"{name}axis{at}"
-        parts = net.add_all(Slice(tuple(ends), at), [blob], len(ends) + 1, suffix=suffix)
-        blob = parts[1 if start else 0]
+        blob = sliced(net, blob, at, start, start + size, suffix)
     return blob
 
 
