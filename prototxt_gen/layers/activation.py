@@ -13,14 +13,13 @@ from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.base import Lifted, Problem, Weight, layer
 from prototxt_gen.layers.parts.numeric import along, sigmoid, softmax
-from prototxt_gen.layers.parts.onnx_operands import limits, span
+from prototxt_gen.layers.parts.onnx_operands import limits, softmax_axis, span
 from prototxt_gen.layers.parts.phase import own_phase
 from prototxt_gen.layers.parts.shapes import Shape, axis_index, need_rank
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder, Normal, OnnxOp
 
-_SOFTMAX_HAS_AN_AXIS = 13
 _MOST = 3.4028235e38  #: the largest float, by its shortest name
 
 
@@ -290,13 +289,9 @@ class Softmax(Base):
 
     @classmethod
     def lift(cls, op: OnnxOp) -> Lifted | None:
-        """Softmax along one axis; before opset 13 it is along all axes from one on.
-
-        "single" is an attribute where a pattern found an axis between two Transposes.
-        """
+        """Softmax along one axis; before opset 13 it is along all axes from one on."""
         shape = op.shape()
-        single = op.attribute("single", op.opset >= _SOFTMAX_HAS_AN_AXIS)
-        axis = op.attribute("axis", -1 if single else 1) % len(shape)
+        axis, single = softmax_axis(op, len(shape))
         if not single and any(size != 1 for size in shape[axis + 1 :]):
             return None
         return Lifted(cls(axis))

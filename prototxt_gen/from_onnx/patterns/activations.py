@@ -9,7 +9,7 @@ import numpy as np
 from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.from_onnx.model import Array, Op, number
 from prototxt_gen.from_onnx.patterns import View, pairs, pattern, with_number
-from prototxt_gen.layers.parts.onnx_operands import limits
+from prototxt_gen.layers.parts.onnx_operands import limits, softmax_axis
 
 _MOST_FACTORS = 6  #: the most factors of a product that is a GELU; three of them are its own
 
@@ -254,8 +254,7 @@ def softmax(op: Op, view: View) -> Op | None:
     perm, back = first.attribute("perm"), op.attribute("perm")
     if not perm or not back or [perm[axis] for axis in back] != [*range(len(perm))]:
         return None
-    single = curve.attribute("single", op.opset >= 13)
-    axis = curve.attribute("axis", -1 if single else 1) % len(perm)
+    axis, single = softmax_axis(curve, len(perm))
     if not single and axis != len(perm) - 1:
         return None
     attributes = {"axis": perm[axis], "single": True}

@@ -18,11 +18,10 @@ from prototxt_gen.layers.activation import BNLL, ELU, ReLU, Sigmoid, Softmax, Ta
 from prototxt_gen.layers.base import Layer
 from prototxt_gen.layers.combine import Concat, Eltwise
 from prototxt_gen.layers.elementwise import AbsVal, Log, Power, Threshold
-from prototxt_gen.layers.parts.onnx_operands import limits
+from prototxt_gen.layers.parts.onnx_operands import limits, softmax_axis
 
 _PROD = Eltwise(Symbol("PROD"))
 _SELU_ALPHA, _SELU_GAMMA = 1.67326319217681884765625, 1.05070102214813232421875
-_SOFTMAX_HAS_AN_AXIS = 13
 
 
 @rule("Clip")
@@ -164,8 +163,7 @@ def log_softmax(lifting: Lifting, op: Op) -> Made:
 
 def _softmax(lifting: Lifting, op: Op, suffix: str) -> Blob:
     x, shape = lifting.bottom(op), op.shape()
-    single = op.attribute("single", op.opset >= _SOFTMAX_HAS_AN_AXIS)
-    axis = op.attribute("axis", -1 if single else 1) % len(shape)
+    axis, single = softmax_axis(op, len(shape))
     if single or all(size == 1 for size in shape[axis + 1 :]):
         return lifting.net.add(Softmax(axis), [x], suffix=suffix)
     flat = reshaped(lifting.net, x, (*shape[:axis], int(np.prod(shape[axis:]))), "flat")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from prototxt_gen.layers.parts.protocols import Array, OnnxOp
 
 Sizes = tuple[int, ...]
+_SOFTMAX_HAS_AN_AXIS = 13  #: the opset since which it is along one axis
 
 
 def number(value: Any) -> float:
@@ -64,6 +65,15 @@ def reduced_axes(op: OnnxOp, rank: int) -> list[int]:
     if not axes:
         axes = () if op.attribute("noop_with_empty_axes", 0) else range(rank)
     return sorted({axis % rank for axis in axes}) if rank else []
+
+
+def softmax_axis(op: OnnxOp, rank: int) -> tuple[int, bool]:
+    """The axis of a softmax, and whether it is that alone; if not, it goes to the last one.
+
+    "single" is an attribute where a pattern found an axis between two Transposes.
+    """
+    single = op.attribute("single", op.opset >= _SOFTMAX_HAS_AN_AXIS)
+    return op.attribute("axis", -1 if single else 1) % rank, single
 
 
 def limits(op: OnnxOp) -> tuple[float, float]:
