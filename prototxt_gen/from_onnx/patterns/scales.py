@@ -7,7 +7,7 @@ import numpy as np
 from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.from_onnx.model import Array, Op
 from prototxt_gen.from_onnx.patterns import View, pairs, pattern
-from prototxt_gen.layers.parts.onnx_operands import beside_constant, factors, span
+from prototxt_gen.layers.parts.onnx_operands import beside_constant, factors, span_from_front
 
 Shape = tuple[int, ...]
 
@@ -76,9 +76,7 @@ def along(op: Op, view: View) -> Op | None:
         own = _shape(source, view)
         if out is None or small is None or not own or small == out:
             continue
-        start, stop = span(small, out)
-        if len(small) == len(out) and small[:start] == out[:start]:
-            start = 0
+        start, stop = span_from_front(small, out)
         if own == out[start:stop] and own != out:
             kind = "Scale" if op.op_type == "Mul" else "Bias"
             return op.instead(kind, [x, source], {"axis": start})

@@ -19,7 +19,7 @@ from prototxt_gen.layers.arrange import Tile
 from prototxt_gen.layers.base import Layer
 from prototxt_gen.layers.combine import Eltwise
 from prototxt_gen.layers.elementwise import Power
-from prototxt_gen.layers.parts.onnx_operands import factors, finite, span
+from prototxt_gen.layers.parts.onnx_operands import factors, finite, span_from_front
 from prototxt_gen.layers.parts.shapes import show
 
 Operand = Blob | Array
@@ -83,7 +83,8 @@ def joined(
         a, b = b, a
     a = stretched(lifting, a, out)
     along = operation.along
-    start, stop = _span(b.shape, out)
+    start, stop = span_from_front(b.shape, out)
+    stop = stop or int(b.shape[:1] == out[:1])
     if along is None or not stop or out[start:stop] == out:
         pair = [a, stretched(lifting, b, out)]
         return lifting.net.add(Eltwise(operation.eltwise), pair, suffix=suffix)
@@ -91,14 +92,6 @@ def joined(
     inside = tuple(out[axis] if start <= axis < stop else 1 for axis in range(len(ones), len(out)))
     b = reshaped(lifting.net, stretched(lifting, b, inside), out[start:stop], "shape")
     return lifting.net.add(along(axis=start), [a, b], suffix=suffix)
-
-
-def _span(small: Shape, large: Shape) -> tuple[int, int]:
-    """As ``span``, but with the axes in front, the batch first, where these are equal too."""
-    start, stop = span(small, large)
-    if len(small) == len(large) and small[:start] == large[:start]:
-        start = 0
-    return start, stop or int(small[:1] == large[:1])
 
 
 def _with_constant(lifting: Lifting, operation: Operation, a: Blob, b: Array, suffix: str) -> Blob:

@@ -100,6 +100,13 @@ def span(small: Sequence[int], large: Sequence[int]) -> tuple[int, int]:
     return (axes[0], axes[-1] + 1) if axes else (0, 0)
 
 
+def span_from_front(small: Sequence[int], large: Sequence[int]) -> tuple[int, int]:
+    """As ``span``, but with the axes in front, the batch first, where these are equal too."""
+    start, stop = span(small, large)
+    same = len(small) == len(large) and small[:start] == large[:start]
+    return (0 if same else start), stop
+
+
 def factors(constant: Array, shape: Sizes) -> tuple[int, Array]:
     """A constant as Scale and Bias take it: the axis of ``shape`` it begins at, and its values.
 
