@@ -11,6 +11,7 @@ from prototxt_gen.layers.base import Affine, Axes, Below, Cost, Lifted, Problem,
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import in_front
 from prototxt_gen.layers.parts.numeric import scaled
+from prototxt_gen.layers.parts.onnx_operands import is_row
 from prototxt_gen.layers.parts.shapes import Shape, axis_index, count
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class InnerProduct(Base):
         if not op.attribute("transB", 0):
             weight = weight.T
         rows, rank = weight.shape[0], len(op.shape())
-        if (bias is None and op.has(2)) or (bias is not None and not _is_row(bias, rows)):
+        if (bias is None and op.has(2)) or (bias is not None and not is_row(bias, rows)):
             return None
         alpha, beta = (np.float32(op.attribute(name, 1.0)) for name in ("alpha", "beta"))
         blobs = [np.ascontiguousarray(weight) if alpha == 1 else alpha * weight]
@@ -117,11 +118,6 @@ class InnerProduct(Base):
             blobs.append(row if beta == 1 else beta * row)
         axis = op.attribute("axis", rank - 1)
         return Lifted(cls(rows, bias_term=len(blobs) > 1, axis=axis), tuple(blobs))
-
-
-def _is_row(bias: Array, rows: int) -> bool:
-    """Whether a bias has one value for each output, or one for all."""
-    return bias.size == 1 or (bias.size == rows and bias.shape[-1] == rows)
 
 
 @layer("Embed", param="embed_param")

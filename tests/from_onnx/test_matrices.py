@@ -154,3 +154,11 @@ def test_what_mixes_images_is_not_part_of_a_product():
     body = "t = Transpose<perm=[1,0,2]>(x) h = Flatten(t) y = MatMul(h, v)"
     turned = model(body, "float[2,3,4] x", "float[3,7] y", **given)
     assert types(lifted(turned, "ssd")) == ["Permute", *IP]
+
+
+def test_a_number_is_added_to_the_rows_of_a_table():
+    table = np.arange(4, dtype=np.float32).reshape(4, 1)
+    proto = model(
+        "r = Gather(t, i) y = Add(r, c)", "int64[3] i", "float[3,1] y", t=table, c=np.float32(2)
+    )
+    assert types(lifted(proto, i=[2, 0, 3])) == ["Embed"]

@@ -6,6 +6,7 @@ import numpy as np
 
 from prototxt_gen.from_onnx.model import Array, Op
 from prototxt_gen.from_onnx.patterns import View, pattern
+from prototxt_gen.layers.parts.onnx_operands import is_row
 
 _RESHAPES = ("Flatten", "Reshape", "Squeeze", "Unsqueeze")
 _PRODUCTS = ("Gemm", "MatMul", "InnerProduct")
@@ -71,7 +72,8 @@ def plus_row_of_table(op: Op, view: View) -> Op | None:
         wide = table.shape[-1]
         if (
             table.ndim == 2
-            and row.size == wide == row.shape[-1]
+            and row.size == wide
+            and is_row(row, wide)
             and row.ndim <= len(op.top_shape())
         ):
             flat = op.add_constant("bias", row.reshape(-1))
@@ -112,8 +114,7 @@ def _takes_row(row: Array | None, op: Op) -> bool:
     if row is None:
         return not op.has(2)
     matrix = op.need_constant(1, "weights")
-    wide = matrix.shape[0 if op.attribute("transB", 0) else 1]
-    return row.size == 1 or (row.size == wide and row.shape[-1] == wide)
+    return is_row(row, matrix.shape[0 if op.attribute("transB", 0) else 1])
 
 
 def _product(op: Op, inputs: list[str], axis: int) -> Op:

@@ -56,6 +56,11 @@ def need_fractions(op: OnnxOp) -> None:
         raise UnsupportedError("it divides integers, without the rest; expected floats")
 
 
+def is_row(constant: Array, size: int) -> bool:
+    """Whether a constant has one value for each output of a product, or one for all."""
+    return constant.size == 1 or (constant.size == size and constant.shape[-1] == size)
+
+
 def reduced_axes(op: OnnxOp, rank: int) -> list[int]:
     """The axes that a reduction folds, in order and from the front: all where none is named.
 
