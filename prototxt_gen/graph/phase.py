@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -40,15 +40,15 @@ def included(layer: Block, state: State) -> bool:
     return not any(_meets(state, rule) for rule in layer.blocks("exclude"))
 
 
-def options_for(layer: Block, state: State, root: Block) -> str | None:
+def options_for(layer: Block, state: State, stages: Sequence[str]) -> str | None:
     """The options that give a state in which a layer is part of the net; None if none does.
 
-    The layer is not part of it in ``state``.
+    The layer is not part of it in ``state``; ``stages`` are those of the net.
     """
     for phase in (state.phase, *(other for other in PHASES if other != state.phase)):
-        for stage in (None, *stages_of(root)):
-            stages = state.stages if stage is None else state.stages | {stage}
-            if included(layer, State(phase, stages, state.level)):
+        for stage in (None, *stages):
+            names = state.stages if stage is None else state.stages | {stage}
+            if included(layer, State(phase, names, state.level)):
                 options = [f"--phase {phase}"] if phase != state.phase else []
                 return " ".join(options + ([f"--stage {stage}"] if stage is not None else []))
     return None

@@ -7,7 +7,7 @@ from prototxt_gen.document import Block, Document, Field
 from prototxt_gen.formats.upgrade.inputs import needs_input_upgrade, shape_field
 from prototxt_gen.formats.upgrade.net import upgrade_input, upgrade_net
 from prototxt_gen.graph.graph import Graph, InputForm
-from prototxt_gen.graph.phase import State, included, options_for
+from prototxt_gen.graph.phase import State, included, options_for, stages_of
 from prototxt_gen.layers import read_layer
 
 
@@ -20,9 +20,10 @@ def read(document: Document, sink: Sink, state: State | None = None) -> Graph:
     net, state = upgraded(document, sink), state or State()
     graph = build(net, sink, state)
     made = {top.blob for node in graph.nodes for top in node.tops}
+    whole, stages = state.within(net.root), stages_of(net.root)
     for layer in net.root.blocks("layer"):
         missing = [top for top in layer.get_list("top", str) if top not in made]
-        options = options_for(layer, state.within(net.root), net.root) if missing else None
+        options = options_for(layer, whole, stages) if missing else None
         if options:
             name = layer.get("name", str, "")
             graph.elsewhere.update(dict.fromkeys(missing, (name, options)))

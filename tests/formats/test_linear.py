@@ -181,6 +181,20 @@ def test_safetensors_are_read_in_linear_time(tmp_path: Path) -> None:
     assert_linear(read)
 
 
+EXCLUDED = (
+    'layer {{ name: "l{i}" type: "DummyData" top: "t{i}" include {{ phase: TRAIN stage: "s{i}" }} '
+    "dummy_data_param {{ shape {{ dim: 1 }} }} }}\n"
+)
+
+
+def test_layers_of_other_states_are_looked_at_in_linear_time() -> None:
+    def load(n: int) -> None:
+        text = "".join(EXCLUDED.format(i=i) for i in range(n))
+        assert len(api.load(Source(text.encode())).elsewhere) == min(n, 8)
+
+    assert_linear(load)
+
+
 def test_of_one_rule_the_first_hundred_are_shown_and_a_count() -> None:
     found = api.validate(Source(f"layer {{ name: [{','.join(['1'] * 5000)}] }}\nfoo: 1".encode()))
     rules = {d.rule for d in found if d.severity is Severity.ERROR}
