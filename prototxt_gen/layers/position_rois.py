@@ -13,7 +13,14 @@ from prototxt_gen._words import plural
 from prototxt_gen.errors import ShapeError, UnsupportedError
 from prototxt_gen.layers.base import Arity, Axes, Problem, layer
 from prototxt_gen.layers.parts.axes import fixed_from
-from prototxt_gen.layers.parts.regions import looked_up, regions, round_half_away, rounded, rows
+from prototxt_gen.layers.parts.regions import (
+    as_rows,
+    looked_up,
+    regions,
+    round_half_away,
+    rounded,
+    rows,
+)
 from prototxt_gen.layers.parts.shapes import Shape, need_rank, show
 from prototxt_gen.layers.rois import OfRegions
 
@@ -91,7 +98,7 @@ class PSROIPooling(_Grouped):
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The mean of each cell; 0 for an empty cell."""
-        maps, rois = self._by_cell(bottoms[0]), bottoms[1].reshape(-1, 5)
+        maps, rois = self._by_cell(bottoms[0]), as_rows(bottoms[1])
         height, width = maps.shape[4:]
         found = np.zeros((len(rois), *maps.shape[1:4]), np.float32)
         for index, roi in enumerate(rois):
@@ -169,7 +176,7 @@ class PSROIAlign(_Grouped):
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The mean of the samples of each cell."""
-        maps, rois = self._by_cell(bottoms[0]), bottoms[1].reshape(-1, 5)
+        maps, rois = self._by_cell(bottoms[0]), as_rows(bottoms[1])
         height, width = maps.shape[4:]
         found = np.zeros((len(rois), *maps.shape[1:4]), np.float32)
         for index, roi in enumerate(rois):

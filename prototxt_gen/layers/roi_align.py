@@ -11,7 +11,7 @@ from prototxt_gen.document import Block
 from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.layers.base import Axes, layer
 from prototxt_gen.layers.parts.axes import fixed_from
-from prototxt_gen.layers.parts.regions import looked_up, round_half_away, rows
+from prototxt_gen.layers.parts.regions import as_rows, looked_up, round_half_away, rows
 from prototxt_gen.layers.parts.shapes import Shape
 from prototxt_gen.layers.rois import LAST_ROI_OPSET, Cells
 
@@ -70,7 +70,7 @@ class ROIAlign(Cells):
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The samples of each cell, or the one sample of the frcnn fork."""
-        x, rois = bottoms[0], bottoms[1].reshape(-1, 5)
+        x, rois = bottoms[0], as_rows(bottoms[1])
         found = np.empty((len(rois), x.shape[1], self.pooled_h, self.pooled_w), np.float32)
         taps = self._taps if self.frcnn else self._grid
         for index, roi in enumerate(rois):

@@ -21,7 +21,7 @@ from prototxt_gen.layers.base import (
     layer,
 )
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.parts.regions import regions, round_half_away, rows
+from prototxt_gen.layers.parts.regions import as_rows, regions, round_half_away, rows
 from prototxt_gen.layers.parts.roi_table import lower_roi_pooling
 from prototxt_gen.layers.parts.shapes import Shape, need_rank
 
@@ -84,10 +84,10 @@ class ROIPooling(Cells):
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The maximum of each cell; 0 for an empty cell."""
-        x, rois = bottoms
+        x, rois = bottoms[0], as_rows(bottoms[1])
         scale = np.float32(self.spatial_scale)
         found = np.zeros((len(rois), x.shape[1], self.pooled_h, self.pooled_w), x.dtype)
-        for index, roi in enumerate(rois.reshape(-1, 5)):
+        for index, roi in enumerate(rois):
             left, top, right, bottom = (int(round_half_away(value * scale)) for value in roi[1:5])
             rows = _bins(top, bottom, self.pooled_h, x.shape[2])
             columns = _bins(left, right, self.pooled_w, x.shape[3])

@@ -198,6 +198,36 @@ def test_samples_are_those_of_the_operator(rois: Any, scale: float) -> None:
     agree(graph, values, api.run(graph, values)["y"], (11, 17))
 
 
+POOLING = {
+    "ROIPooling": "roi_pooling_param { pooled_h: 2 pooled_w: 2 }",
+    "ROIAlign": "roi_align_param { pooled_h: 2 pooled_w: 2 }",
+    "PSROIPooling": "psroi_pooling_param { spatial_scale: 1 output_dim: 1 group_size: 2 }",
+    "PSROIAlign": "psroi_align_param { spatial_scale: 1 output_dim: 1 group_size: 2 }",
+}
+
+
+@pytest.mark.parametrize("type", POOLING)
+def test_regions_in_a_shape_that_says_nothing_of_their_number_are_not_computed(type: str) -> None:
+    """They pass the check of shapes, which takes the first dimension for their number."""
+    values = {"x": np.ones((1, 4, HEIGHT, WIDTH), f32), "rois": np.zeros((1, 1, 3, 5), f32)}
+    graph = layer(type, POOLING[type], **{name: value.shape for name, value in values.items()})
+    words = "its regions are 1x1x3x5; expected rows of 5"
+    with pytest.raises(UnsupportedError, match=words):
+        api.run(graph, values)
+    with pytest.raises(UnsupportedError, match=words):
+        convert(graph, Conversion())
+
+
+@pytest.mark.parametrize("type", POOLING)
+@pytest.mark.parametrize("number", [0, 3])
+@pytest.mark.parametrize("shape", [(5,), (5, 1, 1), (1, 1, 5)])
+def test_as_many_cells_as_regions(type: str, number: int, shape: tuple[int, ...]) -> None:
+    x, rois = np.ones((1, 4, HEIGHT, WIDTH), f32), np.zeros((number, *shape), f32)
+    pooling = layer(type, POOLING[type], x=x.shape, rois=(1, 5)).nodes[-1].layer
+    (top,) = pooling.run([x, rois], [], 1)
+    assert top.shape[0] == number and top.shape[2:] == (2, 2)
+
+
 def test_a_new_shape_of_a_number_of_rows_that_the_data_decide() -> None:
     """Two of them need not be equal: five regions of four values are ten rows of two."""
     text = """

@@ -24,12 +24,23 @@ def regions(bottom: Shape) -> Dim:
     return bottom[0]
 
 
-def rows(b: Builder, x: str, bottom: int) -> str:
+def as_rows(rois: Array) -> Array:
     """A bottom of regions as (R, 5)."""
+    _need_fives(rois.shape)
+    return rois.reshape(-1, 5)
+
+
+def rows(b: Builder, x: str, bottom: int) -> str:
+    """The same as an operator."""
     shape = b.bottom_shapes[bottom]
+    _need_fives(shape)
+    return x if len(shape) == 2 else b.op("Flatten", [x], axis=1)
+
+
+def _need_fives(shape: Shape) -> None:
+    """Raise UnsupportedError where the first dimension is not the number of regions."""
     if count(shape[1:]) != 5:
         raise UnsupportedError(f"its regions are {show(shape)}; expected rows of 5")
-    return x if len(shape) == 2 else b.op("Flatten", [x], axis=1)
 
 
 def round_half_away(value: Array) -> Array:
