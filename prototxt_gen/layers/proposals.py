@@ -50,13 +50,14 @@ class ProposalLayer(Python):
     def problems(self) -> Iterator[Problem]:
         """What stops the class in its setup."""
         try:
-            self._rule()
+            self._given()
         except UnsupportedError as error:
             yield Problem("python-param", error.reason, "param_str")
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """(R, 5) and (R, 1); the data decide R."""
-        need_anchors(bottoms, len(self._rule().anchors), "param_str")
+        _, ratios, scales = self._given()
+        need_anchors(bottoms, len(ratios) * len(scales), "param_str")
         return ((None, 5), (None, 1))[:tops]
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
@@ -65,7 +66,7 @@ class ProposalLayer(Python):
 
     def sample(self, index: int, bottoms: Sequence[Shape]) -> Sample:
         """An image that the anchors cover."""
-        return image_size(bottoms, self._rule().stride) if index == 2 else None
+        return image_size(bottoms, self._given()[0]) if index == 2 else None
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The rule, with numpy."""
@@ -75,8 +76,11 @@ class ProposalLayer(Python):
         """Constant anchors, TopK and NonMaxSuppression, after the arithmetic of the boxes."""
         return lower_select(b, self._rule(), bottoms)[: len(b.top_shapes)]
 
-    def _rule(self) -> Rule:
-        """Raises UnsupportedError where ``param_str`` is not as the class expects."""
+    def _given(self) -> tuple[int, tuple[float, ...], tuple[float, ...]]:
+        """The stride, ratios and scales.
+
+        Raises UnsupportedError where ``param_str`` is not as the class expects.
+        """
         settings = self.settings()
         stride = settings.get("feat_stride")
         if not isinstance(stride, int) or isinstance(stride, bool) or stride < 1:
@@ -85,6 +89,10 @@ class ProposalLayer(Python):
             _numbers(name, settings.get(name, default))
             for name, default in (("ratios", self.ratios), ("scales", self.scales))
         )
+        return stride, ratios, scales
+
+    def _rule(self) -> Rule:
+        stride, ratios, scales = self._given()
         made = anchors(self.base_size, np.array(ratios), np.array(scales), np.round)
         before, after = self.pre_nms_top_n, self.post_nms_top_n
         return Rule(made, stride, before, after, self.nms_thresh, self.min_size, drops=True)

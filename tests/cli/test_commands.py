@@ -242,14 +242,32 @@ def test_dialects_are_completed() -> None:
     assert done.stdout.strip() == "plain,nvcaffe"
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["gen", "--depth", "50"], ["validate", "-"]])
-def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
+#: The region proposals of py-faster-rcnn, whose anchors are numbers.
+PROPOSALS = b"""
+layer { name: "i" type: "Input" top: "s" top: "o" top: "m" input_param {
+        shape { dim: [1, 18, 3, 4] } shape { dim: [1, 36, 3, 4] } shape { dim: [1, 3] } } }
+layer { name: "p" type: "Python" bottom: "s" bottom: "o" bottom: "m" top: "p" python_param {
+        module: "rpn.proposal_layer" layer: "ProposalLayer" param_str: "'feat_stride': 16" } }
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given"),
+    [
+        (["--help"], b""),
+        (["gen", "--depth", "50"], b""),
+        (["validate", "-"], b""),
+        (["validate", "-"], PROPOSALS),
+        (["summary", "-"], PROPOSALS),
+    ],
+)
+def test_light_commands_import_nothing_heavy(arguments: list[str], given: bytes) -> None:
     script = (
         "import sys; from prototxt_gen.cli import run; run(sys.argv[1:]); "
         "print(*sys.modules, sep='\\n', file=sys.stderr)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, *arguments], input=b"", capture_output=True, check=True
+        [sys.executable, "-c", script, *arguments], input=given, capture_output=True, check=True
     )
     modules = set(done.stderr.decode().split())
     assert "prototxt_gen.cli" in modules
