@@ -84,7 +84,9 @@ class ProposalLayer(Python):
         settings = self.settings()
         stride = settings.get("feat_stride")
         if not isinstance(stride, int) or isinstance(stride, bool) or stride < 1:
-            raise UnsupportedError(f"feat_stride in its param_str is {stride!r}; expected a number")
+            raise UnsupportedError(
+                f"feat_stride in its param_str is {stride!r}; expected a whole number of at least 1"
+            )
         ratios, scales = (
             _numbers(name, settings.get(name, default))
             for name, default in (("ratios", self.ratios), ("scales", self.scales))
@@ -137,8 +139,11 @@ class Proposal(Base):
                 message = f"{name} is {shown}; expected one or more positive numbers"
                 yield Problem("proposals", message, name)
         for name in ("feat_stride", "base_size", "pre_nms_topn", "post_nms_topn"):
-            if not 0 < getattr(self, name) < _MOST:
-                message = f"{name} is {getattr(self, name)}; expected at least 1"
+            value = getattr(self, name)
+            if value < 1:
+                yield Problem("proposals", f"{name} is {value}; expected at least 1", name)
+            elif name in ("feat_stride", "base_size") and value >= _MOST:
+                message = f"{name} is {value}; expected less than {_MOST:.0f}"
                 yield Problem("proposals", message, name)
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:

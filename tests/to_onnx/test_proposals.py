@@ -168,6 +168,31 @@ def test_anchors_are_those_that_generate_anchors_prints() -> None:
         np.testing.assert_allclose(found["rois"][0, 1:], moved, rtol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["feat_stride", "base_size", "pre_nms_topn", "post_nms_topn"])
+def test_numbers_of_the_layer_in_cpp(name: str) -> None:
+    def told(value: int) -> list[str]:
+        params = f"proposal_param {{ ratio: 1 scale: 1 {name}: {value} }}"
+        return [d.message for d in api.validate(net(1, (3, 4), "Proposal", params).source)]
+
+    most = [f"{name} is 1000000; expected less than 1000000"] if "nms" not in name else []
+    assert (told(1), told(999_999), told(1_000_000)) == ([], [], most)
+    assert told(0) == [f"{name} is 0; expected at least 1"]
+
+
+def test_more_boxes_than_there_are_may_be_compared() -> None:
+    given = drawn(2, 1, (3, 4), [40.0, 50.0, 1.0])
+    params = "proposal_param { ratio: 1 scale: 1 pre_nms_topn: 2000000 post_nms_topn: 2000000 }"
+    rows, scores = wanted(SQUARE, 16, (2_000_000,) * 2, 0.7, 16, False, given)
+    check(net(1, (3, 4), "Proposal", params), given, rows, scores)
+
+
+@pytest.mark.parametrize("value", ["0", "16.0", "true", "a"])
+def test_the_stride_of_the_layer_in_python(value: str) -> None:
+    source = net(9, (3, 4), "Python", PYTHON % f"'feat_stride': {value}").source
+    (found,) = api.validate(source)
+    assert "; expected a whole number of at least 1" in found.message
+
+
 def test_optimisation_changes_nothing() -> None:
     given = drawn(3, 3, (5, 6), [70.0, 90.0, 1.0])
     graph = net(3, (5, 6), "Python", PYTHON % "{'feat_stride': 12, 'scales': [2]}")
