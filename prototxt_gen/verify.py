@@ -76,7 +76,7 @@ def verify(
         _need_inputs(inputs, shapes)
         return at({name: value.shape for name, value in inputs.items()})
     sizes = _sizes(graph, shapes)
-    return at_two_sizes(whole, sizes, at, lambda other: _takes(graph, other))
+    return at_two_sizes(whole, sizes, at, lambda other: _takes(graph, other, losses))
 
 
 def verify_export(made: Exported, seed: int = 0) -> Verdict:
@@ -99,10 +99,10 @@ def verify_export(made: Exported, seed: int = 0) -> Verdict:
     return at_two_sizes(made.skeleton, declared, at)
 
 
-def _takes(graph: Graph, sizes: Mapping[str, Shape]) -> bool:
+def _takes(graph: Graph, sizes: Mapping[str, Shape], losses: Losses) -> bool:
     """Whether a net can have inputs of these sizes: a layer may fix the batch."""
     try:
-        _for_sizes(graph, sizes, "auto", free=True)
+        _for_sizes(graph, sizes, losses, free=True)
     except VerificationError:
         return False
     return True
@@ -170,7 +170,8 @@ def _for_sizes(graph: Graph, sizes: Mapping[str, Shape], losses: Losses, *, free
     If the model's batch is ``free``, or the net does not take the sizes as it is, what has the
     batch written follows it. Raises GraphError and VerificationError.
     """
-    given = {name: shape for name, shape in sizes.items() if name in graph.sources}
+    sources = graph.sources
+    given = {name: shape for name, shape in sizes.items() if name in sources}
     sink, alone = Sink(graph.source), Sink(graph.source)
     shapes = check(graph, sink, given)
     if free or sink.errors:

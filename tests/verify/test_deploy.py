@@ -12,6 +12,7 @@ from prototxt_gen.diagnostics import Source
 from prototxt_gen.errors import GraphError
 from prototxt_gen.graph.graph import Graph
 from prototxt_gen.passes.deploy import Change, as_lines
+from prototxt_gen.verify import verify
 
 THREE = """layer { name: "data" type: "Data" top: "data" top: "label"
   data_param { source: "x" batch_size: 4 } transform_param { crop_size: 8 } }
@@ -55,6 +56,17 @@ def test_a_label_that_nothing_reads_any_more_goes() -> None:
     made, changes = api.deploy(net(text), losses="head")
     assert [ref.blob for ref in made.inputs] == ["data"]
     assert "label (Input): left out: nothing reads it any more" in as_lines(changes)
+
+
+def test_a_model_of_a_head_is_compared_at_another_batch_than_that_of_the_label() -> None:
+    text = (
+        'layer { name: "x" type: "Input" top: "x" input_param { shape { dim: [2, 3] } } }'
+        'layer { name: "y" type: "Input" top: "y" input_param { shape { dim: [2, 3] } } }'
+        'layer { name: "loss" type: "SigmoidCrossEntropyLoss" bottom: "x" bottom: "y" top: "l" }'
+    )
+    model = api.to_onnx(net(text), losses="head", batch="dynamic")
+    verdict = verify(net(text), model, losses="head")
+    assert (verdict.agrees, verdict.sizes) == (True, ("batch 2", "batch 3"))
 
 
 def test_an_input_without_a_shape_whose_label_goes_keeps_the_given_one() -> None:
