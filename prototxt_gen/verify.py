@@ -123,7 +123,7 @@ def _verdict(
     theirs = {ref: found[name] for ref, name in names.items()}
     blobs = run(*net, given, others=theirs)
     if len(source[0].nodes) != len(net[0].nodes):
-        last = {ref.blob: ref for ref in blobs}
+        last = net[0].last
         others = _carried(theirs, net[0], source[0])
         # In the order of the layers: of a blob's versions the last one stays.
         for ref, value in run(*source, given, others=others).items():
@@ -140,7 +140,7 @@ def _verdict(
 
 def _carried(values: Mapping[Ref, Array], of: Graph, to: Graph) -> dict[Ref, Array]:
     """The values of the last version of each blob, for another net with the same last ones."""
-    ours, theirs = ({top.blob: top for node in g.nodes for top in node.tops} for g in (of, to))
+    ours, theirs = of.last, to.last
     return {
         theirs[ref.blob]: value
         for ref, value in values.items()
@@ -243,7 +243,7 @@ def _names(graph: Graph, model: onnx.ModelProto) -> dict[Ref, str]:
     by_layer: dict[str, list[str]] = {}
     for made in model.graph.node:
         by_layer[made.name.rpartition("/")[0]] = list(made.output)
-    last = {top.blob: top for node in graph.nodes for top in node.tops}
+    last = graph.last
     found = {}
     inputs = {ref.blob for ref in graph.inputs}
     for node in graph.nodes:

@@ -14,6 +14,7 @@ from prototxt_gen.errors import VerificationError
 from prototxt_gen.graph.check import checked
 from prototxt_gen.graph.comparison import Verdict, compare_top
 from prototxt_gen.graph.graph import Graph, Ref
+from prototxt_gen.graph.infer import named
 from prototxt_gen.graph.run import run
 from prototxt_gen.graph.sample import seeded
 from prototxt_gen.graph.weights import bound
@@ -38,15 +39,15 @@ def verify_net(
     """
     whole = model if isinstance(model, onnx.ModelProto) else load(os.fspath(model))
     shapes = checked(graph)
-    sizes = {ref.blob: shapes.blobs[ref] for ref in graph.inputs}
+    sizes = named(shapes, graph.inputs)
     given = dict(inputs) if inputs else seeded(graph, sizes, seed)
     _need_inputs(whole, given)
-    last = {top.blob: top for node in graph.nodes for top in node.tops}
+    last = graph.last
     names = _common(whole, last)
     found = onnx_values(whole, names, given, provider)
     others = {last[name]: found[name] for name in names}
     blobs = run(graph, bound(graph, shapes), given, others=others)
-    makers = {top: node for node in graph.nodes for top in node.tops}
+    makers = graph.makers
     return Verdict(
         tuple(
             compare_top(makers[last[name]], name, found[name], blobs[last[name]])

@@ -152,6 +152,11 @@ class Graph:
         return {top: node for node in self.nodes for top in node.tops}
 
     @property
+    def last(self) -> dict[str, Ref]:
+        """The last version of each blob, in the order in which blobs are first made."""
+        return {ref.blob: ref for ref in self.makers}
+
+    @property
     def sources(self) -> frozenset[str]:
         """The tops of layers without bottoms, whose shapes may be given.
 

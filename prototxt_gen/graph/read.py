@@ -19,7 +19,7 @@ def read(document: Document, sink: Sink, state: State | None = None) -> Graph:
     """
     net, state = upgraded(document, sink), state or State()
     graph = build(net, sink, state)
-    made = {top.blob for node in graph.nodes for top in node.tops}
+    made = graph.last
     whole, stages = state.within(net.root), stages_of(net.root)
     for layer in net.root.blocks("layer"):
         missing = [top for top in layer.get_list("top", str) if top not in made]

@@ -39,8 +39,8 @@ class _Normal:
         self.graph, self.shapes, self.weights = graph, shapes, weights
         self.made = Graph(graph.name, dialect=graph.dialect)
         self.names: dict[Ref, str] = {}
-        self.last = {top.blob: top for node in graph.nodes for top in node.tops}
-        self.taken = {top.blob for node in graph.nodes for top in node.tops}
+        self.last = graph.last
+        self.taken = set(self.last)
         self.readers: dict[Ref, list[Node]] = {}
         for node in graph.nodes:
             for ref in node.bottoms:

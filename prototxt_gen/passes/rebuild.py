@@ -37,7 +37,8 @@ def append(graph: Graph, node: Node) -> Node:
 
 def needed(graph: Graph, outputs: Iterable[str]) -> list[int]:
     """The nodes that some blobs, in their last versions, are computed from; in their order."""
-    wanted = {max(ref for n in graph.nodes for ref in n.tops if ref.blob == b) for b in outputs}
+    last = graph.last
+    wanted = {last[name] for name in outputs}
     found = []
     for index in range(len(graph.nodes) - 1, -1, -1):
         node = graph.nodes[index]

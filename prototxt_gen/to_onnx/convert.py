@@ -150,7 +150,7 @@ def _unused(graph: Graph, whole: Graph, extra: list[str]) -> list[Change]:
 
 def _with_lost_losses(graph: Graph, net: Graph, changes: list[Change]) -> list[Change]:
     """The changes, with a reason for each loss that was to be kept and was not."""
-    kept = {top.blob for node in net.nodes for top in node.tops}
+    kept = net.last
     lost = {}
     for node in graph.nodes:
         at = sorted(node.layer.labels(len(node.bottoms)))

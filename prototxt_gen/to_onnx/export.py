@@ -139,7 +139,7 @@ def pruned(graph: Graph, outputs: Sequence[str]) -> Graph:
     """
     if not outputs:
         return graph
-    known = {top.blob for node in graph.nodes for top in node.tops}
+    known = graph.last
     for name in outputs:
         if name not in known:
             raise GraphError(f"the net has no blob {name!r} to use as an output")
@@ -165,7 +165,7 @@ def _lower(
     sink = Sink(graph.source)
     values: dict[Ref, str] = {}
     lost: set[Ref] = set()  # the tops of refused nodes, and of the nodes after them
-    builder.reserve({ref.blob for node in graph.nodes for ref in node.tops})
+    builder.reserve(set(graph.last))
     for index, node in enumerate(graph.nodes):
         if node.layer.role is Role.INPUT:
             values.update((top, top.blob) for top in node.tops)

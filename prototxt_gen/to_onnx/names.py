@@ -23,8 +23,8 @@ def name_of(ref: Ref, inputs: Collection[str]) -> str:
 def outputs_of(graph: Graph, asked: Sequence[str]) -> list[Ref]:
     """The outputs, without inputs that no layer reads."""
     if asked:
-        tops = [ref for node in graph.nodes for ref in node.tops]
-        return [max(ref for ref in tops if ref.blob == name) for name in asked]
+        last = graph.last
+        return [last[name] for name in asked]
     inputs = set(graph.inputs)
     return [ref for ref in graph.outputs if ref not in inputs]
 
@@ -34,7 +34,7 @@ def final_names(
 ) -> dict[Ref, str]:
     """Give the last version of each blob its name; return the names of the outputs."""
     inputs = {ref.blob for ref in graph.inputs}
-    last = {top.blob: top for node in graph.nodes for top in node.tops}
+    last = graph.last
     renamed: dict[str, str] = {}
     names: dict[Ref, str] = {}
     for ref in [*outputs, *(ref for ref in last.values() if ref not in outputs)]:
