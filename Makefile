@@ -7,8 +7,10 @@ check:
 test lint types wheel:
 	.ci/steps $@
 
-# Each target for FUZZ_SECONDS with random seeds; `make test` runs a few examples of each.
+# Each target for FUZZ_SECONDS, and each property, with random seeds; `make test` has the same
+# few examples of each every time.
 fuzz:
+	FUZZ_SECONDS=0 python -m pytest -m hypothesis
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-180} python -m pytest -n 0 tests/fuzz
 
 docs:

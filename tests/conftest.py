@@ -4,6 +4,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+#: Every run of the suite has the same examples; ``make fuzz`` draws others.
+settings.register_profile(
+    "suite", derandomize="FUZZ_SECONDS" not in os.environ, database=None, deadline=None
+)
+settings.load_profile("suite")
 
 CORPUS = Path(os.environ.get("PROTOTXT_CORPUS", Path(__file__).parents[1] / "../shared/corpus"))
 

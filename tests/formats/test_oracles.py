@@ -105,9 +105,7 @@ def test_the_corpus(protoc: Protoc, corpus: Path) -> None:
             assert build(document, message) == canonical(theirs, message, dialect), file
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(nets())
 def test_generated_nets(protoc: Protoc, document: Document) -> None:
     text = print_document(document)
@@ -115,9 +113,7 @@ def test_generated_nets(protoc: Protoc, document: Document) -> None:
     assert ours(text) == canonical(protoc.encode(text, NET))
 
 
-@settings(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_mutated_text(protoc: Protoc, data: st.DataObject) -> None:
     text = data.draw(mutations())

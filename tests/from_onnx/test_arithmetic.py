@@ -378,7 +378,7 @@ def bodies(draw):
 
 
 @given(bodies(), st.sampled_from(["bvlc", "bvlc-1.0"]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_operators_of_any_shapes(made, target):
     shapes, constants, body, last = made
     inputs = f"float[{dims(X)}] x, float[{dims(shapes['z'])}] z"

@@ -180,7 +180,7 @@ def chains(draw):
 
 
 @given(chains())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_chain_of_layers_comes_back(layers):
     if not layers:
         return

@@ -33,7 +33,7 @@ specs = st.builds(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(specs)
 def test_what_is_rendered_reads_back_as_the_net(spec: Spec) -> None:
     net = build(spec)

@@ -213,7 +213,7 @@ def both(asked: Asked, loc: Array, conf: Array, prior: Array, opset: int = 17) -
     return [api.run(graph, values)["d"], run_onnx(model.SerializeToString(), values)["d"]]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(heads())
 def test_random_heads_find_what_loops_find(head: tuple[Asked, Array, Array, Array]) -> None:
     wanted = np.array(in_loops(*head), F).reshape(1, 1, -1, 7)

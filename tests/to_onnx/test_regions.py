@@ -104,7 +104,7 @@ boxes = st.lists(st.tuples(st.integers(0, 1), corner, corner, corner, corner), m
 @pytest.mark.parametrize(
     ("type", "loops"), [("PSROIPooling", psroi_pooling), ("PSROIAlign", psroi_align)]
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @drawing(rois=boxes, scale=st.sampled_from([0.25, 0.0625, 1.0, 0.3]), seed=st.integers(0, 99))
 def test_cells_with_channels_of_their_own(
     type: str, loops: Loops, rois: Any, scale: float, seed: int
@@ -187,7 +187,7 @@ def test_offsets_that_the_layer_would_read_past_are_refused(shapes: Any) -> None
         convert(graph, Conversion())
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @drawing(rois=boxes, scale=st.sampled_from([0.25, 1.0, 0.3]))
 def test_samples_are_those_of_the_operator(rois: Any, scale: float) -> None:
     """Also outside of the map, and where regions are thin or inverted."""
