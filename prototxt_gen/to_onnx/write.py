@@ -15,6 +15,7 @@ from prototxt_gen._halves import half_of, remove_half, taken_back
 from prototxt_gen.errors import VerificationError
 from prototxt_gen.to_onnx import beside
 from prototxt_gen.to_onnx.export import Exported
+from prototxt_gen.to_onnx.pieces import write_pieces
 
 #: The most bytes that a protobuf message may have.
 LARGEST_MODEL = 2**31 - 1 - (1 << 20)
@@ -41,14 +42,31 @@ def write_model(
     if external_data or size > LARGEST_MODEL:
         need_place(Path(f"{target}.data"))
         return _write_pair(made, target)
-    data = made.model.SerializeToString(deterministic=True)
-    check(made.model, data)
+    return _write_one(made, target)
+
+
+def _write_one(made: Exported, target: Path) -> list[str]:
+    """Write a model with its weights in it."""
+    real = Path(os.path.realpath(target))
+    if real.exists() and not real.is_file():  # a device or a pipe: nothing comes back from it
+        data = made.model.SerializeToString(deterministic=True)
+        check(made.model, data)
+        with whole_file(target) as file:
+            file.write(data)
+        return [str(target)]
     with joined() as moves:
-        real = Path(os.path.realpath(target))
         moves.hold(real, target)
         left = list(beside.left_over(target, beside.read_beside(real), ""))
         with whole_file(target) as file:
-            file.write(data)
+            places = write_pieces(made, file)
+            file.flush()
+            half = Path(file.name)
+            # It is loaded with its weights where they are in the file: nothing is copied.
+            view = half_of(target)
+            with taken_back(lambda: remove_half(view)):
+                view.write_bytes(beside.with_places(made, places, half.name).SerializeToString())
+                check_file(view)
+                remove_half(view)
         moves.then(lambda: _remove(left))
     return [str(target)]
 
@@ -140,4 +158,5 @@ def _load(model: Any) -> None:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.add_session_config_entry("session.disable_prepacking", "1")
     onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
