@@ -16,20 +16,27 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from prototxt_gen.to_onnx.export import Exported
+from prototxt_gen.to_onnx.builder import CONSTANT
+from prototxt_gen.to_onnx.export import Array, Exported
 
+_SMALL = 8 << 10  #: bytes of a constant that may be a shape
 _LARGEST = 64 << 20  #: bytes of a model that can be one of ours with its weights beside it
 
 
-def write_values(made: Exported, path: Path) -> tuple[list[tuple[int, int]], str]:
-    """Write the values one after the other; the offset and length of each, and the file's hash."""
-    places = []
+def write_values(made: Exported, path: Path) -> tuple[dict[str, tuple[int, int]], str]:
+    """Write the values one after the other; the offset and length of each, and the file's hash.
+
+    Small constants are left out: they belong into the model.
+    """
+    places = {}
     digest = hashlib.sha256()
     with path.open("wb") as file:
-        for tensor in made.skeleton.graph.initializer:
-            values = np.ascontiguousarray(made.values[tensor.name])
+        for name, found in made.values.items():
+            if _is_small(name, found):
+                continue
+            values = np.ascontiguousarray(found)
             data = values.reshape(-1).view(np.uint8).data
-            places.append((file.tell(), values.nbytes))
+            places[name] = file.tell(), values.nbytes
             digest.update(data)
             file.write(data)
         file.flush()
@@ -37,11 +44,21 @@ def write_values(made: Exported, path: Path) -> tuple[list[tuple[int, int]], str
     return places, digest.hexdigest()
 
 
-def with_places(made: Exported, places: list[tuple[int, int]], location: str) -> onnx.ModelProto:
-    """The model that gives the place of each value in a file of that name."""
+def with_places(
+    made: Exported, places: Mapping[str, tuple[int, int]], location: str
+) -> onnx.ModelProto:
+    """The model that gives the place of each value in a file of that name.
+
+    It has its small constants itself: a new shape or axes must be known to know shapes, and
+    neither the checker nor most other readers look for those in another file.
+    """
     model = onnx.ModelProto()
     model.CopyFrom(made.skeleton)
-    for tensor, (offset, length) in zip(model.graph.initializer, places, strict=True):
+    for tensor in model.graph.initializer:
+        if _is_small(tensor.name, made.values[tensor.name]):
+            made.fill(tensor)
+            continue
+        offset, length = places[tensor.name]
         tensor.data_location = onnx.TensorProto.EXTERNAL
         for key, value in (("location", location), ("offset", offset), ("length", length)):
             tensor.external_data.add(key=key, value=str(value))
@@ -66,6 +83,10 @@ def read_beside(model: Path) -> dict[str, int]:
                 end = int(entries.get("offset", "0")) + int(entries.get("length", "0"))
             needed[name] = max(end, needed.get(name, 0))
     return needed
+
+
+def _is_small(name: str, values: Array) -> bool:
+    return name.startswith(CONSTANT) and values.nbytes <= _SMALL
 
 
 def is_whole(folder: Path, needed: Mapping[str, int]) -> bool:

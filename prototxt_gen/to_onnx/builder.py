@@ -16,6 +16,7 @@ from onnx import TensorProto, helper
 from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.layers.parts.shapes import Shape
 
+CONSTANT = "constant/"  #: what the names of constants begin with, which are no weights
 _AXES_ARE_INPUTS = 13  #: of Squeeze, Unsqueeze, Split and ReduceSum
 _REDUCE_AXES_ARE_INPUTS = 18  #: of the other reductions
 _SOFTMAX_HAS_AN_AXIS = 13
@@ -75,7 +76,7 @@ class Builder:
             return label
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._constants:
-            self._constants[key] = label = self._fresh(f"constant/{len(self._constants)}")
+            self._constants[key] = label = self._fresh(f"{CONSTANT}{len(self._constants)}")
             self.initializers[label] = array
         return self._constants[key]
 

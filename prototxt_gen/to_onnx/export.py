@@ -73,8 +73,12 @@ class Exported:
         whole = onnx.ModelProto()
         whole.CopyFrom(self.skeleton)
         for tensor in whole.graph.initializer:
-            tensor.raw_data = np.ascontiguousarray(self.values[tensor.name]).tobytes()
+            self.fill(tensor)
         return whole
+
+    def fill(self, tensor: onnx.TensorProto) -> None:
+        """Give an initializer of the skeleton its values."""
+        tensor.raw_data = np.ascontiguousarray(self.values[tensor.name]).tobytes()
 
 
 def export(

@@ -11,7 +11,7 @@ from prototxt_gen.formats.binary.wire import BYTES, encoded
 from prototxt_gen.to_onnx.export import Exported
 
 
-def write_pieces(made: Exported, file: IO[bytes]) -> list[tuple[int, int]]:
+def write_pieces(made: Exported, file: IO[bytes]) -> dict[str, tuple[int, int]]:
     """Write a model; the offset in the file and the length of each initializer's values.
 
     The bytes are those of ``made.model``, serialized: the fields of a message in the order of
@@ -30,12 +30,12 @@ def write_pieces(made: Exported, file: IO[bytes]) -> list[tuple[int, int]]:
     first, last = _around(made.skeleton, "graph")
     file.write(first + _begin(onnx.ModelProto, "graph", size) + before)
     at = len(first) + len(_begin(onnx.ModelProto, "graph", size)) + len(before)
-    places = []
+    places = {}
     for tensor, begin, (head, length) in zip(graph.initializer, begins, heads, strict=True):
         start = begin + head + _begin(onnx.TensorProto, "raw_data", length)
         file.write(start)
         at += len(start)
-        places.append((at, length))
+        places[tensor.name] = at, length
         values = np.ascontiguousarray(made.values[tensor.name])
         file.write(values.reshape(-1).view(np.uint8).data)
         at += length

@@ -7,7 +7,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 
 from prototxt_gen._files import joined, named, need_place, usual_mode, whole_file
@@ -122,9 +121,8 @@ def check_form(made: Exported) -> None:
             info = onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
             model.graph.input.append(info)
         else:
-            tensor = model.graph.initializer.add(name=tensor.name, data_type=tensor.data_type)
-            tensor.dims.extend(values.shape)
-            tensor.raw_data = np.ascontiguousarray(values).tobytes()
+            model.graph.initializer.append(tensor)
+            made.fill(model.graph.initializer[-1])
     try:
         onnx.checker.check_model(model, full_check=True)
     except Exception as error:

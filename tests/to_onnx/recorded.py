@@ -47,8 +47,8 @@ def blobs(case: Path) -> tuple[Blobs, Blobs]:
     return split[0], split[1]
 
 
-def run_onnx(model: bytes, inputs: Mapping[str, Array]) -> Blobs:
-    """What onnxruntime makes of the inputs that a model has."""
+def run_onnx(model: bytes | str, inputs: Mapping[str, Array]) -> Blobs:
+    """What onnxruntime makes of the inputs that a model has, or the file of one."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     session = onnxruntime.InferenceSession(model, options, ["CPUExecutionProvider"])

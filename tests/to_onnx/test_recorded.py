@@ -13,7 +13,7 @@ from prototxt_gen.cli import run
 from prototxt_gen.errors import GraphError, UnsupportedError
 from prototxt_gen.to_onnx.convert import Conversion, convert, newest_opset
 from prototxt_gen.to_onnx.export import Options
-from prototxt_gen.to_onnx.write import check
+from prototxt_gen.to_onnx.write import check, write_model
 
 CASES = cases()
 OPSETS = sorted({11, 13, 17, 21, newest_opset()})
@@ -43,6 +43,13 @@ def name(case: Path) -> str:
 def test_the_reference_gives_what_caffe_gave(case: Path) -> None:
     inputs, wanted = blobs(case)
     assert_close(api.run(graph(case), inputs), wanted)
+
+
+@pytest.mark.parametrize("case", CASES, ids=name)
+def test_weights_beside_the_model_are_read(case: Path, tmp_path: Path) -> None:
+    inputs, wanted = blobs(case)
+    write_model(convert(graph(case), Conversion()), tmp_path / "m.onnx", external_data=True)
+    assert_close(run_onnx(str(tmp_path / "m.onnx"), inputs), wanted)
 
 
 @pytest.mark.parametrize("opset", OPSETS)
