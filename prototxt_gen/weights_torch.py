@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -48,6 +49,8 @@ _FACTOR = "/factor"  #: of BatchNorm: what its statistics are to be divided by
 _NAMES = {"mean": "running_mean", "variance": "running_var"}
 #: Where training scripts put the state dict among other things.
 _INSIDE = ("state_dict", "model")
+#: Before it, torch.load with weights_only can run code.
+_SAFE = (2, 6)
 _PICKLES = (".pth", ".pt", ".bin", ".tar")
 
 
@@ -99,6 +102,11 @@ def _unpickled(path: str) -> dict[str, Array]:
             f"{path}: needs torch to be read: pip install 'resnet-proto[torch]'; "
             "a .safetensors file is read without it"
         ) from None
+    if tuple(map(int, re.findall(r"[0-9]+", torch.__version__)[:2])) < _SAFE:
+        raise WeightsError(
+            f"{path}: torch {torch.__version__} may run code that is in such a file "
+            "(CVE-2025-32434); expected torch 2.6 or newer, or a .safetensors file"
+        )
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -279,6 +280,15 @@ def test_names_with_and_without_a_prefix_are_two_models(tmp_path: Path) -> None:
 def test_a_pickle_without_torch_says_what_is_missing(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(WeightsError, match=r"pip install 'resnet-proto\[torch\]'"):
+        torch_nets.read_state(tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize("version", ["1.13.1", "2.5.1+cu124"])
+def test_no_pickle_is_given_to_a_torch_that_may_run_it(
+    version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(__version__=version))
+    with pytest.raises(WeightsError, match=r"CVE-2025-32434.*2\.6"):
         torch_nets.read_state(tmp_path / "a.pth")
 
 
