@@ -119,14 +119,14 @@ def read_source(path: Input) -> Source:
     """
     from prototxt_gen.diagnostics import Source
     from prototxt_gen.formats.content import read_content, read_stream
-    from prototxt_gen.formats.prototxt import LARGEST_FILE
+    from prototxt_gen.formats.prototxt import largest_file
 
-    name = os.fspath(path)
+    name, most = os.fspath(path), largest_file()
     if name == "-":
         import sys
 
-        return Source(read_stream(sys.stdin.buffer, "<stdin>", LARGEST_FILE), "<stdin>")
-    return Source(read_content(name, LARGEST_FILE)[:], name)
+        return Source(read_stream(sys.stdin.buffer, "<stdin>", most), "<stdin>")
+    return Source(read_content(name, most)[:], name)
 
 
 def source_of(source: Input | Source) -> Source:
@@ -140,7 +140,7 @@ def _text(content: Buffer, name: str) -> Source:
     """Bytes that were read, as a text."""
     from prototxt_gen.diagnostics import Source
     from prototxt_gen.formats.content import need_size
-    from prototxt_gen.formats.prototxt import LARGEST_FILE
+    from prototxt_gen.formats.prototxt import largest_file
 
-    need_size(name, len(content), LARGEST_FILE)
+    need_size(name, len(content), largest_file())
     return Source(content[:], name)

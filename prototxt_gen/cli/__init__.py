@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from prototxt_gen import _version
+from prototxt_gen import _limits, _version
 from prototxt_gen._signals import answer_signals
 from prototxt_gen.cli.output import print_error, print_report, printable
 from prototxt_gen.cli.streams import drop_output, make_usable
@@ -94,8 +94,25 @@ class LazyGroup(click.Group):
             raise
 
 
+def _raised(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    if value is None:
+        return
+    try:
+        ctx.with_resource(_limits.raised_to(_limits.size(value)))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(_version.__version__, "--version", message="resnet-proto %(version)s")
+@click.option(
+    "--limit",
+    metavar="SIZE",
+    envvar=_limits.RAISED,
+    callback=_raised,
+    expose_value=False,
+    help="Accept larger files than any that is known: a number of bytes, or such as 600M or 4G.",
+)
 def cli() -> None:
     """Generate, validate and convert Caffe networks, with no Caffe installed."""
 

@@ -11,6 +11,7 @@ import os
 import stat
 from typing import IO, TYPE_CHECKING, Any, Union, overload
 
+from prototxt_gen._limits import HINT, at_most
 from prototxt_gen._numpy import np
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def read_content(path: str | os.PathLike[str], most: int | None = None) -> Buffe
     with open(name, "rb") as file:
         state = os.fstat(file.fileno())
         if not stat.S_ISREG(state.st_mode):
-            return read_stream(file, name, MOST_PIPED if most is None else most)
+            return read_stream(file, name, at_most(MOST_PIPED) if most is None else most)
         if most is not None:
             need_size(name, state.st_size, most)
         if state.st_size > READ_WHOLE:
@@ -109,7 +110,7 @@ def read_stream(stream: IO[bytes], name: str, most: int, expected: int = 0) -> b
     while part := stream.read(_CHUNK):
         size += len(part)
         if size > most:
-            raise OSError(errno.EFBIG, f"it has more than {most} bytes", name)
+            raise OSError(errno.EFBIG, f"it has more than {most} bytes ({HINT})", name)
         parts.append(part)
     return b"".join(parts)
 
@@ -117,7 +118,7 @@ def read_stream(stream: IO[bytes], name: str, most: int, expected: int = 0) -> b
 def need_size(name: str, size: int, most: int) -> None:
     """Raise OSError for a file of more bytes than such a file may have."""
     if size > most:
-        raise OSError(errno.EFBIG, f"it has {size} bytes; expected at most {most}", name)
+        raise OSError(errno.EFBIG, f"it has {size} bytes; expected at most {most} ({HINT})", name)
 
 
 def digest(data: Buffer) -> str:

@@ -12,6 +12,7 @@ characters; blocks nest at most 100 deep, more than any message of Caffe's.
 
 from __future__ import annotations
 
+from prototxt_gen._limits import HINT, at_most
 from prototxt_gen.diagnostics import Sink, Source, Span
 from prototxt_gen.document import Block
 from prototxt_gen.formats.text.parser import Parser
@@ -28,6 +29,7 @@ __all__ = [
     "EMPTY_BLOCK_LIST",
     "EMPTY_LIST",
     "LARGEST_FILE",
+    "largest_file",
     "ListItem",
     "format_field",
     "format_scalar",
@@ -40,6 +42,11 @@ LARGEST_FILE = 256 << 20
 _BOM = b"\xef\xbb\xbf"
 
 
+def largest_file() -> int:
+    """The most bytes that a text may have here."""
+    return at_most(LARGEST_FILE)
+
+
 def parse(source: Source, sink: Sink, *, fast: bool = True) -> Block:
     """Read a text into an untyped Block; all syntax errors are reported to the sink.
 
@@ -47,8 +54,9 @@ def parse(source: Source, sink: Sink, *, fast: bool = True) -> Block:
     statement with the exact tokenizer, for tests to compare.
     """
     data = source.data
-    if len(data) > LARGEST_FILE:
-        message = f"the file has {len(data)} bytes; expected at most {LARGEST_FILE}"
+    most = largest_file()
+    if len(data) > most:
+        message = f"the file has {len(data)} bytes; expected at most {most} ({HINT})"
         sink.error("file-too-large", message)
         return Block()
     text = data.decode("latin-1")

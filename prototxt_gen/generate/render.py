@@ -25,6 +25,7 @@ from types import TracebackType
 
 import jinja2
 
+from prototxt_gen._limits import HINT, at_most
 from prototxt_gen.diagnostics import Sink, Source
 from prototxt_gen.document import Block, Field, Value
 from prototxt_gen.errors import TemplateError
@@ -137,11 +138,11 @@ def _environment(templates: Path | None, layers: int = 0) -> TemplateSandbox:
 
 def _bounded(pieces: Iterable[str]) -> str:
     """A text from its pieces; raises TemplateError where no reader would take it."""
-    kept, size = [], 0
+    kept, size, most = [], 0, at_most(LARGEST_FILE)
     for piece in pieces:
         size += len(piece)
-        if size > LARGEST_FILE:
-            raise TemplateError(f"it prints more than {LARGEST_FILE} characters")
+        if size > most:
+            raise TemplateError(f"it prints more than {most} characters ({HINT})")
         kept.append(piece)
     return "".join(kept)
 

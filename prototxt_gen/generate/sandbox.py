@@ -19,6 +19,7 @@ from jinja2.compiler import CodeGenerator, Frame
 from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from prototxt_gen._limits import HINT, at_most
 from prototxt_gen._resources import data_dir
 from prototxt_gen.errors import TemplateError
 
@@ -145,13 +146,14 @@ def _load(name: str, folder: Path | None) -> tuple[str, str | None, None] | None
 
 
 def _text(file: Path, folder: Path) -> str:
+    most = at_most(LARGEST_TEMPLATE)
     try:
         if not file.resolve().is_relative_to(folder.resolve()):
             raise TemplateError(f"{file} is a link that leaves the folder of templates")
         with file.open("rb") as stream:
-            data = stream.read(LARGEST_TEMPLATE + 1)
-        if len(data) > LARGEST_TEMPLATE:
-            raise TemplateError(f"{file} has more than {LARGEST_TEMPLATE} bytes")
+            data = stream.read(most + 1)
+        if len(data) > most:
+            raise TemplateError(f"{file} has more than {most} bytes ({HINT})")
         return data.decode("utf-8").replace("\r\n", "\n")
     except (OSError, UnicodeDecodeError) as error:
         raise TemplateError(f"cannot read {file}: {error}") from error

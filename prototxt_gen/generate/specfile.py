@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 from yaml.constructor import SafeConstructor
 
+from prototxt_gen._limits import HINT, at_most
 from prototxt_gen.errors import SpecError
 from prototxt_gen.generate.checks import shown
 
@@ -36,11 +37,12 @@ class SpecFile:
 
 def read_spec(path: Path) -> SpecFile:
     """The entries of a file; raises SpecError if it is not a mapping, and OSError."""
+    most = at_most(LARGEST_SPEC)
     with path.open("rb") as file:
-        data = file.read(LARGEST_SPEC + 1)
-    if len(data) > LARGEST_SPEC:
+        data = file.read(most + 1)
+    if len(data) > most:
         raise SpecError(
-            f"{path}: has more than {LARGEST_SPEC} bytes; expected a spec, which is a short text"
+            f"{path}: has more than {most} bytes; expected a spec, which is a short text ({HINT})"
         )
     try:
         text = data.decode("utf-8-sig")

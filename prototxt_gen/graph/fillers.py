@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite, prod, sqrt
 from typing import TYPE_CHECKING, Any, Literal
 
+from prototxt_gen._limits import HINT, at_most
 from prototxt_gen._numpy import np
 from prototxt_gen._words import plural
 from prototxt_gen.document import Block
@@ -61,11 +62,12 @@ def _need_memory(graph: Graph, sizes: Mapping[int, Sequence[tuple[int, ...]]]) -
     """Raise WeightsError for more bytes than this machine has; the largest layer is named."""
     bytes_of = {index: sum(4 * prod(size) for size in own) for index, own in sizes.items()}
     total, most = sum(bytes_of.values()), _memory()
-    if most is not None and total > most:
+    if most is not None and total > at_most(most):
         largest = max(bytes_of, key=bytes_of.__getitem__)
         raise WeightsError(
             f"the net's weights need {plural(total, 'byte', ',')}, {bytes_of[largest]:,} of them "
-            f"for layer {graph.nodes[largest].name!r}; this machine has {most:,} bytes of memory"
+            f"for layer {graph.nodes[largest].name!r}; this machine has {most:,} bytes of memory "
+            f"({HINT})"
         )
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import onnx
 
 from prototxt_gen import _version
+from prototxt_gen._limits import HINT, at_most
 from prototxt_gen._words import plural
 from prototxt_gen.diagnostics import Sink, Source
 from prototxt_gen.document import Block
@@ -122,9 +123,10 @@ def _stored_net(
 
 def _parsed(kept: Kept) -> Graph:
     """The net of a text, with every layer: those of other phases had been left out."""
-    if len(kept.text) > _LARGEST_NET:
+    most = at_most(_LARGEST_NET)
+    if len(kept.text) > most:
         raise ParseError(
-            f"the text has {plural(len(kept.text), 'byte')}; expected at most {_LARGEST_NET}"
+            f"the text has {plural(len(kept.text), 'byte')}; expected at most {most} ({HINT})"
         )
     source = Source(kept.text, "the net in the metadata")
     sink = Sink(source)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from prototxt_gen._files import whole_file
+from prototxt_gen._limits import HINT, at_most
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Block, Document
 from prototxt_gen.errors import WeightsError
@@ -179,8 +180,9 @@ def _without_blobs(data: Buffer, place: WireField, numbers: tuple[int, ...]) -> 
 
 def _need_small(offset: int, size: int) -> None:
     """Raise WeightsError where a net without its weights is none, by its size."""
-    if size > _LARGEST_NET:
-        raise broken(offset, f"the net has more than {_LARGEST_NET} bytes besides its weights")
+    most = at_most(_LARGEST_NET)
+    if size > most:
+        raise broken(offset, f"the net has more than {most} bytes besides its weights ({HINT})")
 
 
 def _text(data: Buffer, field: WireField) -> str:

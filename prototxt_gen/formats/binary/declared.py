@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
+from prototxt_gen._limits import HINT, at_most
 from prototxt_gen._words import plural
 
 _MOST_AXES = 32  #: as in Caffe (blob.hpp, kMaxBlobAxes)
@@ -37,8 +38,9 @@ def shape_of(name: str, found: object, size: int, held: int) -> tuple[int, ...]:
 
 def need_unpacked(declared: int, held: int) -> None:
     """Raise ValueError where a file of ``held`` bytes unpacks to more than weights would."""
-    most = max(_ANY, _TIMES * held)
+    most = at_most(max(_ANY, _TIMES * held))
     if declared > most:
         raise ValueError(
-            f"it unpacks to {declared} bytes or more; expected at most {most} of so small a file"
+            f"it unpacks to {declared} bytes or more; expected at most {most} of so small a file "
+            f"({HINT})"
         )
