@@ -5,10 +5,8 @@ Every path that will be written is checked before work begins.
 
 from __future__ import annotations
 
-import json
-import os
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from prototxt_gen._files import need_place, whole_file
+from prototxt_gen._files import whole_file
 from prototxt_gen._words import plural
-from prototxt_gen.cli.options import need_own_files, write_output
+from prototxt_gen.cli.options import as_json, need_own_files, need_places, write_output
 from prototxt_gen.cli.output import print_changes, print_note, print_table, progress
 from prototxt_gen.errors import VerificationError
 
@@ -42,7 +40,7 @@ def convert_net(net: str, weights: str | None, output: str, report: str | None, 
     need_own_files([net, weights], [output, f"{output}.data", report])
     if output.lower().endswith((".prototxt", ".caffemodel")):
         raise click.UsageError(f"-o {output}: an ONNX model is made of {net}; give -o FILE.onnx")
-    _need_places([output, report, f"{output}.data" if way.external_data else None])
+    need_places([output, report, f"{output}.data" if way.external_data else None])
     graph = api.read_caffe(net, weights, state=way.state, dialect=way.dialect)
     made = api.convert(graph, **way.options)
     if way.verify:
@@ -71,7 +69,7 @@ def convert_folder(folder: Path, out: Path, report: str | None, way: Way, jobs: 
         [path for job in found for path in (job.net, job.weights)],
         [*made, str(out / MANIFEST), report],
     )
-    _need_places([report], but_in={out, *(Path(job.target).parent for job in found)})
+    need_places([report], but_in={out, *(Path(job.target).parent for job in found)})
     with progress("converting", len(found)) as step:
         outcomes = fleet.convert_all(
             folder,
@@ -85,7 +83,7 @@ def convert_folder(folder: Path, out: Path, report: str | None, way: Way, jobs: 
         write_output(report, _folder_report(outcomes))
     if report != "-":
         print_table(("net", "", ""), [(o.name, o.status, o.why) for o in outcomes])
-    if any(outcome.status == fleet.CONVERTED for outcome in outcomes):
+    if way.made == "model" and any(o.status == fleet.CONVERTED for o in outcomes):
         _say_untried()
     notes = [len(outcome.notes) for outcome in outcomes if outcome.notes]
     if notes:
@@ -103,14 +101,6 @@ def _say_untried() -> None:
             "onnxruntime is not installed, so loading the model was not tried: "
             "pip install 'resnet-proto[verify]'"
         )
-
-
-def _need_places(paths: Iterable[str | None], but_in: Collection[Path] = ()) -> None:
-    """Raise OSError for the first path that cannot be written; folders to come are passed over."""
-    later = {os.path.realpath(folder) for folder in but_in if not folder.exists()}
-    for path in paths:
-        if path not in (None, "-") and os.path.dirname(os.path.realpath(path)) not in later:
-            need_place(path)
 
 
 def _prove(made: Exported) -> None:
@@ -148,7 +138,7 @@ def _report(made: Exported, opset: int) -> bytes:
         if (node.name, node.type) not in changed
     ]
     changes = [{"layer": c.layer, "type": c.type, "what": c.what} for c in made.changes]
-    return _json(
+    return as_json(
         {
             "opset": opset,
             "inputs": [value.name for value in made.skeleton.graph.input],
@@ -160,11 +150,7 @@ def _report(made: Exported, opset: int) -> bytes:
 
 def _folder_report(outcomes: Iterable[Outcome]) -> bytes:
     nets = [{"net": o.name, "status": o.status, "why": o.why, "notes": o.notes} for o in outcomes]
-    return _json({"nets": nets})
-
-
-def _json(values: object) -> bytes:
-    return (json.dumps(values, indent=2) + "\n").encode()
+    return as_json({"nets": nets})
 
 
 def _described(values: Iterable[onnx.ValueInfoProto]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 from collections.abc import Mapping
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from prototxt_gen._files import need_place, together, whole_file
+from prototxt_gen._files import together, whole_file
 from prototxt_gen._words import plural
-from prototxt_gen.cli.options import need_own_files, write_output
+from prototxt_gen.cli.options import as_json, need_own_files, need_places, write_output
 from prototxt_gen.cli.output import print_changes, print_note
 from prototxt_gen.errors import VerificationError
 
@@ -54,9 +53,7 @@ def lift_model(
         raise click.UsageError(f"-o {output}: {model} is an ONNX model; give -o FILE.prototxt")
     weights = weights_out or str(Path(output).with_suffix(".caffemodel"))
     need_own_files([model], [output, weights, report])
-    for path in (output, weights, report):
-        if path not in (None, "-"):
-            need_place(path)
+    need_places([output, weights, report])
     made = api.from_onnx(model, target=way.target, input_shapes=input_shapes, restore=way.restore)
     if way.verify:
         _prove(model, made)
@@ -103,7 +100,7 @@ def _report(made: Restored) -> bytes:
         ],
         "changes": [{"name": c.layer, "type": c.type, "what": c.what} for c in made.changes],
     }
-    return (json.dumps(values, indent=2) + "\n").encode()
+    return as_json(values)
 
 
 def _ends(made: Restored) -> str:

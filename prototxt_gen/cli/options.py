@@ -7,6 +7,7 @@ import stat
 import sys
 from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from functools import wraps
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import click
@@ -219,6 +220,26 @@ def need_own_files(inputs: Sequence[str | None], outputs: Iterable[str | None]) 
         if file in taken:
             raise click.UsageError(f"{path}: would overwrite {taken[file]}")
         taken[file] = "another output"
+
+
+def need_places(paths: Iterable[str | None], but_in: Collection[Path] = ()) -> None:
+    """Raise OSError for the first path that cannot be written; folders to come are passed over.
+
+    None and ``-`` are not files.
+    """
+    from prototxt_gen._files import need_place
+
+    later = {os.path.realpath(folder) for folder in but_in if not folder.exists()}
+    for path in paths:
+        if path not in (None, "-") and os.path.dirname(os.path.realpath(path)) not in later:
+            need_place(path)
+
+
+def as_json(values: object) -> bytes:
+    """Values as a text for people and programs."""
+    import json
+
+    return (json.dumps(values, indent=2) + "\n").encode()
 
 
 def _file(path: str | None) -> Hashable:

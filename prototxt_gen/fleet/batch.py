@@ -31,11 +31,10 @@ from prototxt_gen.layers import load_layers
 from prototxt_gen.layers.outside import loaded_files
 from prototxt_gen.passes.deploy import as_lines
 
-__all__ = ["CONVERTED", "EARLIER", "FAILED", "SAME"]
+__all__ = ["CONVERTED", "FAILED", "SAME"]
 __all__ += ["FromOnnx", "Job", "Outcome", "ToOnnx", "convert_all"]
 
 CONVERTED, SAME, FAILED = "converted", "up to date", "failed"
-EARLIER = "; the existing model is from an earlier net"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,8 @@ def _converted(
 
     def tell(job: Job, outcome: Outcome) -> None:
         if outcome.status == FAILED and Path(job.target).is_file():
-            outcome = replace(outcome, why=outcome.why + EARLIER)
+            earlier = f"; the existing {way.made} is from an earlier {way.given}"
+            outcome = replace(outcome, why=outcome.why + earlier)
         outcomes[job.name] = outcome
         done(outcome)
 
@@ -125,14 +125,14 @@ def _known(job: Job, mark: str, row: Mapping[str, Any], hashes: Hashes) -> Outco
         return None
     if row.get("status") == FAILED:
         return Outcome(job.name, FAILED, row.get("why", ""), known=True)
+    if "notes" not in row:
+        return None
     model, *beside = row.get("made", "").split(" ", 2)
     files = [(Path(job.target), model)]
     if len(beside) == 2:
         files.append((Path(job.target).parent / beside[1], beside[0]))
     same = all(path.is_file() and hashes.of(path) == known for path, known in files)
-    if not same or "notes" not in row:
-        return None
-    return Outcome(job.name, SAME, known=True, notes=tuple(row["notes"]))
+    return Outcome(job.name, SAME, known=True, notes=tuple(row["notes"])) if same else None
 
 
 def _row(mark: str, outcome: Outcome) -> dict[str, Any]:

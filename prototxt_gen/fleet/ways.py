@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from prototxt_gen._files import joined, whole_file
 from prototxt_gen.errors import VerificationError, WeightsError
@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 
 
 class Way(Protocol):
-    """How the jobs of a folder are found, and each is done."""
+    """How the jobs of a folder are found, and each is done.
+
+    ``given`` and ``made`` are words for what a job reads and writes.
+    """
+
+    given: ClassVar[str]
+    made: ClassVar[str]
 
     @property
     def mark(self) -> str:
@@ -42,6 +48,9 @@ class Way(Protocol):
 @dataclass(frozen=True, slots=True)
 class ToOnnx:
     """How each net is read, converted and written; ``options`` are those of ``api.convert``."""
+
+    given: ClassVar[str] = "net"
+    made: ClassVar[str] = "model"
 
     options: Mapping[str, Any] = field(default_factory=dict)
     state: State = field(default_factory=State)
@@ -91,6 +100,9 @@ class ToOnnx:
 @dataclass(frozen=True, slots=True)
 class FromOnnx:
     """How each model becomes a net; the fields are options of ``convert``."""
+
+    given: ClassVar[str] = "model"
+    made: ClassVar[str] = "net"
 
     target: str | None = None
     restore: bool = True
