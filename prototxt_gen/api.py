@@ -215,6 +215,7 @@ def from_onnx(
     *,
     target: str | None = None,
     input_shapes: Mapping[str, tuple[int, ...]] | None = None,
+    outputs: Sequence[str] = (),
     restore: bool = True,
 ) -> Restored:
     """The net of an ONNX model, with its weights, and the changes that were made.
@@ -223,8 +224,9 @@ def from_onnx(
     ``restore`` is False. Any other net is made from the model's structure. ``target`` is the
     Caffe to write for, a key of ``from_onnx.target.TARGETS``; None takes that of the net that the
     model was made from, else BVLC's. ``input_shapes`` are for inputs whose dimensions the model
-    leaves free. Raises UnsupportedError with all reasons, ParseError for a file that is no
-    model, and OSError.
+    leaves free. ``outputs`` are values of the model at which the net ends, instead of its
+    outputs. Raises UnsupportedError with all reasons, GraphError for an output that the model
+    does not compute, ParseError for a file that is no model, and OSError.
     """
     from prototxt_gen import _arguments
     from prototxt_gen.errors import PrototxtError
@@ -235,8 +237,13 @@ def from_onnx(
     if target is not None and target not in TARGETS:
         raise PrototxtError(f"target {target!r}: expected one of {', '.join(TARGETS)}")
     wanted = Target(target) if target is not None else None
-    metadata = _arguments.flag("restore", restore)
-    return net.restore(model, wanted, _arguments.shapes(input_shapes), metadata=metadata)
+    return net.restore(
+        model,
+        wanted,
+        _arguments.shapes(input_shapes),
+        outputs=_arguments.names("outputs", outputs),
+        metadata=_arguments.flag("restore", restore),
+    )
 
 
 def run(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import onnx
 
 from prototxt_gen.engines import load, onnx_values
 from prototxt_gen.errors import VerificationError
+from prototxt_gen.from_onnx.cut import ending_at
 from prototxt_gen.graph.check import checked
 from prototxt_gen.graph.comparison import Verdict, compare_top
 from prototxt_gen.graph.graph import Graph, Ref
@@ -28,16 +29,20 @@ def verify_net(
     graph: Graph,
     inputs: Mapping[str, Array] | None = None,
     *,
+    outputs: Sequence[str] = (),
     seed: int = 0,
     provider: str = "CPUExecutionProvider",
 ) -> Verdict:
     """Compare a model with a net, on given inputs or on random ones from a seed.
 
     The model is computed with onnxruntime, the net, with the weights that it has stored, by
-    numpy. All values are compared that are in both under one name; every output of the model
-    has to be among them. Raises VerificationError if the two cannot be compared.
+    numpy. All values are compared that are in both under one name; every output of the model,
+    or those named as ``outputs`` where the net ends earlier, has to be among them. Raises
+    VerificationError if the two cannot be compared, and GraphError for an output that the model
+    does not compute.
     """
     whole = model if isinstance(model, onnx.ModelProto) else load(os.fspath(model))
+    whole = ending_at(whole, outputs)
     shapes = checked(graph)
     sizes = named(shapes, graph.inputs)
     given = dict(inputs) if inputs else seeded(graph, sizes, seed)
@@ -72,5 +77,8 @@ def _common(model: onnx.ModelProto, last: Mapping[str, Ref]) -> list[str]:
     values = [name for node in model.graph.node for name in node.output]
     for output in model.graph.output:
         if output.name not in last:
-            raise VerificationError(f"the model outputs {output.name!r}; the net has no such blob")
+            raise VerificationError(
+                f"the model outputs {output.name!r}; the net has no such blob; "
+                "if it was made with --outputs, give the same here"
+            )
     return [name for name in dict.fromkeys(values) if name in last]

@@ -22,7 +22,9 @@ from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.from_onnx import TARGETS
 
 #: The options for both directions, and those for an ONNX model alone.
-_FOR_BOTH = {"net", "output", "to", "input_shapes", "verify", "report", "jobs"}
+_FOR_BOTH = {"net", "output", "to", "input_shapes", "outputs", "until", "verify", "report", "jobs"}
+#: What is said of one net, and not of a folder.
+_ALONE = {"weights", "weights_out", "input_shapes", "outputs", "until"}
 _FOR_ONNX = {"target", "weights_out", "restore"}
 
 if TYPE_CHECKING:
@@ -72,7 +74,8 @@ class BatchSize(click.ParamType):  # type: ignore[type-arg]
 @click.option(
     "--outputs",
     metavar="BLOB,...",
-    help="The blobs to compute; layers that they do not need are left out. [default: all outputs]",
+    help="The blobs, or from ONNX the values, to compute; what they do not need is left out. "
+    "[default: all outputs]",
 )
 @click.option("--until", metavar="BLOB", help="The same as --outputs, for one blob.")
 @state_options
@@ -181,6 +184,9 @@ def command(
     from prototxt_gen.cli.lift import lift_model
     from prototxt_gen.fleet.ways import FromOnnx, ToOnnx
 
+    asked_for = [*(outputs.split(",") if outputs else ()), *([until] if until else ())]
+    names = tuple(dict.fromkeys(asked_for))
+
     if _is_from_onnx(net, output, to):
         params = set(click.get_current_context().params)
         refuse(params - _FOR_BOTH - _FOR_ONNX, f"is for a Caffe net, and {net} is none")
@@ -188,18 +194,16 @@ def command(
             _need_onnxruntime()
         lifting = FromOnnx(target, restore, verify)
         if Path(net).is_dir():
-            refuse({"weights_out", "input_shapes"}, f"is for one net, and {net} is a folder")
+            refuse(_ALONE, f"is for one net, and {net} is a folder")
             return convert_folder(Path(net), Path(output), report, lifting, jobs)
-        return lift_model(net, output, weights_out, report, lifting, dict(input_shapes))
+        shapes = dict(input_shapes)
+        return lift_model(net, output, weights_out, report, lifting, shapes, names)
     refuse(_FOR_ONNX, f"is for an ONNX model, and {net} is none")
     _need_usable(options["opset"], verify)
     way = ToOnnx(options, state, dialect, verify, external_data)
     if Path(net).is_dir():
-        alone = {"weights", "outputs", "until", "input_shapes"}
-        refuse(alone, f"is for one net, and {net} is a folder")
+        refuse(_ALONE, f"is for one net, and {net} is a folder")
         return convert_folder(Path(net), Path(output), report, way, jobs)
-    asked_for = [*(outputs.split(",") if outputs else ()), *([until] if until else ())]
-    names = tuple(dict.fromkeys(asked_for))
     more = {"outputs": names, "input_shapes": dict(input_shapes)}
     return convert_net(net, weights, output, report, replace(way, options={**options, **more}))
 

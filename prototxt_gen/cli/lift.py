@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,7 @@ def lift_model(
     report: str | None,
     way: FromOnnx,
     input_shapes: Mapping[str, tuple[int, ...]],
+    outputs: Sequence[str],
 ) -> int:
     """Convert one model; both files and the report are written together or not at all."""
     from prototxt_gen import api
@@ -54,9 +55,15 @@ def lift_model(
     weights = weights_out or str(Path(output).with_suffix(".caffemodel"))
     need_own_files([model], [output, weights, report])
     need_places([output, weights, report])
-    made = api.from_onnx(model, target=way.target, input_shapes=input_shapes, restore=way.restore)
+    made = api.from_onnx(
+        model,
+        target=way.target,
+        input_shapes=input_shapes,
+        outputs=outputs,
+        restore=way.restore,
+    )
     if way.verify:
-        _prove(model, made)
+        _prove(model, made, outputs)
     _write(made, output, weights, report)
     print_changes(made.changes)
     number = plural(len(made.graph.nodes), "layer")
@@ -66,12 +73,12 @@ def lift_model(
     return 0
 
 
-def _prove(model: str, made: Restored) -> None:
+def _prove(model: str, made: Restored, outputs: Sequence[str]) -> None:
     """Raise VerificationError if the net does not compute what the model computes."""
     from prototxt_gen.cli.verify import print_verdict
     from prototxt_gen.verify_net import verify_net
 
-    verdict = verify_net(model, made.graph)
+    verdict = verify_net(model, made.graph, outputs=outputs)
     print_verdict(verdict)
     if not verdict.agrees:
         raise VerificationError("the net differs from the model; nothing is written")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
 @click.option(
     "--outputs",
     metavar="BLOB,...",
-    help="The --outputs that the model was converted with. [default: the net's outputs]",
+    help="The --outputs that were given to convert. [default: all outputs]",
 )
 @click.option(
     "--losses",
@@ -105,15 +106,15 @@ def command(
     from prototxt_gen.cli.lift import is_onnx
 
     need_files(net, weights, model)
+    names = outputs.split(",") if outputs else []
     if is_onnx(net):
-        if model is None or against != "onnx" or outputs or losses != "auto":
+        if model is None or against != "onnx" or losses != "auto":
             raise click.UsageError(
                 f"{net} is an ONNX model; expected NET.onnx NET.prototxt NET.caffemodel, and no "
-                "--against, --outputs or --losses"
+                "--against or --losses"
             )
-        verdict = _of_model(
-            net, api.read_caffe(weights, model, state=state, dialect=dialect), given, seed, provider
-        )
+        graph = api.read_caffe(weights, model, state=state, dialect=dialect)
+        verdict = _of_model(net, graph, given, names, seed, provider)
         return _show(verdict, as_json=as_json, show_all=show_all)
     if against != "onnx":
         _need_regular(against, net, weights)
@@ -124,7 +125,6 @@ def command(
             raise click.UsageError(
                 "there is no MODEL; give one to compare with, or --against opencv"
             )
-        names = outputs.split(",") if outputs else ()
         verdict = proof.verify(
             graph,
             model,
@@ -141,11 +141,19 @@ def command(
     return _show(verdict, as_json=as_json, show_all=show_all)
 
 
-def _of_model(model: str, graph: Any, given: tuple[str, ...], seed: int, provider: str) -> Verdict:
+def _of_model(
+    model: str,
+    graph: Any,
+    given: tuple[str, ...],
+    outputs: Sequence[str],
+    seed: int,
+    provider: str,
+) -> Verdict:
     """A net compared with the ONNX model that it was made from."""
     from prototxt_gen.verify_net import verify_net
 
-    return verify_net(model, graph, _inputs(graph, given), seed=seed, provider=provider)
+    inputs = _inputs(graph, given)
+    return verify_net(model, graph, inputs, outputs=outputs, seed=seed, provider=provider)
 
 
 def _show(verdict: Verdict, *, as_json: bool, show_all: bool) -> int:

@@ -139,8 +139,17 @@ class Lifting:
         if sink.errors:
             counts = ", ".join(f"{number} {name}" for name, number in refused.most_common())
             text = f"the model cannot become a net for {self.target.name}: {counts}"
-            summary = Diagnostic("unsupported", Severity.NOTE, text)
+            summary = Diagnostic("unsupported", Severity.NOTE, text, help=self._way_out(lost))
             raise UnsupportedError(text, diagnostics=[summary, *sink.errors])
+
+    def _way_out(self, lost: set[str]) -> str | None:
+        """How to convert what comes before the operators that are refused."""
+        beyond = [op for op in self.model.ops if not lost.isdisjoint(op.outputs)]
+        read = [name for op in beyond for name in op.inputs]
+        ends = [name for name in self.model.outputs if name not in lost]
+        ends += [name for name in read if name in self.blobs and name not in self.model.inputs]
+        names = ",".join(dict.fromkeys(name for name in ends if self.maker(name) is not None))
+        return f"--outputs {names} ends the net before them" if names else None
 
     def _lift(self, op: Op) -> None:
         for name in op.outputs:
@@ -154,7 +163,7 @@ class Lifting:
                 if made is not None:
                     break
         if made is None:
-            raise UnsupportedError("there is no layer, and no rule, for it")
+            raise UnsupportedError("no layer of Caffe computes it, alone or with others")
         tops = [made] if isinstance(made, Blob) else list(made)
         # An operator that changes nothing gives its bottom the name of an output.
         outputs = self.model.outputs

@@ -10,7 +10,7 @@ the metadata says is checked: it may have been written by anyone.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import onnx
@@ -24,6 +24,7 @@ from prototxt_gen.errors import ParseError, PrototxtError, ShapeError, Unsupport
 from prototxt_gen.formats.dialects import DIALECTS
 from prototxt_gen.formats.reader import read_text
 from prototxt_gen.from_onnx.convert import Lift, lift
+from prototxt_gen.from_onnx.cut import ending_at
 from prototxt_gen.from_onnx.files import load
 from prototxt_gen.from_onnx.target import Target
 from prototxt_gen.graph.check import checked
@@ -63,14 +64,16 @@ def restore(
     target: Target | None = None,
     input_shapes: Mapping[str, tuple[int, ...]] | None = None,
     *,
+    outputs: Sequence[str] = (),
     metadata: bool = True,
 ) -> Restored:
     """The net of a model or its file: the one that it was made from, or one that computes the same.
 
-    Without a ``target`` the stored net is taken for whatever Caffe it is for, and a net from
-    the structure is for BVLC's. Raises UnsupportedError and GraphError as ``from_onnx`` does.
+    It ends at ``outputs`` where any are named. Without a ``target`` the stored net is taken for
+    whatever Caffe it is for, and a net from the structure is for BVLC's. Raises UnsupportedError
+    and GraphError as ``from_onnx`` does.
     """
-    proto = load(source)
+    proto = ending_at(load(source), outputs)
     given, note = dict(input_shapes or {}), []
     if metadata:
         try:

@@ -120,7 +120,7 @@ def test_slopes_for_each_channel_are_a_prelu(shape, slope, wanted, opset):
         ("Celu<alpha=-1.0>(x)", 12, "its alpha is -1; expected more than 0"),
         ("Clip<min=2.0,max=1.0>(x)", 7, "its min is 2 and its max 1; expected min <= max"),
         ("Clip(x, r)", 13, "its min are computed"),
-        ("Hardmax(x)", 13, "there is no layer, and no rule, for it"),
+        ("Hardmax(x)", 13, "no layer of Caffe computes it, alone or with others"),
         ("Sign(x)", 13, "no layer computes it"),
         ("Round(x)", 13, "no layer computes it"),
     ],

@@ -262,7 +262,7 @@ def test_logic_of_comparisons():
         ("Div(a, zero)", "it divides by 0"),
         ("Div(a, zeros)", "a constant that has zeros"),
         ("Add(a, infinite)", "its constant is -inf; expected a finite number"),
-        ("Mod<fmod=1>(a, b)", "there is no layer, and no rule, for it"),
+        ("Mod<fmod=1>(a, b)", "no layer of Caffe computes it, alone or with others"),
     ],
 )
 def test_what_has_no_layer_is_refused(formula, words):

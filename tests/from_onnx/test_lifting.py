@@ -1,11 +1,17 @@
 """What holds for every model: names, refusals, outputs."""
 
+import re
+from pathlib import Path
+
 import numpy as np
+import onnx
 import pytest
 from lifting import lifted, model, types
 
 from prototxt_gen.errors import UnsupportedError
+from prototxt_gen.from_onnx import patterns
 from prototxt_gen.from_onnx.convert import lift
+from prototxt_gen.from_onnx.lifting import liftable, rules
 
 
 def test_blobs_and_layers_have_the_names_of_the_model():
@@ -51,3 +57,17 @@ def test_an_output_that_a_layer_reads_stays_an_output() -> None:
     net = lifted(made).graph
     assert [node.type for node in net.nodes] == ["Input", "Sigmoid", "ReLU", "Power"]
     assert {ref.blob for ref in net.outputs} == {"h", "y"}
+
+
+def test_what_no_pattern_matches_is_lifted_or_refused_with_a_reason() -> None:
+    """A group that is none leaves its operators, of which each is asked for itself."""
+    operators = {schema.name for schema in onnx.defs.get_all_schemas()}
+    folder = Path(patterns.__file__).parent
+    named = {
+        word
+        for path in folder.glob("*.py")
+        for word in re.findall(r'"([A-Z]\w+)"', path.read_text("utf-8"))
+        if word in operators
+    }
+    assert {"Erf", "Greater", "Compress", "Softplus"} <= named
+    assert named <= liftable().keys() | rules().keys()
