@@ -6,6 +6,7 @@ and the image's height, width and scale (1, 3). Tops: regions (R, 5), and their 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -30,7 +31,9 @@ class ProposalLayer(Python):
     """The proposals of py-faster-rcnn (rpn/proposal_layer.py).
 
     ``param_str`` has ``feat_stride``, and may have ``scales`` and, in forks, ``ratios``. The
-    rest stands in py-faster-rcnn's configuration, whose values for tests are those here.
+    rest stands in py-faster-rcnn's configuration, whose values for tests are those here. Where
+    yours has others, ``param_str`` may say so under the names here, which the class in Python
+    passes over.
     """
 
     selects = True
@@ -51,6 +54,7 @@ class ProposalLayer(Python):
         """What stops the class in its setup."""
         try:
             self._given()
+            self._limits()
         except UnsupportedError as error:
             yield Problem("python-param", error.reason, "param_str")
 
@@ -93,11 +97,32 @@ class ProposalLayer(Python):
         )
         return stride, ratios, scales
 
+    def _limits(self) -> tuple[int, int, float, float]:
+        """How many boxes are compared and kept, the overlap, and the shortest side.
+
+        Raises UnsupportedError where ``param_str`` has other values than the configuration may.
+        """
+        settings = self.settings()
+        found: list[Any] = []
+        for name, kind, expected in (
+            ("pre_nms_top_n", int, "a whole number of at least 0"),
+            ("post_nms_top_n", int, "a whole number of at least 0"),
+            ("nms_thresh", (int, float), "a number from 0 to 1"),
+            ("min_size", (int, float), "a number of at least 0"),
+        ):
+            value = settings.get(name, getattr(self, name))
+            most = 1 if name == "nms_thresh" else math.inf
+            if not isinstance(value, kind) or isinstance(value, bool) or not 0 <= value <= most:
+                reason = f"{name} in its param_str is {value!r}; expected {expected}"
+                raise UnsupportedError(reason)
+            found.append(value)
+        before, after, overlap, least = found
+        return before, after, float(overlap), float(least)
+
     def _rule(self) -> Rule:
         stride, ratios, scales = self._given()
         made = anchors(self.base_size, np.array(ratios), np.array(scales), np.round)
-        before, after = self.pre_nms_top_n, self.post_nms_top_n
-        return Rule(made, stride, before, after, self.nms_thresh, self.min_size, drops=True)
+        return Rule(made, stride, *self._limits(), drops=True)
 
 
 def _numbers(name: str, value: Any) -> tuple[float, ...]:

@@ -186,6 +186,33 @@ def test_more_boxes_than_there_are_may_be_compared() -> None:
     check(net(1, (3, 4), "Proposal", params), given, rows, scores)
 
 
+def test_the_configuration_may_stand_in_param_str() -> None:
+    given = drawn(4, 1, (6, 7), [90.0, 110.0, 1.0])
+    settings = (
+        "{'feat_stride': 16, 'scales': [1], 'ratios': [1], 'pre_nms_top_n': 20,"
+        "'post_nms_top_n': 5, 'nms_thresh': 0.3, 'min_size': 9}"
+    )
+    rows, scores = wanted(SQUARE, 16, (20, 5), 0.3, 9, True, given)
+    assert len(rows) == 5
+    check(net(1, (6, 7), "Python", PYTHON % settings), given, rows, scores)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("pre_nms_top_n", "-1", "a whole number of at least 0"),
+        ("post_nms_top_n", "1.5", "a whole number of at least 0"),
+        ("nms_thresh", "1.5", "a number from 0 to 1"),
+        ("nms_thresh", ".nan", "a number from 0 to 1"),
+        ("min_size", "true", "a number of at least 0"),
+    ],
+)
+def test_what_the_configuration_cannot_be(name: str, value: str, expected: str) -> None:
+    source = net(9, (3, 4), "Python", PYTHON % f"{{'feat_stride': 16, '{name}': {value}}}").source
+    (found,) = api.validate(source)
+    assert name in found.message and found.message.endswith(f"; expected {expected}")
+
+
 @pytest.mark.parametrize("value", ["0", "16.0", "true", "a"])
 def test_the_stride_of_the_layer_in_python(value: str) -> None:
     source = net(9, (3, 4), "Python", PYTHON % f"'feat_stride': {value}").source
