@@ -19,6 +19,7 @@ docs:
 	PYTHONPATH=. python docs/layers.py
 	PYTHONPATH=. python docs/onnx_ops.py
 	PYTHONPATH=. python docs/roundtrip.py
+	PYTHONPATH=. python docs/corpus.py
 
 bench:
 	python benchmarks/startup.py
