@@ -27,15 +27,23 @@ def validate(
     such dialect.
     """
     sink = Sink(source)
+    check_text(source, sink, dialect, unknown_types)
+    return sink
+
+
+def check_text(
+    source: Source, sink: Sink, dialect: str | None = None, unknown_types: UnknownTypes = "warning"
+) -> tuple[Document, Document | None]:
+    """The same, reported to a sink; the document, and if it is a net, that in the newest form."""
     document = read_text(source, sink, dialect=dialect)
     type = document.root.type
     if not sink.errors and type is not None:
         if type.name == "NetParameter":
-            _check_phases(document, sink, dialect, unknown_types)
-        elif type.name == "SolverParameter":
+            return document, _check_phases(document, sink, dialect, unknown_types)
+        if type.name == "SolverParameter":
             solver = upgrade_solver(document.root, sink)
             check_solver(solver, sink, dialect or document.dialect)
-    return sink
+    return document, None
 
 
 def check_state(
@@ -53,7 +61,7 @@ def check_state(
 
 def _check_phases(
     document: Document, sink: Sink, dialect: str | None, unknown_types: UnknownTypes
-) -> None:
+) -> Document:
     net = upgraded(document, sink)
     need_layers(net.root, sink)
     found: dict[Diagnostic, None] = {}
@@ -61,6 +69,7 @@ def _check_phases(
         found.update(dict.fromkeys(_check_stages(net, phase, dialect, unknown_types)))
     for diagnostic in found:
         sink.add(diagnostic)
+    return net
 
 
 def _check_stages(

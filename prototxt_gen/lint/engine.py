@@ -1,0 +1,59 @@
+"""All findings of a file that are to be shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from prototxt_gen.diagnostics import Diagnostic, Severity, Sink, Source
+from prototxt_gen.document import Document
+from prototxt_gen.graph.infer import infer
+from prototxt_gen.graph.phase import State, phases_of
+from prototxt_gen.graph.read import build
+from prototxt_gen.graph.validation import check_text
+from prototxt_gen.lint.net import InPhase, Net
+from prototxt_gen.lint.rule import rules
+from prototxt_gen.lint.settings import Settings
+from prototxt_gen.lint.suppress import UNUSED, without_ignored
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What is found in a file, in its order."""
+
+    source: Source
+    found: list[Diagnostic]
+
+    def count(self, severity: Severity) -> int:
+        """How many findings have a severity."""
+        return sum(one.severity is severity for one in self.found)
+
+
+def lint(source: Source, settings: Settings | None = None) -> Findings:
+    """Everything that Caffe would refuse, and what a person should know besides."""
+    settings = settings or Settings()
+    sink = Sink(source)
+    document, net = check_text(source, sink, settings.dialect, settings.unknown_types)
+    if net is not None and not sink.errors:
+        _smells(document, net, sink, settings)
+    shown = [one for one in sink.sorted() if settings.shows(one.rule, source.path)]
+    found = without_ignored(shown, source, rules())
+    if len(found) != len(shown):
+        end = len(source.data) + 1
+        found = [one for one in found if one.rule != UNUSED or settings.shows(UNUSED, source.path)]
+        found.sort(key=lambda one: one.span.start if one.span else end)
+    return Findings(source, found)
+
+
+def _smells(document: Document, net: Document, sink: Sink, settings: Settings) -> None:
+    path = sink.source.path if sink.source else ""
+    checks = [rule.check for rule in rules().values() if settings.shows(rule.name, path)]
+    if not any(checks):
+        return
+    phases = {}
+    for phase in phases_of(net.root):
+        graph = build(net, Sink(), State(phase))
+        phases[phase] = InPhase(graph, infer(graph, Sink()))
+    whole = Net(document, net, phases)
+    for check in filter(None, checks):
+        for one in check(whole):
+            sink.add(one)
