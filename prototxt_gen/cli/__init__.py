@@ -28,6 +28,7 @@ COMMANDS = {
         "gen",
         "solver",
         "validate",
+        "rule",
         "summary",
         "convert",
         "verify",

@@ -1,65 +1,212 @@
-"""``resnet-proto validate``: what Caffe would refuse in a prototxt."""
+"""``resnet-proto validate``: what Caffe would refuse in a prototxt, and what one should know."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from prototxt_gen._words import plural
-from prototxt_gen.cli.options import dialect_option, plugin_option
+from prototxt_gen.cli.options import (
+    dialect_option,
+    need_own_files,
+    output_option,
+    plugin_option,
+    write_output,
+)
 from prototxt_gen.cli.output import print_error, print_note, print_report
-from prototxt_gen.diagnostics import Diagnostic, Severity
+from prototxt_gen.diagnostics import Severity
 
 if TYPE_CHECKING:
-    from prototxt_gen.graph.type_check import UnknownTypes
+    from prototxt_gen.lint.engine import Findings
+    from prototxt_gen.lint.settings import Settings
+
+FORMATS = ("text", "json", "sarif", "github", "junit")
 
 
 @click.command("validate", short_help="Report what Caffe would refuse in prototxt files.")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="text",
+    help="The form of the findings: for people, programs, GitHub's code scanning (sarif) and "
+    "annotations (github), and test reports. [default: text]",
+)
+@output_option
+@click.option(
+    "--select",
+    multiple=True,
+    metavar="RULE,...",
+    help="Report these rules or categories alone. [default: all]",
+)
+@click.option(
+    "--ignore", multiple=True, metavar="RULE,...", help="Do not report these rules or categories."
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(["error", "warning"]),
+    help="What gives the exit code 1. [default: error]",
+)
 @dialect_option
-@plugin_option
 @click.option(
     "--unknown-types",
     type=click.Choice(["error", "warning", "ignore"]),
-    default="warning",
     help="How to report a layer type that no known Caffe has. [default: warning]",
 )
-def command(files: tuple[str, ...], dialect: str | None, unknown_types: UnknownTypes) -> int:
-    """Report everything that Caffe would refuse in nets and solvers; - reads standard input.
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Read the options from this file. [default: the nearest .resnet-proto.toml, or "
+    "pyproject.toml with tool.resnet-proto, above each file]",
+)
+@click.option("--no-config", is_flag=True, help="Read no such file.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 256),
+    default=1,
+    metavar="N",
+    help="How many processes. [default: 1]",
+)
+@plugin_option
+def command(
+    paths: tuple[str, ...],
+    form: str,
+    output: str,
+    config: Path | None,
+    no_config: bool,
+    jobs: int,
+    **options: Any,
+) -> int:
+    """Report everything that Caffe would refuse in nets, solvers and label maps.
 
-    That is syntax errors, fields that no Caffe knows, layers and shapes that do not fit.
-    Exit code 0: Caffe would load every file. 1: it would not. 2: a file cannot be read.
+    PATH is a file, a folder, which is searched for *.prototxt, a pattern such as
+    'models/**/*.prototxt', or - for standard input. Errors are what Caffe would refuse: syntax,
+    fields that no Caffe knows, layers and shapes that do not fit. Warnings are what it would
+    load, and a person should still know. A comment  # prototxt: ignore[rule]  leaves out a rule
+    on its line, or on the next one; resnet-proto rule NAME explains a rule.
+
+    Exit code 0: no errors. 1: there are some, or with --fail-on warning, warnings. 2: a file
+    cannot be read, or wrong usage.
+
+    \b
+    resnet-proto validate models
+    resnet-proto validate net.prototxt --dialect bvlc --ignore smells
+    resnet-proto validate . --format sarif -o findings.sarif
     """
-    from prototxt_gen import api
+    from prototxt_gen.lint.settings import Settings
 
-    found: list[Diagnostic] = []
-    unreadable = 0
-    for path in files:
-        try:
-            source = api.read_source(path)
-        except OSError as error:
-            print_error(f"{error.filename or path}: {error.strerror or error}")
+    if config is not None and no_config:
+        raise click.UsageError("--config and --no-config exclude each other")
+    given = _given(options)
+    base = Settings(**given) if no_config else None
+    found, unreadable = [], 0
+    for one in _found(paths, given, base, config, jobs):
+        if isinstance(one, str):
+            print_error(one)
             unreadable += 1
             continue
-        diagnostics = api.validate(source, dialect, unknown_types)
-        print_report(diagnostics, source, sys.stdout)
-        found.extend(diagnostics)
-    if unreadable < len(files):
-        print_note(_summary(found, len(files) - unreadable))
-    errors = any(diagnostic.severity is Severity.ERROR for diagnostic in found)
-    return 2 if unreadable else int(errors)
+        settings, file = one
+        found.append((settings, file))
+        if form == "text" and output == "-":
+            print_report(file.found, file.source, sys.stdout)
+    files = [file for _, file in found]
+    _write(files, form, output, paths)
+    if found:
+        from prototxt_gen.lint.reporters import summary
+
+        print_note(summary(files))
+    return 2 if unreadable else int(any(_fails(*one) for one in found))
 
 
-def _summary(found: list[Diagnostic], files: int) -> str:
-    counts = [
-        _count(sum(d.severity is severity for d in found), severity.value)
-        for severity in Severity
-        if severity is Severity.ERROR or any(d.severity is severity for d in found)
-    ]
-    return f"{_count(files, 'file')}: {', '.join(counts)}"
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """The options of the command line that outweigh those of a file."""
+    from prototxt_gen.lint.settings import need_rules
+
+    given = {name: value for name, value in options.items() if value not in (None, ())}
+    for name in ("select", "ignore"):
+        if name in given:
+            given[name] = tuple(part.strip() for one in given[name] for part in one.split(","))
+            need_rules(given[name], f"--{name}")
+    return given
 
 
-def _count(number: int, what: str) -> str:
-    return plural(number, what) if number else f"no {what}s"
+def _found(
+    paths: Sequence[str],
+    given: dict[str, Any],
+    base: Settings | None,
+    config: Path | None,
+    jobs: int,
+) -> Iterator[tuple[Settings, Findings] | str]:
+    """The findings of each file with its settings, in order; or why it cannot be read."""
+    from prototxt_gen.lint.find import find
+    from prototxt_gen.lint.settings import settings_for
+
+    def settings_of(path: str) -> Settings:
+        return base if base is not None else settings_for(path, given, config)
+
+    found: list[str] = []
+    for path in paths:
+        try:
+            found += find([path], lambda one: settings_of(one).leaves_out(one))
+        except OSError as error:
+            yield f"{error.filename or path}: {error.strerror or error}"
+    files = [(path, settings_of(path)) for path in dict.fromkeys(found)]
+    if jobs == 1 or len(files) < 2:
+        for path, settings in files:
+            one = checked((path, settings))
+            yield one if isinstance(one, str) else (settings, one)
+        return
+    from prototxt_gen.fleet.workers import Died, in_processes
+    from prototxt_gen.layers.outside import loaded_files
+
+    results: dict[str, Findings | Died | str] = {}
+    work = partial(checked, plugins=loaded_files())
+    for (path, _), made in in_processes(work, [one for one in files if one[0] != "-"], jobs):
+        results[path] = made
+    for path, settings in files:
+        result = results[path] if path != "-" else checked((path, settings))
+        if isinstance(result, Died):
+            yield f"{path}: {result.text}"
+        else:
+            yield result if isinstance(result, str) else (settings, result)
+
+
+def checked(one: tuple[str, Settings], plugins: Sequence[str] = ()) -> Findings | str:
+    """The findings of a file, or why it cannot be read; with the layer types of some files."""
+    from prototxt_gen import api
+    from prototxt_gen.layers import load_layers
+    from prototxt_gen.lint.engine import lint
+
+    for plugin in plugins:
+        load_layers(plugin)
+    path, settings = one
+    try:
+        return lint(api.read_source(path), settings)
+    except OSError as error:
+        return f"{error.filename or path}: {error.strerror or error}"
+
+
+def _write(files: list[Findings], form: str, output: str, paths: Sequence[str]) -> None:
+    if form != "text":
+        from prototxt_gen.lint.reporters import REPORTERS
+
+        text = REPORTERS[form](files)
+    elif output != "-":
+        from prototxt_gen.diagnostics import render
+
+        text = "".join(f"{render(d, file.source)}\n" for file in files for d in file.found)
+    else:
+        return
+    need_own_files([file.source.path for file in files if file.source.path[:1] != "<"], [output])
+    write_output(output, text.encode("utf-8", "backslashreplace"))
+
+
+def _fails(settings: Settings, file: Findings) -> bool:
+    both = settings.fail_on == "warning"
+    return bool(file.count(Severity.ERROR) or (both and file.count(Severity.WARNING)))
