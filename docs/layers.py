@@ -22,6 +22,10 @@ were compared with recordings of real Caffe or, where there is none, with onnxru
 NOTES = {
     "DetectionOutput": "NonMaxSuppression and TopK; an eta that acts is refused. Sizes and areas of "
     "boxes have to be within float32: they overflow differently in Caffe",
+    "YoloDetectionOutput": "NonMaxSuppression over all classes and TopK; maps are square, of one "
+    "image",
+    "Yolov3DetectionOutput": "NonMaxSuppression over all classes and TopK; maps are square, of one "
+    "image; an nms_threshold above 0.99 is refused",
     "ROIPooling": "MaxRoiPool; from opset 22 on, a table of MaxPools",
     "ROIAlign": "RoiAlign, up to opset 21; that of the frcnn fork in look-ups, at any opset",
     "Python": "classes that are described, as py-faster-rcnn's proposals: [layer.md](layer.md)",

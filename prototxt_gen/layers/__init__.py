@@ -94,6 +94,7 @@ MODULES = {
     "ReLU": "activation",
     "ReLU6": "fork_activation",
     "Reduction": "reduce",
+    "Region": "yolo",
     "RegionLoss": "training",
     "Reorg": "rearrange",
     "Reshape": "reshape",
@@ -124,6 +125,8 @@ MODULES = {
     "Upsample": "resize",
     "VideoData": "training",
     "WindowData": "data",
+    "YoloDetectionOutput": "yolo",
+    "Yolov3DetectionOutput": "yolo",
 }
 
 #: The module here that describes a class of a Python layer, by module and class in a prototxt.

@@ -72,6 +72,7 @@ OPAQUE = (
     "AnnotatedData VideoData BoxData BoxAnnotatorOHEM EvalDetection DetectNetTransformation TRT"
 )
 SCORES, LABELS = (4, 10), (4,)
+YOLO, FINE = (1, 16, 3, 3), (1, 16, 5, 5)
 
 
 def conv(text: str) -> str:
@@ -107,6 +108,21 @@ def proposal(settings: str) -> str:
 def cpp_proposal(more: str = "") -> str:
     ratios = "ratio: 0.5 ratio: 1 ratio: 2 scale: 1 scale: 2 scale: 4"
     return f"proposal_param {{ {ratios} {more} }}"
+
+
+def yolo(params: str, biases: int = 4) -> str:
+    sizes = ["1.5", "2", "0.5", "0.75", "3", "4"][:biases]
+    return (
+        "yolo_detection_output_param { "
+        f"{params} num_box: 2 biases: [{', '.join(sizes)}] confidence_threshold: 0.2 }}"
+    )
+
+
+def yolov3(params: str, scales: str = "4, 2", mask: str = "2, 3, 0, 1") -> str:
+    return (
+        f"yolov3_detection_output_param {{ {params} num_box: 2 biases: [3, 4, 5, 6, 7, 8, 9, 10] "
+        f"anchors_scale: [{scales}] mask: [{mask}] confidence_threshold: 0.2 }}"
+    )
 
 
 CLIP = "clip_param { min: 0 max: 1 }"
@@ -826,6 +842,37 @@ DETECTIONS = [
     bad("Proposal", "proposal_param { ratio: 1 scale: -1 }", RPN_1, "proposals"),
     bad("Proposal", cpp_proposal("feat_stride: 0"), RPN, "proposals"),
     bad("Proposal", cpp_proposal("ratio: 3"), RPN, "proposals"),
+    good("YoloDetectionOutput", yolo("num_classes: 3"), [YOLO], [(1, 1, None, 7)]),
+    good("YoloDetectionOutput", yolo("num_classes: 3 side: 9", 6), [YOLO, FINE], [(1, 1, None, 7)]),
+    good("YoloDetectionOutput", yolo("num_classes: 3 nms_threshold: 0"), [YOLO], [(1, 1, None, 7)]),
+    good("YoloDetectionOutput", yolo("num_classes: 3 nms_threshold: 2"), [YOLO], [(1, 1, None, 7)]),
+    bad("YoloDetectionOutput", yolo(""), [YOLO], "num-classes"),
+    bad("YoloDetectionOutput", yolo("num_classes: 0"), [YOLO], "num-classes"),
+    bad("YoloDetectionOutput", yolo("num_classes: 4"), [YOLO], "yolo"),
+    bad("YoloDetectionOutput", yolo("num_classes: 3", 3), [YOLO], "yolo"),
+    bad("YoloDetectionOutput", yolo("num_classes: 3 nms_threshold: nan"), [YOLO], "yolo"),
+    bad("YoloDetectionOutput", yolo("num_classes: 3"), [YOLO, FINE, FINE], "bottom-count"),
+    bad("YoloDetectionOutput", yolo("num_classes: 3"), [YOLO, (1, 15, 4, 4)], "yolo"),
+    good("Yolov3DetectionOutput", yolov3("num_classes: 3"), [YOLO, FINE], [(1, 1, None, 7)]),
+    good(
+        "Yolov3DetectionOutput",
+        yolov3("num_classes: 3 mask_group_num: 1", "4", "1, 0"),
+        [YOLO],
+        [(1, 1, None, 7)],
+    ),
+    bad("Yolov3DetectionOutput", yolov3(""), [YOLO, FINE], "num-classes"),
+    bad("Yolov3DetectionOutput", yolov3("num_classes: 3"), [YOLO], "bottom-count"),
+    bad("Yolov3DetectionOutput", yolov3("num_classes: 2"), [YOLO, FINE], "yolo"),
+    bad("Yolov3DetectionOutput", yolov3("num_classes: 3", "4"), [YOLO, FINE], "yolo"),
+    bad("Yolov3DetectionOutput", yolov3("num_classes: 3", "4, 0"), [YOLO, FINE], "yolo"),
+    bad("Yolov3DetectionOutput", yolov3("num_classes: 3", mask="0, 1"), [YOLO, FINE], "yolo"),
+    bad("Yolov3DetectionOutput", yolov3("num_classes: 3", mask="0, 1, 2, 4"), [YOLO, FINE], "yolo"),
+    bad("Yolov3DetectionOutput", yolov3("num_classes: 3 mask_group_num: 0"), [YOLO], "yolo"),
+    good("Region", "region_param { num_classes: 3 num_box: 2 }", [(2, 16, 3, 4)], [(2, 16, 3, 4)]),
+    good("Region", "region_param { biases: 1 side: 7 }", [(1, 125, 2, 2)], [(1, 125, 2, 2)]),
+    bad("Region", "region_param { num_classes: 3 }", [YOLO], "yolo"),
+    bad("Region", "region_param { num_classes: 3 num_box: 2 coords: 5 }", [YOLO], "yolo"),
+    bad("Region", "region_param { num_classes: 0 num_box: 2 }", [(1, 10, 3, 3)], "yolo"),
     good("Python", proposal("'feat_stride': 16"), RPN, [(None, 5), (None, 1)]),
     good("Python", proposal("{'feat_stride': 8, scales: [2], ratios: [1]}"), RPN_1, [(None, 5)]),
     bad("Python", proposal("16"), RPN, "python-param"),

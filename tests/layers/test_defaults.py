@@ -133,6 +133,8 @@ def values() -> list[Any]:
                 elif fact["type"] == "string":
                     value = "text"
                 if value is not None:
+                    if value == default:
+                        value += 1
                     found.append(pytest.param(type_, name, value, id=f"{type_}.{name}"))
                 break
     return found

@@ -59,6 +59,7 @@ FORKS: dict[str, tuple[str, ...]] = {
     "ROIAlign": ("ssd", "caffe_priv", "frcnn"),
     "ROIPooling": ("ssd", "x2paddle", "intel", "caffe_priv", "rfcn", "frcnn", "tengine", "pvanet"),
     "ReLU6": ("mobilenet_ssd", "tengine"),
+    "Region": ("tengine",),
     "RegionLoss": ("intel",),
     "Reorg": ("ssd", "intel", "tengine"),
     "Reverse": ("frcnn",),
@@ -74,6 +75,8 @@ FORKS: dict[str, tuple[str, ...]] = {
     "Transpose": ("frcnn",),
     "Upsample": ("x2paddle", "segnet", "tengine"),
     "VideoData": _SSD_TRAINING,
+    "YoloDetectionOutput": ("ssd",),
+    "Yolov3DetectionOutput": ("ssd",),
 }
 
 _ELSEWHERE = """
@@ -81,7 +84,7 @@ Accum Binarization CELU CTCGreedyDecoder ContinuationIndicator Convolution3D Cor
 DataAugmentation Deconvolution3D FlowWarp FrcnnProposal GRN GRU GroupNorm Im2seq ImageSegData
 InstanceNorm L2Norm LReLU LSTMInfer LayerNorm MaxUnpool OCRLSTM Pooling3D PowerFile
 PriorBoxClustered RPROI RReLU RegionYolo Resample Resize ResizeBilinear ResizeNearest SegAccuracy
-Select SimplerNMS SpatialTransformer Unpooling YoloDetectionOutput Yolov3DetectionOutput
+Select SimplerNMS SpatialTransformer Unpooling
 """
 
 #: Types of forks that are known by name only; they are not misspellings.
