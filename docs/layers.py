@@ -22,6 +22,8 @@ were compared with recordings of real Caffe or, where there is none, with onnxru
 NOTES = {
     "DetectionOutput": "NonMaxSuppression and TopK; an eta that acts is refused. Sizes and areas of "
     "boxes have to be within float32: they overflow differently in Caffe",
+    "FrcnnProposal": "no: its anchors and limits are in a JSON file; `--detection stop` ends the "
+    "model before it",
     "YoloDetectionOutput": "NonMaxSuppression over all classes and TopK; maps are square, of one "
     "image",
     "Yolov3DetectionOutput": "NonMaxSuppression over all classes and TopK; maps are square, of one "

@@ -52,6 +52,7 @@ MODULES = {
     "Exp": "elementwise",
     "Filter": "reduce",
     "Flatten": "reshape",
+    "FrcnnProposal": "proposals",
     "GELU": "fork_activation",
     "HDF5Data": "data",
     "HDF5Output": "data",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from prototxt_gen._numpy import np
 from prototxt_gen._words import plural
 from prototxt_gen.errors import ShapeError, UnsupportedError
-from prototxt_gen.layers.base import Arity, Axes, Exactly, Problem, Sample, layer
+from prototxt_gen.layers.base import MANY, Arity, Axes, Exactly, Problem, Sample, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import filled, fixed_from
 from prototxt_gen.layers.parts.proposals import Rule, anchors, lower_select, select
@@ -200,6 +200,38 @@ class Proposal(Base):
         before, after = self.pre_nms_topn, self.post_nms_topn
         least = float(self.min_size)
         return Rule(made, self.feat_stride, before, after, self.nms_thresh, least, drops=False)
+
+
+@layer("FrcnnProposal")
+class FrcnnProposal(Base):
+    """The proposals of a C++ layer whose settings are not in the net (frcnn_proposal_layer.cpp).
+
+    Anchors, stride and limits stand in a JSON file, which the fork's own program loads
+    (FrcnnParam::load_param in frcnn_param.cpp); the layer reads none of its parameters.
+    """
+
+    detects = True
+
+    def arity(self) -> Arity:
+        """Some forks have one layer for the maps of several scales."""
+        return Arity((1, MANY), (1, MANY))
+
+    def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
+        """(R, 5, 1, 1) and (R, 1, 1, 1); the data decide R."""
+        if len(bottoms) != 3 or tops > 2:
+            raise UnsupportedError("only the form with scores, offsets and the image is known")
+        return ((None, 5, 1, 1), (None, 1, 1, 1))[:tops]
+
+    def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
+        """One image."""
+        return one_image(bottoms, tops)
+
+    def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
+        """Refused."""
+        raise UnsupportedError(
+            "its anchors, stride and limits are not in the net: the fork's program loads them "
+            "from a JSON file"
+        )
 
 
 def _half_up(value: Array) -> Array:

@@ -203,7 +203,8 @@ def _lower(
 def _way_out(graph: Graph, node: Node) -> str | None:
     """How to convert what comes before a node; None if nothing does."""
     ends = made_bottoms(graph, node)
-    return f"--outputs {','.join(ends)} ends the model before it" if ends else None
+    also = "--detection stop, or " if node.layer.detects else ""
+    return f"{also}--outputs {','.join(ends)} ends the model before it" if ends else None
 
 
 def _own_reason(index: int, node: Node, shapes: Shapes) -> str | None:

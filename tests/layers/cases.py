@@ -842,6 +842,8 @@ DETECTIONS = [
     bad("Proposal", "proposal_param { ratio: 1 scale: -1 }", RPN_1, "proposals"),
     bad("Proposal", cpp_proposal("feat_stride: 0"), RPN, "proposals"),
     bad("Proposal", cpp_proposal("ratio: 3"), RPN, "proposals"),
+    good("FrcnnProposal", "", RPN, [(None, 5, 1, 1), (None, 1, 1, 1)]),
+    good("FrcnnProposal", "frcnn_proposal_param { config: 'c' }", RPN, [(None, 5, 1, 1)]),
     good("YoloDetectionOutput", yolo("num_classes: 3"), [YOLO], [(1, 1, None, 7)]),
     good("YoloDetectionOutput", yolo("num_classes: 3 side: 9", 6), [YOLO, FINE], [(1, 1, None, 7)]),
     good("YoloDetectionOutput", yolo("num_classes: 3 nms_threshold: 0"), [YOLO], [(1, 1, None, 7)]),

@@ -15,6 +15,7 @@ FIELDS = {
     "AnnotatedData": "annotated_data_param",
     "BoxAnnotatorOHEM": "box_annotator_ohem_param",
     "EvalDetection": "eval_detection_param",
+    "FrcnnProposal": "frcnn_proposal_param",
     "MnActivation": "mn_activation_param",
     "MultiBoxLoss": "multibox_loss_param",
     "RegionLoss": "region_loss_param",
@@ -25,6 +26,7 @@ FIELDS = {
 }
 #: Forks whose layer reads other fields than those of the same name in others.
 WITHOUT_FIELD = {
+    "FrcnnProposal": {"frcnn"},  # proposal_param
     "ROIAlign": {"frcnn"},  # roi_pooling_param
     "SmoothL1Loss": {"mobilenet_ssd", "x2paddle", "nvcaffe", "fast_rcnn"},  # no parameters
 }

@@ -36,6 +36,7 @@ NOT_COMPUTED = {
     "DetectNetTransformation",
     "TRT",
     "DetectionEvaluate",
+    "FrcnnProposal",
     "MultiBoxLoss",
     "SmoothL1Loss",
     "SmoothL1LossOHEM",

@@ -40,6 +40,7 @@ FORKS: dict[str, tuple[str, ...]] = {
     "DetectionEvaluate": ("mobilenet_ssd", "x2paddle", "intel", "nvcaffe"),
     "DetectionOutput": (*_SSD, "frcnn", "tengine"),
     "EvalDetection": ("intel",),
+    "FrcnnProposal": ("caffe_priv", "frcnn"),
     "GELU": (),
     "HSwish": (),
     "HardSigmoid": (),
@@ -81,7 +82,7 @@ FORKS: dict[str, tuple[str, ...]] = {
 
 _ELSEWHERE = """
 Accum Binarization CELU CTCGreedyDecoder ContinuationIndicator Convolution3D Correlation
-DataAugmentation Deconvolution3D FlowWarp FrcnnProposal GRN GRU GroupNorm Im2seq ImageSegData
+DataAugmentation Deconvolution3D FlowWarp GRN GRU GroupNorm Im2seq ImageSegData
 InstanceNorm L2Norm LReLU LSTMInfer LayerNorm MaxUnpool OCRLSTM Pooling3D PowerFile
 PriorBoxClustered RPROI RReLU RegionYolo Resample Resize ResizeBilinear ResizeNearest SegAccuracy
 Select SimplerNMS SpatialTransformer Unpooling
