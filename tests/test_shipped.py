@@ -1,6 +1,7 @@
 """What is shipped beside the code: examples that run, docs that are fresh, a whole wheel."""
 
 import os
+import re
 import runpy
 import shutil
 import subprocess
@@ -9,8 +10,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 from prototxt_gen import api
+from prototxt_gen.cli import COMMANDS
+from prototxt_gen.cli.validate import FORMATS
+from prototxt_gen.cli.validate import command as validate
 from prototxt_gen.diagnostics import Source
 
 ROOT = Path(__file__).parents[1]
@@ -37,6 +42,32 @@ def test_the_example_program_runs(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert " 0 findings" in out
     assert "[window-too-large]" in out
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("resnet20", ["gen", "resnet20"]),
+        ("resnet20_train_val", ["gen", "resnet20", "--phase", "train_val"]),
+        ("resnet20_solver", ["solver", "resnet20", "--net", "resnet20_train_val.prototxt"]),
+    ],
+)
+def test_example_nets_are_what_is_generated(name: str, words: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-m", "prototxt_gen", *words], capture_output=True)
+    assert done.stdout == (EXAMPLES / f"nets/{name}.prototxt").read_bytes()
+
+
+def test_what_ci_of_others_calls_is_there() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text("utf-8"))
+    assert [hook["entry"] for hook in hooks] == ["resnet-proto validate", "resnet-proto fmt"]
+    action = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
+    script = action["runs"]["steps"][-1]["run"]
+    for hook in hooks:
+        assert hook["entry"].split()[1] in COMMANDS
+    options = {option for param in validate.params for option in param.opts}
+    assert set(re.findall(r"--[a-z-]+", script)) <= options
+    shown = set(action["inputs"]["format"]["description"].replace(",", " ").split())
+    assert set(FORMATS) <= {word.rstrip(".") for word in shown}
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def test_gen_writes_a_file_whole(tmp_path: Path) -> None:
         (["gen", "--spec", "/nowhere/net.yaml"], "/nowhere/net.yaml"),
         (["gem"], "did you mean 'gen'"),
         (["gen", "--dept", "18"], "--depth"),
-        (["validate"], "FILE"),
+        (["validate"], "PATH"),
         (["validate", "/nowhere/net.prototxt"], "/nowhere/net.prototxt: No such file"),
         (["validate", "--dialect", "nvcafe", "-"], "did you mean 'nvcaffe'"),
     ],
