@@ -30,6 +30,7 @@ COMMANDS = {
         "validate",
         "rule",
         "summary",
+        "draw",
         "convert",
         "verify",
         "fold",

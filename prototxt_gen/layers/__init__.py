@@ -166,6 +166,11 @@ def python_class(module: str, name: str) -> type[Layer] | None:
     return PYTHON.get(key)
 
 
+def family(layer: Layer) -> str:
+    """The module that a layer's type is described in; that of a plug-in is its own."""
+    return type(layer).__module__.rpartition(".")[2]
+
+
 def load_layers(path: str | os.PathLike[str]) -> tuple[str, ...]:
     """Register the layer types of a Python file, and return their names.
 

@@ -1,0 +1,1 @@
+"""Pictures of nets: boxes and frames first, then a form of them."""

@@ -1,0 +1,88 @@
+"""A picture in Graphviz's language."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+from itertools import pairwise
+
+from prototxt_gen.draw.picture import Frame, Picture, Shown
+
+#: The fill and the line of each kind of box.
+COLOURS = {
+    "input": ("#e8f3ea", "#3d7d4c"),
+    "convolution": ("#dfeaf8", "#2b5f9e"),
+    "dense": ("#e7e3f5", "#5b4a9c"),
+    "pooling": ("#fbe3df", "#b0483a"),
+    "pointwise": ("#fdf3d6", "#a67c12"),
+    "normalization": ("#eef0f3", "#5c6773"),
+    "combine": ("#dcf1f0", "#1f7a76"),
+    "detection": ("#fbe6f1", "#a2397a"),
+    "loss": ("#fde7d3", "#b5651d"),
+    "other": ("#f4f4f4", "#666666"),
+    "unknown": ("#ffffff", "#999999"),
+}
+FONT = "Arial"  #: whose widths Graphviz knows, and every system has in some form
+
+
+def as_dot(made: Picture) -> str:
+    """The text for dot, the same for equal pictures."""
+    return "\n".join(_lines(made)) + "\n"
+
+
+def _lines(made: Picture) -> Iterator[str]:
+    yield f"digraph {quoted(made.title or 'net')} {{"
+    yield f"  graph [rankdir={made.direction}, fontname={quoted(FONT)}, fontsize=11, ranksep=0.3,"
+    yield '         nodesep=0.35, pad=0.2, labeljust=l, fontcolor="#555555"];'
+    yield f"  node [shape=box, style={quoted('rounded,filled')}, fontname={quoted(FONT)},"
+    yield '        fontsize=11, margin="0.2,0.07", penwidth=1.1];'
+    yield f"  edge [fontname={quoted(FONT)}, fontsize=9, arrowsize=0.6, penwidth=0.9,"
+    yield '        color="#777777", fontcolor="#666666"];'
+    for part in made.parts:
+        if isinstance(part, Shown):
+            yield from _node(part, "  ")
+        else:
+            yield from _frame(part)
+    keys = [one.key for one in made.shown]
+    after = dict(pairwise(keys))
+    for start, end, label in made.edges:
+        options = [f"label={quoted(' ' + label)}"] if label else []
+        # What follows directly stands below: a long way round bends instead.
+        options += ["weight=6"] if after.get(start) == end else []
+        shown = f" [{', '.join(options)}]" if options else ""
+        yield f"  {start} -> {end}{shown};"
+    yield "}"
+
+
+def _frame(frame: Frame) -> Iterator[str]:
+    times = f"  × {frame.times}" if frame.times > 1 else ""
+    heavy = ', penwidth=1.6, color="#8a94a0"' if frame.times > 1 else ', color="#c3c9d0"'
+    yield f"  subgraph {frame.key} {{"
+    yield f"    graph [label={quoted(f'{frame.name}{times}')}, style={quoted('rounded')}{heavy}];"
+    for one in frame.shown:
+        yield from _node(one, "    ")
+    yield "  }"
+
+
+def _node(one: Shown, indent: str) -> Iterator[str]:
+    fill, line = COLOURS[one.kind]
+    style = ', style="rounded,dashed"' if one.kind == "unknown" else ""
+    rows = [f"<B>{_html(one.name)}</B>"]
+    rows += [f'<FONT POINT-SIZE="9.5">{_html(text)}</FONT>' for text in one.lines]
+    label = "<BR/>".join(rows)
+    yield f'{indent}{one.key} [label=<{label}>, fillcolor="{fill}", color="{line}"{style}];'
+
+
+def _html(text: str) -> str:
+    return escape(printable(text)) or " "
+
+
+def quoted(text: str) -> str:
+    """A text as a string of dot."""
+    inner = printable(text).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{inner}"'
+
+
+def printable(text: str) -> str:
+    """A text without control characters, which SVG cannot hold."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

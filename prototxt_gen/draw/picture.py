@@ -1,0 +1,164 @@
+"""What a picture shows: boxes, in frames, with what is written in them and on the edges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from prototxt_gen.draw.boxes import Box, boxes
+from prototxt_gen.draw.units import Unit, units
+from prototxt_gen.graph.graph import Graph
+from prototxt_gen.graph.infer import Shapes
+from prototxt_gen.layers.parts.shapes import Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """How a net is drawn."""
+
+    expand: bool = False  #: each layer has a box of its own
+    blocks: bool = False  #: units of one form in a row are drawn once
+    cost: bool = False  #: parameters and multiply-adds stand in the boxes
+    direction: str = "TB"  #: or LR
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A box with its lines; the first one is its name."""
+
+    key: str
+    name: str
+    lines: tuple[str, ...]
+    kind: str
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Boxes that are a unit; ``times`` is how many units in a row it stands for."""
+
+    key: str
+    name: str
+    shown: tuple[Shown, ...]
+    times: int = 1
+
+
+@dataclass
+class Picture:
+    """Boxes in frames and outside of them, in the order of the net, and edges with labels."""
+
+    title: str
+    direction: str
+    parts: list[Frame | Shown] = field(default_factory=list)
+    edges: list[tuple[str, str, str]] = field(default_factory=list)
+
+    @property
+    def shown(self) -> Iterator[Shown]:
+        """All boxes."""
+        for part in self.parts:
+            if isinstance(part, Frame):
+                yield from part.shown
+            else:
+                yield part
+
+
+def picture(graph: Graph, shapes: Shapes, drawing: Drawing | None = None) -> Picture:
+    """The picture of a net whose shapes are known as far as can be."""
+    asked = drawing or Drawing()
+    every = boxes(graph, shapes, expand=asked.expand)
+    frames = units(every)
+    if asked.blocks:
+        every, frames, times = _once(every, frames)
+    else:
+        times = {}
+    made = Picture(graph.name, asked.direction)
+    of_box = {box.number: unit for unit in frames for box in unit.boxes}
+    done: set[int] = set()
+    for box in every:
+        unit = of_box.get(box.number)
+        if unit is None:
+            made.parts.append(_shown(box, asked))
+        elif id(unit) not in done:
+            done.add(id(unit))
+            inside = tuple(_shown(one, asked) for one in unit.boxes)
+            count = times.get(id(unit), 1)
+            made.parts.append(Frame(f"cluster{box.number}", unit.name, inside, count))
+        for one, shape in box.inputs:
+            made.edges.append((_key(one), _key(box), size(shape)))
+    return made
+
+
+def _once(
+    every: Sequence[Box], frames: Sequence[Unit]
+) -> tuple[list[Box], list[Unit], dict[int, int]]:
+    """Boxes and units without those that are like the unit before them; how many each stands for.
+
+    What reads the last of a row reads the first, which stands for it.
+    """
+    kept: list[Unit] = []
+    times: dict[int, int] = {}
+    stands: dict[int, Box] = {}
+    for unit in frames:
+        before = kept[-1] if kept else None
+        if before is not None and unit.form == before.form and _follows(unit, before, stands):
+            times[id(before)] = times.get(id(before), 1) + 1
+            stands.update((box.number, before.boxes[-1]) for box in unit.boxes)
+            before.name = _joined(before.name, unit.name)
+            continue
+        kept.append(unit)
+        times[id(unit)] = 1
+    left = [box for box in every if box.number not in stands]
+    for box in left:
+        box.inputs = [(stands.get(one.number, one), shape) for one, shape in box.inputs]
+    return left, kept, times
+
+
+def _follows(unit: Unit, before: Unit, stands: dict[int, Box]) -> bool:
+    """Whether all that a unit reads from outside is the end of another one."""
+    inside = {box.number for box in unit.boxes}
+    outer = {
+        stands.get(one.number, one).number
+        for box in unit.boxes
+        for one, _ in box.inputs
+        if one.number not in inside
+    }
+    return outer == {before.boxes[-1].number}
+
+
+def _joined(first: str, last: str) -> str:
+    start = first.partition(" … ")[0]
+    return f"{start} … {last}" if start and last else first
+
+
+def _shown(box: Box, asked: Drawing) -> Shown:
+    lines = [box.title]
+    if box.more:
+        lines.append(" · ".join(box.more))
+    if asked.cost and box.cost is not None and box.cost.parameters:
+        cost = f"{short(box.cost.parameters)} parameters"
+        if box.cost.multiply_adds:
+            cost += f", {short(box.cost.multiply_adds)} multiply-adds"
+        lines.append(cost)
+    if box.kind == "input":
+        lines = [f"{box.nodes[0].type} {size(shape)}" for shape in box.shapes]
+    return Shown(_key(box), box.name, tuple(lines), box.kind)
+
+
+def _key(box: Box) -> str:
+    return f"n{box.number}"
+
+
+def size(shape: Shape | None) -> str:
+    """A shape without the batch: ``64×56×56``; nothing where it is not known."""
+    if shape is None:
+        return ""
+    inner = shape[1:] if len(shape) > 1 else shape
+    return "×".join("?" if dim is None else str(dim) for dim in inner)
+
+
+def short(number: int) -> str:
+    """A number as people say it: 25.6 M."""
+    for unit, factor in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if number >= factor:
+            value = number / factor
+            return f"{value:.3g} {unit}" if value < 1000 else f"{value:.0f} {unit}"
+    return str(number)
