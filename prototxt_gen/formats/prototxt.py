@@ -15,6 +15,8 @@ from __future__ import annotations
 from prototxt_gen._limits import HINT, at_most
 from prototxt_gen.diagnostics import Sink, Source, Span
 from prototxt_gen.document import Block
+from prototxt_gen.errors import ParseError
+from prototxt_gen.formats.text.layout import lay_out
 from prototxt_gen.formats.text.parser import Parser
 from prototxt_gen.formats.text.printer import (
     format_field,
@@ -29,13 +31,14 @@ __all__ = [
     "EMPTY_BLOCK_LIST",
     "EMPTY_LIST",
     "LARGEST_FILE",
-    "largest_file",
     "ListItem",
     "format_field",
     "format_scalar",
+    "largest_file",
     "parse",
     "print_block",
     "print_document",
+    "reformat",
 ]
 
 LARGEST_FILE = 256 << 20
@@ -72,3 +75,15 @@ def parse(source: Source, sink: Sink, *, fast: bool = True) -> Block:
         sink.error("byte-order-mark", message, span=Span(0, start), help=help)
     parser.run(start)
     return parser.root
+
+
+def reformat(source: Source) -> bytes:
+    """A text in the one layout, with the same message and the same comments.
+
+    It takes no schema, so that fields may have any name. Raises ParseError with all syntax
+    errors.
+    """
+    sink = Sink(source)
+    root = parse(source, sink)
+    sink.raise_errors(ParseError)
+    return lay_out(root, source.data)

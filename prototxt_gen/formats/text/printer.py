@@ -31,16 +31,16 @@ def print_document(document: Document) -> bytes:
 
 def print_block(block: Block, indent: int = 0) -> str:
     """The fields of a block, each on a line, at a level of indentation."""
-    out: list[str] = []
-    _write_block(block, _INDENT * indent, out)
-    return "".join(out)
+    printer = Printer()
+    printer.write_block(block, _INDENT * indent)
+    return printer.text()
 
 
 def format_field(field: Field, indent: int = 0) -> str:
     """One field with its comments, at a level of indentation."""
-    out: list[str] = []
-    _write_field(field, _INDENT * indent, out)
-    return "".join(out)
+    printer = Printer()
+    printer.write_field(field, _INDENT * indent)
+    return printer.text()
 
 
 def format_scalar(value: Scalar) -> str:
@@ -54,64 +54,83 @@ def format_scalar(value: Scalar) -> str:
     raise TypeError(f"{value!r} is not a prototxt scalar")
 
 
-def _write_block(block: Block, indent: str, out: list[str]) -> None:
-    """Write the contents of a block, without a blank line first or last."""
-    first = len(out)
-    for field in block.fields:
-        if field.comments:
-            _write_comments(field.comments, indent, out, blank=len(out) > first)
-        _write_value(field, indent, out)
-    comments = block.comments
-    while comments and comments[-1] is None:
-        comments = comments[:-1]
-    _write_comments(comments, indent, out, blank=len(out) > first)
+class Printer:
+    """The layout of blocks; ``text.layout`` has the scalars of a file spelled as they were."""
 
+    def __init__(self) -> None:
+        self._out: list[str] = []
 
-def _write_field(field: Field, indent: str, out: list[str]) -> None:
-    _write_comments(field.comments, indent, out, blank=False)
-    _write_value(field, indent, out)
+    def text(self) -> str:
+        """All that was written."""
+        return "".join(self._out)
 
+    def write_block(self, block: Block, indent: str = "") -> None:
+        """Write the contents of a block, without a blank line first or last."""
+        first = len(self._out)
+        for field in block.fields:
+            if field.comments:
+                self._write_comments(field.comments, indent, blank=len(self._out) > first)
+            self._write_value(field, indent)
+        comments = block.comments
+        while comments and comments[-1] is None:
+            comments = comments[:-1]
+        self._write_comments(comments, indent, blank=len(self._out) > first)
 
-def _write_value(field: Field, indent: str, out: list[str]) -> None:
-    value, trailing = field.value, ""
-    if field.trailing is not None:
-        trailing = f" #{_clean(field.trailing)}"
-    if not isinstance(value, Block):
-        out.append(f"{indent}{field.name}: {format_scalar(value)}{trailing}\n")
-        return
-    line = _one_line(value) if not value.comments else None
-    if line is not None and len(indent) + len(field.name) + len(line) <= _WIDEST:
-        out.append(f"{indent}{field.name} {line}{trailing}\n")
-        return
-    out.append(f"{indent}{field.name} {{\n")
-    _write_block(value, indent + _INDENT, out)
-    out.append(f"{indent}}}{trailing}\n")
+    def write_field(self, field: Field, indent: str) -> None:
+        """Write a field and its comments."""
+        self._write_comments(field.comments, indent, blank=False)
+        self._write_value(field, indent)
 
+    def statement(self, field: Field, indent: str) -> str:
+        """The name and the scalar value of a field."""
+        return f"{field.name}: {format_scalar(field.value)}"  # type: ignore[arg-type]
 
-def _one_line(block: Block) -> str | None:
-    """An empty block or a shape on one line; None for any other block."""
-    words = ["{"]
-    for field in block.fields:
-        value = field.value
-        if field.name != "dim" or isinstance(value, Block):
-            return None
-        if field.trailing is not None or any(c is not None for c in field.comments):
-            return None
-        words.append(f"dim: {format_scalar(value)}")
-    words.append("}")
-    return " ".join(words)
+    def brackets(self, field: Field) -> tuple[str, str]:
+        """What stands between the name of a field and its block, and after the block."""
+        return " ", ""
 
+    def opening(self, field: Field, block: Block) -> str:
+        """The comment behind the brace that opens the block of a field, with its ``#``."""
+        return ""
 
-def _write_comments(
-    comments: tuple[str | None, ...], indent: str, out: list[str], *, blank: bool
-) -> None:
-    """Write comments and single blank lines; ``blank``: whether the first may be blank."""
-    for comment in comments:
-        if comment is not None:
-            out.extend(f"{indent}#{_clean(line)}\n" for line in comment.split("\n"))
-        elif blank:
-            out.append("\n")
-        blank = comment is not None
+    def _write_value(self, field: Field, indent: str) -> None:
+        value, trailing, out = field.value, "", self._out
+        if field.trailing is not None:
+            trailing = f" #{_clean(field.trailing)}"
+        if not isinstance(value, Block):
+            out.append(f"{indent}{self.statement(field, indent)}{trailing}\n")
+            return
+        before, after = self.brackets(field)
+        line = self._one_line(value) if not value.comments else None
+        if line is not None and len(indent) + len(field.name) + len(line) <= _WIDEST:
+            out.append(f"{indent}{field.name}{before}{line}{after}{trailing}\n")
+            return
+        out.append(f"{indent}{field.name}{before}{{{self.opening(field, value)}\n")
+        self.write_block(value, indent + _INDENT)
+        out.append(f"{indent}}}{after}{trailing}\n")
+
+    def _one_line(self, block: Block) -> str | None:
+        """An empty block or a shape on one line; None for any other block."""
+        words = ["{"]
+        for field in block.fields:
+            if field.name != "dim" or isinstance(field.value, Block):
+                return None
+            if field.trailing is not None or any(c is not None for c in field.comments):
+                return None
+            words.append(self.statement(field, ""))
+        words.append("}")
+        return " ".join(words)
+
+    def _write_comments(
+        self, comments: tuple[str | None, ...], indent: str, *, blank: bool
+    ) -> None:
+        """Write comments and single blank lines; ``blank``: whether the first may be blank."""
+        for comment in comments:
+            if comment is not None:
+                self._out.extend(f"{indent}#{_clean(line)}\n" for line in comment.split("\n"))
+            elif blank:
+                self._out.append("\n")
+            blank = comment is not None
 
 
 def _clean(comment: str) -> str:
