@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
     from prototxt_gen.diagnostics import Diagnostic, Source
+    from prototxt_gen.formats.upgraded import Upgraded
     from prototxt_gen.generate.spec import Spec
     from prototxt_gen.graph.graph import Graph
     from prototxt_gen.graph.phase import State
@@ -42,9 +43,11 @@ __all__ = [
     "load_layers",
     "read_caffe",
     "read_source",
+    "reformat",
     "run",
     "summarize",
     "to_onnx",
+    "upgrade",
     "validate",
 ]
 
@@ -110,6 +113,31 @@ def validate(
 
     _arguments.dialect(dialect)
     return validate(source_of(source), dialect, unknown_types).sorted()
+
+
+def reformat(source: Input | Source) -> bytes:
+    """A prototxt in the layout of ``fmt``: the same message and the same comments.
+
+    Raises ParseError with all syntax errors.
+    """
+    from prototxt_gen.formats.prototxt import reformat
+
+    return reformat(source_of(source))
+
+
+def upgrade(source: Input | Source, dialect: str | None = None) -> Upgraded:
+    """What Caffe makes of an old net, solver or caffemodel when it reads it, to be written.
+
+    ``changes`` of the result has a line for each thing that was upgraded; it is empty where
+    nothing is old, and ``data`` is then what was given. Raises ParseError for what cannot be
+    upgraded, as for a file that has both layer and layers, WeightsError and OSError.
+    """
+    from prototxt_gen import _arguments
+    from prototxt_gen.formats.upgraded import upgrade
+    from prototxt_gen.reading import read_any
+
+    _arguments.dialect(dialect)
+    return upgrade(*read_any(source), dialect)
 
 
 def summarize(

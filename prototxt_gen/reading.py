@@ -129,6 +129,22 @@ def read_source(path: Input) -> Source:
     return Source(read_content(name, most)[:], name)
 
 
+def read_any(source: Input | Source) -> tuple[str, Buffer]:
+    """The name and the bytes of a text or a caffemodel; ``-`` is standard input."""
+    from prototxt_gen._limits import at_most
+    from prototxt_gen.diagnostics import Source
+    from prototxt_gen.formats.content import MOST_PIPED, read_content, read_stream
+
+    if isinstance(source, Source):
+        return source.path, source.data
+    name = os.fspath(source)
+    if name == "-":
+        import sys
+
+        return "<stdin>", read_stream(sys.stdin.buffer, "<stdin>", at_most(MOST_PIPED))
+    return name, read_content(name)
+
+
 def source_of(source: Input | Source) -> Source:
     """The Source itself, or that of a file."""
     from prototxt_gen.diagnostics import Source

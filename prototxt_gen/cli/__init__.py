@@ -36,6 +36,8 @@ COMMANDS = {
         "fold",
         "deploy",
         "weights",
+        "fmt",
+        "upgrade",
         "completion",
     )
 }

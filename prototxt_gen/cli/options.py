@@ -255,11 +255,16 @@ def _file(path: str | None) -> Hashable:
 
 def write_output(path: str, data: bytes) -> None:
     """Write a command's result to a file or to standard output."""
+    write_parts(path, (data,))
+
+
+def write_parts(path: str, parts: Iterable[bytes]) -> None:
+    """The same of a result that comes bit by bit."""
     if path == "-":
-        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.writelines(parts)
         sys.stdout.buffer.flush()
         return
     from prototxt_gen._files import whole_file
 
     with whole_file(path) as file:
-        file.write(data)
+        file.writelines(parts)

@@ -40,6 +40,16 @@ def print_line(line: str) -> None:
     print(printable(line, sys.stdout))
 
 
+def print_data(lines: Iterable[bytes]) -> None:
+    """Lines of a user's file on stdout: as they are in a pipe, harmless on a terminal."""
+    if not sys.stdout.isatty():
+        sys.stdout.flush()
+        sys.stdout.buffer.writelines(lines)
+        return
+    for line in lines:
+        print_line(line.decode("utf-8", "replace").rstrip("\r\n").expandtabs())
+
+
 def print_note(line: str) -> None:
     """One line on stderr about what was done."""
     print(printable(line, sys.stderr), file=sys.stderr)

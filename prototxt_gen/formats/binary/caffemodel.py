@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +91,7 @@ def parse_caffemodel(name: str, data: Buffer) -> Caffemodel:
         file = io.BytesIO(data) if isinstance(data, bytes) else None
         layers = tuple(StoredLayer(*layer) for layer in read_hdf5(name, file))
         return Caffemodel(name, layers, b"")
-    _need_net(name, start)
+    need_net(name, start)
     try:
         return _read(name, data)
     except WeightsError as error:
@@ -119,7 +119,7 @@ def _starts_as_net(start: bytes) -> bool:
     return start.startswith(_TAGS, at)
 
 
-def _need_net(name: str, start: bytes) -> None:
+def need_net(name: str, start: bytes) -> None:
     """Raise a WeightsError that names what was given instead of a caffemodel."""
     if _starts_as_net(start):
         return
@@ -131,39 +131,53 @@ def _need_net(name: str, start: bytes) -> None:
 
 
 def _read(path: str, data: Buffer) -> Caffemodel:
+    net, places = split(data)
+    return Caffemodel(path, tuple(_layer(data, place) for place in places), net)
+
+
+def split(data: Buffer) -> tuple[bytes, list[WireField]]:
+    """The net without its weights, and where its layers are; raises WeightsError."""
     layers = []
     net = bytearray()
     for field in fields(data, 0, len(data)):
-        v2 = field.number == _LAYER
         if field.kind == BYTES and field.number in (_LAYER, _LAYERS):
+            v2 = field.number == _LAYER
             net += _without_blobs(data, field, (_BLOBS,) if v2 else (_V1_BLOBS, _V1_V0))
-            layers.append(_layer(data, field, v2=v2))
+            layers.append(field)
         else:
             _need_small(field.start, field.end - field.start)
             net += data[field.start : field.end]
         _need_small(field.start, len(net))
     if not layers:
         raise broken(0, "there is no layer")
-    return Caffemodel(path, tuple(layers), bytes(net))
+    return bytes(net), layers
 
 
-def _layer(data: Buffer, place: WireField, *, v2: bool) -> StoredLayer:
-    name_number, blobs_number = (_NAME, _BLOBS) if v2 else (_V1_NAME, _V1_BLOBS)
-    name, blobs = "", []
+def blobs_of(data: Buffer, place: WireField) -> tuple[list[WireField], list[WireField]]:
+    """Where the blobs of a layer are, and where those of a V0 layer inside it are."""
+    number = _BLOBS if place.number == _LAYER else _V1_BLOBS
+    own, inner = [], []
     for field in fields(data, place.value, place.end):
-        if field.kind != BYTES:
-            continue
-        if field.number == name_number:
+        if field.kind == BYTES and field.number == number:
+            own.append(field)
+        elif field.kind == BYTES and place.number == _LAYERS and field.number == _V1_V0:
+            old = fields(data, field.value, field.end)
+            inner += [f for f in old if f.kind == BYTES and f.number == _V0_BLOBS]
+    return own, inner
+
+
+def _layer(data: Buffer, place: WireField) -> StoredLayer:
+    number = _NAME if place.number == _LAYER else _V1_NAME
+    name = ""
+    for field in fields(data, place.value, place.end):
+        if field.kind == BYTES and field.number == number:
             name = _text(data, field)
-        elif field.number == blobs_number:
-            blobs.append(read_blob(data, field))
-        elif not v2 and field.number == _V1_V0:
+        elif field.kind == BYTES and place.number == _LAYERS and field.number == _V1_V0:
             for old in fields(data, field.value, field.end):
                 if old.kind == BYTES and old.number == _V0_NAME:
                     name = _text(data, old)
-                elif old.kind == BYTES and old.number == _V0_BLOBS:
-                    blobs.append(read_blob(data, old))
-    return StoredLayer(name, tuple(blobs))
+    own, inner = blobs_of(data, place)
+    return StoredLayer(name, tuple(read_blob(data, field) for field in (*own, *inner)))
 
 
 def _without_blobs(data: Buffer, place: WireField, numbers: tuple[int, ...]) -> bytes:
@@ -213,10 +227,9 @@ def write_caffemodel(
                 len(shape) + _length(DATA, array.nbytes)
                 for shape, array in zip(shapes, arrays, strict=True)
             ]
-            inside = len(own) + sum(_length(_BLOBS, size) for size in sizes)
-            file.write(encoded(_LAYER << 3 | BYTES) + encoded(inside) + own)
+            file.write(layer_head(own, sizes))
             for shape, array, size in zip(shapes, arrays, sizes, strict=True):
-                file.write(encoded(_BLOBS << 3 | BYTES) + encoded(size) + shape)
+                file.write(blob_head(size) + shape)
                 file.write(encoded(DATA << 3 | BYTES) + encoded(array.nbytes))
                 file.write(array.reshape(-1).view(np.uint8).data)
 
@@ -225,6 +238,17 @@ def _shape_field(array: Array) -> bytes:
     dims = b"".join(map(encoded, array.shape))
     packed = encoded(1 << 3 | BYTES) + encoded(len(dims)) + dims if array.shape else b""
     return encoded(SHAPE << 3 | BYTES) + encoded(len(packed)) + packed
+
+
+def layer_head(own: bytes, sizes: Iterable[int]) -> bytes:
+    """The beginning of a layer: its fields, before blobs of these sizes."""
+    inside = len(own) + sum(_length(_BLOBS, size) for size in sizes)
+    return encoded(_LAYER << 3 | BYTES) + encoded(inside) + own
+
+
+def blob_head(size: int) -> bytes:
+    """The beginning of a layer's blob of a size."""
+    return encoded(_BLOBS << 3 | BYTES) + encoded(size)
 
 
 def _length(number: int, size: int) -> int:

@@ -16,14 +16,14 @@ from collections.abc import Iterator
 from prototxt_gen.document import Block, Field
 from prototxt_gen.formats.text.printer import Printer, format_scalar
 from prototxt_gen.formats.text.tokens import COMMENT, skip_space, string_end
-from prototxt_gen.formats.text.tree import EMPTY_BLOCK_LIST, EMPTY_LIST, ListItem
+from prototxt_gen.formats.text.tree import EMPTY_BLOCK_LIST, EMPTY_LIST, ListItem, readable
 
 _CONTINUED = "  "
-_ON_THIS_LINE = re.compile(r"[ \t\r\v\f]*")
+_OPENING = re.compile(rf"[ \t\r\v\f]*{COMMENT.pattern}")
 
 
 def lay_out(root: Block, data: bytes) -> bytes:
-    """The text of a tree that was read from ``data``, which takes the comments out of it.
+    """The text of a tree that was read from ``data``, and upgraded or not; it loses comments.
 
     Lines end as the first one of ``data`` does: by a line feed, with or without a carriage
     return before it.
@@ -56,7 +56,7 @@ class Layout(Printer):
         if value is EMPTY_LIST or value is EMPTY_BLOCK_LIST:
             return f"{field.name}{':' if value is EMPTY_LIST else ''} []"
         alone = field.start in self._alone
-        if isinstance(value, bytes):
+        if isinstance(value, bytes) and field.start >= 0:
             parts = list(self._strings(field))
             if len(parts) > 1 and not alone:
                 return "\n".join([f"{field.name}:", *(indent + _CONTINUED + p for p in parts)])
@@ -71,13 +71,14 @@ class Layout(Printer):
 
     def opening(self, field: Field, block: Block) -> str:
         """The comment behind the brace, which is taken from what it would precede."""
-        match = _ON_THIS_LINE.match(self._source, field.value_start + 1)
-        if match is None or COMMENT.match(self._source, match.end()) is None:
-            return ""
+        if field.value_start < 0 or self._source[field.value_start] not in "{<":
+            return ""  # an upgrade made the block
+        match = _OPENING.match(self._source, field.value_start + 1)
         holder = block.fields[0] if block.fields else block
-        comment, *rest = holder.comments
-        holder.comments = tuple(rest)
-        return f" #{comment}"
+        if match is None or holder.comments[:1] != (readable(match[1]),):
+            return ""
+        holder.comments = holder.comments[1:]
+        return f" #{readable(match[1])}"
 
     def _strings(self, field: Field) -> Iterator[str]:
         """The strings that a value was written as, each in its quotes."""

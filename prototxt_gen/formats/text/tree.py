@@ -116,7 +116,7 @@ class Tree:
                 and last.trailing is None
                 and "\n" not in text[last.end : end]
             ):
-                last.trailing = _readable(comment[1])
+                last.trailing = readable(comment[1])
                 pos = comment.end()
                 continue
             something = pending or self.blocks[-1].fields
@@ -124,7 +124,7 @@ class Tree:
                 pending.append(None)
             if comment is None:
                 return end
-            pending.append(_readable(comment[1]))
+            pending.append(readable(comment[1]))
             pos = comment.end()
 
     def take_comments(self) -> tuple[str | None, ...]:
@@ -169,7 +169,7 @@ class Tree:
         self.blocks.pop()
 
 
-def _readable(comment: str) -> str:
+def readable(comment: str) -> str:
     """A comment as text; bytes that are not UTF-8 become surrogates."""
     comment = comment.rstrip(" \t\r\v\f")
     if comment.isascii():

@@ -10,10 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePath
 
+from prototxt_gen._words import plural
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.document import Block, Field, Symbol
 from prototxt_gen.formats.text.rewrite import Rewriter, changed, child_type, moved, shown
-from prototxt_gen.formats.upgrade.inputs import needs_input_upgrade, upgrade_input
+from prototxt_gen.formats.upgrade.inputs import (
+    needs_input_upgrade,
+    shape_field,
+    upgrade_input,
+)
 from prototxt_gen.formats.upgrade.v0 import TRANSFORM, needs_v0_upgrade, upgrade_v0
 from prototxt_gen.formats.upgrade.v1 import (
     check_layer_and_layers,
@@ -68,23 +73,37 @@ def needs_upgrade(root: Block, inputs: bool = True) -> bool:
     )
 
 
-def upgrade_net(root: Block, sink: Sink, inputs: bool = True) -> Block:
+def upgrade_net(
+    root: Block, sink: Sink, inputs: bool = True, changes: list[str] | None = None
+) -> Block:
     """The net as Caffe sees it after reading it (UpgradeNetAsNeeded).
 
-    ``inputs=False`` leaves the input fields to the caller. What cannot be upgraded is
-    reported, and the rest is upgraded anyway.
+    ``inputs=False`` leaves the input fields to the caller; ``changes`` gets a line for each
+    step that is taken. What cannot be upgraded is reported, and the rest is upgraded anyway.
     """
     check_layer_and_layers(root, sink)
+    said = changes if changes is not None else []
     net = Block(root, root.type, root.comments)
     if needs_v0_upgrade(net):
+        said.append(f"{plural(len(net.blocks('layers')), 'V0 layer')} upgraded to V1")
         net = upgrade_v0(net, sink)
     if needs_data_upgrade(net):
+        count = sum(bool(_deprecated_fields(layers)) for layers in net.blocks("layers"))
+        said.append(f"transformations of {plural(count, 'data layer')} moved to transform_param")
         net = upgrade_data(net, sink)
     if needs_v1_upgrade(net):
+        said.append(f"{plural(len(net.all('layers')), 'V1 layer')} upgraded to layer")
         net = upgrade_v1(net, sink)
-    if inputs:
+    if inputs and needs_input_upgrade(net):
+        shaped = net.has(shape_field(net))
+        made = "upgraded to an Input layer" if shaped else "without a shape left out"
+        said.append(f"{plural(len(net.all('input')), 'input')} {made}")
         net = upgrade_input(net, sink)
-    return upgrade_batch_norm(net)
+    if needs_batch_norm_upgrade(net):
+        count = sum(_would_learn(layer) for layer in net.blocks("layer"))
+        said.append(f"lr_mult and decay_mult of {plural(count, 'BatchNorm layer')} set to 0")
+        net = upgrade_batch_norm(net)
+    return net
 
 
 def needs_data_upgrade(root: Block) -> bool:
@@ -200,19 +219,26 @@ def needs_solver_upgrade(root: Block) -> bool:
     )
 
 
-def upgrade_solver(root: Block, sink: Sink, path: str | None = None) -> Block:
+def upgrade_solver(
+    root: Block, sink: Sink, path: str | None = None, changes: list[str] | None = None
+) -> Block:
     """The solver with ``type`` for ``solver_type`` (UpgradeSolverType), its nets upgraded.
 
+    ``changes`` gets a line for each step that is taken.
     Caffe also gives a solver without snapshot_prefix its file's name without the suffix;
     so does this function where ``path`` is given. (Caffe's other rule, for a prefix
     that is a directory, depends on the machine that trains and is not applied.)
     """
+    said = changes if changes is not None else []
     out = Rewriter(root.type)
     for field in root:
         if field.name == "solver_type":
+            said.append(f"solver_type {shown(field.value)} upgraded to type")
             _upgrade_solver_type(field, root, out, sink)
         elif field.name in SOLVER_NETS and isinstance(field.value, Block):
-            out.keep(field, value=_upgrade_solver_net(field, field.value, sink))
+            inner: list[str] = []
+            out.keep(field, value=_upgrade_solver_net(field, field.value, sink, inner))
+            said.extend(f"{field.name}: {line}" for line in inner)
         else:
             out.keep(field)
     solver = out.finish(root.comments)
@@ -237,7 +263,7 @@ def _upgrade_solver_type(field: Field, root: Block, out: Rewriter, sink: Sink) -
         out.drop(field)
 
 
-def _upgrade_solver_net(field: Field, net: Block, sink: Sink) -> Block:
+def _upgrade_solver_net(field: Field, net: Block, sink: Sink, changes: list[str]) -> Block:
     """Caffe upgrades only nets in separate files, and finds no layers in an old one."""
     if needs_v1_upgrade(net):
         sink.warning(
@@ -246,4 +272,4 @@ def _upgrade_solver_net(field: Field, net: Block, sink: Sink) -> Block:
             "trains a net without layers; expected layer",
             span=field.name_span,
         )
-    return upgrade_net(net, sink)
+    return upgrade_net(net, sink, changes=changes)
