@@ -78,11 +78,17 @@ def _upgrade_text(source: Source, dialect: str | None) -> Upgraded:
 
 
 def _upgrade_binary(name: str, given: Buffer, dialect: str | None) -> Upgraded:
-    sink, changes = Sink(), list[str]()
-    document = read_unread(name, given, sink, dialect)
+    sink, changes, unknown = Sink(), list[str](), None
+    try:
+        document = read_unread(name, given, sink, dialect)
+    except ParseError as error:
+        sink, unknown = Sink(), error
+        document = read_unread(name, given, sink, dialect, drop_unknown=True)
     document.root = upgrade_net(document.root, sink, changes=changes)
     # A layer in a binary file is at no line.
     sink.diagnostics = [replace(found, span=None) for found in sink.diagnostics]
     sink.raise_errors(ParseError)
+    if changes and unknown is not None:
+        raise unknown
     net = document if changes else None
     return Upgraded(changes, sink.sorted(), None, given, _net=net)

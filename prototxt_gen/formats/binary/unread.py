@@ -27,11 +27,18 @@ _START = 4096
 _HDF5 = b"\x89HDF"
 
 
-def read_unread(name: str, data: Buffer, sink: Sink, dialect: str | None = None) -> Document:
+def read_unread(
+    name: str,
+    data: Buffer,
+    sink: Sink,
+    dialect: str | None = None,
+    *,
+    drop_unknown: bool = False,
+) -> Document:
     """The net of a caffemodel, with the places of its blobs.
 
     Raises WeightsError for another kind of file, or one that is cut off, and ParseError where
-    no dialect knows all fields, since those that are unknown could not be written.
+    no dialect knows all fields: those that it drops on demand would not be written.
     """
     start = bytes(data[:_START])
     if start.startswith(_HDF5):
@@ -42,7 +49,7 @@ def read_unread(name: str, data: Buffer, sink: Sink, dialect: str | None = None)
         found = [blobs_of(data, place) for place in places]
     except WeightsError as error:
         raise WeightsError(f"{name}: {error.message}") from None
-    document = read_binary(Source(net, name), sink, dialect=dialect)
+    document = read_binary(Source(net, name), sink, dialect=dialect, drop_unknown=drop_unknown)
     for number, kind in _KINDS.items():
         own = [blobs for place, blobs in zip(places, found, strict=True) if place.number == number]
         for layer, (outer, inner) in zip(document.root.blocks(kind), own, strict=True):
