@@ -259,6 +259,10 @@ layer { name: "p" type: "Python" bottom: "s" bottom: "o" bottom: "m" top: "p" py
         (["validate", "-"], b""),
         (["validate", "-"], PROPOSALS),
         (["summary", "-"], PROPOSALS),
+        (["fmt", "-"], PROPOSALS),
+        (["fmt", "-", "--diff"], PROPOSALS),
+        (["upgrade", "-"], PROPOSALS),
+        (["upgrade", "-"], b"layers { type: RELU }"),
     ],
 )
 def test_light_commands_import_nothing_heavy(arguments: list[str], given: bytes) -> None:

@@ -166,6 +166,12 @@ def test_a_terminal_shows_changes() -> None:
         output.print_changes([Change(EVIL, "ReLU", "left out")])
 
 
+def test_a_terminal_shows_lines_of_a_file() -> None:
+    with a_screen() as screen:
+        output.print_data([b"\ta\r\n", EVIL.encode(), b"\xff"])
+    assert screen.getvalue().startswith("        a\na")
+
+
 def test_a_terminal_shows_progress() -> None:
     with a_screen() as screen, output.progress("converting", 1) as step:
         step(f"[bold]{EVIL}: converted")
