@@ -15,6 +15,7 @@ from prototxt_gen.cli import run
 from prototxt_gen.diagnostics import Sink, Source
 from prototxt_gen.document import Block
 from prototxt_gen.errors import ParseError, WeightsError
+from prototxt_gen.formats import content
 from prototxt_gen.formats.binary.caffemodel import read_caffemodel
 from prototxt_gen.formats.binary.message import message_class, to_message
 from prototxt_gen.formats.reader import read_text
@@ -199,6 +200,20 @@ def test_the_caffemodels_of_the_corpus(corpus: Path) -> None:
         made = api.upgrade(file)
         again = api.upgrade(Source(made.data))
         assert (again.changes, again.data) == ([], made.data)
+
+
+def test_a_large_caffemodel_is_read_bit_by_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net: Any = message_class("NetParameter")()
+    net.layers.add(name="a", type="CONVOLUTION").blobs.add(data=range(1000))
+    file = tmp_path / "net.caffemodel"
+    file.write_bytes(net.SerializeToString())
+    whole = api.upgrade(file).data
+    monkeypatch.setattr(content, "READ_WHOLE", 100)
+    assert run(["upgrade", str(file), "--in-place"]) == 0
+    assert file.read_bytes() == whole
+    assert api.upgrade(file).data == whole
 
 
 def test_layers_of_one_name_keep_their_own_blobs() -> None:
