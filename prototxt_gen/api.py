@@ -116,10 +116,7 @@ def validate(
 
 
 def reformat(source: Input | Source) -> bytes:
-    """A prototxt in the layout of ``fmt``: the same message and the same comments.
-
-    Raises ParseError with all syntax errors.
-    """
+    """A prototxt in the layout of ``fmt``; raises ParseError with all syntax errors."""
     from prototxt_gen.formats.prototxt import reformat
 
     return reformat(source_of(source))
@@ -128,9 +125,7 @@ def reformat(source: Input | Source) -> bytes:
 def upgrade(source: Input | Source, dialect: str | None = None) -> Upgraded:
     """What Caffe makes of an old net, solver or caffemodel when it reads it, to be written.
 
-    ``changes`` of the result has a line for each thing that was upgraded; it is empty where
-    nothing is old, and ``data`` is then what was given. Raises ParseError for what cannot be
-    upgraded, as for a file that has both layer and layers, WeightsError and OSError.
+    ``data`` is what was given where ``changes`` is empty. Raises ParseError and WeightsError.
     """
     from prototxt_gen import _arguments
     from prototxt_gen.formats.upgraded import upgrade

@@ -267,4 +267,5 @@ def write_parts(path: str, parts: Iterable[bytes]) -> None:
     from prototxt_gen._files import whole_file
 
     with whole_file(path) as file:
-        file.writelines(parts)
+        for part in parts:
+            file.write(part)
