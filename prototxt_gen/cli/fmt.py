@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -25,7 +24,6 @@ from prototxt_gen.cli.output import (
 if TYPE_CHECKING:
     from prototxt_gen.diagnostics import Source
 
-SUFFIX = ".prototxt"
 Verdict = Literal["unchanged", "changed", "refused"]
 
 
@@ -42,43 +40,27 @@ def command(paths: tuple[str, ...], check: bool, diff: bool) -> int:
     net, and no schema is needed: files of private forks and solvers can be formatted too. Lines
     end as the first one of the file does (LF or CRLF).
 
-    In a folder, all *.prototxt files are formatted, but for those in hidden folders. A file with
-    syntax errors is left alone.
+    PATH is a file, a folder, of which all *.prototxt files are formatted but for those in hidden
+    folders, or a pattern. A file with syntax errors is left alone.
 
     Exit code 0: all files have this layout now. 1: with --check or --diff, some would change. 2: a
     file has syntax errors, or cannot be read or written.
     """
+    from prototxt_gen.lint.find import find
+
     verdicts: Counter[Verdict] = Counter()
-    for path in _files(paths, verdicts):
-        verdicts[_format(path, check=check or diff, diff=diff)] += 1
-    if paths != ("-",):
-        print_note(_summary(verdicts, check=check or diff))
-    if verdicts["refused"]:
-        return 2
-    return int((check or diff) and verdicts["changed"] > 0)
-
-
-def _files(paths: Sequence[str], verdicts: Counter[Verdict]) -> Iterator[str]:
-    """Each file once, those of a folder by name; a folder that cannot be read counts as refused."""
 
     def failed(error: OSError) -> None:
         verdicts["refused"] += 1
         print_error(f"{error.filename}: {error.strerror}")
 
-    seen: set[str] = set()
-    for path in paths:
-        for file in _below(path, failed) if os.path.isdir(path) else (path,):
-            if (real := os.path.realpath(file)) not in seen:
-                seen.add(real)
-                yield file
-
-
-def _below(folder: str, failed: Callable[[OSError], None]) -> Iterator[str]:
-    for root, folders, files in os.walk(folder, onerror=failed):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if name.endswith(SUFFIX):
-                yield os.path.join(root, name)
+    for path in find(paths, failed):
+        verdicts[_format(path, check=check or diff, diff=diff)] += 1
+    if paths != ("-",) and verdicts:
+        print_note(_summary(verdicts, check=check or diff))
+    if verdicts["refused"]:
+        return 2
+    return int((check or diff) and verdicts["changed"] > 0)
 
 
 def _format(path: str, *, check: bool, diff: bool) -> Verdict:
@@ -136,4 +118,4 @@ def _summary(verdicts: Counter[Verdict], *, check: bool) -> str:
         )
         if count
     ]
-    return ", ".join(counts) or f"no {SUFFIX} files"
+    return ", ".join(counts)

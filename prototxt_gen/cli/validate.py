@@ -150,13 +150,10 @@ def _found(
     def settings_of(path: str) -> Settings:
         return base if base is not None else settings_for(path, given, config)
 
-    found: list[str] = []
-    for path in paths:
-        try:
-            found += find([path], lambda one: settings_of(one).leaves_out(one))
-        except OSError as error:
-            yield f"{error.filename or path}: {error.strerror or error}"
-    files = [(path, settings_of(path)) for path in dict.fromkeys(found)]
+    failed: list[OSError] = []
+    found = list(find(paths, failed.append, lambda one: settings_of(one).leaves_out(one)))
+    yield from (f"{error.filename}: {error.strerror}" for error in failed)
+    files = [(path, settings_of(path)) for path in found]
     if jobs == 1 or len(files) < 2:
         for path, settings in files:
             one = checked((path, settings))

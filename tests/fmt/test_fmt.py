@@ -217,8 +217,8 @@ def test_a_file_with_errors_is_left_alone_and_the_others_are_formatted(
 
 
 def test_nothing_to_format(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["fmt", str(tmp_path)]) == 0
-    assert capsys.readouterr().err == "no .prototxt files\n"
+    assert run(["fmt", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path}: no file *.prototxt in it\n")
 
 
 def test_a_caffemodel_is_refused(corpus: Path, tmp_path: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -113,14 +116,37 @@ def test_files_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         (tmp_path / name).write_text("")
     monkeypatch.chdir(tmp_path)
     every = ["a.prototxt", "b/c/z.prototxt", "b/x.prototxt"]
-    assert list(find(["."], lambda _: False)) == [f"./{name}" for name in every]
-    assert list(find(["b", "a.prototxt", "b/x.prototxt"], lambda _: False)) == every[1:] + every[:1]
-    assert list(find(["**/*.prototxt"], lambda _: False)) == every
-    assert list(find(["b/n.txt", "-", "missing"], lambda _: True)) == ["b/n.txt", "-", "missing"]
-    assert list(find(["b"], lambda path: path.endswith("z.prototxt"))) == ["b/x.prototxt"]
+
+    def found(*paths: str, out: Callable[[str], bool] = lambda _: False) -> list[str]:
+        return list(find(paths, failed.append, out))
+
+    failed: list[OSError] = []
+    assert found(".") == [f"./{name}" for name in every]
+    assert found("b", "a.prototxt", "./b/x.prototxt") == every[1:] + every[:1]
+    assert found("**/*.prototxt") == every
+    assert found("b/n.txt", "-", "missing", out=lambda _: True) == ["b/n.txt", "-", "missing"]
+    assert found("b", out=lambda path: path.endswith("z.prototxt")) == ["b/x.prototxt"]
     (tmp_path / "[x].prototxt").write_text("")
-    assert list(find(["[x].prototxt"], lambda _: False)) == ["[x].prototxt"]
+    assert found("[x].prototxt") == ["[x].prototxt"]
+    assert failed == []
     (tmp_path / "e").mkdir()
-    for nothing, words in (("*.pt", "no file fits it"), ("e", "no file")):
-        with pytest.raises(FileNotFoundError, match=words):
-            list(find([nothing], lambda _: False))
+    assert found("*.pt", "e") == []
+    told = [(error.filename, error.strerror) for error in failed]
+    assert told == [("*.pt", "no file fits it"), ("e", "no file *.prototxt in it")]
+
+
+def test_a_folder_that_cannot_be_read_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b.prototxt").write_text("")
+    real, failed = os.scandir, []
+
+    def scandir(path: str) -> Any:
+        if str(path).endswith("/a"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert list(find([str(tmp_path)], failed.append)) == [str(tmp_path / "b.prototxt")]
+    assert [error.filename for error in failed] == [str(tmp_path / "a")]
