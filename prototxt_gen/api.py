@@ -196,7 +196,7 @@ def convert(
     weights_init: Literal["fillers", "zeros", "random"] | None = None,
     seed: int = 0,
     metadata: bool = True,
-    detection: Literal["full", "stop"] = "full",
+    detection: Literal["full", "stop", "trt"] = "full",
 ) -> Exported:
     """The ONNX model of a net, and the changes to its layers; the options are the command's.
 

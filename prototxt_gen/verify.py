@@ -8,7 +8,7 @@ that is overwritten in place by the name of the layer that makes it.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -33,9 +33,17 @@ from prototxt_gen.layers.parts.shapes import Shape, show
 from prototxt_gen.passes.batch import resized
 from prototxt_gen.passes.deploy import Losses, deploy
 from prototxt_gen.passes.fold import fold
+from prototxt_gen.to_onnx.efficient_nms import before_plugins, plugins_of
 from prototxt_gen.to_onnx.export import Exported, for_inputs, pruned
-from prototxt_gen.to_onnx.names import name_of
 from prototxt_gen.to_onnx.sizes import at_two_sizes, symbols
+from prototxt_gen.verify_model import (
+    Inputs,
+    before_nms,
+    names_of,
+    need_inputs,
+    need_outputs,
+    wanted,
+)
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -57,6 +65,7 @@ def verify(
     net; and UnsupportedError if a layer has no reference.
     """
     whole = model if isinstance(model, onnx.ModelProto) else load(os.fspath(model))
+    before, plugins = before_plugins(whole), plugins_of(whole)
     shapes = {value.name: _dims(value) for value in whole.graph.input}
 
     def at(sizes: dict[str, Shape]) -> Verdict:
@@ -65,15 +74,15 @@ def verify(
         own = bound(source, checked(source, for_inputs(source, sizes)))
         net, weights = _folded_like(whole, source, own)
         given = dict(inputs) if inputs else seeded(net, sizes, seed)
-        names = _names(net, whole)
+        names = names_of(net, before)
         if not names:
             raise VerificationError("the model has no value with the name of a blob of the net")
-        _need_outputs(net, whole, set(names.values()))
-        found = onnx_values(whole, sorted(set(names.values())), given, provider)
-        return _verdict((source, own), (net, weights), names, found, given)
+        need_outputs(net, whole, set(names.values()))
+        found = onnx_values(before, wanted(names.values(), plugins), given, provider)
+        return _verdict((source, own), (net, weights), names, found, given, plugins)
 
     if inputs:
-        _need_inputs(inputs, shapes)
+        need_inputs(inputs, shapes)
         return at({name: value.shape for name, value in inputs.items()})
     sizes = _sizes(graph, shapes)
     return at_two_sizes(whole, sizes, at, lambda other: _takes(graph, other, losses))
@@ -83,18 +92,20 @@ def verify_export(made: Exported, seed: int = 0) -> Verdict:
     """Compare a model that was just made with the net that it was made from."""
     shapes = {value.name: _dims(value) for value in made.skeleton.graph.input}
     declared = _sizes(made.graph, shapes)
-    names = _names(made.graph, made.skeleton)
+    before, plugins = before_plugins(made.model), plugins_of(made.skeleton)
+    names = names_of(made.graph, before)
 
     def at(sizes: dict[str, Shape]) -> Verdict:
         given = seeded(made.graph, sizes, seed)
-        found = onnx_values(made.model, sorted(set(names.values())), given, "CPUExecutionProvider")
+        asked = wanted(names.values(), plugins)
+        found = onnx_values(before, asked, given, "CPUExecutionProvider")
         net = made.graph, made.weights
         if sizes == declared:
-            return _verdict(made.source, net, names, found, given)
+            return _verdict(made.source, net, names, found, given, plugins)
         # The net before folding may have a fixed batch; both were compared at the declared size.
         own = checked(made.graph, declared)
         other = resized(made.graph, own, sizes)[0], made.weights
-        return _verdict(other, other, names, found, given)
+        return _verdict(other, other, names, found, given, plugins)
 
     return at_two_sizes(made.skeleton, declared, at)
 
@@ -114,6 +125,7 @@ def _verdict(
     names: Mapping[Ref, str],
     found: Mapping[str, Array],
     given: Mapping[str, Array],
+    plugins: Inputs,
 ) -> Verdict:
     """Each blob compared with the net before folding, if the blob exists there.
 
@@ -129,13 +141,13 @@ def _verdict(
         for ref, value in run(*source, given, others=others).items():
             if ref.blob in last:
                 blobs[last[ref.blob]] = value
-    return Verdict(
-        tuple(
-            compare_top(node, ref.blob, blobs[ref], theirs[ref])
-            for ref, node in _in_order(net[0])
-            if ref in theirs
-        )
-    )
+    compared = [
+        compare_top(node, ref.blob, blobs[ref], theirs[ref])
+        for ref, node in _in_order(net[0])
+        if ref in theirs
+    ]
+    compared += before_nms(net[0], blobs, theirs, plugins, found)
+    return Verdict(tuple(compared), untried=tuple(plugins))
 
 
 def _carried(values: Mapping[Ref, Array], of: Graph, to: Graph) -> dict[Ref, Array]:
@@ -209,52 +221,6 @@ def _folded_like(model: onnx.ModelProto, net: Graph, weights: Weights) -> tuple[
     if changes and not any(change.layer in layers for change in changes):
         return folded, bound
     return net, weights
-
-
-def _need_inputs(given: Mapping[str, Array], shapes: Mapping[str, Shape]) -> None:
-    for name, shape in shapes.items():
-        if name not in given:
-            raise VerificationError(f"the model's input {name!r} is not given")
-        size = given[name].shape
-        fits = len(size) == len(shape) and all(
-            a == b or b is None for a, b in zip(size, shape, strict=True)
-        )
-        if not fits:
-            raise VerificationError(f"the input {name!r} is {size}; the model takes {shape}")
-
-
-def _need_outputs(graph: Graph, model: onnx.ModelProto, compared: Collection[str]) -> None:
-    has = [value.name for value in model.graph.output]
-    made = {top for node in graph.nodes if node.layer.role is not Role.INPUT for top in node.tops}
-    for ref in graph.outputs:
-        if ref in made and not {ref.blob, name_of(ref, {ref.blob})} & set(has):
-            raise VerificationError(
-                f"the model does not output {ref.blob!r}, which the net does; if it was converted "
-                f"with --outputs, give them here too: --outputs {','.join(has)}"
-            )
-    for name in has:
-        if name not in compared:
-            raise VerificationError(f"the model outputs {name!r}, which is not a blob of the net")
-
-
-def _names(graph: Graph, model: onnx.ModelProto) -> dict[Ref, str]:
-    """The value of the model for each version of a blob, if there is one."""
-    values = {name for node in model.graph.node for name in node.output}
-    by_layer: dict[str, list[str]] = {}
-    for made in model.graph.node:
-        by_layer[made.name.rpartition("/")[0]] = list(made.output)
-    last = graph.last
-    found = {}
-    inputs = {ref.blob for ref in graph.inputs}
-    for node in graph.nodes:
-        for index, top in enumerate(node.tops):
-            outputs = by_layer.get(node.name, [])
-            name = name_of(top, inputs)
-            if top == last[top.blob] and name in values:
-                found[top] = name
-            elif len(node.tops) == 1 and outputs and top != last[top.blob]:
-                found[top] = outputs[index]
-    return found
 
 
 def _in_order(graph: Graph) -> list[tuple[Ref, Node]]:

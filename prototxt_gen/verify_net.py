@@ -20,6 +20,8 @@ from prototxt_gen.graph.run import run
 from prototxt_gen.graph.sample import seeded
 from prototxt_gen.graph.weights import bound
 from prototxt_gen.layers.parts.shapes import show
+from prototxt_gen.to_onnx.efficient_nms import before_plugins, outputs_of_plugins, plugins_of
+from prototxt_gen.verify_model import before_nms, wanted
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -49,17 +51,18 @@ def verify_net(
     _need_inputs(whole, given)
     last = graph.last
     names = _common(whole, last)
-    found = onnx_values(whole, names, given, provider)
+    plugins = plugins_of(whole)
+    found = onnx_values(before_plugins(whole), wanted(names, plugins), given, provider)
     others = {last[name]: found[name] for name in names}
     blobs = run(graph, bound(graph, shapes), given, others=others)
     makers = graph.makers
-    return Verdict(
-        tuple(
-            compare_top(makers[last[name]], name, found[name], blobs[last[name]])
-            for name in names
-            if found[name].dtype != np.bool_
-        )
-    )
+    compared = [
+        compare_top(makers[last[name]], name, found[name], blobs[last[name]])
+        for name in names
+        if found[name].dtype != np.bool_
+    ]
+    compared += before_nms(graph, blobs, others, plugins, found)
+    return Verdict(tuple(compared), untried=tuple(plugins))
 
 
 def _need_inputs(model: onnx.ModelProto, given: Mapping[str, Array]) -> None:
@@ -74,9 +77,10 @@ def _need_inputs(model: onnx.ModelProto, given: Mapping[str, Array]) -> None:
 
 def _common(model: onnx.ModelProto, last: Mapping[str, Ref]) -> list[str]:
     """The values of the model, in its order, that the net has too."""
-    values = [name for node in model.graph.node for name in node.output]
+    theirs = outputs_of_plugins(model)
+    values = [name for node in model.graph.node for name in node.output if name not in theirs]
     for output in model.graph.output:
-        if output.name not in last:
+        if output.name not in last and output.name not in theirs:
             raise VerificationError(
                 f"the model outputs {output.name!r}; the net has no such blob; "
                 "if it was made with --outputs, give the same here"

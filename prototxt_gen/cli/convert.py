@@ -87,9 +87,10 @@ class BatchSize(click.ParamType):  # type: ignore[type-arg]
 )
 @click.option(
     "--detection",
-    type=click.Choice(["full", "stop"]),
+    type=click.Choice(["full", "stop", "trt"]),
     default="full",
-    help="Detections: full has their choice in the model, stop ends it before. [default: full]",
+    help="Detections: full has their choice in the model, stop ends it before, trt has it as "
+    "TensorRT's EfficientNMS_TRT. [default: full]",
 )
 @click.option("--fold/--no-fold", default=True, help="Fold BatchNorm and Scale. [default: fold]")
 @click.option(

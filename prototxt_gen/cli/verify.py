@@ -158,7 +158,7 @@ def _of_model(
 
 def _show(verdict: Verdict, *, as_json: bool, show_all: bool) -> int:
     if as_json:
-        print(json.dumps(_json(verdict), indent=2))
+        print(json.dumps(verdict.to_dict(), indent=2))
     else:
         print_verdict(verdict, show_all=show_all)
     return 0 if verdict.agrees else 1
@@ -194,16 +194,6 @@ def _row(comparison: Comparison) -> tuple[str, ...]:
         *figures,
         "" if c.agrees else "not finite" if c.blank else "differs",
     )
-
-
-def _json(verdict: Verdict) -> dict[str, object]:
-    first = verdict.first
-    return {
-        "agrees": verdict.agrees,
-        "first": first and first.to_dict(),
-        "sizes": verdict.sizes,
-        "blobs": [comparison.to_dict() for comparison in verdict.comparisons],
-    }
 
 
 def _against(

@@ -55,11 +55,13 @@ class Verdict:
     """All comparisons in the order of the layers.
 
     ``sizes`` are the sizes of free dimensions that were tried, such as ``batch 2``; if a
-    blob differs, the size at which it does.
+    blob differs, the size at which it does. ``untried`` are layers whose operators nothing here
+    can compute, so that only what comes before them is compared.
     """
 
     comparisons: tuple[Comparison, ...]
     sizes: tuple[str, ...] = ()
+    untried: tuple[str, ...] = ()
 
     @property
     def agrees(self) -> bool:
@@ -69,7 +71,10 @@ class Verdict:
     @property
     def text(self) -> str:
         """The verdict in a line of text."""
-        return self._text + (f", with {' and with '.join(self.sizes)}" if self.sizes else "")
+        text = self._text + (f", with {' and with '.join(self.sizes)}" if self.sizes else "")
+        if self.untried:
+            text += f"; compared up to the inputs of {', '.join(self.untried)}, which was not tried"
+        return text
 
     @property
     def _text(self) -> str:
@@ -83,6 +88,16 @@ class Verdict:
         if self.uniform > number / 2:
             text += f"; {self.uniform} of them are constant, which proves little"
         return text
+
+    def to_dict(self) -> dict[str, object]:
+        """The verdict as JSON."""
+        return {
+            "agrees": self.agrees,
+            "first": self.first and self.first.to_dict(),
+            "sizes": self.sizes,
+            "untried": self.untried,
+            "blobs": [comparison.to_dict() for comparison in self.comparisons],
+        }
 
     @property
     def uniform(self) -> int:

@@ -15,6 +15,7 @@ from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import filled
 from prototxt_gen.layers.parts.box_code import CORNER, decoded
 from prototxt_gen.layers.parts.detected import Head, lower_head
+from prototxt_gen.layers.parts.efficient_nms import Suppression, lower_suppression
 from prototxt_gen.layers.parts.numeric import FLT_MAX
 from prototxt_gen.layers.parts.ranking import in_the_places_of
 from prototxt_gen.layers.parts.shapes import Shape, count, need_rank, need_sizes, show
@@ -127,10 +128,8 @@ class DetectionOutput(Base):
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The detections, chosen one by one."""
-        _need_plain([value.shape for value in bottoms])
-        batch, number = len(bottoms[0]), bottoms[2].shape[2] // 4
-        boxes = self._boxes(bottoms[0].reshape(batch, number, -1, 4), bottoms[2])
-        scores = bottoms[1].reshape(batch, number, self.num_classes)
+        boxes, scores = self._candidates(bottoms)
+        batch = len(scores)
         rows = [
             (image, label, scores[image, index, label], *boxes[image, index, place])
             for image in range(batch)
@@ -139,6 +138,18 @@ class DetectionOutput(Base):
         ]
         none = [(image, *(-1,) * 6) for image in range(batch)]
         return (np.array(rows or none, np.float32).reshape(1, 1, -1, 7),)
+
+    def before_nms(self, bottoms: Sequence[Array]) -> tuple[Array, Array]:
+        """Boxes, without an axis for classes if they share them, and scores."""
+        boxes, scores = self._candidates(bottoms)
+        return boxes[:, :, 0] if self.share_location else boxes, scores
+
+    def _candidates(self, bottoms: Sequence[Array]) -> tuple[Array, Array]:
+        """Boxes (N, P, location classes, 4) and scores (N, P, classes)."""
+        _need_plain([value.shape for value in bottoms])
+        batch, number = len(bottoms[0]), bottoms[2].shape[2] // 4
+        boxes = self._boxes(bottoms[0].reshape(batch, number, -1, 4), bottoms[2])
+        return boxes, bottoms[1].reshape(batch, number, self.num_classes)
 
     def _boxes(self, offsets: Array, priors: Array) -> Array:
         """(N, P, location classes, 4) from offsets of that shape."""
@@ -178,10 +189,19 @@ class DetectionOutput(Base):
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
         """NonMaxSuppression and TopK, after the arithmetic of the boxes."""
+        return (lower_head(b, bottoms, self._head(b, "ONNX's NonMaxSuppression")),)
+
+    def lower_before_nms(self, b: Builder, bottoms: Sequence[str]) -> Suppression:
+        """The arithmetic of the boxes, for TensorRT's EfficientNMS_TRT."""
+        head = self._head(b, "EfficientNMS_TRT")
+        return lower_suppression(b, bottoms, head, self.keep_top_k)
+
+    def _head(self, b: Builder, chooser: str) -> Head:
+        """What is asked of the operator that chooses; raises UnsupportedError."""
         if self.nms_eta < 1 and self.nms_threshold > _HALF:
             raise UnsupportedError(
                 f"eta is {self.nms_eta:g}, which lowers an nms_threshold above {_HALF:g} with each "
-                "box; ONNX's NonMaxSuppression has one threshold"
+                f"box; {chooser} has one threshold"
             )
         _need_plain(b.bottom_shapes)
         priors = b.bottom_shapes[2][2]
@@ -190,26 +210,18 @@ class DetectionOutput(Base):
         number = priors // 4
         per_label = number if (self.nms_top_k or -1) < 0 else min(number, self.nms_top_k or 0)
         labels = self._labels()
-        most = per_label * len(labels)
-        if self.nms_top_k == 0:
-            most = 0
-        return (
-            lower_head(
-                b,
-                bottoms,
-                Head(
-                    number,
-                    self.num_classes,
-                    tuple(labels),
-                    self.share_location,
-                    self.code_type,
-                    not self.variance_encoded_in_target,
-                    self._least,
-                    self.nms_threshold,
-                    per_label,
-                    min(most, self.keep_top_k) if self.keep_top_k > -1 else most,
-                ),
-            ),
+        most = 0 if self.nms_top_k == 0 else per_label * len(labels)
+        return Head(
+            number,
+            self.num_classes,
+            tuple(labels),
+            self.share_location,
+            self.code_type,
+            not self.variance_encoded_in_target,
+            self._least,
+            self.nms_threshold,
+            per_label,
+            min(most, self.keep_top_k) if self.keep_top_k > -1 else most,
         )
 
 

@@ -41,6 +41,7 @@ def read_source(entries: Mapping[str, str]) -> Kept | None:
             _arguments.whole("opset", asked.get("opset"), OLDEST_OPSET, error=ParseError),
             _arguments.batch(asked.get("batch")),
             _arguments.names("outputs", asked.get("outputs")),
+            _arguments.flag("efficient_nms", asked.get("efficient_nms", False)),
         )
         given = _arguments.shapes(asked.get("input_shapes"))
         hidden = frozenset(_arguments.names("hidden", asked.get("hidden")))

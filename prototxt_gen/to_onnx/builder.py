@@ -67,6 +67,15 @@ class Builder:
         self.nodes.append(helper.make_node(name, list(inputs), outputs, label, **attributes))
         return outputs
 
+    def plugin(
+        self, name: str, domain: str, inputs: Sequence[str], outputs: Sequence[str], **settings: Any
+    ) -> None:
+        """Add a node of an operator that is not ONNX's; its outputs have the names given."""
+        label = self._fresh(f"{self.layer}/{name}")
+        self.nodes.append(
+            helper.make_node(name, list(inputs), list(outputs), label, domain=domain, **settings)
+        )
+
     def const(self, value: Any, name: str = "") -> str:
         """Add an initializer; return its name. Equal ones without a name become one."""
         array = np.asarray(value)

@@ -17,8 +17,16 @@ from prototxt_gen.layers.base import Role
 from prototxt_gen.layers.parts.shapes import Shape
 from prototxt_gen.passes.deploy import Change, Losses, deploy
 from prototxt_gen.passes.fold import fold
-from prototxt_gen.to_onnx.export import OLDEST_OPSET, Exported, Options, export, for_inputs, pruned
-from prototxt_gen.to_onnx.heads import Detection, before_heads
+from prototxt_gen.to_onnx.export import (
+    OLDEST_OPSET,
+    Exported,
+    Options,
+    export,
+    for_inputs,
+    need_outputs,
+    pruned,
+)
+from prototxt_gen.to_onnx.heads import Detection, at_heads, before_heads, has_heads
 from prototxt_gen.to_onnx.source import keep_source
 from prototxt_gen.to_onnx.write import check_form
 
@@ -49,9 +57,16 @@ def convert(graph: Graph, asked: Conversion) -> Exported:
     whole, changes = deploy(graph, shapes, asked.losses)
     if asked.losses == "keep":
         changes = _with_lost_losses(graph, whole, changes)
+    if asked.detection != "full":
+        need_outputs(whole, asked.options.outputs)
     if asked.detection == "stop":
         outputs, more = before_heads(whole, asked.options.outputs)
         asked = replace(asked, options=replace(asked.options, outputs=outputs))
+        changes += more
+    elif asked.detection == "trt":
+        outputs, more = at_heads(whole, asked.options.outputs)
+        options = replace(asked.options, outputs=outputs, efficient_nms=has_heads(whole))
+        asked = replace(asked, options=options)
         changes += more
     net = pruned(whole, asked.options.outputs)
     weights, more = _weights(net, asked)

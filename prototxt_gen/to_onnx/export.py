@@ -30,8 +30,9 @@ from prototxt_gen.passes.deploy import Change
 from prototxt_gen.passes.rebuild import append, empty_like, needed
 from prototxt_gen.to_onnx.batch import Batch, free_batch
 from prototxt_gen.to_onnx.builder import Builder
+from prototxt_gen.to_onnx.efficient_nms import Plugins
 from prototxt_gen.to_onnx.heads import made_bottoms
-from prototxt_gen.to_onnx.names import final_names, outputs_of
+from prototxt_gen.to_onnx.names import final_names, need_names, outputs_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 OLDEST_OPSET, USUAL_OPSET = 11, 17
@@ -44,6 +45,7 @@ class Options:
     opset: int = USUAL_OPSET
     batch: int | Literal["dynamic"] | None = None
     outputs: tuple[str, ...] = ()
+    efficient_nms: bool = False  #: whether detections are those of TensorRT's plug-in
 
 
 @dataclass
@@ -101,28 +103,15 @@ def export(
     if options.batch == "dynamic":
         graph, batch, more = free_batch(graph, shapes)
         changes += more
-    _need_names(graph)
+    need_names(graph)
     _need_weights(graph, shapes, weights)
     builder = Builder(options.opset)
     builder.batch_input = batch.followed
-    values = _lower(graph, weights, shapes, batch, builder)
-    model = _model(graph, shapes, batch, builder, values, options)
+    plugins = Plugins(graph, asked=options.efficient_nms)
+    values = _lower(graph, weights, shapes, batch, builder, plugins)
+    model = _model(graph, batch, builder, values, options, plugins)
+    changes += plugins.changes()
     return Exported(model, builder.initializers, graph, weights, changes)
-
-
-def _need_names(graph: Graph) -> None:
-    """Names in ONNX are UTF-8, and an empty name means no value."""
-    sink = Sink(graph.source)
-    for node in graph.nodes:
-        for what, name in (("layer", node.name), *(("top", top.blob) for top in node.tops)):
-            if any("\ud800" <= letter <= "\udfff" for letter in name):
-                wrong = f"the name {name!r} of a {what} is not UTF-8, which ONNX requires"
-            elif what == "top" and not name:
-                wrong = "a top has the name '', which means no value in ONNX"
-            else:
-                continue
-            sink.error("unsupported", wrong, span=node.span, layer=node.name)
-    sink.raise_errors(UnsupportedError)
 
 
 def _need_weights(graph: Graph, shapes: Shapes, weights: Weights) -> None:
@@ -143,14 +132,19 @@ def pruned(graph: Graph, outputs: Sequence[str]) -> Graph:
     """
     if not outputs:
         return graph
-    known = graph.last
-    for name in outputs:
-        if name not in known:
-            raise GraphError(f"the net has no blob {name!r} to use as an output")
+    need_outputs(graph, outputs)
     made = empty_like(graph)
     for index in needed(graph, outputs):
         append(made, graph.nodes[index])
     return made
+
+
+def need_outputs(graph: Graph, names: Sequence[str]) -> None:
+    """Raise GraphError for a blob that the net does not have."""
+    known = graph.last
+    for name in names:
+        if name not in known:
+            raise GraphError(f"the net has no blob {name!r} to use as an output")
 
 
 def for_inputs(graph: Graph, given: Mapping[str, Shape]) -> dict[str, Shape]:
@@ -160,28 +154,38 @@ def for_inputs(graph: Graph, given: Mapping[str, Shape]) -> dict[str, Shape]:
 
 
 def _lower(
-    graph: Graph, weights: Weights, shapes: Shapes, batch: Batch, builder: Builder
+    graph: Graph,
+    weights: Weights,
+    shapes: Shapes,
+    batch: Batch,
+    builder: Builder,
+    plugins: Plugins,
 ) -> dict[Ref, str]:
-    """Write every node; the name of the value of each blob.
+    """Write every node; the name of the value of each blob that is no plug-in's.
 
     Nodes after one that was refused are checked too, as far as possible.
     """
     sink = Sink(graph.source)
     values: dict[Ref, str] = {}
     lost: set[Ref] = set()  # the tops of refused nodes, and of the nodes after them
-    builder.reserve(set(graph.last))
+    builder.reserve({*graph.last, *(name for names in plugins.names.values() for name in names)})
     for index, node in enumerate(graph.nodes):
         if node.layer.role is Role.INPUT:
             values.update((top, top.blob) for top in node.tops)
             continue
         behind = not lost.isdisjoint(node.bottoms)
         try:
+            plugins.need_unread(node)
             own = _own_reason(index, node, shapes)
             if own is not None:
                 raise UnsupportedError(own)
             if not behind or _known(node, shapes):
-                made = _lower_one(node, weights.get(index), shapes, batch, builder, values)
-                values.update(made)
+                given = [values[ref] for ref in node.bottoms]
+                _begin(node, shapes, batch, builder)
+                if node.tops and node.tops[0] in plugins.names:
+                    plugins.add(builder, node, given)
+                else:
+                    values.update(_lower_one(node, weights.get(index), builder, given))
         except UnsupportedError as error:
             sink.error(
                 "unsupported",
@@ -220,14 +224,8 @@ def _known(node: Node, shapes: Shapes) -> bool:
     return shapes.of(node.bottoms) is not None and shapes.of(node.tops) is not None
 
 
-def _lower_one(
-    node: Node,
-    blobs: Sequence[object],
-    shapes: Shapes,
-    batch: Batch,
-    builder: Builder,
-    values: Mapping[Ref, str],
-) -> dict[Ref, str]:
+def _begin(node: Node, shapes: Shapes, batch: Batch, builder: Builder) -> None:
+    """Tell the builder the shapes of a node; raises UnsupportedError for blobs that are empty."""
     bottoms, tops = shapes.of(node.bottoms), shapes.of(node.tops)
     if bottoms is None or tops is None:
         raise UnsupportedError("its shapes are not known")
@@ -236,10 +234,15 @@ def _lower_one(
         if any(dim == more == 0 for dim, more in zip(shape, other, strict=True)):
             raise UnsupportedError(f"it has an empty blob, {show(shape)}")
     builder.begin(node.name, (bottoms, others[0]), (tops, others[1]))
+
+
+def _lower_one(
+    node: Node, blobs: Sequence[object], builder: Builder, bottoms: Sequence[str]
+) -> dict[Ref, str]:
     try:
         # Overflow gives infinity, as in Caffe, without a warning.
         with np.errstate(all="ignore"):
-            made = node.layer.lower(builder, [values[ref] for ref in node.bottoms], list(blobs))  # type: ignore[arg-type]
+            made = node.layer.lower(builder, bottoms, list(blobs))  # type: ignore[arg-type]
     except OverflowError as error:
         raise UnsupportedError(f"one of its numbers is too large for ONNX: {error}") from error
     except MemoryError as error:
@@ -249,11 +252,11 @@ def _lower_one(
 
 def _model(
     graph: Graph,
-    shapes: Shapes,
     batch: Batch,
     builder: Builder,
     values: dict[Ref, str],
     options: Options,
+    plugins: Plugins,
 ) -> onnx.ModelProto:
     outputs = outputs_of(graph, options.outputs)
     if not outputs:
@@ -263,10 +266,13 @@ def _model(
         helper.make_tensor_value_info(ref.blob, TensorProto.FLOAT, batch.dims(ref))
         for ref in graph.inputs
     ]
-    results = [
-        helper.make_tensor_value_info(names[ref], TensorProto.FLOAT, batch.dims(ref))
-        for ref in outputs
-    ]
+    results: list[onnx.ValueInfoProto] = []
+    for ref in outputs:
+        if ref in names:
+            info = helper.make_tensor_value_info(names[ref], TensorProto.FLOAT, batch.dims(ref))
+            results.append(info)
+        else:
+            results += plugins.results(ref, batch)
     made = helper.make_graph(
         builder.nodes,
         graph.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace") or "net",
@@ -277,7 +283,7 @@ def _model(
     opsets = [helper.make_opsetid("", options.opset)]
     return helper.make_model(
         made,
-        opset_imports=opsets,
+        opset_imports=[*opsets, *plugins.opsets],
         ir_version=helper.find_min_ir_version_for(opsets),
         producer_name="resnet-proto",
         producer_version=_version.__version__,

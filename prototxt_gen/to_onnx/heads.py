@@ -1,4 +1,4 @@
-"""Where a model ends that leaves the choice of detections to the user's own code."""
+"""Where a model ends that leaves the choice of detections to something else."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from prototxt_gen.passes.deploy import Change
 from prototxt_gen.passes.rebuild import needed
 from prototxt_gen.to_onnx.names import outputs_of
 
-#: ``full``: detections are in the model; ``stop``: the model ends before them.
-Detection = Literal["full", "stop"]
+#: ``full``: detections are in the model; ``stop``: the model ends before them, for code of the
+#: user's; ``trt``: it ends with them, as operators of TensorRT's.
+Detection = Literal["full", "stop", "trt"]
 
 
 def before_heads(graph: Graph, asked: Sequence[str]) -> tuple[tuple[str, ...], list[Change]]:
@@ -21,10 +22,8 @@ def before_heads(graph: Graph, asked: Sequence[str]) -> tuple[tuple[str, ...], l
     ``asked`` are the outputs with them; empty for all of the net. Raises UnsupportedError if
     nothing is left.
     """
-    heads = [node for node in graph.nodes if node.layer.detects]
-    if not heads:
-        what = "no layer detects, so that --detection stop changes nothing"
-        return tuple(asked), [Change(graph.name or "net", "", what)]
+    if not has_heads(graph):
+        return tuple(asked), [_nothing(graph, "stop")]
     found: dict[str, None] = {}
     changes: dict[Change, None] = {}
     for name in asked or [ref.blob for ref in outputs_of(graph, ())]:
@@ -40,6 +39,39 @@ def before_heads(graph: Graph, asked: Sequence[str]) -> tuple[tuple[str, ...], l
     if not found:
         raise UnsupportedError("--detection stop: nothing of the net comes before its detections")
     return tuple(found), list(changes)
+
+
+def at_heads(graph: Graph, asked: Sequence[str]) -> tuple[tuple[str, ...], list[Change]]:
+    """The outputs that a model has if it ends with the layers that detect, as TensorRT's.
+
+    ``asked`` are the outputs with what follows these; empty for all of the net.
+    """
+    if not has_heads(graph):
+        return tuple(asked), [_nothing(graph, "trt")]
+    found: dict[str, None] = {}
+    changes: list[Change] = []
+    for name in asked or [ref.blob for ref in outputs_of(graph, ())]:
+        behind = _heads(graph, [name])
+        first = [node for node in behind if not _heads(graph, [ref.blob for ref in node.bottoms])]
+        tops = [top.blob for node in first for top in node.tops]
+        if behind and name not in tops:
+            maker = graph.makers[graph.last[name]]
+            what = "left out: it follows detections, which are TensorRT's in another form"
+            changes.append(Change(maker.name, maker.type, what))
+            found.update(dict.fromkeys(tops))
+        else:
+            found[name] = None
+    return tuple(found) if changes else tuple(asked), changes
+
+
+def has_heads(graph: Graph) -> bool:
+    """Whether a layer of the net detects."""
+    return any(node.layer.detects for node in graph.nodes)
+
+
+def _nothing(graph: Graph, option: Detection) -> Change:
+    what = f"no layer detects, so that --detection {option} changes nothing"
+    return Change(graph.name or "net", "", what)
 
 
 def made_bottoms(graph: Graph, node: Node) -> list[str]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from prototxt_gen.diagnostics import Sink
+from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.graph.graph import Graph, Ref
 from prototxt_gen.to_onnx.builder import Builder
 
@@ -18,6 +20,21 @@ def name_of(ref: Ref, inputs: Collection[str]) -> str:
     An overwritten input keeps its own name, and the new value has another.
     """
     return f"{ref.blob}@{ref.version}" if ref.blob in inputs else ref.blob
+
+
+def need_names(graph: Graph) -> None:
+    """Names in ONNX are UTF-8, and an empty name means no value."""
+    sink = Sink(graph.source)
+    for node in graph.nodes:
+        for what, name in (("layer", node.name), *(("top", top.blob) for top in node.tops)):
+            if any("\ud800" <= letter <= "\udfff" for letter in name):
+                wrong = f"the name {name!r} of a {what} is not UTF-8, which ONNX requires"
+            elif what == "top" and not name:
+                wrong = "a top has the name '', which means no value in ONNX"
+            else:
+                continue
+            sink.error("unsupported", wrong, span=node.span, layer=node.name)
+    sink.raise_errors(UnsupportedError)
 
 
 def outputs_of(graph: Graph, asked: Sequence[str]) -> list[Ref]:
@@ -38,6 +55,8 @@ def final_names(
     renamed: dict[str, str] = {}
     names: dict[Ref, str] = {}
     for ref in [*outputs, *(ref for ref in last.values() if ref not in outputs)]:
+        if ref not in values:  # a plug-in has something else in its place
+            continue
         value = values[ref]
         if ref.blob in inputs and ref not in outputs:
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import onnx
 
@@ -33,11 +34,11 @@ def at_two_sizes(
     if not verdict.agrees:
         return verdict
     if not takes(other):
-        return Verdict(verdict.comparisons, (f"{_described(declared, free)} only",))
+        return replace(verdict, sizes=(f"{_described(declared, free)} only",))
     further = _proved(prove, other, free)
     if not further.agrees:
         return further
-    return Verdict(verdict.comparisons, verdict.sizes + further.sizes)
+    return replace(verdict, sizes=verdict.sizes + further.sizes)
 
 
 def symbols(model: onnx.ModelProto) -> dict[str, list[tuple[str, int]]]:
@@ -68,7 +69,7 @@ def _proved(
 ) -> Verdict:
     described = _described(sizes, free)
     try:
-        return Verdict(prove(sizes).comparisons, (described,))
+        return replace(prove(sizes), sizes=(described,))
     except VerificationError as error:
         raise VerificationError(f"with {described}: {error.message}") from error
 

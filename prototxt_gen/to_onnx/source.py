@@ -42,13 +42,15 @@ def keep_source(made: Exported, options: Options, given: Mapping[str, Shape]) ->
         what = "its text is not UTF-8, so that the model does not keep it"
         made.changes.append(Change(graph.name or "net", "", what))
         return
-    asked = {
+    asked: dict[str, Any] = {
         "batch": options.batch,
         "hidden": sorted(graph.hidden),
         "input_shapes": {name: list(shape) for name, shape in sorted(given.items())},
         "opset": options.opset,
         "outputs": list(options.outputs),
     }
+    if options.efficient_nms:
+        asked["efficient_nms"] = True
     entries = {
         "format": FORMAT,
         "version": _version.__version__,

@@ -13,6 +13,7 @@ from prototxt_gen._files import joined, named, need_place, usual_mode, whole_fil
 from prototxt_gen._halves import half_of, remove_half, taken_back
 from prototxt_gen.errors import VerificationError
 from prototxt_gen.to_onnx import beside
+from prototxt_gen.to_onnx.efficient_nms import before_plugins
 from prototxt_gen.to_onnx.export import Exported
 from prototxt_gen.to_onnx.pieces import write_pieces
 
@@ -64,7 +65,7 @@ def _write_one(made: Exported, target: Path) -> list[str]:
             view = half_of(target)
             with taken_back(lambda: remove_half(view)):
                 view.write_bytes(beside.with_places(made, places, half.name).SerializeToString())
-                check_file(view)
+                check_file(view, view)
                 remove_half(view)
         moves.then(lambda: _remove(left))
     return [str(target)]
@@ -90,7 +91,7 @@ def _write_pair(made: Exported, target: Path) -> list[str]:
             file.write(made_model.SerializeToString(deterministic=True))
             file.flush()
             os.fsync(file.fileno())
-        check_file(model)
+        check_file(model, folder / "before")
         # The weights first; a link of that name is replaced: onnx refuses weights behind one.
         for half, final in ((data_file, target.parent / name), (model, real)):
             os.chmod(half, usual_mode(final))
@@ -133,16 +134,26 @@ def check(model: onnx.ModelProto, data: bytes) -> None:
     """Raise VerificationError where a model does not pass; that is a bug of ours."""
     try:
         onnx.checker.check_model(model, full_check=True)
-        _load(data)
+        before = before_plugins(model)
+        _load(data if before is model else before.SerializeToString())
     except Exception as error:
         raise VerificationError(f"the model that was made does not load: {error}") from error
 
 
-def check_file(path: Path) -> None:
-    """The same for a model with external weights."""
+def check_file(path: Path, other: Path) -> None:
+    """The same for a model with external weights.
+
+    What can be loaded of a model with plug-ins is written to ``other``, in the same folder.
+    """
     try:
         onnx.checker.check_model(str(path), full_check=True)
-        _load(str(path))
+        model = onnx.load(path, load_external_data=False)
+        before = before_plugins(model)
+        if before is model:
+            _load(str(path))
+        else:
+            other.write_bytes(before.SerializeToString())
+            _load(str(other))
     except Exception as error:
         raise VerificationError(f"the model that was made does not load: {error}") from error
 

@@ -46,7 +46,7 @@ def lower_head(b: Builder, bottoms: Sequence[str], head: Head) -> str:
     none = b.op("Concat", [b.cast(images, "float"), _minus_ones(b, images)], axis=1)
     if not head.most:
         return b.reshape(none, [1, 1, -1, 7])
-    boxes = _boxes(b, bottoms[0], bottoms[2], head)
+    boxes = lower_boxes(b, bottoms[0], bottoms[2], head)
     scores = _candidates(b, _by_label(b, bottoms[1], head, 1), head)
     table, number = _suppressed(b, boxes, scores, head)
     rows, found = _rows(b, boxes, table, images, head)
@@ -83,7 +83,7 @@ def _by_label(b: Builder, x: str, head: Head, width: int) -> str:
     return b.transpose(x, [0, 2, 1, 3][: 3 + len(last)])
 
 
-def _boxes(b: Builder, offsets: str, priors: str, head: Head) -> str:
+def lower_boxes(b: Builder, offsets: str, priors: str, head: Head) -> str:
     """(N, P, 4), or (N, labels, P, 4) if they are not shared."""
     if head.shared:
         moves = b.reshape(offsets, [0, head.priors, 4])

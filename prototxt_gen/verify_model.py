@@ -1,0 +1,102 @@
+"""What a model and a net have in common: inputs, outputs, and the values to compare.
+
+Of a layer that the model has as TensorRT's EfficientNMS_TRT the inputs are compared, which are
+boxes and scores; nothing but TensorRT computes the operator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+
+from prototxt_gen.errors import VerificationError
+from prototxt_gen.graph.comparison import Comparison, compare
+from prototxt_gen.graph.graph import Graph, Ref
+from prototxt_gen.layers.base import Role
+from prototxt_gen.layers.parts.efficient_nms import detector_of
+from prototxt_gen.layers.parts.shapes import Shape
+from prototxt_gen.to_onnx.efficient_nms import outputs_of_plugins, plugins_of
+from prototxt_gen.to_onnx.names import name_of
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Inputs = Mapping[str, tuple[str, str]]  #: of each plug-in, by the layer's name
+
+
+def need_inputs(given: Mapping[str, Array], shapes: Mapping[str, Shape]) -> None:
+    """Raise VerificationError for values that are no inputs of a model."""
+    for name, shape in shapes.items():
+        if name not in given:
+            raise VerificationError(f"the model's input {name!r} is not given")
+        size = given[name].shape
+        fits = len(size) == len(shape) and all(
+            a == b or b is None for a, b in zip(size, shape, strict=True)
+        )
+        if not fits:
+            raise VerificationError(f"the input {name!r} is {size}; the model takes {shape}")
+
+
+def need_outputs(graph: Graph, model: onnx.ModelProto, compared: Collection[str]) -> None:
+    """Raise VerificationError where the net or the model has an output that the other lacks."""
+    plugins, theirs = plugins_of(model), outputs_of_plugins(model)
+    has = [value.name for value in model.graph.output if value.name not in theirs]
+    made = {
+        top: node for node in graph.nodes if node.layer.role is not Role.INPUT for top in node.tops
+    }
+    tops = [top.blob for top, node in made.items() if node.name in plugins]
+    for ref in graph.outputs:
+        if ref not in made or made[ref].name in plugins:
+            continue
+        if not {ref.blob, name_of(ref, {ref.blob})} & set(has):
+            raise VerificationError(
+                f"the model does not output {ref.blob!r}, which the net does; if it was converted "
+                f"with --outputs, give them here too: --outputs {','.join([*has, *tops])}"
+            )
+    for name in has:
+        if name not in compared:
+            raise VerificationError(f"the model outputs {name!r}, which is not a blob of the net")
+
+
+def names_of(graph: Graph, model: onnx.ModelProto) -> dict[Ref, str]:
+    """The value of the model for each version of a blob, if there is one."""
+    values = {name for node in model.graph.node for name in node.output}
+    by_layer: dict[str, list[str]] = {}
+    for made in model.graph.node:
+        by_layer[made.name.rpartition("/")[0]] = list(made.output)
+    last = graph.last
+    found = {}
+    inputs = {ref.blob for ref in graph.inputs}
+    for node in graph.nodes:
+        for index, top in enumerate(node.tops):
+            outputs = by_layer.get(node.name, [])
+            name = name_of(top, inputs)
+            if top == last[top.blob] and name in values:
+                found[top] = name
+            elif len(node.tops) == 1 and outputs and top != last[top.blob]:
+                found[top] = outputs[index]
+    return found
+
+
+def wanted(names: Iterable[str], plugins: Inputs) -> list[str]:
+    """The values of a model to compute."""
+    return sorted({*names, *(name for pair in plugins.values() for name in pair)})
+
+
+def before_nms(
+    graph: Graph,
+    blobs: Mapping[Ref, Array],
+    theirs: Mapping[Ref, Array],
+    plugins: Inputs,
+    found: Mapping[str, Array],
+) -> Iterator[Comparison]:
+    """The boxes and scores of each plug-in, of the model's values, which are compared too."""
+    for node in graph.nodes:
+        detector = detector_of(node.layer)
+        if node.name not in plugins or detector is None:
+            continue
+        bottoms: Sequence[Array] = [theirs.get(ref, blobs[ref]) for ref in node.bottoms]
+        ours = detector.before_nms(bottoms)
+        for what, mine, name in zip(("boxes", "scores"), ours, plugins[node.name], strict=True):
+            yield compare(f"{what} of {node.tops[0].blob}", node.name, mine, found[name])
