@@ -18,6 +18,7 @@ from prototxt_gen import api
 from prototxt_gen.diagnostics import Source
 from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.graph.graph import Graph
+from prototxt_gen.layers.detection_output import DetectionOutput
 from prototxt_gen.to_onnx.convert import Conversion, convert
 from prototxt_gen.to_onnx.efficient_nms import DOMAIN, OPERATOR, before_plugins, plugins_of
 from prototxt_gen.to_onnx.export import Exported, Options
@@ -231,3 +232,9 @@ def test_it_takes_no_more_than_its_best_scores() -> None:
 def test_what_it_cannot_do_is_refused(params: dict[str, Any], said: str) -> None:
     with pytest.raises(UnsupportedError, match=said):
         made(head(**params))
+
+
+def test_a_detector_without_a_mapping_to_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(DetectionOutput, "before_nms")
+    with pytest.raises(UnsupportedError, match="it has no mapping to EfficientNMS_TRT"):
+        made(head())

@@ -66,6 +66,14 @@ def test_a_blob_keeps_a_name_that_the_plug_in_has() -> None:
     assert names(made(text)) == ["num_detections", *(f"found__{name}" for name in NAMES)]
 
 
+def test_two_heads_never_share_a_name() -> None:
+    text = (
+        (NET + AGAIN).replace('"again"', '"found_"').replace('"beside"', '"found_num_detections"')
+    )
+    ours = [*(f"found__{name}" for name in NAMES), *(f"found___{name}" for name in NAMES)]
+    assert names(made(text)) == ["found_num_detections", *ours]
+
+
 def test_what_follows_detections_is_left_out() -> None:
     exported = made(NET + MORE)
     assert names(exported) == ["beside", *NAMES]
