@@ -18,7 +18,8 @@ from prototxt_gen import api
 from prototxt_gen.diagnostics import Source
 from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.graph.graph import Graph
-from prototxt_gen.layers.detection_output import DetectionOutput
+from prototxt_gen.layers.parts.efficient_nms import detector_of
+from prototxt_gen.to_onnx import efficient_nms
 from prototxt_gen.to_onnx.convert import Conversion, convert
 from prototxt_gen.to_onnx.efficient_nms import DOMAIN, OPERATOR, before_plugins, plugins_of
 from prototxt_gen.to_onnx.export import Exported, Options
@@ -235,6 +236,8 @@ def test_what_it_cannot_do_is_refused(params: dict[str, Any], said: str) -> None
 
 
 def test_a_detector_without_a_mapping_to_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(DetectionOutput, "before_nms")
+    other = api.load(Source(b'input: "x" input_shape { dim: [1] }')).nodes[0].layer
+    assert detector_of(other) is None
+    monkeypatch.setattr(efficient_nms, "detector_of", lambda layer: detector_of(other))
     with pytest.raises(UnsupportedError, match="it has no mapping to EfficientNMS_TRT"):
         made(head())
