@@ -157,8 +157,8 @@ def size(shape: Shape | None) -> str:
 
 def short(number: int) -> str:
     """A number as people say it: 25.6 M."""
-    for unit, factor in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
-        if number >= factor:
-            value = number / factor
-            return f"{value:.3g} {unit}" if value < 1000 else f"{value:.0f} {unit}"
+    for unit, factor in (("k", 10**3), ("M", 10**6), ("G", 10**9), ("T", 10**12)):
+        value = float(f"{number / factor:.3g}")
+        if 1 <= value < 1000:
+            return f"{value:g} {unit}"
     return str(number)

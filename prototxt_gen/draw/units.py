@@ -1,8 +1,8 @@
 """Units of a net: where branches part and meet again, as in a residual block.
 
 A unit ends at a box with several inputs and begins behind the box that all its paths come
-from, its dominator. What lies between is a frame. Frames do not overlap: the innermost one
-counts, and one that holds whole others is left out.
+from, its dominator. What lies between is a frame. Frames do not overlap: a larger one counts,
+up to a size that is still a unit and not a part of a net.
 """
 
 from __future__ import annotations
@@ -39,32 +39,39 @@ class Unit:
 
 def units(found: Sequence[Box]) -> list[Unit]:
     """The units of a net, in its order."""
-    above = _dominators(found)
-    readers: dict[int, list[Box]] = {}
-    for box in found:
-        for one, _ in box.inputs:
-            readers.setdefault(one.number, []).append(box)
+    candidates = _candidates(found)
+    # Of what begins at one box the largest counts: in a dense block each layer ends another one.
+    largest: dict[int, int] = {}
+    for start, inside in candidates:
+        largest[start] = max(largest.get(start, 0), len(inside))
     taken: set[int] = set()
     made = []
+    for start, inside in sorted(candidates, key=lambda one: -len(one[1])):
+        names = {one.number for one in inside}
+        if len(inside) == largest[start] and len(inside) <= _MOST and not names & taken:
+            taken |= names
+            made.append(Unit(inside, _name(inside) or inside[-1].name))
+    return sorted(made, key=lambda unit: unit.boxes[0].number)
+
+
+def _candidates(found: Sequence[Box]) -> list[tuple[int, list[Box]]]:
+    """What lies between a box where branches part, given by its number, and one that joins them."""
+    above = _dominators(found)
+    readers: dict[int, list[int]] = {}
     for box in found:
-        if len({one.number for one, _ in box.inputs}) < 2 and len(box.inputs) < 2:
-            continue
+        for one, _ in box.inputs:
+            readers.setdefault(one.number, []).append(box.number)
+    made = []
+    for box in found:
         start = above[box.number]
-        if start is None:
+        if len(box.inputs) < 2 or start is None:
             continue
         inside = _between(start, box)
         names = {one.number for one in inside}
-        closed = all(
-            reader.number in names
-            for one in inside
-            if one is not box
-            for reader in readers.get(one.number, [])
-        )
+        closed = all(names.issuperset(readers.get(number, [])) for number in names - {box.number})
         # What computes nothing of its own, as a shortcut filled up with zeros, is no unit.
-        weighty = any(one.kind in ("convolution", "dense") for one in inside)
-        if closed and weighty and len(inside) <= _MOST and not names & taken:
-            taken |= names
-            made.append(Unit(inside, _name(inside)))
+        if closed and any(one.kind in ("convolution", "dense") for one in inside):
+            made.append((start.number, inside))
     return made
 
 
@@ -103,7 +110,7 @@ def _between(start: Box, end: Box) -> list[Box]:
 
 
 def _name(inside: Sequence[Box]) -> str:
-    """What the names of the layers begin with, without a part of a word."""
+    """What the names of the layers begin with, without a part of a word; may be empty."""
     prefix = commonprefix([box.name for box in inside])  # noqa: RUF071 - they are no paths
     cut = prefix.rstrip("_/.-")
     if cut != prefix or len(cut) < 2:

@@ -1,0 +1,205 @@
+"""Boxes, frames and edges of a picture, against the net that is drawn."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prototxt_gen import api
+from prototxt_gen.diagnostics import Sink, Source
+from prototxt_gen.draw.boxes import Box, boxes
+from prototxt_gen.draw.dot import as_dot
+from prototxt_gen.draw.mermaid import as_mermaid
+from prototxt_gen.draw.picture import Drawing, Frame, Picture, picture, short, size
+from prototxt_gen.draw.units import units
+from prototxt_gen.errors import PrototxtError
+from prototxt_gen.graph.check import check
+from prototxt_gen.graph.graph import Graph
+from prototxt_gen.graph.infer import infer
+
+HOSTILE = '</script><b>&"\\\n\x1b]0;x\x07#;`'
+
+
+def net(text: str) -> Graph:
+    return api.load(Source(text.encode()))
+
+
+def preset(name: str, **options: Any) -> Graph:
+    return net(api.generate(name, **options))
+
+
+def made(graph: Graph, **options: Any) -> Picture:
+    return picture(graph, check(graph, Sink()), Drawing(**options))
+
+
+def frames(graph: Graph, **options: Any) -> list[Frame]:
+    return [part for part in made(graph, **options).parts if isinstance(part, Frame)]
+
+
+@pytest.mark.parametrize(
+    ("name", "blocks"),
+    [
+        ("resnet18", 8),
+        ("resnet50", 16),
+        ("preresnet50", 16),
+        ("resnext50-32x4d", 16),
+        ("se-resnet50", 16),
+        ("resnet20", 9),  # its shortcuts are filled up with zeros
+        ("plain18", 0),
+    ],
+)
+def test_a_residual_block_has_a_frame(name: str, blocks: int) -> None:
+    found = frames(preset(name))
+    assert len(found) == blocks
+    for frame in found:
+        assert any("Eltwise" in line for line in frame.shown[-1].lines)
+        # In a pre-activation block the first BatchNorm has a name of another kind.
+        own = [one for one in frame.shown if not one.name.startswith("bn")]
+        assert frame.name and all(one.name.startswith(frame.name) for one in own)
+
+
+def test_the_branches_of_googlenet(corpus: Path) -> None:
+    graph = api.load(corpus / "BVLC+caffe/models/bvlc_googlenet/deploy.prototxt")
+    found = frames(graph)
+    assert [frame.name for frame in found] == [
+        f"inception_{name}" for name in ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b")
+    ]
+    assert {len(frame.shown) for frame in found} == {8}  # six convolutions, a pool, a Concat
+
+
+@pytest.mark.parametrize("expand", [False, True])
+def test_each_layer_is_in_one_box_and_each_blob_an_edge(corpus: Path, expand: bool) -> None:
+    for file in sorted(corpus.rglob("*.prototxt"))[::7]:
+        try:
+            graph = api.load(file)
+        except PrototxtError:
+            continue
+        shapes = infer(graph, Sink())
+        found = boxes(graph, shapes, expand=expand)
+        nodes = [id(node) for box in found for node in box.nodes]
+        assert Counter(nodes) == Counter(map(id, graph.nodes)), file
+        assert not expand or all(len(box.nodes) == 1 for box in found)
+        makers = {top: box for box in found for node in box.nodes for top in node.tops}
+        edges = Counter((id(one), id(box)) for box in found for one, _ in box.inputs)
+        wanted = Counter(
+            (id(makers[ref]), id(box))
+            for box in found
+            for ref in box.nodes[0].bottoms
+            if ref in makers
+        )
+        assert edges == wanted, file
+        for unit in units(found):
+            check_frame(unit.boxes, found)
+
+
+def check_frame(inside: list[Box], every: list[Box]) -> None:
+    """Only the last box of a frame is read from outside, and all read one box outside."""
+    names = {box.number for box in inside}
+    read = {
+        one.number
+        for box in every
+        if box.number not in names
+        for one, _ in box.inputs
+        if one.number in names
+    }
+    assert read <= {inside[-1].number}
+    assert len({o.number for box in inside for o, _ in box.inputs if o.number not in names}) == 1
+
+
+def test_layers_that_change_values_alone_join_the_box_before() -> None:
+    text = """input: "x" input_shape { dim: [1, 3, 8, 8] }
+    layer { name: "c" type: "Convolution" bottom: "x" top: "c"
+            convolution_param { num_output: 4 kernel_size: 3 stride: 2 } }
+    layer { name: "b" type: "BatchNorm" bottom: "c" top: "b" }
+    layer { name: "r" type: "ReLU" bottom: "b" top: "r" }
+    layer { name: "s" type: "Sigmoid" bottom: "r" top: "s" }
+    layer { name: "t" type: "TanH" bottom: "r" top: "t" }
+    layer { name: "p" type: "Pooling" bottom: "s" top: "p" pooling_param { global_pooling: true
+            pool: AVE } }"""
+    graph = net(text)
+    found = boxes(graph, infer(graph, Sink()))
+    assert [[node.name for node in box.nodes] for box in found] == [
+        ["input"],
+        ["c", "b", "r"],
+        ["s"],
+        ["t"],
+        ["p"],
+    ]
+    assert found[1].title == "Convolution 3×3, 4, /2"
+    assert found[4].title == "Pooling, ave, global"
+    assert [box.kind for box in found] == ["input", "convolution", *["pointwise"] * 2, "pooling"]
+    assert found[1].cost is not None and found[1].cost.parameters == 4 * 3 * 9 + 4
+
+
+def test_an_output_ends_its_box() -> None:
+    text = """input: "x" input_shape { dim: [1, 3] }
+    layer { name: "a" type: "ReLU" bottom: "x" top: "a" }
+    layer { name: "u" type: "NoSuch" bottom: "a" top: "u" }"""
+    graph = net(text)
+    found = boxes(graph, infer(graph, Sink()))
+    assert [box.kind for box in found] == ["input", "pointwise", "unknown"]
+
+
+@pytest.mark.parametrize(("name", "blocks"), [("resnet18", 8), ("resnet152", 50)])
+def test_equal_units_in_a_row_are_drawn_once(name: str, blocks: int) -> None:
+    found = frames(preset(name), blocks=True)
+    assert sum(frame.times for frame in found) == blocks
+    # The first block of the first stage of ResNet-18 is like its second: it projects nothing.
+    wanted = {"resnet18": [2, 1, 1, 1, 1, 1, 1], "resnet152": [1, 2, 1, 7, 1, 35, 1, 2]}
+    assert [frame.times for frame in found] == wanted[name]
+    last = {"resnet18": "res2a … res2b", "resnet152": "res3b1 … res3b7"}
+    assert last[name] in {frame.name for frame in found}
+    picture_of = made(preset(name), blocks=True)
+    keys = {one.key for one in picture_of.shown}
+    assert {key for start, end, _ in picture_of.edges for key in (start, end)} <= keys
+
+
+def test_shapes_stand_on_the_edges() -> None:
+    found = made(preset("resnet18"))
+    labels = [label for _, _, label in found.edges]
+    assert labels[0] == "3×224×224" and labels[-1] == "512×1×1"
+    assert (size((None, 3, None)), size((5,)), size(None)) == ("3×?", "5", "")
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (999, "999"),
+        (1000, "1 k"),
+        (25_557_032, "25.6 M"),
+        (999_999, "1 M"),
+        (999_499, "999 k"),
+        (4 * 10**9, "4 G"),
+    ],
+)
+def test_numbers(number: int, words: str) -> None:
+    assert short(number) == words
+
+
+def test_costs_on_demand() -> None:
+    (shown,) = [one for one in made(preset("resnet18"), cost=True).shown if one.name == "conv1"]
+    # 64 filters of 7x7x3 without bias, BatchNorm's Scale of 64 factors and 64 shifts.
+    assert shown.lines[-1] == f"{short(64 * 147 + 128)} parameters, 118 M multiply-adds"
+    assert all(
+        "parameters" not in line for one in made(preset("resnet18")).shown for line in one.lines
+    )
+
+
+def test_hostile_names_are_texts() -> None:
+    quoted = "".join(f"\\{ord(c):03o}" for c in HOSTILE)
+    text = f"""name: "{quoted}" input: "x" input_shape {{ dim: [1, 3] }}
+    layer {{ name: "{quoted}" type: "{quoted}" bottom: "x" top: "{quoted}" }}"""
+    found = made(net(text))
+    dot, mermaid = as_dot(found), as_mermaid(found)
+    for words in (dot, mermaid):
+        assert all(c.isprintable() or c == "\n" for c in words)
+    assert "</script>" not in dot.replace("label=<", "").split("graph [")[1]
+    assert "<b>&" not in mermaid and re.search(r'[^(["]"[^)\]"|]*<script', mermaid) is None
+    labels = re.findall(r'\("([^\n]*)"\)', mermaid)
+    assert labels and all(
+        '"' not in label and "<" not in label.replace("<br/>", "") for label in labels
+    )
