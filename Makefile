@@ -22,10 +22,7 @@ docs:
 	PYTHONPATH=. python docs/corpus.py
 
 bench:
-	python benchmarks/startup.py
-	python benchmarks/reading.py
-	python benchmarks/depth.py
-	python benchmarks/reference.py
+	python benchmarks/speed.py --json benchmarks.json
 
 # The compiled schema that is read at run time; needs grpcio-tools.
 proto:
