@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from prototxt_gen.diagnostics import Diagnostic, Source
     from prototxt_gen.formats.upgraded import Upgraded
+    from prototxt_gen.diff.result import Diff
     from prototxt_gen.generate.spec import Spec
     from prototxt_gen.graph.graph import Graph
     from prototxt_gen.graph.phase import State
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = [
     "convert",
     "deploy",
+    "diff",
     "dump",
     "from_onnx",
     "generate",
@@ -154,6 +156,30 @@ def summarize(
 
     graph = source if isinstance(source, Graph) else load(source, state, dialect)
     return summarize(graph, _arguments.shapes(input_shapes))
+
+
+def diff(
+    a: Input | Source,
+    b: Input | Source,
+    *,
+    state: State | None = None,
+    structure: bool = False,
+    dialect: str | None = None,
+) -> Diff:
+    """The differences of two nets, prototxts or caffemodels, by their graphs; or of two solvers.
+
+    Without a ``state`` the layers of all states are compared. With ``structure`` the names of
+    layers and blobs do not count. Raises ParseError for a file that cannot be read, for files
+    of two kinds, and for a net without layers in the state; WeightsError for a broken
+    caffemodel; PrototxtError for an unknown dialect; and OSError.
+    """
+    from prototxt_gen import _arguments
+    from prototxt_gen.diff.files import compare
+    from prototxt_gen.reading import read_file
+
+    _arguments.flag("structure", structure)
+    ours, theirs = (read_file(file, dialect) for file in (a, b))
+    return compare(ours, theirs, state, structure=structure)
 
 
 def deploy(

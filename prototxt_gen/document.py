@@ -69,6 +69,12 @@ class MessageType(Protocol):
     def default(self, field: str) -> Scalar | None:
         """The value of an absent field; None for repeated and message fields."""
 
+    def has_default(self, field: str) -> bool:
+        """Whether the schema itself gives a default, so that writing it means nothing."""
+
+    def repeated(self, field: str) -> bool:
+        """Whether there may be several of a field."""
+
     def message(self, field: str) -> MessageType | None:
         """The type of a message field; None for every other field."""
 

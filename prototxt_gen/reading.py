@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from prototxt_gen.diagnostics import Source
+    from prototxt_gen.diff.files import Read
+    from prototxt_gen.document import Document
     from prototxt_gen.formats.binary.caffemodel import Caffemodel
     from prototxt_gen.formats.content import Buffer
     from prototxt_gen.graph.graph import Graph
-    from prototxt_gen.graph.phase import State
+    from prototxt_gen.graph.phase import Phase, State
 
 Input = str | os.PathLike[str]
 
@@ -89,27 +91,77 @@ def read_caffe(
     return graph
 
 
+def read_file(file: Input | Source, dialect: str | None = None) -> Read:
+    """A net in all its states, upgraded, or another message; of a caffemodel its net.
+
+    Raises ParseError with every error of the text, PrototxtError for an unknown dialect, and
+    OSError.
+    """
+    from prototxt_gen import _arguments
+    from prototxt_gen.diagnostics import Sink, Source
+    from prototxt_gen.diff.files import Read
+    from prototxt_gen.errors import ParseError
+    from prototxt_gen.formats.binary.caffemodel import is_binary, parse_caffemodel
+    from prototxt_gen.formats.content import read_content
+    from prototxt_gen.formats.reader import read_text
+    from prototxt_gen.graph.read import need_layers, upgraded
+
+    _arguments.dialect(dialect)
+    if not isinstance(file, Source) and os.fspath(file) == "-":
+        file = read_source(file)
+    name = file.path if isinstance(file, Source) else os.fspath(file)
+    content = file.data if isinstance(file, Source) else read_content(name)
+    if is_binary(content):
+        sink = Sink()
+        document, phase = _saved_document(parse_caffemodel(name, content), name, dialect)
+    else:
+        source = _text(content, name)
+        sink = Sink(source)
+        document, phase = read_text(source, sink, dialect=dialect), None
+        sink.raise_errors(ParseError)
+    type = document.root.type
+    if type is not None and type.name == "NetParameter":
+        need_layers(document.root, sink)
+        document = upgraded(document, sink)
+    sink.raise_errors(ParseError)
+    return Read(name, document, phase)
+
+
 def _saved_net(model: Caffemodel, name: str, state: State | None, dialect: str | None) -> Graph:
     """The net that a caffemodel contains."""
+    from prototxt_gen.diagnostics import Sink
+    from prototxt_gen.errors import ParseError
+    from prototxt_gen.graph.read import need_layers, read
+
+    document, _ = _saved_document(model, name, dialect)
+    sink = Sink()
+    need_layers(document.root, sink)
+    graph = read(document, sink, state)
+    sink.raise_errors(ParseError)
+    return graph
+
+
+def _saved_document(model: Caffemodel, name: str, dialect: str | None) -> tuple[Document, Phase]:
+    """The net that a caffemodel contains, and the phase that it was saved in.
+
+    Its rules have been applied, and each layer has the phase that the net was trained in
+    (net.cpp, ToProto).
+    """
     from prototxt_gen.diagnostics import Sink, Source
     from prototxt_gen.errors import ParseError
     from prototxt_gen.formats.binary.message import read_binary
-    from prototxt_gen.graph.read import need_layers, read
 
     source = Source(model.net, name)
     sink = Sink(source)
     document = read_binary(source, sink, dialect=dialect, drop_unknown=True)
-    document.source = None
-    # Its rules have been applied, and each layer has the phase that the net was trained in
-    # (net.cpp, ToProto).
-    for layer in (*document.root.blocks("layer"), *document.root.blocks("layers")):
-        layer.remove("include", "exclude", "phase")
-    need_layers(document.root, sink)
-    graph = read(document, sink, state)
-    sink.source = None
+    document.source = sink.source = None
     sink.raise_errors(ParseError)
-    graph.source = None
-    return graph
+    phase: Phase = "TEST"
+    for layer in (*document.root.blocks("layer"), *document.root.blocks("layers")):
+        if layer.has("phase") and layer.get("phase", str, "") == "TRAIN":
+            phase = "TRAIN"
+        layer.remove("include", "exclude", "phase")
+    return document, phase
 
 
 def read_source(path: Input) -> Source:

@@ -31,6 +31,7 @@ COMMANDS = {
         "rule",
         "summary",
         "draw",
+        "diff",
         "convert",
         "verify",
         "fold",

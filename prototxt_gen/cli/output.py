@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _GAP = 2  #: the spaces between two columns
 _COLOURS = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold blue"}
 
+_SIGNS = {"+": "green", "-": "red", "~": "yellow"}
+
 
 def printable(line: str, stream: TextIO) -> str:
     """The line as the stream's encoding can hold it, without control characters.
@@ -95,6 +97,16 @@ def print_table(
             for index, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         print("  ".join(cells).rstrip())
+
+
+def print_signed(lines: Iterable[str]) -> None:
+    """Lines on stdout that begin with + , - or ~; on a terminal in the colours of these."""
+    if not sys.stdout.isatty():
+        for line in lines:
+            print_line(line)
+        return
+    shown = (printable(line, sys.stdout) for line in lines)
+    _print_rich((_styled((line, _SIGNS.get(line[:1], ""))) for line in shown), sys.stdout)
 
 
 def print_changes(changes: Iterable[Change]) -> None:

@@ -43,7 +43,8 @@ class FieldType:
     """One declaration of a field.
 
     ``convert`` is None for a message field; ``dialects`` is the set of dialects with this
-    declaration, as a bit mask in the order of ``DIALECTS``.
+    declaration, as a bit mask in the order of ``DIALECTS``. ``has_default`` is False where
+    the ``default`` is only the zero of its type.
     """
 
     name: str
@@ -52,6 +53,7 @@ class FieldType:
     convert: scalars.Converter | None
     message: str | None
     default: Scalar | None
+    has_default: bool
     dialects: int
 
 
@@ -74,6 +76,16 @@ class Message:
         """The value that an absent field has; None for repeated and message fields."""
         declared = self.fields.get(field)
         return declared[0].default if declared else None
+
+    def has_default(self, field: str) -> bool:
+        """Whether the schema itself gives a default, so that writing it means nothing."""
+        declared = self.fields.get(field)
+        return declared is not None and declared[0].has_default
+
+    def repeated(self, field: str) -> bool:
+        """Whether there may be several of a field."""
+        declared = self.fields.get(field)
+        return declared is not None and declared[0].repeated
 
     def message(self, field: str) -> Message | None:
         """The type of a message field; None for every other field."""
@@ -170,6 +182,7 @@ class Schema:
             convert,
             type_name if field.type == _F.TYPE_MESSAGE else None,
             None if repeated else _default(field, convert, zero),
+            field.HasField("default_value"),
             bit,
         )
 

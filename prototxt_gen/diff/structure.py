@@ -1,0 +1,230 @@
+"""Whether two nets are equal but for the names of their layers and blobs.
+
+Every layer gets a colour, which is refined until it tells all that the layer's surroundings
+tell: what it is, and the colours of those that make what it reads and that read what it makes.
+Two nets of equal colours are paired layer by layer from the inputs on; where several layers
+have a colour, as equal branches have, one is chosen, and the choice is a colour of its own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Sequence
+
+from prototxt_gen.diff.compare import field_changes
+from prototxt_gen.diff.fields import differences
+from prototxt_gen.diff.match import Match
+from prototxt_gen.diff.net import Net, Unit
+from prototxt_gen.diff.result import Change, FieldChange, Found, Structure, What
+
+_MOST_CHOICES = 64  #: after so many refinements, a choice is taken as it comes
+Colours = tuple[list[int], list[int]]
+
+
+def compare_structure(a: Net, b: Net) -> tuple[tuple[Change, ...], Structure | None]:
+    """What differs but for names, and how far the layers fit; None if all do."""
+    fields = tuple(FieldChange(*one) for one in differences(a.header, b.header) if one[0] != "name")
+    changes = (Change("changed", "net", "", "", fields),) if fields else ()
+    search = _Search(a, b)
+    if Counter(search.colours[0]) == Counter(search.colours[1]) and search.pair_all():
+        return changes, None
+    pairs = Match(a, b)
+    fitting = _pair_from_inputs(pairs, search)
+    if fitting == len(a.units) == len(b.units):
+        return changes, None
+    changed = [
+        _changed(unit, b.units[pairs.there[unit.index]], pairs)
+        for unit in a.units
+        if unit.index in pairs.there
+    ]
+    found = [change for change in changed if change.fields]
+    return (*changes, *found), _structure(pairs, fitting)
+
+
+class _Search:
+    def __init__(self, a: Net, b: Net) -> None:
+        self.nets = (a, b)
+        self.own: dict[Hashable, int] = {}
+        #: What each unit is by itself, as a number.
+        self.labels: Colours = (
+            [self._colour(_label(unit)) for unit in a.units],
+            [self._colour(_label(unit)) for unit in b.units],
+        )
+        self.colours = self._refined(self.labels)
+        self.choices = 0
+
+    def pair_all(self) -> bool:
+        """Whether every layer of the first net has one of the second that it is."""
+        pairs = Match(*self.nets)
+        self.theirs = self._by_colour()
+        for unit in self.nets[0].units:
+            same = self._candidates(unit, pairs)
+            if not same:
+                return False
+            if len(same) > 1 and self.choices < _MOST_CHOICES:
+                self.choices += 1
+                self._choose(unit, same[0])
+            pairs.pair(unit, same[0])
+        return True
+
+    def _candidates(self, unit: Unit, pairs: Match) -> list[Unit]:
+        makers = tuple(pairs.image(found) for found in unit.makers)
+        same = self.theirs.get(self.colours[0][unit.index], [])
+        return [u for u in same if u.index not in pairs.back and u.makers == makers]
+
+    def _choose(self, a: Unit, b: Unit) -> None:
+        new = self._colour(("chosen", self.choices))
+        self.colours[0][a.index] = self.colours[1][b.index] = new
+        self.colours = self._refined(self.colours)
+        self.theirs = self._by_colour()
+
+    def _by_colour(self) -> dict[int, list[Unit]]:
+        found: dict[int, list[Unit]] = defaultdict(list)
+        for unit, colour in zip(self.nets[1].units, self.colours[1], strict=True):
+            found[colour].append(unit)
+        return found
+
+    def likeness(self, a: Unit, b: Unit) -> tuple[bool, bool]:
+        """How well a unit of the second net stands for one of the first: the greater the better."""
+        readers = [
+            Counter((labels[r], bottom, top) for r, bottom, top in unit.readers)
+            for labels, unit in zip(self.labels, (a, b), strict=True)
+        ]
+        return self.colours[0][a.index] == self.colours[1][b.index], readers[0] == readers[1]
+
+    def _refined(self, colours: Colours) -> Colours:
+        number = _number(colours)
+        while True:
+            ours, theirs = (
+                self._once(net, own) for net, own in zip(self.nets, colours, strict=True)
+            )
+            colours = ours, theirs
+            if (new := _number(colours)) == number:
+                return colours
+            number = new
+
+    def _once(self, net: Net, colours: list[int]) -> list[int]:
+        """A pass from the inputs on and one back."""
+        colours = list(colours)
+        for unit in net.units:
+            below = tuple(
+                tuple((state, colours[maker], top) for state, (maker, top) in makers)
+                for makers in unit.makers
+            )
+            colours[unit.index] = self._colour((colours[unit.index], "reads", below))
+        for unit in reversed(net.units):
+            above = tuple(sorted((colours[r], bottom, top) for r, bottom, top in unit.readers))
+            colours[unit.index] = self._colour((colours[unit.index], "read by", above))
+        return colours
+
+    def _colour(self, key: Hashable) -> int:
+        return self.own.setdefault(key, len(self.own))
+
+
+def _number(colours: Colours) -> int:
+    return len({*colours[0], *colours[1]})
+
+
+def _label(unit: Unit) -> Hashable:
+    """What a unit is, with the pattern of its blobs."""
+    return unit.key, len(unit.bottoms), _pattern(unit), unit.states
+
+
+def _pair_from_inputs(pairs: Match, search: _Search) -> int:
+    """Pair what fits, and then what is at the same place and of the same type, by turns.
+
+    The number of those that fit.
+    """
+    fitting = 0
+    of_type = tuple([(u.is_input, u.type) for u in net.units] for net in (pairs.a, pairs.b))
+    while True:
+        fitting += _pair_by(pairs, search, search.labels)
+        if not _pair_by(pairs, search, (of_type[0], of_type[1]), once=True):
+            return fitting
+
+
+def _pair_by(
+    pairs: Match,
+    search: _Search,
+    kinds: tuple[Sequence[Hashable], Sequence[Hashable]],
+    *,
+    once: bool = False,
+) -> int:
+    """Pair units of one kind whose makers are pairs; ``once`` only those at the first place."""
+    ours, theirs = pairs.left()
+    waiting: dict[Hashable, list[Unit]] = defaultdict(list)
+    for unit in theirs:
+        waiting[kinds[1][unit.index], unit.makers].append(unit)
+    before = len(pairs.there)
+    for unit in ours:
+        makers = tuple(pairs.image(found) for found in unit.makers)
+        same = waiting.get((kinds[0][unit.index], makers))
+        if same:
+            best = max(same, key=lambda other: search.likeness(unit, other))
+            same.remove(best)
+            pairs.pair(unit, best)
+            if once:
+                break
+    return len(pairs.there) - before
+
+
+def _changed(a: Unit, b: Unit, pairs: Match) -> Change:
+    """What two layers at the same place differ in."""
+    fields = list(field_changes(a, b))
+    if len(a.tops) != len(b.tops):
+        fields.append(FieldChange("number of tops", len(a.tops), len(b.tops)))
+    elif _pattern(a) != _pattern(b):
+        fields.append(FieldChange("in place", _in_place(a), _in_place(b)))
+    other = b.label if b.label != a.label else ""
+    what: What = "input" if a.is_input else "layer"
+    return Change("changed", what, a.label, a.type, tuple(fields), other=other)
+
+
+def _structure(pairs: Match, fitting: int) -> Structure:
+    """How far two nets fit, and the first layers that do not."""
+    a, b = pairs.a, pairs.b
+    firsts = (unit for unit in a.units if not _fits(unit, pairs))
+    first = next(firsts, None)
+    if first is not None and first.index in pairs.there:
+        other: Unit | None = b.units[pairs.there[first.index]]
+    else:
+        other = _counterpart(first, pairs)
+    return Structure(fitting, (len(a.units), len(b.units)), (_found(a, first), _found(b, other)))
+
+
+def _fits(unit: Unit, pairs: Match) -> bool:
+    there = pairs.there.get(unit.index)
+    return there is not None and _label(unit) == _label(pairs.b.units[there])
+
+
+def _counterpart(unit: Unit | None, pairs: Match) -> Unit | None:
+    """What the second net has where the first has a unit without a partner."""
+    _, others = pairs.left()
+    if unit is not None:
+        makers = tuple(pairs.image(found) for found in unit.makers)
+        here = [other for other in others if other.makers == makers]
+        return here[0] if here else next(iter(others), None)
+    return next(iter(others), None)
+
+
+def _pattern(unit: Unit) -> tuple[int, ...]:
+    """Which of its blobs are the same: its bottoms, and then its tops."""
+    first: dict[str, int] = {}
+    return tuple(first.setdefault(blob, len(first)) for blob in (*unit.bottoms, *unit.tops))
+
+
+def _in_place(unit: Unit) -> tuple[bool, ...]:
+    return tuple(top in unit.bottoms for top in unit.tops)
+
+
+def _found(net: Net, unit: Unit | None) -> Found | None:
+    if unit is None:
+        return None
+    makers = dict.fromkeys(maker for found in unit.makers for _, (maker, _) in found)
+    readers = dict.fromkeys(reader for reader, _, _ in unit.readers)
+    return Found(
+        unit.label,
+        unit.type,
+        tuple(net.units[index].label for index in makers),
+        tuple(net.units[index].label for index in readers),
+    )
