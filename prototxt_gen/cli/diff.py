@@ -7,9 +7,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import click
-from click.core import ParameterSource
 
-from prototxt_gen.cli.options import dialect_option, need_files, plugin_option, state_options
+from prototxt_gen.cli.options import any_state_options, dialect_option, need_files, plugin_option
 from prototxt_gen.cli.output import print_note, print_signed
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 @click.command("diff", short_help="Compare two nets by their graphs, or two solvers.")
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
-@state_options
+@any_state_options
 @click.option(
     "--structure",
     is_flag=True,
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 def command(
     first: str,
     second: str,
-    state: State,
+    state: State | None,
     structure: bool,
     every: bool,
     as_json: bool,
@@ -48,7 +47,7 @@ def command(
     it matters, another place. Solvers are compared field by field. - reads standard input.
 
     The whole files are compared, with the layers of all phases and their rules; --phase, --stage
-    or --level compare the nets of one state. A caffemodel has one phase alone, in which the
+    or --level compare the nets of one state, that of TEST if no phase is given. A caffemodel has one phase alone, in which the
     other net is then taken. Weights are compared by the command weights diff.
 
     \b
@@ -66,7 +65,7 @@ def command(
     found = api.diff(
         first,
         second,
-        state=state if _state_is_given() else None,
+        state=state,
         structure=structure,
         dialect=dialect,
     )
@@ -79,11 +78,3 @@ def command(
             print_note(note)
         print_note(found.summary)
     return int(not found.same)
-
-
-def _state_is_given() -> bool:
-    context = click.get_current_context()
-    return any(
-        context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-        for name in ("phase", "stages", "level")
-    )

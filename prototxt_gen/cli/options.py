@@ -148,16 +148,31 @@ def state_options(command: F) -> F:
 
     The command gets them as one argument, ``state``.
     """
+    return _with_state(command, "TEST", "0")
 
+
+def any_state_options(command: F) -> F:
+    """The same options; ``state`` is None, for all states, where none of them is given."""
+    return _with_state(command, None, None)
+
+
+def _with_state(command: F, usual_phase: str | None, usual_level: str | None) -> F:
     @wraps(command)
-    def with_state(*args: Any, phase: str, stages: tuple[str, ...], level: int, **more: Any) -> Any:
+    def with_state(
+        *args: Any, phase: str | None, stages: tuple[str, ...], level: int | None, **more: Any
+    ) -> Any:
         from prototxt_gen.graph.phase import State
 
-        state = State("TRAIN" if phase == "TRAIN" else "TEST", frozenset(stages), level)
-        return command(*args, state=state, **more)
+        state = State("TRAIN" if phase == "TRAIN" else "TEST", frozenset(stages), level or 0)
+        given = phase is not None or stages or level is not None
+        return command(*args, state=state if given else None, **more)
 
     level = click.option(
-        "--level", type=int, default=0, metavar="N", help="The level of the net. [default: 0]"
+        "--level",
+        type=int,
+        default=usual_level,
+        metavar="N",
+        help=f"The level of the net. [default: {usual_level or 'all'}]",
     )
     stage = click.option(
         "--stage",
@@ -169,8 +184,8 @@ def state_options(command: F) -> F:
     phase = click.option(
         "--phase",
         type=click.Choice(["TEST", "TRAIN"], case_sensitive=False),
-        default="TEST",
-        help="The phase of the net. [default: TEST]",
+        default=usual_phase,
+        help=f"The phase of the net. [default: {usual_phase or 'all'}]",
     )
     return cast(F, phase(stage(level(with_state))))
 

@@ -23,7 +23,8 @@ from prototxt_gen.document import Block, Symbol
 def compare_nets(a: Net, b: Net) -> tuple[Change, ...]:
     """Every difference of two nets of the same states, in the order of the first.
 
-    What the second has in addition comes behind the layer that it stands behind.
+    What the second has in addition comes behind the layer that it stands behind, and what the
+    first had there.
     """
     return tuple(_Comparison(a, b, match(a, b)).run())
 
@@ -76,16 +77,18 @@ class _Comparison:
     def run(self) -> Iterator[Change]:
         yield from _whole(self.a.header, self.b.header, "net")
         new = self._new()
-        yield from new[-1]
+        waiting = new[-1]
         for unit in self.a.units:
             there = self.pairs.there.get(unit.index)
             if there is None:
                 yield self._change("removed", unit)
-            else:
-                found = tuple(self._changes(unit, self.b.units[there]))
-                if found:
-                    yield self._change("changed", unit, found)
-            yield from new[unit.index]
+                continue
+            yield from waiting
+            waiting = new[unit.index]
+            found = tuple(self._changes(unit, self.b.units[there]))
+            if found:
+                yield self._change("changed", unit, found)
+        yield from waiting
 
     def _new(self) -> dict[int, list[Change]]:
         """What the second net has in addition, by the unit of the first that it is behind."""

@@ -98,8 +98,8 @@ def net_of(graph: Graph, root: Block, states: Sequence[State], *, whole: bool) -
             unit.index, unit.states = len(units), inside
             units.append(unit)
     _wire(units, len(own))
-    header = block_fields(root, (*INPUT_FIELDS, "layer", "layers", "name"))
-    header.put("name", graph.name, "")
+    rest = block_fields(root, (*INPUT_FIELDS, "layer", "layers", "name"))
+    header = Fields({"name": graph.name, **rest.values}, {"name": "", **rest.defaults})
     return Net(units, header, states)
 
 

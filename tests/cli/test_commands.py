@@ -18,6 +18,7 @@ layer {
 }
 layer { name: "c" type: "Convolution" bottom: "x" top: "y" convolution_param { %s } }
 """
+RECORDED = Path(__file__).parents[1] / "golden/layers/conv0/net.prototxt"
 GOOD = NET % "num_output: 6 kernel_size: 3"
 
 
@@ -83,6 +84,7 @@ def test_what_cannot_be_done_exits_with_2_and_says_why(
         "convert {} -o out --report /nowhere/report.json",
         "fold {} net.caffemodel -o /nowhere/net.prototxt",
         "deploy {} -o /nowhere/net.prototxt",
+        "diff {} net.prototxt",
         "verify {} net.caffemodel net.onnx",
         "weights init {} -o /nowhere/a.caffemodel",
         "weights import {} net.prototxt -o /nowhere/a.caffemodel",
@@ -263,6 +265,7 @@ layer { name: "p" type: "Python" bottom: "s" bottom: "o" bottom: "m" top: "p" py
         (["fmt", "-", "--diff"], PROPOSALS),
         (["upgrade", "-"], PROPOSALS),
         (["upgrade", "-"], b"layers { type: RELU }"),
+        (["diff", "-", str(RECORDED)], RECORDED.read_bytes()),
     ],
 )
 def test_light_commands_import_nothing_heavy(arguments: list[str], given: bytes) -> None:
