@@ -47,8 +47,8 @@ def command(
     it matters, another place. Solvers are compared field by field. - reads standard input.
 
     The whole files are compared, with the layers of all phases and their rules; --phase, --stage
-    or --level compare the nets of one state, that of TEST if no phase is given. A caffemodel has one phase alone, in which the
-    other net is then taken. Weights are compared by the command weights diff.
+    or --level compare the nets of one state, of TEST if no phase is given. A caffemodel has one
+    phase alone, in which the other net is then taken. Weights are compared by weights diff.
 
     \b
     resnet-proto diff train_val.prototxt new.prototxt

@@ -95,6 +95,7 @@ def _renamed(found: Match) -> bool:
             (_exact, _below_and_tops, False),
             (_of_type, _below_and_above, False),
             (_of_type, _above, True),
+            (_of_type, _below_alone, False),
         )
     )
 
@@ -113,6 +114,11 @@ def _below(unit: Unit, found: Match | None) -> Place | None:
         return unit.makers
     images = [found.image(makers) for makers in unit.makers]
     return None if None in images else tuple(images)
+
+
+def _below_alone(unit: Unit, found: Match | None) -> Place | None:
+    """The same, where it reads anything."""
+    return _below(unit, found) if unit.bottoms else None
 
 
 def _above(unit: Unit, found: Match | None) -> Place | None:

@@ -135,12 +135,16 @@ def _pair_from_inputs(pairs: Match, search: _Search) -> int:
 
     The number of those that fit.
     """
-    fitting = 0
     of_type = tuple([(u.is_input, u.type) for u in net.units] for net in (pairs.a, pairs.b))
-    while True:
-        fitting += _pair_by(pairs, search, search.labels)
-        if not _pair_by(pairs, search, (of_type[0], of_type[1]), once=True):
-            return fitting
+    types = of_type[0], of_type[1]
+    while (
+        _pair_by(pairs, search, search.labels)
+        or _pair_by(pairs, search, types, among=1)
+        or _pair_by(pairs, search, types, most=1)
+    ):
+        pass
+    ours, theirs = search.labels
+    return sum(ours[unit] == theirs[there] for unit, there in pairs.there.items())
 
 
 def _pair_by(
@@ -148,24 +152,33 @@ def _pair_by(
     search: _Search,
     kinds: tuple[Sequence[Hashable], Sequence[Hashable]],
     *,
-    once: bool = False,
+    among: int | None = None,
+    most: int | None = None,
 ) -> int:
-    """Pair units of one kind whose makers are pairs; ``once`` only those at the first place."""
+    """Pair units of one kind whose makers are pairs; the number of pairs.
+
+    ``among`` is how many units of a kind there may be at a place, and ``most`` how many pairs
+    are made.
+    """
     ours, theirs = pairs.left()
     waiting: dict[Hashable, list[Unit]] = defaultdict(list)
     for unit in theirs:
         waiting[kinds[1][unit.index], unit.makers].append(unit)
-    before = len(pairs.there)
+    alike = Counter((kinds[0][unit.index], unit.makers) for unit in ours)
+    made = 0
     for unit in ours:
+        kind = kinds[0][unit.index]
         makers = tuple(pairs.image(found) for found in unit.makers)
-        same = waiting.get((kinds[0][unit.index], makers))
-        if same:
-            best = max(same, key=lambda other: search.likeness(unit, other))
-            same.remove(best)
-            pairs.pair(unit, best)
-            if once:
-                break
-    return len(pairs.there) - before
+        same = waiting.get((kind, makers))
+        if not same or (among and max(len(same), alike[kind, unit.makers]) > among):
+            continue
+        best = max(same, key=lambda other: search.likeness(unit, other))
+        same.remove(best)
+        pairs.pair(unit, best)
+        made += 1
+        if made == most:
+            break
+    return made
 
 
 def _changed(a: Unit, b: Unit, pairs: Match) -> Change:
