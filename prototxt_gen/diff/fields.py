@@ -118,7 +118,7 @@ def plain(value: object) -> Plain:
     if isinstance(value, tuple):
         return tuple(map(plain, value))
     if isinstance(value, float) and not isfinite(value):
-        return Symbol(value)
+        return Symbol(value)  # JSON has no such numbers
     if isinstance(value, bytes):
         return value.decode("utf-8", "surrogateescape")
     if value is None or isinstance(value, (bool, int, float, str)):
