@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from difflib import get_close_matches
 from typing import Any
 
+from prototxt_gen._nearest import nearest as meant
 from prototxt_gen.errors import SpecError
 from prototxt_gen.generate.checks import shown
 from prototxt_gen.generate.depths import nearest
@@ -26,17 +26,41 @@ _LONGEST_NAME = (
 
 
 def preset(name: str) -> Keys:
-    """The keys of a preset; raises SpecError with the nearest names or depths."""
-    found = PRESETS.get(name)
-    if found is not None:
-        return dict(found)
-    for family in _FAMILIES:
-        match = family.pattern.fullmatch(name)
-        if match and len(name) <= _LONGEST_NAME:
-            return family.make(*map(int, match.groups()))
-    close = get_close_matches(name, PRESETS, 1)
-    hint = f"; did you mean {close[0]!r}?" if close else "; `gen --list` shows all"
+    """The keys of a preset, however its name is spelt: ``ResNet50``, ``WRN-16-8``.
+
+    Raises SpecError with the nearest names or depths.
+    """
+    if len(name) <= _LONGEST_NAME:
+        found = PRESETS.get(name) or PRESETS.get(_BY_SPELLING.get(_spelling(name), ""))
+        if found is not None:
+            return dict(found)
+        for family in _FAMILIES:
+            for spelt in (name.lower().replace("_", "-"), _spelling(name)):
+                if match := family.pattern.fullmatch(spelt):
+                    return family.make(*map(int, match.groups()))
+    close = _close(name) if len(name) <= _LONGEST_NAME else None
+    hint = f"; did you mean {close!r}?" if close else "; `gen --list` shows all"
     raise SpecError(f"unknown preset {shown(name)}{hint}", path="preset")
+
+
+def _spelling(name: str) -> str:
+    """A name without case and without separators, save those between numbers.
+
+    Other names of a family become the one that presets have.
+    """
+    plain = re.sub(r"[\s_./-]+", "-", name.strip().lower())
+    plain = re.sub(r"(?<![0-9])-|-(?![0-9])", "", plain)
+    for other, ours in _OTHER_NAMES.items():
+        plain = re.sub(other, ours, plain)
+    return plain
+
+
+def _close(name: str) -> str | None:
+    """The preset that was meant: the first one that the name begins, else one of few slips."""
+    asked = _spelling(name)
+    family = [one for spelt, one in _BY_SPELLING.items() if asked and spelt.startswith(asked)]
+    found = family or [_BY_SPELLING[one] for one in meant(asked, _BY_SPELLING)]
+    return found[0] if found else None
 
 
 def _imagenet(depth: int, **keys: Any) -> Keys:
@@ -107,6 +131,17 @@ def _table() -> Iterator[tuple[str, Keys]]:
 PRESETS: dict[str, Keys] = dict(_table())
 
 
+#: How others call a family of ours.
+_OTHER_NAMES = {
+    r"^wideresnet|^wideresidualnetwork": "wrn",
+    r"^(preact|preactivation)resnet": "preresnet",
+    r"^resnet(\d+)v2$": r"preresnet\1",
+    r"^seresidual": "seres",
+    r"^(se)?resnet-": r"\1resnet",
+}
+_BY_SPELLING = {_spelling(name): name for name in PRESETS}
+
+
 class _Family:
     """Names in the form of a preset's: what they mean, or why there is no such net."""
 
@@ -140,11 +175,11 @@ def _refuse_resnext(prefix: str) -> Callable[..., Keys]:
 _FAMILIES = (
     _Family(r"wrn-(\d+)-(\d+)", _wide),
     _Family(r"resnet(\d+)", _refuse("resnet")),
-    _Family(r"resnet(\d+)-tv", _refuse("resnet", "-tv")),
+    _Family(r"resnet(\d+)-?tv", _refuse("resnet", "-tv")),
     _Family(r"preresnet(\d+)", _refuse("preresnet")),
     _Family(r"plain(\d+)", _refuse("plain")),
-    _Family(r"se-resnet(\d+)", _refuse("se-resnet")),
+    _Family(r"se-?resnet(\d+)", _refuse("se-resnet")),
     _Family(r"wrn(\d+)-2", _refuse("wrn", "-2")),
     _Family(r"resnext(\d+)-(\d+)x(\d+)d", _refuse_resnext("resnext")),
-    _Family(r"se-resnext(\d+)-(\d+)x(\d+)d", _refuse_resnext("se-resnext")),
+    _Family(r"se-?resnext(\d+)-(\d+)x(\d+)d", _refuse_resnext("se-resnext")),
 )

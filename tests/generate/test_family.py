@@ -13,6 +13,7 @@ from prototxt_gen import api
 from prototxt_gen.cli import run
 from prototxt_gen.diagnostics import Source
 from prototxt_gen.errors import SpecError
+from prototxt_gen.generate import zoo
 from prototxt_gen.generate.blocks import build
 from prototxt_gen.generate.spec import Spec
 from prototxt_gen.generate.zoo import PRESETS, preset
@@ -261,7 +262,11 @@ def test_a_training_net_has_data_losses_and_fillers() -> None:
         ("wrn-28-0", {}, "width_factor", "at least 1"),
         ("resnext50-32x8d", {}, "preset", "expected resnext50-32x4d"),
         ("se-resnet18", {}, "preset", "nearest is 50"),
-        ("resnet-50", {}, "preset", "did you mean 'resnet50'"),
+        ("resnext50", {}, "preset", "did you mean 'resnext50-32x4d'"),
+        ("ResNeXt-101", {}, "preset", "did you mean 'resnext101-32x4d'"),
+        ("seresnext50", {}, "preset", "did you mean 'se-resnext50-32x4d'"),
+        ("resnte50", {}, "preset", "did you mean 'resnet50'"),
+        ("ResNet-51", {}, "preset", "nearest are 50 and 56"),
         ("vgg16", {}, "preset", "gen --list"),
         ("resnet50", {"cardinality": 5}, "cardinality", "do not divide the width 64"),
         ("resnet18", {"cardinality": 2}, "cardinality", "requires bottleneck"),
@@ -304,6 +309,32 @@ def test_a_cifar_depth_that_fits_no_stages_is_refused(depth: int, block: str, wo
     with pytest.raises(SpecError, match=words):
         api.generate(depth=depth, stem="cifar", block=block)
     assert api.generate(depth=56, stem="cifar").count('"Eltwise"') == 27
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("ResNet50", "resnet50"),
+        ("resnet-50", "resnet50"),
+        ("ResNet 50", "resnet50"),
+        ("ResNet_50_TV", "resnet50-tv"),
+        ("ResNet50-v2", "preresnet50"),
+        ("PreAct-ResNet-152", "preresnet152"),
+        ("WRN-16-8", "wrn-16-8"),
+        ("WRN-50-2", "wrn50-2"),
+        ("wide_resnet50_2", "wrn50-2"),
+        ("Wide-ResNet-28-10", "wrn-28-10"),
+        ("resnext50_32x4d", "resnext50-32x4d"),
+        ("SE-ResNet-50", "se-resnet50"),
+        ("seresnet50", "se-resnet50"),
+    ],
+)
+def test_a_preset_is_taken_as_it_is_meant(written: str, meant: str) -> None:
+    assert preset(written) == preset(meant)
+
+
+def test_no_two_presets_have_the_same_spelling() -> None:
+    assert len(zoo._BY_SPELLING) == len(PRESETS)
 
 
 def test_the_list_shows_every_preset(capsys: pytest.CaptureFixture[str]) -> None:
