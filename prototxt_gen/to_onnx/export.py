@@ -17,6 +17,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from prototxt_gen import _version
+from prototxt_gen._nearest import did_you_mean, nearest
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.errors import GraphError, UnsupportedError
 from prototxt_gen.graph.check import checked, need_inputs
@@ -144,7 +145,18 @@ def need_outputs(graph: Graph, names: Sequence[str]) -> None:
     known = graph.last
     for name in names:
         if name not in known:
-            raise GraphError(f"the net has no blob {name!r} to use as an output")
+            hint = _hint(graph, name)
+            raise GraphError(f"the net has no blob {name!r} to use as an output{hint}")
+
+
+def _hint(graph: Graph, name: str) -> str:
+    """What was meant by the name of a blob, else in which state there is one, else the outputs."""
+    near = nearest(name, graph.last)
+    if near:
+        return f"; {did_you_mean(near)}"
+    ends = ", ".join(repr(ref.blob) for ref in graph.outputs)
+    why = graph.state_of(name) or (f"its own outputs are {ends}" if ends else "")
+    return why and f"; {why}"
 
 
 def for_inputs(graph: Graph, given: Mapping[str, Shape]) -> dict[str, Shape]:

@@ -148,6 +148,16 @@ def test_outputs_leave_out_what_they_do_not_need() -> None:
     assert [value.name for value in stopped.model.graph.output] == ["f"]
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("Prob", "did you mean 'prob'?"), ("dat-a", "did you mean 'data'?"), ("x", "are 'prob'")],
+)
+def test_an_output_that_is_no_blob(name: str, words: str) -> None:
+    with pytest.raises(GraphError, match=f"no blob '{name}' to use as an output; ") as caught:
+        converted(options=Options(outputs=(name,)))
+    assert caught.value.message.endswith(words)
+
+
 @pytest.mark.parametrize("batch", [1, 7])
 def test_another_batch(batch: int) -> None:
     made = converted(options=Options(batch=batch))
