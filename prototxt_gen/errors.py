@@ -66,8 +66,8 @@ class ShapeError(GraphError):
     """A layer cannot take the shapes of its bottoms.
 
     ``rule`` names the failed check (``pooling-pad``), ``layer`` the layer, which shape
-    inference fills in where the layer does not know its name, and ``field`` the parameter
-    to point at, if one is to blame.
+    inference fills in where the layer does not know its name, ``field`` the parameter
+    to point at, if one is to blame, and ``bottom`` the index of the bottom, if it is one.
     """
 
     def __init__(
@@ -77,12 +77,14 @@ class ShapeError(GraphError):
         rule: str = "shape-mismatch",
         layer: str | None = None,
         field: str | None = None,
+        bottom: int | None = None,
         help: str | None = None,
     ) -> None:
         super().__init__(message)
         self.rule = rule
         self.layer = layer
         self.field = field
+        self.bottom = bottom
         self.help = help
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+from prototxt_gen._nearest import did_you_mean, nearest
 from prototxt_gen._words import plural
-from prototxt_gen.diagnostics import Sink
+from prototxt_gen.diagnostics import Sink, Span
 from prototxt_gen.errors import GraphError
 from prototxt_gen.graph.graph import NEVER, Graph, Node, Ref
 from prototxt_gen.graph.infer import Shapes, field_span, infer, param_span
@@ -17,6 +18,9 @@ from prototxt_gen.graph.param_check import check_params
 from prototxt_gen.graph.type_check import UnknownTypes, check_axes, check_types
 from prototxt_gen.layers.base import MANY, Role
 from prototxt_gen.layers.parts.shapes import Shape
+
+#: Of how many unknown bottoms we look for the name that was meant: each takes linear time.
+_HINTS = 20
 
 
 def check(
@@ -87,10 +91,16 @@ def check_wiring(graph: Graph, sink: Sink) -> None:
         for top in node.tops:
             first_source.setdefault(top.blob, node.name)
     written: set[str] = set()
+    hints = _HINTS
     for node in graph.nodes:
         for index, ref in enumerate(node.bottoms):
             if ref.version == NEVER:
-                _unknown_bottom(node, index, ref, _where(graph, ref, first_source), sink)
+                help = _where(graph, ref, first_source)
+                if help is None and hints:
+                    hints -= 1
+                    near = nearest(ref.blob, written)
+                    help = did_you_mean(near) if near else None
+                _unknown_bottom(node, index, ref, help, sink)
         for index, top in enumerate(node.tops):
             if top.blob not in written:
                 written.add(top.blob)
@@ -112,7 +122,7 @@ def check_counts(graph: Graph, sink: Sink) -> None:
                 f"has {plural(len(node.bottoms), 'bottom')} and "
                 f"{plural(len(node.tops), 'top')}; "
                 f"expected equally many of both for {node.type}",
-                span=node.span,
+                span=_first_alone(node),
                 layer=node.name,
             )
         if (
@@ -129,11 +139,12 @@ def check_layers(graph: Graph, sink: Sink) -> None:
     """What the set-up of each layer refuses, and names shared by several layers."""
     seen: dict[str, Node] = {}
     for node in graph.nodes:
-        if not node.layer.in_place and any(map(node.in_place, range(len(node.tops)))):
+        own = () if node.layer.in_place else filter(node.in_place, range(len(node.tops)))
+        for index in own:
             sink.error(
                 "in-place-refused",
-                f"works in place on {node.tops[0].blob!r}, which {node.type} does not support",
-                span=field_span(node, "top"),
+                f"works in place on {node.tops[index].blob!r}, which {node.type} does not support",
+                span=field_span(node, "top", index),
                 layer=node.name,
                 help="give the top a name of its own",
             )
@@ -142,7 +153,7 @@ def check_layers(graph: Graph, sink: Sink) -> None:
             report(
                 problem.rule,
                 problem.message,
-                span=param_span(node, problem.field),
+                span=param_span(node, problem.field, problem.which),
                 layer=node.name,
                 help=problem.help,
             )
@@ -208,6 +219,12 @@ def _shared_in_place(node: Node, index: int, readers: Sequence[str], sink: Sink)
     )
 
 
+def _first_alone(node: Node) -> Span | None:
+    """The first bottom or top without one of the other kind at the same index."""
+    most = min(len(node.bottoms), len(node.tops))
+    return field_span(node, "bottom" if len(node.bottoms) > most else "top", most)
+
+
 def _check_count(node: Node, what: str, found: int, bounds: tuple[int, int], sink: Sink) -> None:
     least, most = bounds
     if least <= found <= most:
@@ -219,7 +236,8 @@ def _check_count(node: Node, what: str, found: int, bounds: tuple[int, int], sin
     sink.error(
         f"{what}-count",
         f"has {plural(found, what)}; {node.type} takes {wanted}",
-        span=node.span,
+        # The first that is too many; the type asks for those that are missing.
+        span=field_span(node, what, most) if found > most else field_span(node, "type"),
         layer=node.name,
     )
 

@@ -29,7 +29,8 @@ def _check(node: Node, field: str, shape: Shape, sink: Sink) -> None:
     unknown = unknown_filler(filler)
     if unknown is not None:
         message = f"{field} has {unknown}"
-        sink.error("filler-type", message, span=param_span(node, field), layer=node.name)
+        place = param_span(node, f"{field}.type")
+        sink.error("filler-type", message, span=place, layer=node.name)
         return
     for fault in filler_faults(filler, shape):
         message = f"{field} ({kind_of(filler)}) of {show(shape)}: {fault}"

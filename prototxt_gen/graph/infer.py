@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from prototxt_gen.diagnostics import Sink, Span
+from prototxt_gen.document import Block
 from prototxt_gen.errors import ShapeError, UnsupportedError
 from prototxt_gen.graph.graph import Graph, Node, Ref
-from prototxt_gen.layers.base import Cost
+from prototxt_gen.layers.base import Cost, Problem
 from prototxt_gen.layers.parts.shapes import MAX_AXES, MAX_COUNT, Shape, count, show
+from prototxt_gen.layers.parts.window import OTHER_SPELLINGS
 
 
 @dataclass(slots=True)
@@ -45,7 +47,9 @@ def infer(graph: Graph, sink: Sink, given: Mapping[str, Shape] | None = None) ->
     given = given or {}
     _need_inputs(graph, given)
     shapes = Shapes()
+    makers: dict[Ref, Node] = {}
     for index, node in enumerate(graph.nodes):
+        makers.update(dict.fromkeys(node.tops, node))
         if not node.bottoms:
             shapes.blobs.update({top: given[top.blob] for top in node.tops if top.blob in given})
         if not node.layer.known:
@@ -62,7 +66,7 @@ def infer(graph: Graph, sink: Sink, given: Mapping[str, Shape] | None = None) ->
             weights = node.layer.blob_shapes(bottoms)
             tops = _tops(node, bottoms, given)
         except ShapeError as error:
-            _report(node, error, sink)
+            _report(node, error, bottoms, makers, sink)
             shapes.reasons[index] = error.message
             continue
         except UnsupportedError as error:
@@ -71,6 +75,8 @@ def infer(graph: Graph, sink: Sink, given: Mapping[str, Shape] | None = None) ->
         shapes.weights[index] = weights
         shapes.blobs.update(zip(node.tops, tops, strict=True))
         _check_sizes(node, bottoms, weights, tops, sink)
+        for caution in node.layer.cautions(bottoms):
+            _warn(node, caution, sink)
     return shapes
 
 
@@ -128,7 +134,7 @@ def _need_inputs(graph: Graph, given: Mapping[str, Shape]) -> None:
     for name in given:
         if name not in known:
             why = graph.state_of(name) or f"it has {', '.join(sorted(known)) or 'none'}"
-            raise ShapeError(f"the net has no input {name!r}; {why}", rule="no-such-input")
+            raise ShapeError(f"the net has no input {name!r}; {why}")
 
 
 def _problem(node: Node) -> str | None:
@@ -139,13 +145,46 @@ def _problem(node: Node) -> str | None:
     return problem.message if problem else None
 
 
-def _report(node: Node, error: ShapeError, sink: Sink) -> None:
+def _report(
+    node: Node,
+    error: ShapeError,
+    bottoms: Sequence[Shape],
+    makers: Mapping[Ref, Node],
+    sink: Sink,
+) -> None:
+    blamed = error.bottom
     sink.error(
         error.rule,
         error.message,
-        span=param_span(node, error.field),
+        span=param_span(node, error.field)
+        if blamed is None
+        else field_span(node, "bottom", blamed),
         layer=node.name,
-        help=error.help,
+        help=error.help or _whose(node, error, bottoms, makers),
+    )
+
+
+def _whose(
+    node: Node, error: ShapeError, bottoms: Sequence[Shape], makers: Mapping[Ref, Node]
+) -> str | None:
+    """Which layers made the bottoms that do not fit together, with shapes not shown yet."""
+    if error.bottom is None or len(bottoms) < 2:
+        return None
+    found = []
+    for index in sorted({0 if error.bottom else 1, error.bottom}):
+        ref, shape = node.bottoms[index], show(bottoms[index])
+        text = f"bottom {index} is {ref.blob!r} of layer {makers[ref].name!r}"
+        found.append(text if shape in error.message else f"{text}, {shape}")
+    return "; ".join(found)
+
+
+def _warn(node: Node, problem: Problem, sink: Sink) -> None:
+    sink.warning(
+        problem.rule,
+        problem.message,
+        span=param_span(node, problem.field, problem.which),
+        layer=node.name,
+        help=problem.help,
     )
 
 
@@ -156,34 +195,65 @@ def _check_sizes(
     tops: tuple[Shape, ...],
     sink: Sink,
 ) -> None:
+    for shape, weight in zip(weights, node.layer.weights(weights), strict=True):
+        _check_size(node, f"the {weight.name}", shape, param_span(node, None), sink)
     # The layers after a blob that is too large would only repeat this.
-    fresh = () if any((count(shape) or 0) > MAX_COUNT for shape in bottoms) else tops
-    for what, found in (("weight", weights), ("top", fresh)):
-        for index, shape in enumerate(found):
-            elements = count(shape)
-            longest = max((dim for dim in shape if dim is not None), default=0)
-            if len(shape) > MAX_AXES:
-                sink.error(
-                    "too-many-axes",
-                    f"{what} {index} would have {len(shape)} axes; Caffe allows at most {MAX_AXES} "
-                    "(blob.hpp)",
-                    span=node.span,
-                    layer=node.name,
-                )
-            if max(elements or 0, longest) > MAX_COUNT:
-                sink.error(
-                    "blob-too-large",
-                    f"{what} {index} would be {show(shape)}, {elements} elements; "
-                    f"Caffe allows at most {MAX_COUNT} (blob.cpp)",
-                    span=node.span,
-                    layer=node.name,
-                )
+    if any((count(shape) or 0) > MAX_COUNT for shape in bottoms):
+        return
+    for what, shape in node.layer.buffers(bottoms):
+        _check_size(node, what, shape, param_span(node, None), sink)
+    for index, shape in enumerate(tops):
+        place = field_span(node, "top", index)
+        if not bottoms:  # the shape is what the layer says of itself
+            place = param_span(node, "shape", index) or place
+        _check_size(node, f"top {node.tops[index].blob!r}", shape, place, sink)
 
 
-def param_span(node: Node, field: str | None) -> Span | None:
-    """The place of a parameter of a node, else that of the node."""
-    found = node.params.field(field) if field else None
-    return (found and found.span) or (field_span(node, field) if field else None) or node.span
+def _check_size(node: Node, what: str, shape: Shape, place: Span | None, sink: Sink) -> None:
+    """Report a blob with more axes or elements than Caffe counts."""
+    elements = count(shape)
+    longest = max((dim for dim in shape if dim is not None), default=0)
+    if len(shape) > MAX_AXES:
+        sink.error(
+            "too-many-axes",
+            f"{what} would have {len(shape)} axes; Caffe allows at most {MAX_AXES} (blob.hpp)",
+            span=place,
+            layer=node.name,
+        )
+    if max(elements or 0, longest) > MAX_COUNT:
+        sink.error(
+            "blob-too-large",
+            f"{what} would be {show(shape)}, {elements} elements; "
+            f"Caffe allows at most {MAX_COUNT} (blob.cpp)",
+            span=place,
+            layer=node.name,
+        )
+
+
+def param_span(node: Node, name: str | None, index: int = 0) -> Span | None:
+    """The place of a parameter of a node, else of the message that it is missing in.
+
+    A dotted name is a path. Another spelling of the same counts, as ``kernel_h`` for
+    ``kernel_size``; ``index`` is which of several values it is.
+    """
+    found = _place(node.params, name.split("."), index) if name else None
+    if found is None and name:
+        found = _place(node.source, [name], index)
+    if found is None and node.layer.param:
+        message = node.source.field(node.layer.param)
+        found = message.name_span if message else None
+    return found or node.span
+
+
+def _place(block: Block, path: Sequence[str], index: int) -> Span | None:
+    own, *rest = path
+    for name in (own, *OTHER_SPELLINGS.get(own, ())):
+        fields = [field for field in block if field.name == name]
+        if fields:
+            field = fields[min(index, len(fields) - 1)]
+            inner = field.value if isinstance(field.value, Block) else Block()
+            return (_place(inner, rest, index) if rest else None) or field.span
+    return None
 
 
 def field_span(node: Node, name: str, index: int = 0) -> Span | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Literal
 
+from prototxt_gen._nearest import did_you_mean, nearest
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.graph.graph import Graph, Node
 from prototxt_gen.graph.infer import Shapes, field_span
@@ -38,7 +38,7 @@ def check_types(
         elif name not in FORKS and name not in warned:
             near = () if name in ELSEWHERE else nearly(name)
             if near:
-                _report(node, sink, f"no Caffe has a type {name!r}", _did_you_mean(near))
+                _report(node, sink, f"no Caffe has a type {name!r}", did_you_mean(near))
             elif unknown == "error":
                 _report(node, sink, f"type {name!r} is not known", None)
             elif unknown == "warning":
@@ -66,7 +66,7 @@ def check_axes(graph: Graph, shapes: Shapes, sink: Sink, dialect: str | None = N
                 "legacy-axes",
                 f"the bottom {show(shape)} has {len(shape)} axes; BVLC's {node.type} takes at "
                 f"most {LEGACY_AXES} (blob.hpp, LegacyShape)",
-                span=node.span,
+                span=field_span(node, "bottom"),
                 layer=node.name,
             )
             if dialect != "bvlc":
@@ -75,32 +75,7 @@ def check_axes(graph: Graph, shapes: Shapes, sink: Sink, dialect: str | None = N
 
 def nearly(name: str) -> tuple[str, ...]:
     """Known types that differ from a name only in case or by a letter or two; the nearest first."""
-    known = sorted({*BVLC, *FORKS, *ELSEWHERE})
-    same = [one for one in known if _plain(one) == _plain(name)]
-    if same:
-        return tuple(same)
-    most = 0 if len(name) < 4 else 1 if len(name) < 7 else 2
-    found = sorted((slips, one) for one in known if (slips := _slips(name, one)) <= most)
-    return tuple(one for _, one in found)
-
-
-def _slips(name: str, known: str) -> int:
-    """How many letters differ; a large number if a digit does, as in Pooling3D."""
-    from difflib import SequenceMatcher
-
-    if abs(len(name) - len(known)) > 2:
-        return 99
-    total = 0
-    for tag, i, j, k, m in SequenceMatcher(None, name, known, autojunk=False).get_opcodes():
-        if tag != "equal":
-            if any(c.isdigit() for c in name[i:j] + known[k:m]):
-                return 99
-            total += max(j - i, m - k)
-    return total
-
-
-def _plain(name: str) -> str:
-    return "".join(c for c in name.casefold() if c.isalnum())
+    return nearest(name, {*BVLC, *FORKS, *ELSEWHERE})
 
 
 def _help(name: str) -> str | None:
@@ -109,11 +84,7 @@ def _help(name: str) -> str | None:
         dialects = FORKS.get(name, ())
         return f"known to {', '.join(dialects)}" if dialects else "known to other forks"
     near = nearly(name)
-    return _did_you_mean(near) if near else None
-
-
-def _did_you_mean(names: Iterable[str]) -> str:
-    return f"did you mean {' or '.join(map(repr, names))}?"
+    return did_you_mean(near) if near else None
 
 
 def _report(node: Node, sink: Sink, message: str, help: str | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from prototxt_gen.diagnostics import Diagnostic, Sink, Source
+from prototxt_gen.diagnostics import Diagnostic, Severity, Sink, Source, Span
 from prototxt_gen.document import Document
 from prototxt_gen.formats.reader import read_text
 from prototxt_gen.formats.upgrade.net import upgrade_solver
@@ -15,6 +15,8 @@ from prototxt_gen.graph.phase import Phase, State, phases_of, stages_of
 from prototxt_gen.graph.read import build, need_layers, upgraded
 from prototxt_gen.graph.solver_check import check_solver
 from prototxt_gen.graph.type_check import UnknownTypes
+
+_Key = tuple[str, Severity, str, Span | None, str | None]
 
 
 def validate(
@@ -64,10 +66,11 @@ def _check_phases(
 ) -> Document:
     net = upgraded(document, sink)
     need_layers(net.root, sink)
-    found: dict[Diagnostic, None] = {}
+    found: dict[_Key, Diagnostic] = {}
     for phase in phases_of(net.root):
-        found.update(dict.fromkeys(_check_stages(net, phase, dialect, unknown_types)))
-    for diagnostic in found:
+        for diagnostic in _check_stages(net, phase, dialect, unknown_types):
+            found.setdefault(_key(diagnostic), diagnostic)
+    for diagnostic in found.values():
         sink.add(diagnostic)
     return net
 
@@ -85,8 +88,13 @@ def _check_stages(
     for names in stages:
         sinks.append(Sink(net.source, most=sys.maxsize))
         check_state(net, sinks[-1], State(phase, names), dialect, unknown_types)
-    everywhere = set.intersection(*(set(one.diagnostics) for one in sinks))
+    everywhere = set.intersection(*(set(map(_key, one.diagnostics)) for one in sinks))
     for one in sinks:
         for diagnostic in one.diagnostics:
-            if diagnostic.rule != "unknown-bottom" or diagnostic in everywhere:
+            if diagnostic.rule != "unknown-bottom" or _key(diagnostic) in everywhere:
                 yield diagnostic
+
+
+def _key(found: Diagnostic) -> _Key:
+    """What makes a finding another one; the help may differ between states of a net."""
+    return found.rule, found.severity, found.message, found.span, found.layer

@@ -191,9 +191,9 @@ class Axpy(Base):
         """The shape of x."""
         factor, x, y = bottoms
         need_rank(factor, 2, 4, "Axpy")
-        need_rank(x, 2, 4, "Axpy")
-        need_sizes(factor, (*x[:2], 1, 1)[: len(factor)], "bottom 0")
-        need_sizes(y, x, "bottom 2")
+        need_rank(x, 2, 4, "Axpy", 1)
+        need_sizes(factor, (*x[:2], 1, 1)[: len(factor)], "bottom 0", 0)
+        need_sizes(y, x, "bottom 2", 2)
         return (x,)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
@@ -260,7 +260,7 @@ def _need_factors(bottoms: Sequence[Shape], axis: int, num_axes: int) -> None:
         raise ShapeError(
             f"bottom 1 is {show(factors)}, which does not match bottom 0, {show(bottoms[0])}, "
             f"from axis {axis} on",
-            field="axis",
+            bottom=1,
         )
 
 

@@ -123,6 +123,7 @@ class Crop(Base):
             raise ShapeError(
                 f"bottom 1 is {show(small)}; expected as many axes as bottom 0, {show(large)}",
                 rule="bottom-rank",
+                bottom=1,
             )
         cuts = len(large) - axis
         if len(self.offset) > 1 and len(self.offset) != cuts:
@@ -138,7 +139,7 @@ class Crop(Base):
                 raise ShapeError(
                     f"axis {index} has {whole}, too few after offset {offset} for the {part} "
                     f"of bottom 1, {show(small)}",
-                    rule="crop-size",
+                    rule="crop-bounds",
                     field="offset",
                 )
         return ((*large[:axis], *small[axis : len(large)]),)

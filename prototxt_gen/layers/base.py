@@ -161,6 +161,14 @@ class Layer:
         """The shapes of the tops; raises ShapeError if Caffe would refuse them."""
         return (bottoms[0],) * tops
 
+    def buffers(self, bottoms: Sequence[Shape]) -> tuple[tuple[str, Shape], ...]:
+        """What Caffe's set-up makes besides weights and tops, whose sizes it counts as well."""
+        return ()
+
+    def cautions(self, bottoms: Sequence[Shape]) -> Iterator[Problem]:
+        """What Caffe accepts of these shapes, and the user should know."""
+        return iter(())
+
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
         """Which axes of bottoms and tops are the same axis, and what they mean."""
         return alike(bottoms, tops)

@@ -139,7 +139,8 @@ class Concat(Base):
             ):
                 raise ShapeError(
                     f"bottom {index} is {show(bottom)} and bottom 0 is {show(bottoms[0])}; "
-                    f"expected equal shapes except in axis {axis}"
+                    f"expected equal shapes except in axis {axis}",
+                    bottom=index,
                 )
             size = bottom[axis]
             total = None if total is None or size is None else total + size
@@ -224,6 +225,7 @@ class Slice(Base):
                 f"axis {axis} has {size} in the bottom {show(bottoms[0])}, which is no multiple of "
                 f"{plural(tops, 'top')}",
                 rule="slice-equal",
+                bottom=0,
             )
         else:
             parts = [size // tops] * tops

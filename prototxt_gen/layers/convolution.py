@@ -96,7 +96,9 @@ class Convolution(Base):
 
     def problems(self) -> Iterator[Problem]:
         """What base_conv_layer.cpp checks before it looks at a shape."""
-        yield from window_problems(self.kernel, self.stride, self.conflicts)
+        yield from window_problems(
+            self.kernel, self.stride, self.conflicts, self.pad, self.dilation
+        )
         if self.num_output == 0:
             yield Problem("num-output-zero", "num_output is 0, expected at least 1", "num_output")
         if self.group == 0:
@@ -129,6 +131,17 @@ class Convolution(Base):
         return tuple(
             (*shape[:axis], self.num_output, *self._spatial(shape[axis + 1 :])) for shape in bottoms
         )
+
+    def buffers(self, bottoms: Sequence[Shape]) -> tuple[tuple[str, Shape], ...]:
+        """The windows of an image as columns, even if they stay unused (base_conv_layer.cpp)."""
+        axis = axis_index(self.axis, len(bottoms[0]))
+        channels, *spatial = self._columns(bottoms[0][axis:])
+        kernel = expand(self.kernel, len(spatial), "kernel_size")
+        return (("the buffer of an image's windows", (count((channels, *kernel)), *spatial)),)
+
+    def _columns(self, image: Shape) -> Shape:
+        """The channels and positions of the smaller end of the windows."""
+        return (image[0], *self._spatial(image[1:]))
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
         """The axes before the channels stay."""

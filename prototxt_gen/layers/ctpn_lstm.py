@@ -53,7 +53,7 @@ class CtpnLstm(Base):
         """(T, N, H)."""
         need_rank(bottoms[0], 2, 32, "Lstm")
         if len(bottoms) == 2:
-            need_count(bottoms[1], count(bottoms[0][:2]), "bottom 1, cont,")
+            need_count(bottoms[1], count(bottoms[0][:2]), "bottom 1, cont,", 1)
         return ((*bottoms[0][:2], self.num_output),)
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:

@@ -123,7 +123,8 @@ class WindowData(Base):
     def problems(self) -> Iterator[Problem]:
         """There is a crop_size."""
         if self.crop_size == 0:
-            yield Problem("crop-size", "transform_param has no crop_size; expected at least 1")
+            message = "transform_param has no crop_size; expected at least 1"
+            yield Problem("crop-size", message, "transform_param")
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """The channels are known from the files alone."""

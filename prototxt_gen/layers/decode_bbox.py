@@ -60,9 +60,10 @@ class DecodeBBox(Base):
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """(R, 5, 1, 1)."""
-        number = regions(bottoms[2])
+        number = regions(bottoms[2], 2)
         for index in (0, 1):
-            need_sizes(bottoms[index][:1], (number,), f"the first dimension of bottom {index}")
+            what = f"the first dimension of bottom {index}"
+            need_sizes(bottoms[index][:1], (number,), what, index)
         return ((number, 5, 1, 1),)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:

@@ -36,6 +36,9 @@ class Deconvolution(Convolution):
         adds = sum(writes * (count(bottom) or 0) for bottom in bottoms)
         return super().cost(bottoms, tops)._replace(multiply_adds=adds)
 
+    def _columns(self, image: Shape) -> Shape:
+        return (self.num_output, *image[1:])
+
     def _out(self, size: Dim, kernel: int, stride: int, pad: int, dilation: int) -> Dim:
         if size is None:
             return None
@@ -101,10 +104,16 @@ class Im2col(Convolution):
 
     def problems(self) -> Iterator[Problem]:
         """The window is sound; num_output and group do not matter."""
-        yield from window_problems(self.kernel, self.stride, self.conflicts)
+        yield from window_problems(
+            self.kernel, self.stride, self.conflicts, self.pad, self.dilation
+        )
 
     def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
         """None."""
+        return ()
+
+    def buffers(self, bottoms: Sequence[Shape]) -> tuple[tuple[str, Shape], ...]:
+        """None: the top has the windows."""
         return ()
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
@@ -171,7 +180,9 @@ class ConvolutionDepthwise(Convolution):
 
     def problems(self) -> Iterator[Problem]:
         """The window is sound."""
-        yield from window_problems(self.kernel, self.stride, self.conflicts)
+        yield from window_problems(
+            self.kernel, self.stride, self.conflicts, self.pad, self.dilation
+        )
 
     def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
         """(C, 1, kernel...), and (C,) for the bias."""

@@ -94,7 +94,7 @@ class PriorBox(Base):
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """(1, 2, H * W * boxes * 4): the corners and their variances."""
         need_rank(bottoms[0], 4, 4, "PriorBox")
-        need_rank(bottoms[1], 4, 4, "PriorBox")
+        need_rank(bottoms[1], 4, 4, "PriorBox", 1)
         return ((1, 2, count((*bottoms[0][2:], self.boxes(), 4))),)
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:

@@ -82,10 +82,10 @@ class DetectionOutput(Base):
             yield Problem("num-classes", "num_classes is missing or 0", "num_classes")
         if not self.nms_threshold >= 0:
             message = f"nms_threshold is {self.nms_threshold:g}; expected 0 or more"
-            yield Problem("nms", message, "nms_param")
+            yield Problem("nms", message, "nms_param.nms_threshold")
         if not 0 < self.nms_eta <= 1:
             message = f"eta is {self.nms_eta:g}; expected more than 0, at most 1"
-            yield Problem("nms", message, "nms_param")
+            yield Problem("nms", message, "nms_param.eta")
         if self.share_location and self.background_label_id == -1:
             # -1 is also the label of shared locations, which are then skipped (Forward_cpu).
             message = "background_label_id is -1, with which Caffe finds no shared location"
@@ -94,10 +94,10 @@ class DetectionOutput(Base):
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """(1, 1, found, 7); the data decide how many boxes are found."""
         offsets, scores, priors = bottoms[:3]
-        need_rank(priors, 3, 4, "DetectionOutput's priors")
+        need_rank(priors, 3, 4, "DetectionOutput's priors", 2)
         need_rank(offsets, 2, 4, "DetectionOutput")
-        need_rank(scores, 2, 4, "DetectionOutput")
-        need_sizes(scores[:1], offsets[:1], "the batch of bottom 1")
+        need_rank(scores, 2, 4, "DetectionOutput", 1)
+        need_sizes(scores[:1], offsets[:1], "the batch of bottom 1", 1)
         if priors[2] is not None:
             number = priors[2] // 4
             classes = 1 if self.share_location else self.num_classes
@@ -110,6 +110,7 @@ class DetectionOutput(Base):
                         f"bottom {index} is {show(bottom)}; {plural(number, 'prior')} and "
                         f"{plural(self.num_classes, 'class')} need {plural(wanted, 'value')}",
                         rule="prior-count",
+                        bottom=index,
                     )
         return ((1, 1, None, 7),)
 

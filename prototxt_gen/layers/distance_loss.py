@@ -48,7 +48,7 @@ class SigmoidCrossEntropyLoss(Base):
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """A scalar."""
         need_rows(bottoms)
-        need_count(bottoms[1], count(bottoms[0]), "bottom 1")
+        need_count(bottoms[1], count(bottoms[0]), "bottom 1", 1)
         return ((),) * tops
 
     def sample(self, index: int, bottoms: Sequence[Shape]) -> Sample:
@@ -120,7 +120,7 @@ class EuclideanLoss(Base):
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """A scalar."""
         need_rows(bottoms)
-        need_count(bottoms[1][1:], count(bottoms[0][1:]), "an item of bottom 1")
+        need_count(bottoms[1][1:], count(bottoms[0][1:]), "an item of bottom 1", 1)
         return ((),) * tops
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
@@ -154,11 +154,14 @@ class ContrastiveLoss(Base):
         """A scalar; the blobs are (N, C), the third one (N,)."""
         need_rows(bottoms[:2])
         for index, bottom in enumerate(bottoms):
-            need_rank(bottom, 1 if index == 2 else 2, 4, "ContrastiveLoss")
+            need_rank(bottom, 1 if index == 2 else 2, 4, "ContrastiveLoss", index)
             if any(dim not in (1, None) for dim in bottom[1 if index == 2 else 2 :]):
-                raise ShapeError(f"bottom {index} is {show(bottom)}; expected one vector per item")
-        need_sizes(bottoms[1][1:2], bottoms[0][1:2], "the length of bottom 1")
-        need_sizes(bottoms[2][:1], bottoms[0][:1], "the number of bottom 2")
+                raise ShapeError(
+                    f"bottom {index} is {show(bottom)}; expected one vector per item",
+                    bottom=index,
+                )
+        need_sizes(bottoms[1][1:2], bottoms[0][1:2], "the length of bottom 1", 1)
+        need_sizes(bottoms[2][:1], bottoms[0][:1], "the number of bottom 2", 2)
         return ((),) * tops
 
     def labels(self, bottoms: int) -> frozenset[int]:
@@ -254,7 +257,7 @@ class MultinomialLogisticLoss(Base):
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """A scalar; each item has one label."""
         need_rows(bottoms)
-        need_count(bottoms[1][1:], 1, "an item of bottom 1")
+        need_count(bottoms[1][1:], 1, "an item of bottom 1", 1)
         return ((),) * tops
 
     def sample(self, index: int, bottoms: Sequence[Shape]) -> Sample:

@@ -72,7 +72,7 @@ class DummyData(Base):
     shape: tuple[tuple[int, ...], ...] = ()
     values: tuple[float | None, ...] = ()  #: of each ``data_filler``; None: drawn at random
     conflict: bool = False  #: whether the shape is given in both the old and the new form
-    faults: tuple[str, ...] = ()  #: what is wrong with the fillers for any shapes
+    faults: tuple[str | None, ...] = ()  #: what is wrong with each filler for any shapes
 
     spellings = frozenset({"num", "channels", "height", "width"})
 
@@ -81,7 +81,7 @@ class DummyData(Base):
         """Both forms of the shape: BlobShape, and four lists of numbers."""
         blocks = params.blocks("data_filler")
         fillers = tuple(map(_filler_value, blocks))
-        faults = tuple(fault for block in blocks if (fault := unknown_filler(block)))
+        faults = tuple(map(unknown_filler, blocks))
         new = tuple(block.get_list("dim", int) for block in params.blocks("shape"))
         old = [params.get_list(name, int) for name in ("num", "channels", "height", "width")]
         if new or not any(old):
@@ -111,8 +111,10 @@ class DummyData(Base):
             message = "expected shape alone, or one or equally many num, channels, height and width"
             yield Problem("input-shapes", message, "shape")
         yield from _negative(self.shape)
-        for fault in self.faults:
-            yield Problem("filler-type", f"data_filler has {fault}", "data_filler")
+        for index, fault in enumerate(self.faults):
+            if fault:
+                message = f"data_filler has {fault}"
+                yield Problem("filler-type", message, "data_filler.type", which=index)
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """The shapes as given; raises ShapeError if their number does not fit."""
@@ -123,6 +125,7 @@ class DummyData(Base):
                     f"has {found} {what} for {plural(tops, 'top')}; expected one, or one for "
                     "each top",
                     rule="input-shapes",
+                    field="data_filler" if what == "data_filler" else "shape",
                 )
         shapes = self.shape * tops if len(self.shape) == 1 else self.shape
         values = self.values * tops if len(self.values) == 1 else self.values or (0.0,) * tops
@@ -220,10 +223,10 @@ class Parameter(Base):
 
 
 def _negative(shapes: Sequence[Sequence[int]]) -> Iterator[Problem]:
-    for dims in shapes:
+    for index, dims in enumerate(shapes):
         if any(dim < 0 for dim in dims):
             message = f"shape is {show(dims)}; expected dimensions of 0 or more"
-            yield Problem("negative-dim", message, "shape")
+            yield Problem("negative-dim", message, "shape", which=index)
 
 
 def _filler_value(filler: Block) -> float | None:

@@ -160,7 +160,7 @@ class InfogainLoss(Base):
         need_one_label_each(bottoms[:2], axis)
         classes = bottoms[0][axis]
         if len(bottoms) == 3 and classes is not None:
-            need_count(bottoms[2], classes * classes, "bottom 2, the matrix of classes,")
+            need_count(bottoms[2], classes * classes, "bottom 2, the matrix of classes,", 2)
         return ((), bottoms[0])[:tops]
 
     def sample(self, index: int, bottoms: Sequence[Shape]) -> Sample:

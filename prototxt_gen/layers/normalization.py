@@ -10,7 +10,8 @@ from prototxt_gen.document import Symbol
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.base import Lifted, Problem, Weight, layer
 from prototxt_gen.layers.parts.numeric import along
-from prototxt_gen.layers.parts.shapes import Shape, need_rank
+from prototxt_gen.layers.parts.shapes import MAX_COUNT, Shape, need_rank
+from prototxt_gen.layers.parts.window import overflow
 from prototxt_gen.layers.pooling import AVE, Pooling
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ class LRN(Base):
         if self.local_size % 2 == 0:
             message = f"local_size is {self.local_size}; expected an odd number"
             yield Problem("lrn-even", message, "local_size")
+        if self.local_size > MAX_COUNT:
+            yield Problem("int-overflow", overflow("local_size", self.local_size), "local_size")
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """The shape of the bottom, (N, C, H, W)."""

@@ -16,7 +16,7 @@ from prototxt_gen.layers.parts.max_pool import lower_max
 from prototxt_gen.layers.parts.numeric import FLT_MAX, windows
 from prototxt_gen.layers.parts.onnx_windows import Pooled, pooled
 from prototxt_gen.layers.parts.pool_window import halves, pool_conflicts, pool_kernel
-from prototxt_gen.layers.parts.shapes import Dim, Shape, need_rank
+from prototxt_gen.layers.parts.shapes import Dim, Shape, need_rank, show
 from prototxt_gen.layers.parts.window import (
     ALL_SPELLINGS,
     SPELLINGS,
@@ -95,7 +95,7 @@ class Pooling(Base):
         """What pooling_layer.cpp checks in LayerSetUp."""
         for name in self.halves:
             pair = " and ".join(SPELLINGS[name])
-            yield Problem("window-spelling", f"expected both {pair}, or neither")
+            yield Problem("window-spelling", f"expected both {pair}, or neither", name)
         if self.halves:
             return
         if self.global_pooling:
@@ -106,7 +106,7 @@ class Pooling(Base):
                 message = "global_pooling requires pad 0 and stride 1"
                 yield Problem("global-pooling", message, "global_pooling")
             return
-        yield from window_problems(self.kernel, self.stride, self.conflicts)
+        yield from window_problems(self.kernel, self.stride, self.conflicts, self.pad)
         if self.pad != (0,) and self.pool not in (MAX, AVE):
             message = f"pad goes with MAX and AVE only; found {self.pool}"
             yield Problem("pooling-pad", message, "pad")
@@ -121,6 +121,23 @@ class Pooling(Base):
         need_rank(bottoms[0], 4, 4, "Pooling")
         batch, channels, *sizes = bottoms[0]
         return ((batch, channels, *self._spatial(sizes)),) * tops
+
+    def cautions(self, bottoms: Sequence[Shape]) -> Iterator[Problem]:
+        """Without a pad the last window may start after the last pixel (pooling_layer.cpp)."""
+        if self.global_pooling:
+            return
+        sizes = bottoms[0][2:]
+        for size, out, *window in zip(sizes, self._spatial(sizes), *self._window(), strict=True):
+            kernel, stride, pad = window
+            if size and out and (start := (out - 1) * stride - pad) >= size:
+                value = "NaN" if self.pool == AVE else "0" if self.pool != MAX else f"{-FLT_MAX:g}"
+                yield Problem(
+                    "pooling-outside",
+                    f"the last window starts at {start}, outside the bottom {show(bottoms[0])}: it "
+                    f"reads nothing, and its value is {value}; expected a stride of at most "
+                    f"{kernel}, as the kernel, or round_mode: FLOOR",
+                    "stride",
+                )
 
     def _spatial(self, sizes: Sequence[Dim]) -> tuple[Dim, ...]:
         if self.global_pooling:

@@ -244,11 +244,12 @@ def need_anchors(bottoms: Sequence[Shape], number: int, field: str) -> None:
     """Raise ShapeError unless scores and offsets are those of so many anchors in one image."""
     scores, offsets, image = bottoms
     for index, bottom, each in ((0, scores, 2), (1, offsets, 4)):
-        need_rank(bottom, 4, 4, "a layer of proposals")
+        need_rank(bottom, 4, 4, "a layer of proposals", index)
         if bottom[0] not in (1, None):
             raise ShapeError(
                 f"bottom {index} is {show(bottom)}; proposals are those of one image",
                 rule="proposals",
+                bottom=index,
             )
         if bottom[1] not in (each * number, None):
             raise ShapeError(
@@ -262,11 +263,14 @@ def need_anchors(bottoms: Sequence[Shape], number: int, field: str) -> None:
             f"the scores are {show(scores)} and the offsets {show(offsets)}; expected equal "
             "heights and widths",
             rule="proposals",
+            bottom=1,
         )
     values = count(image)
     if values is not None and values < 3:
         raise ShapeError(
-            f"bottom 2 is {show(image)}; expected height, width and scale", rule="proposals"
+            f"bottom 2 is {show(image)}; expected height, width and scale",
+            rule="proposals",
+            bottom=2,
         )
 
 

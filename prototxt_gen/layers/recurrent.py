@@ -66,11 +66,11 @@ class _Recurrent(Base):
         steps, batch = self._time_and_batch(bottoms)
         state = (1, batch, self.num_output)
         if self._static(bottoms):
-            need_rank(bottoms[2], 2, 32, f"{self.type}'s static input")
-            need_sizes(bottoms[2][:1], (batch,), "the batch of bottom 2")
+            need_rank(bottoms[2], 2, 32, f"{self.type}'s static input", 2)
+            need_sizes(bottoms[2][:1], (batch,), "the batch of bottom 2", 2)
         if self.expose_hidden:
             for index in range(len(bottoms) - self.states, len(bottoms)):
-                need_sizes(bottoms[index], state, f"bottom {index}")
+                need_sizes(bottoms[index], state, f"bottom {index}", index)
         return ((steps, batch, self.num_output), *(state,) * (tops - 1))
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
@@ -106,7 +106,7 @@ class _Recurrent(Base):
 
     def _time_and_batch(self, bottoms: Sequence[Shape]) -> tuple[Dim, Dim]:
         need_rank(bottoms[0], 3, 32, self.type)
-        need_sizes(bottoms[1], bottoms[0][:2], "bottom 1, cont,")
+        need_sizes(bottoms[1], bottoms[0][:2], "bottom 1, cont,", 1)
         return bottoms[0][0], bottoms[0][1]
 
     def _lower_inputs(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> str:
@@ -245,6 +245,6 @@ class LSTMUnit(Base):
         before, gates, cont = bottoms
         need_rank(before, 3, 3, "LSTMUnit")
         wide = None if before[2] is None else 4 * before[2]
-        need_sizes(gates, (*before[:2], wide), "bottom 1")
-        need_sizes(cont, before[:2], "bottom 2")
+        need_sizes(gates, (*before[:2], wide), "bottom 1", 1)
+        need_sizes(cont, before[:2], "bottom 2", 2)
         return (before, before)

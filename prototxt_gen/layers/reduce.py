@@ -158,7 +158,7 @@ class BatchReindex(Base):
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """As many rows as indices."""
-        need_rank(bottoms[1], 1, 1, "BatchReindex")
+        need_rank(bottoms[1], 1, 1, "BatchReindex", 1)
         return ((bottoms[1][0], *bottoms[0][1:]),)
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
@@ -202,17 +202,23 @@ class Filter(Base):
         *data, selector = bottoms
         if tops != len(data):
             raise ShapeError(
-                f"has {plural(tops, 'top')} for {plural(len(data), 'bottom')} and a selector",
+                f"has {plural(tops, 'top')} for {plural(len(data), 'bottom')} and a selector; "
+                "expected one for each bottom except the selector",
                 rule="top-count",
+                field="top",
             )
-        need_rank(selector, 1, 32, "Filter's selector")
+        need_rank(selector, 1, 32, "Filter's selector", len(data))
         if any(dim not in (1, None) for dim in selector[1:]):
-            raise ShapeError(f"the selector is {show(selector)}; expected one value for each row")
+            raise ShapeError(
+                f"the selector is {show(selector)}; expected one value for each row",
+                bottom=len(data),
+            )
         for index, bottom in enumerate(data):
             if not same(bottom[:1], selector[:1]):
                 raise ShapeError(
                     f"bottom {index} is {show(bottom)}; expected a row per value of the selector, "
-                    f"{show(selector)}"
+                    f"{show(selector)}",
+                    bottom=index,
                 )
         return tuple((None, *bottom[1:]) for bottom in data)
 

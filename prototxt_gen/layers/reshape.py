@@ -56,7 +56,9 @@ class Reshape(Base):
             message = f"shape is {', '.join(map(str, self.dims))}; expected -1 or more"
             yield Problem("reshape-dim", message, "shape")
         if self.num_axes < -1:
-            yield Problem("reshape-axes", f"num_axes is {self.num_axes}; expected -1 or more")
+            yield Problem(
+                "reshape-axes", f"num_axes is {self.num_axes}; expected -1 or more", "num_axes"
+            )
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """The axes before, the new ones, and those after."""

@@ -62,7 +62,7 @@ class Interp(Base):
         """(N, C, H', W')."""
         need_rank(bottoms[0], 4, 4, "Interp")
         if self.use_blob_size:
-            need_rank(bottoms[1], 4, 4, "Interp")
+            need_rank(bottoms[1], 4, 4, "Interp", 1)
             return ((*bottoms[0][:2], *bottoms[1][2:]),)
         given = (self.height, self.width)
         sizes = [self._size(*axis) for axis in zip(bottoms[0][2:], given, strict=True)]
@@ -158,9 +158,11 @@ class Upsample(Base):
     def problems(self) -> Iterator[Problem]:
         """What upsample_layer.cpp checks."""
         if (self.upsample_h is None) != (self.upsample_w is None):
-            yield Problem("upsample-size", "expected both upsample_h and upsample_w, or neither")
+            message = "expected both upsample_h and upsample_w, or neither"
+            yield Problem("upsample-size", message, "upsample_h")
         if (self.scale_h is None) != (self.scale_w is None):
-            yield Problem("upsample-size", "expected both scale_h and scale_w, or neither")
+            message = "expected both scale_h and scale_w, or neither"
+            yield Problem("upsample-size", message, "scale_h")
         if self.scale < 1:
             yield Problem("upsample-size", "scale is 0; expected at least 1", "scale")
         pads = (
@@ -175,7 +177,7 @@ class Upsample(Base):
         """(N, C, H', W')."""
         need_rank(bottoms[0], 4, 4, "Upsample")
         if len(bottoms) == 2:
-            need_sizes(bottoms[1], bottoms[0], "bottom 1, the mask,")
+            need_sizes(bottoms[1], bottoms[0], "bottom 1, the mask,", 1)
         if self.upsample_h is not None:
             return ((*bottoms[0][:2], self.upsample_h, self.upsample_w),)
         height, width = bottoms[0][2:]

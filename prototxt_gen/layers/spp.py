@@ -42,7 +42,8 @@ class SPP(Base):
         need_rank(bottoms[0], 4, 4, "SPP")
         if 0 in bottoms[0][2:]:
             raise ShapeError(
-                f"the bottom {show(bottoms[0])} is empty; SPP needs a height and width"
+                f"the bottom {show(bottoms[0])} is empty; SPP needs a height and width",
+                bottom=0,
             )
         sizes: list[Dim] = []
         for level in range(self.pyramid_height):

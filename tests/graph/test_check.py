@@ -227,7 +227,6 @@ def test_every_rule_has_a_test() -> None:
 #: Values that text cannot hold, a file of 256 MiB, and what tests see as an exception;
 UNREACHABLE = {
     "file-too-large",
-    "no-such-input",
     "not-binary",
     "solver-unknown-type",
     "v1-share-mode",
@@ -251,7 +250,8 @@ def test_huge_numbers_and_cycles_are_answered() -> None:
     )
     assert rules(text) == [
         ("blob-too-large", 1),
-        ("window-too-large", 2),
+        ("int-overflow", 2),
+        ("int-overflow", 2),
         ("pyramid-height", 3),
         ("unknown-bottom", 5),
     ]
@@ -304,3 +304,119 @@ def test_a_finding_about_a_field_points_at_it(text: str, shown: str) -> None:
     (found,) = validate(source).diagnostics
     assert found.span is not None
     assert source.data[found.span.start : found.span.end].decode() == shown
+
+
+TWO = """input: "a" input_shape { dim: [1, 4, 8, 8] }
+layer { name: "half" type: "Pooling" bottom: "a" top: "b"
+        pooling_param { kernel_size: 2 stride: 2 } }
+"""
+
+
+def found(text: str) -> list[str]:
+    """Line, column, message and help of each finding."""
+    source = Source(text.encode())
+    return [
+        "{}:{}: {}; {}".format(*source.position(d.span.start), d.message, d.help)
+        for d in validate(source).sorted()
+        if d.span
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            'layer { name: "e" type: "Eltwise" bottom: "a" bottom: "b" top: "c" }',
+            "4:55: bottom 1 is 1x4x4x4 and bottom 0 is 1x4x8x8; expected equal shapes; "
+            "bottom 0 is 'a' of layer 'input'; bottom 1 is 'b' of layer 'half'",
+        ),
+        (
+            'layer { name: "e" type: "Concat" bottom: "b" bottom: "b" bottom: "a" top: "c" }',
+            "4:66: bottom 2 is 1x4x8x8 and bottom 0 is 1x4x4x4; expected equal shapes except in "
+            "axis 1; bottom 0 is 'b' of layer 'half'; bottom 2 is 'a' of layer 'input'",
+        ),
+        (
+            'layer { name: "e" type: "EuclideanLoss" bottom: "a" bottom: "b" top: "c" }',
+            "4:61: an item of bottom 1 is 4x4x4, 64 elements; expected 256; "
+            "bottom 0 is 'a' of layer 'input', 1x4x8x8; "
+            "bottom 1 is 'b' of layer 'half', 1x4x4x4",
+        ),
+    ],
+)
+def test_shapes_that_do_not_fit_are_shown_with_the_layers_that_made_them(
+    text: str, words: str
+) -> None:
+    assert found(TWO + text) == [words]
+
+
+@pytest.mark.parametrize(
+    ("size", "window", "words"),
+    [
+        (8, "kernel_size: 1 stride: 3", "starts at 9, outside the bottom 1x2x8x8"),
+        (8, "kernel_size: 1 stride: 3 pool: AVE", "and its value is NaN"),
+        (8, "kernel_h: 3 kernel_w: 1 stride_h: 1 stride_w: 3", "starts at 9"),
+        (8, "kernel_size: 2 stride: 3", ""),
+        (8, "kernel_size: 1 stride: 3 round_mode: FLOOR", ""),
+        (8, "kernel_size: 2 stride: 4 pad: 1", ""),  # Caffe leaves out a window in the pad
+        (8, "global_pooling: true", ""),
+        (7, "kernel_size: 3 stride: 2", ""),
+    ],
+)
+def test_a_pooling_window_outside_of_the_image_is_said(size: int, window: str, words: str) -> None:
+    text = f"""input: "x" input_shape {{ dim: [1, 2, {size}, {size}] }}
+layer {{ name: "p" type: "Pooling" bottom: "x" top: "y" pooling_param {{ {window} }} }}"""
+    assert [d.rule for d in validate(Source(text.encode())).sorted()] == ["pooling-outside"] * bool(
+        words
+    )
+    assert words in "".join(found(text))
+
+
+@pytest.mark.parametrize(
+    ("type", "params", "words"),
+    [
+        ("Convolution", "num_output: 64 kernel_size: 3", ""),
+        # 16 * 9 rows of 3998 * 3998
+        (
+            "Convolution",
+            "num_output: 1 kernel_size: 3",
+            "be 144x3998x3998, 2301696576",
+        ),
+        ("Deconvolution", "num_output: 16 kernel_size: 3", "windows would be 144x4000x4000"),
+    ],
+)
+def test_the_windows_of_an_image_are_counted_as_well(type: str, params: str, words: str) -> None:
+    size = "[1, 16, 4000, 4000]" if words else "[1, 16, 400, 400]"
+    text = f'''input: "x" input_shape {{ dim: {size} }}
+layer {{ name: "c" type: "{type}" bottom: "x" top: "y" convolution_param {{ {params} }} }}'''
+    assert [d.rule for d in validate(Source(text.encode())).errors] == ["blob-too-large"] * bool(
+        words
+    )
+    assert words in "".join(found(text))
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("X", "'x'"), ("conv-1", "'conv1'"), ("conb1", "'conv1'"), ("conv2", None), ("label", None)],
+)
+def test_an_unknown_bottom_may_be_meant_for_another(written: str, meant: str | None) -> None:
+    text = INPUT + CONV.replace('"y"', '"conv1"') % "" + RELU.format("r", written, "z")
+    (one,) = api.validate(Source(text.encode()))
+    assert one.rule == "unknown-bottom"
+    assert one.help == (meant and f"did you mean {meant}?")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("Xavier", "'xavier'"),
+        ("gausian", "'gaussian'"),
+        ("he", "'msra'"),
+        ("kaiming", "'msra'"),
+        ("glorot", "'xavier'"),
+    ],
+)
+def test_a_filler_may_be_meant_for_another(written: str, meant: str) -> None:
+    text = INPUT + CONV % f'weight_filler {{ type: "{written}" }}'
+    (one,) = found(text)
+    assert one.startswith("2:125: weight_filler has the type")
+    assert f"; did you mean {meant}?" in one

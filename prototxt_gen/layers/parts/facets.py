@@ -65,7 +65,8 @@ class Cost(NamedTuple):
 class Problem(NamedTuple):
     """Something that Caffe's LayerSetUp refuses, and the parameter to blame.
 
-    A ``warning`` is something that Caffe accepts but the user should know.
+    A ``warning`` is something that Caffe accepts but the user should know. ``which`` is
+    the index of the value, where the parameter has several.
     """
 
     rule: str
@@ -73,6 +74,7 @@ class Problem(NamedTuple):
     field: str | None = None
     help: str | None = None
     warning: bool = False
+    which: int = 0
 
 
 class Weight(NamedTuple):

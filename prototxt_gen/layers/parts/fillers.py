@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from math import ceil, prod, sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from prototxt_gen._nearest import did_you_mean, nearest
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Block
 from prototxt_gen.layers.parts.shapes import Shape, count
@@ -14,6 +15,15 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 Random = Any  #: numpy.random.Generator
+#: What other frameworks call a filler of Caffe's.
+_MEANT = {
+    "glorot": "xavier",
+    "he": "msra",
+    "kaiming": "msra",
+    "normal": "gaussian",
+    "zeros": "constant",
+    "ones": "constant",
+}
 _PIECE = 1 << 20  #: numbers that are drawn at once, as float64
 
 
@@ -22,7 +32,9 @@ def unknown_filler(filler: Block) -> str | None:
     kind = kind_of(filler)
     if kind in _KINDS:
         return None
-    return f"the type {kind!r}, which Caffe does not have; expected {', '.join(_KINDS)}"
+    meant = (_MEANT.get(kind.casefold()),) if kind.casefold() in _MEANT else nearest(kind, _KINDS)
+    expected = did_you_mean(filter(None, meant)) if meant else f"expected {', '.join(_KINDS)}"
+    return f"the type {kind!r}, which Caffe does not have; {expected}"
 
 
 def kind_of(filler: Block) -> str:

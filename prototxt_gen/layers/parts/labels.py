@@ -136,5 +136,6 @@ def need_one_label_each(bottoms: Sequence[Shape], axis: int) -> None:
     if wanted is not None and found is not None and wanted != found:
         raise ShapeError(
             f"bottom 1 is {show(labels)}, {plural(found, 'label')}; bottom 0, {show(scores)}, "
-            f"needs {wanted}"
+            f"needs {wanted}",
+            bottom=1,
         )

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from prototxt_gen.layers.parts.protocols import Array, Builder
 
 
-def regions(bottom: Shape) -> Dim:
+def regions(bottom: Shape, index: int = 1) -> Dim:
     """How many rows of five there are; (R, 5, 1, 1) and (1, 1, R, 5) occur too."""
-    need_rank(bottom, 2, 4, "a list of regions")
+    need_rank(bottom, 2, 4, "a list of regions", index)
     if bottom[1] not in (5, None) and bottom[-1] not in (5, None):
-        raise ShapeError(f"the regions are {show(bottom)}; expected rows of 5", rule="rois")
+        raise ShapeError(
+            f"the regions are {show(bottom)}; expected rows of 5", rule="rois", bottom=index
+        )
     return bottom[0]
 
 

@@ -71,37 +71,43 @@ def need_equal(bottoms: Sequence[Shape]) -> Shape:
         if not same(shape, bottom):
             raise ShapeError(
                 f"bottom {index} is {show(bottom)} and bottom 0 is {show(bottoms[0])}; expected "
-                "equal shapes"
+                "equal shapes",
+                bottom=index,
             )
         shape = merge(shape, bottom)
     return shape
 
 
-def need_rank(shape: Shape, least: int, most: int, what: str) -> None:
+def need_rank(shape: Shape, least: int, most: int, what: str, bottom: int = 0) -> None:
     """Refuse a bottom whose number of axes is not between two bounds."""
     if not least <= len(shape) <= most:
         wanted = plural(most, "axis") if least == most else f"{least} to {most} axes"
         raise ShapeError(
-            f"{what} needs a bottom of {wanted}, found {show(shape)}", rule="bottom-rank"
+            f"{what} needs a bottom of {wanted}, found {show(shape)}",
+            rule="bottom-rank",
+            bottom=bottom,
         )
 
 
-def need_sizes(found: Shape, wanted: Shape, what: str, field: str | None = None) -> None:
+def need_sizes(found: Shape, wanted: Shape, what: str, bottom: int) -> None:
     """Refuse a bottom that does not have the shape that other blobs require."""
     if not same(found, wanted):
-        raise ShapeError(f"{what} is {show(found)}; expected {show(wanted)}", field=field)
+        raise ShapeError(f"{what} is {show(found)}; expected {show(wanted)}", bottom=bottom)
 
 
 def need_rows(bottoms: Sequence[Shape]) -> None:
     """Refuse scores and labels whose first dimensions differ (loss_layer.cpp)."""
     first, second = bottoms
-    need_rank(first, 1, 32, "a loss")
-    need_rank(second, 1, 32, "a loss")
-    need_sizes(second[:1], first[:1], "the first dimension of bottom 1")
+    need_rank(first, 1, 32, "a loss", 0)
+    need_rank(second, 1, 32, "a loss", 1)
+    need_sizes(second[:1], first[:1], "the first dimension of bottom 1", 1)
 
 
-def need_count(found: Shape, wanted: Dim, what: str) -> None:
+def need_count(found: Shape, wanted: Dim, what: str, bottom: int) -> None:
     """Refuse a bottom that does not have as many elements as other blobs require."""
     number = count(found)
     if number is not None and wanted is not None and number != wanted:
-        raise ShapeError(f"{what} is {show(found)}, {plural(number, 'element')}; expected {wanted}")
+        raise ShapeError(
+            f"{what} is {show(found)}, {plural(number, 'element')}; expected {wanted}",
+            bottom=bottom,
+        )

@@ -11,7 +11,7 @@ from prototxt_gen._words import plural
 from prototxt_gen.document import Block
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.parts.facets import Problem
-from prototxt_gen.layers.parts.shapes import Dim
+from prototxt_gen.layers.parts.shapes import MAX_COUNT, Dim
 
 Window = tuple[int, ...]
 Counts = tuple[tuple[str, int], ...]  #: a field, and how many values were given
@@ -21,6 +21,13 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     "kernel_size": ("kernel_h", "kernel_w"),
     "stride": ("stride_h", "stride_w"),
     "pad": ("pad_h", "pad_w"),
+}
+#: Each field's other spellings, which of those written there is to be pointed at.
+OTHER_SPELLINGS: dict[str, tuple[str, ...]] = {
+    **SPELLINGS,
+    **{one: (name,) for name, pair in SPELLINGS.items() for one in pair},
+    "axis": ("concat_dim", "slice_dim"),
+    "shape": ("num", "channels", "height", "width"),
 }
 ALL_SPELLINGS = frozenset(SPELLINGS) | {name for pair in SPELLINGS.values() for name in pair}
 
@@ -99,7 +106,11 @@ def expand(values: Window, axes: int, name: str) -> Window:
 
 
 def window_problems(
-    kernel: Window, stride: Window, conflicts: tuple[str, ...]
+    kernel: Window,
+    stride: Window,
+    conflicts: tuple[str, ...],
+    pad: Window = (),
+    dilation: Window = (),
 ) -> Iterator[Problem]:
     """What is wrong with a window whatever the size of the bottom."""
     for name in conflicts:
@@ -109,7 +120,31 @@ def window_problems(
         yield Problem("kernel-missing", "has no kernel_size; expected it, or kernel_h and kernel_w")
     for name, values in (("kernel_size", kernel), ("stride", stride)):
         if 0 in values and name not in conflicts:
-            yield Problem("window-zero", f"{name} is 0; expected at least 1", name)
+            at = values.index(0)
+            yield Problem(
+                "window-zero", f"{name} is 0; expected at least 1", _of(name, values, at), which=at
+            )
+    for name, values in (
+        ("kernel_size", kernel),
+        ("stride", stride),
+        ("pad", pad),
+        ("dilation", dilation),
+    ):
+        for at, value in enumerate(values):
+            if value > MAX_COUNT:
+                yield Problem(
+                    "int-overflow", overflow(name, value), _of(name, values, at), which=at
+                )
+
+
+def overflow(name: str, value: int) -> str:
+    """The message for a number that Caffe reads as unsigned, and keeps in an int."""
+    return f"{name} is {value}, more than an int of Caffe's holds; expected at most {MAX_COUNT}"
+
+
+def _of(name: str, values: Window, index: int) -> str:
+    """The spelling of one of the values, if there are two of them."""
+    return SPELLINGS[name][index] if len(values) == 2 and name in SPELLINGS else name
 
 
 def too_large(size: Dim, kernel: int, pad: int) -> ShapeError:
