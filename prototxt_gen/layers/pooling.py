@@ -130,7 +130,9 @@ class Pooling(Base):
         for size, out, *window in zip(sizes, self._spatial(sizes), *self._window(), strict=True):
             kernel, stride, pad = window
             if size and out and (start := (out - 1) * stride - pad) >= size:
-                value = "NaN" if self.pool == AVE else "0" if self.pool != MAX else f"{-FLT_MAX:g}"
+                # A mean divides 0 by what is left of the window: nothing, or less.
+                mean = "NaN" if start == size and self.pool == AVE else "0"
+                value = f"{-FLT_MAX:g}" if self.pool == MAX else mean
                 yield Problem(
                     "pooling-outside",
                     f"the last window starts at {start}, outside the bottom {show(bottoms[0])}: it "

@@ -353,7 +353,9 @@ def test_shapes_that_do_not_fit_are_shown_with_the_layers_that_made_them(
     ("size", "window", "words"),
     [
         (8, "kernel_size: 1 stride: 3", "starts at 9, outside the bottom 1x2x8x8"),
-        (8, "kernel_size: 1 stride: 3 pool: AVE", "and its value is NaN"),
+        (8, "kernel_size: 1 stride: 3 pool: AVE", "and its value is 0;"),
+        (8, "kernel_size: 1 stride: 2 pool: AVE", "and its value is NaN;"),
+        (8, "kernel_size: 1 stride: 2", "and its value is -3.40282e+38;"),
         (8, "kernel_h: 3 kernel_w: 1 stride_h: 1 stride_w: 3", "starts at 9"),
         (8, "kernel_size: 2 stride: 3", ""),
         (8, "kernel_size: 1 stride: 3 round_mode: FLOOR", ""),

@@ -14,7 +14,7 @@ from to_onnx.recorded import assert_close, run_onnx
 from prototxt_gen import api
 from prototxt_gen.cli import run
 from prototxt_gen.diagnostics import Source
-from prototxt_gen.errors import UnsupportedError
+from prototxt_gen.errors import GraphError, UnsupportedError
 from prototxt_gen.to_onnx.convert import Conversion, convert
 from prototxt_gen.to_onnx.export import Options
 
