@@ -9,7 +9,7 @@ from prototxt_gen.diagnostics import Sink, Span
 from prototxt_gen.document import Block
 from prototxt_gen.errors import ShapeError, UnsupportedError
 from prototxt_gen.graph.graph import Graph, Node, Ref
-from prototxt_gen.layers.base import Cost, Problem
+from prototxt_gen.layers.base import Cost, Problem, Role
 from prototxt_gen.layers.parts.shapes import MAX_AXES, MAX_COUNT, Shape, count, show
 from prototxt_gen.layers.parts.window import OTHER_SPELLINGS
 
@@ -173,7 +173,11 @@ def _whose(
     found = []
     for index in sorted({0 if error.bottom else 1, error.bottom}):
         ref, shape = node.bottoms[index], show(bottoms[index])
-        text = f"bottom {index} is {ref.blob!r} of layer {makers[ref].name!r}"
+        maker = makers[ref]
+        # The layer of a net's `input` fields is not in the text.
+        own = maker.layer.role is Role.INPUT
+        whose = f"the input {ref.blob!r}" if own else f"{ref.blob!r} of layer {maker.name!r}"
+        text = f"bottom {index} is {whose}"
         found.append(text if shape in error.message else f"{text}, {shape}")
     return "; ".join(found)
 
@@ -236,9 +240,11 @@ def param_span(node: Node, name: str | None, index: int = 0) -> Span | None:
     A dotted name is a path. Another spelling of the same counts, as ``kernel_h`` for
     ``kernel_size``; ``index`` is which of several values it is.
     """
-    found = _place(node.params, name.split("."), index) if name else None
-    if found is None and name:
-        found = _place(node.source, [name], index)
+    path = name.split(".") if name else [""]
+    found = _place(node.params, path, index)
+    if found is None and (field := node.source.field(path[0])) is not None:
+        scalar = not isinstance(field.value, Block)
+        found = field_span(node, path[0], index) if scalar else _place(node.source, path, index)
     if found is None and node.layer.param:
         message = node.source.field(node.layer.param)
         found = message.name_span if message else None

@@ -22,7 +22,8 @@ def check_params(graph: Graph, shapes: Shapes, sink: Sink) -> None:
         if weights is not None and len(params) > len(weights):
             sink.error(
                 "too-many-params",
-                f"has {len(params)} param for {plural(len(weights), 'weight')}",
+                f"has {len(params)} param for {plural(len(weights), 'weight')}; expected at most "
+                "one for each",
                 span=field_span(node, "param", len(weights)),
                 layer=node.name,
             )

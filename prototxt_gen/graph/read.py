@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prototxt_gen.diagnostics import Sink
+from prototxt_gen.diagnostics import Sink, Span
 from prototxt_gen.document import Block, Document, Field
 from prototxt_gen.formats.upgrade.inputs import needs_input_upgrade, shape_field
 from prototxt_gen.formats.upgrade.net import upgrade_input, upgrade_net
@@ -39,7 +39,8 @@ def upgraded(document: Document, sink: Sink) -> Document:
 def need_layers(root: Block, sink: Sink) -> None:
     """Report a net without layers, such as an empty file, which Caffe accepts."""
     if not any(root.has(name) for name in ("layer", "layers", "input")):
-        sink.error("empty-net", "the net has no layer; expected at least one")
+        place = next((field.span for field in root), Span(0, 0))
+        sink.error("empty-net", "the net has no layer; expected at least one", span=place)
 
 
 def build(document: Document, sink: Sink, state: State | None) -> Graph:

@@ -140,7 +140,8 @@ class Crop(Base):
                     f"axis {index} has {whole}, too few after offset {offset} for the {part} "
                     f"of bottom 1, {show(small)}",
                     rule="crop-bounds",
-                    field="offset",
+                    field="offset" if self.offset else None,
+                    bottom=None if self.offset else 1,
                 )
         return ((*large[:axis], *small[axis : len(large)]),)
 

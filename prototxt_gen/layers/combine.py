@@ -201,9 +201,12 @@ class Slice(Base):
         if self.conflict:
             message = "has both axis and slice_dim; expected one of them"
             yield Problem("slice-axis", message, "slice_dim")
-        if any(a >= b for a, b in pairwise((0, *self.slice_point))):
-            message = f"slice_point is {', '.join(map(str, self.slice_point))}; expected ascending"
-            yield Problem("slice-point", f"{message} numbers of 1 or more", "slice_point")
+        for index, (before, point) in enumerate(pairwise((0, *self.slice_point))):
+            if before >= point:
+                shown = ", ".join(map(str, self.slice_point))
+                message = f"slice_point is {shown}; expected ascending numbers of 1 or more"
+                yield Problem("slice-point", message, "slice_point", which=index)
+                break
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """The parts; equal ones without slice_point."""

@@ -86,8 +86,9 @@ class ImageData(Base):
     def problems(self) -> Iterator[Problem]:
         """new_height and new_width are given together (image_data_layer.cpp)."""
         if (self.new_height > 0) != (self.new_width > 0):
-            message = "expected both new_height and new_width, or neither"
-            yield Problem("image-size", message, "new_height")
+            given, missing = ("new_height", "new_width")[:: 1 if self.new_height else -1]
+            message = f"has {given} without {missing}; expected both, or neither"
+            yield Problem("image-size", message, given)
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """Without a crop or a new size, height and width are known from the files alone."""

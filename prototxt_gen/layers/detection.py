@@ -71,23 +71,32 @@ class PriorBox(Base):
             ("aspect_ratio", self.aspect_ratio, _MOST),
             *((name, () if value is None else (value,), _MOST) for name, value in steps + images),
         ):
-            if any(not size > 0 for size in sizes):
-                yield Problem("prior-box-size", f"{name} has to be more than 0", name)
-            elif any(not 1 / most <= size <= most for size in sizes):
+            for index, size in enumerate(sizes):
                 # The C++ converts sizes to whole numbers, and divides by ratios.
-                yield Problem("prior-box-size", f"{name} has to be at most {most}", name)
+                if not 1 / most <= size <= most:
+                    wanted = f"at most {most}" if size > 0 else "more than 0"
+                    message = f"{name} is {size:g}; expected {wanted}"
+                    yield Problem("prior-box-size", message, name, which=index)
+                    break
         if self.max_size and len(self.max_size) != len(self.min_size):
             message = f"{len(self.max_size)} max_size for {len(self.min_size)} min_size"
             yield Problem(
                 "prior-box-size", f"{message}; expected none, or equally many", "max_size"
             )
-        elif any(b <= a for a, b in zip(self.min_size, self.max_size, strict=False)):
-            yield Problem("prior-box-size", "each max_size must exceed its min_size", "max_size")
+        else:
+            pairs = zip(self.min_size, self.max_size, strict=False)
+            for index, (least, greatest) in enumerate(pairs):
+                if greatest <= least:
+                    message = f"max_size is {greatest:g}; expected more than min_size {least:g}"
+                    yield Problem("prior-box-size", message, "max_size", which=index)
+                    break
         if len(self.variance) not in (0, 1, 4):
             message = f"has {len(self.variance)} variance values; expected none, 1 or 4"
             yield Problem("prior-box-variance", message, "variance")
         if any(not value > 0 for value in self.variance):
-            yield Problem("prior-box-variance", "variance must be more than 0", "variance")
+            shown = ", ".join(f"{value:g}" for value in self.variance)
+            message = f"variance is {shown}; expected numbers above 0"
+            yield Problem("prior-box-variance", message, "variance")
         yield from _one_form("img_size", self.img_size, self.img_h, self.img_w, "img_h", "img_w")
         yield from _one_form("step", self.step, self.step_h, self.step_w, "step_h", "step_w")
 
@@ -179,5 +188,5 @@ def _one_form(
     if one is not None and (height is not None or width is not None):
         yield Problem("prior-box-form", f"has both {name} and {pair}; expected one form", name)
     elif (height is None) != (width is None):
-        missing = names[0] if height is None else names[1]
-        yield Problem("prior-box-form", f"{missing} is missing; expected both {pair}", name)
+        missing, given = names if height is None else names[::-1]
+        yield Problem("prior-box-form", f"{missing} is missing; expected both {pair}", given)

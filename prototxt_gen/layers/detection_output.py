@@ -79,7 +79,9 @@ class DetectionOutput(Base):
     def problems(self) -> Iterator[Problem]:
         """What detection_output_layer.cpp checks."""
         if self.num_classes == 0:
-            yield Problem("num-classes", "num_classes is missing or 0", "num_classes")
+            yield Problem(
+                "num-classes", "num_classes is missing or 0; expected at least 1", "num_classes"
+            )
         if not self.nms_threshold >= 0:
             message = f"nms_threshold is {self.nms_threshold:g}; expected 0 or more"
             yield Problem("nms", message, "nms_param.nms_threshold")

@@ -151,7 +151,7 @@ class InfogainLoss(Base):
         """``normalize`` is refused (infogain_loss_layer.cpp)."""
         if self.normalize is not None:
             message = "has normalize, which InfogainLoss refuses; expected normalization"
-            yield Problem("loss-normalize", message, "loss_param")
+            yield Problem("loss-normalize", message, "loss_param.normalize")
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """A scalar, and the shape of the scores."""

@@ -24,6 +24,7 @@ from prototxt_gen.layers.parts.window import (
     collapse,
     expand,
     read_window,
+    spelling,
     too_large,
     window_problems,
     write_window,
@@ -95,7 +96,9 @@ class Pooling(Base):
         """What pooling_layer.cpp checks in LayerSetUp."""
         for name in self.halves:
             pair = " and ".join(SPELLINGS[name])
-            yield Problem("window-spelling", f"expected both {pair}, or neither", name)
+            yield Problem(
+                "window-spelling", f"has only one of {pair}; expected both, or neither", name
+            )
         if self.halves:
             return
         if self.global_pooling:
@@ -103,18 +106,20 @@ class Pooling(Base):
                 message = "has global_pooling and a kernel; expected one of them"
                 yield Problem("global-pooling", message, "kernel_size")
             if self.pad != (0,) or self.stride != (1,):
-                message = "global_pooling requires pad 0 and stride 1"
-                yield Problem("global-pooling", message, "global_pooling")
+                name = "stride" if self.pad == (0,) else "pad"
+                message = f"has global_pooling and a {name}; expected pad 0 and stride 1"
+                yield Problem("global-pooling", message, name)
             return
         yield from window_problems(self.kernel, self.stride, self.conflicts, self.pad)
         if self.pad != (0,) and self.pool not in (MAX, AVE):
             message = f"pad goes with MAX and AVE only; found {self.pool}"
             yield Problem("pooling-pad", message, "pad")
         if len(self.kernel) in (1, 2) and len(self.pad) in (1, 2):
-            for pad, kernel in zip(_pair(self.pad), _pair(self.kernel), strict=True):
+            pairs = zip(_pair(self.pad), _pair(self.kernel), strict=True)
+            for index, (pad, kernel) in enumerate(pairs):
                 if pad >= kernel > 0:
                     message = f"pad is {pad} for a kernel of {kernel}; expected less than that"
-                    yield Problem("pooling-pad", message, "pad")
+                    yield Problem("pooling-pad", message, spelling("pad", self.pad, index))
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """(N, C, H, W) to (N, C, H', W'), twice for a mask."""
@@ -127,8 +132,8 @@ class Pooling(Base):
         if self.global_pooling:
             return
         sizes = bottoms[0][2:]
-        for size, out, *window in zip(sizes, self._spatial(sizes), *self._window(), strict=True):
-            kernel, stride, pad = window
+        axes = zip(sizes, self._spatial(sizes), *self._window(), strict=True)
+        for index, (size, out, kernel, stride, pad) in enumerate(axes):
             if size and out and (start := (out - 1) * stride - pad) >= size:
                 # A mean divides 0 by what is left of the window: nothing, or less.
                 mean = "NaN" if start == size and self.pool == AVE else "0"
@@ -138,7 +143,7 @@ class Pooling(Base):
                     f"the last window starts at {start}, outside the bottom {show(bottoms[0])}: it "
                     f"reads nothing, and its value is {value}; expected a stride of at most "
                     f"{kernel}, as the kernel, or round_mode: FLOOR",
-                    "stride",
+                    spelling("stride", self.stride, index),
                 )
 
     def _spatial(self, sizes: Sequence[Dim]) -> tuple[Dim, ...]:

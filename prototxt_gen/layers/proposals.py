@@ -61,7 +61,7 @@ class ProposalLayer(Python):
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """(R, 5) and (R, 1); the data decide R."""
         _, ratios, scales = self._given()
-        need_anchors(bottoms, len(ratios) * len(scales), "param_str")
+        need_anchors(bottoms, len(ratios) * len(scales))
         return ((None, 5), (None, 1))[:tops]
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
@@ -173,7 +173,7 @@ class Proposal(Base):
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """(R, 5) and (R); the data decide R."""
-        need_anchors(bottoms, len(self.ratio) * len(self.scale), "ratio")
+        need_anchors(bottoms, len(self.ratio) * len(self.scale))
         return ((None, 5), (None,))[:tops]
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
@@ -240,7 +240,7 @@ def _half_up(value: Array) -> Array:
     return found
 
 
-def need_anchors(bottoms: Sequence[Shape], number: int, field: str) -> None:
+def need_anchors(bottoms: Sequence[Shape], number: int) -> None:
     """Raise ShapeError unless scores and offsets are those of so many anchors in one image."""
     scores, offsets, image = bottoms
     for index, bottom, each in ((0, scores, 2), (1, offsets, 4)):
@@ -256,7 +256,7 @@ def need_anchors(bottoms: Sequence[Shape], number: int, field: str) -> None:
                 f"bottom {index} is {show(bottom)}; expected {each * number} channels for "
                 f"{plural(number, 'anchor')}",
                 rule="proposals",
-                field=field,
+                bottom=index,
             )
     if scores[2:] != offsets[2:]:
         raise ShapeError(

@@ -157,12 +157,14 @@ class Upsample(Base):
 
     def problems(self) -> Iterator[Problem]:
         """What upsample_layer.cpp checks."""
-        if (self.upsample_h is None) != (self.upsample_w is None):
-            message = "expected both upsample_h and upsample_w, or neither"
-            yield Problem("upsample-size", message, "upsample_h")
-        if (self.scale_h is None) != (self.scale_w is None):
-            message = "expected both scale_h and scale_w, or neither"
-            yield Problem("upsample-size", message, "scale_h")
+        for name, height, width in (
+            ("upsample", self.upsample_h, self.upsample_w),
+            ("scale", self.scale_h, self.scale_w),
+        ):
+            if (height is None) != (width is None):
+                given, missing = (f"{name}_{one}" for one in ("wh" if height is None else "hw"))
+                message = f"has {given} without {missing}; expected both, or neither"
+                yield Problem("upsample-size", message, given)
         if self.scale < 1:
             yield Problem("upsample-size", "scale is 0; expected at least 1", "scale")
         pads = (

@@ -328,17 +328,17 @@ def found(text: str) -> list[str]:
         (
             'layer { name: "e" type: "Eltwise" bottom: "a" bottom: "b" top: "c" }',
             "4:55: bottom 1 is 1x4x4x4 and bottom 0 is 1x4x8x8; expected equal shapes; "
-            "bottom 0 is 'a' of layer 'input'; bottom 1 is 'b' of layer 'half'",
+            "bottom 0 is the input 'a'; bottom 1 is 'b' of layer 'half'",
         ),
         (
             'layer { name: "e" type: "Concat" bottom: "b" bottom: "b" bottom: "a" top: "c" }',
             "4:66: bottom 2 is 1x4x8x8 and bottom 0 is 1x4x4x4; expected equal shapes except in "
-            "axis 1; bottom 0 is 'b' of layer 'half'; bottom 2 is 'a' of layer 'input'",
+            "axis 1; bottom 0 is 'b' of layer 'half'; bottom 2 is the input 'a'",
         ),
         (
             'layer { name: "e" type: "EuclideanLoss" bottom: "a" bottom: "b" top: "c" }',
             "4:61: an item of bottom 1 is 4x4x4, 64 elements; expected 256; "
-            "bottom 0 is 'a' of layer 'input', 1x4x8x8; "
+            "bottom 0 is the input 'a', 1x4x8x8; "
             "bottom 1 is 'b' of layer 'half', 1x4x4x4",
         ),
     ],

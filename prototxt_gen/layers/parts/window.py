@@ -69,9 +69,10 @@ def need_counts(counts: Counts, axes: int) -> None:
         if number != axes:
             pair = next((f"{' and '.join(p)}" for p in SPELLINGS.values() if name in p), None)
             found = f"{pair} are given" if pair else f"{name} has {plural(number, 'value')}"
-            wanted = "2 spatial axes only" if pair else f"1 or {axes}"
+            least = "1" if axes == 1 else f"1 or {axes}"
+            wanted = "2 spatial axes only" if pair else least
             raise ShapeError(
-                f"{found} for {axes} spatial axes; expected {wanted}",
+                f"{found} for {plural(axes, 'spatial axis')}; expected {wanted}",
                 rule="window-axes",
                 field=name,
             )
@@ -122,7 +123,10 @@ def window_problems(
         if 0 in values and name not in conflicts:
             at = values.index(0)
             yield Problem(
-                "window-zero", f"{name} is 0; expected at least 1", _of(name, values, at), which=at
+                "window-zero",
+                f"{name} is 0; expected at least 1",
+                spelling(name, values, at),
+                which=at,
             )
     for name, values in (
         ("kernel_size", kernel),
@@ -133,7 +137,7 @@ def window_problems(
         for at, value in enumerate(values):
             if value > MAX_COUNT:
                 yield Problem(
-                    "int-overflow", overflow(name, value), _of(name, values, at), which=at
+                    "int-overflow", overflow(name, value), spelling(name, values, at), which=at
                 )
 
 
@@ -142,7 +146,7 @@ def overflow(name: str, value: int) -> str:
     return f"{name} is {value}, more than an int of Caffe's holds; expected at most {MAX_COUNT}"
 
 
-def _of(name: str, values: Window, index: int) -> str:
+def spelling(name: str, values: Window, index: int) -> str:
     """The spelling of one of the values, if there are two of them."""
     return SPELLINGS[name][index] if len(values) == 2 and name in SPELLINGS else name
 

@@ -88,6 +88,7 @@ described(
             A statistic of BatchNorm has a learning rate.
             Mean, variance and their factor are measured, not learned. Caffe stops: "Cannot
             configure batch normalization statistics as layer parameters" (batch_norm_layer.cpp).
+            It sets three `param` right itself (UpgradeNetBatchNorm), but not one or two.
             Write `param { lr_mult: 0 }` three times, or no `param` at all.
         """,
         "shared-param-shape": """
