@@ -8,7 +8,7 @@ from prototxt_gen._nearest import did_you_mean, nearest
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.graph.graph import Graph, Node
 from prototxt_gen.graph.infer import Shapes, field_span
-from prototxt_gen.layers.parts.forks import BVLC, ELSEWHERE, FORKS
+from prototxt_gen.layers.parts.forks import BVLC, ELSEWHERE, FORKS, OTHER_NAMES
 from prototxt_gen.layers.parts.shapes import show
 
 LEGACY_AXES = 4
@@ -40,7 +40,7 @@ def check_types(
             if near:
                 _report(node, sink, f"no Caffe has a type {name!r}", did_you_mean(near))
             elif unknown == "error":
-                _report(node, sink, f"type {name!r} is not known", None)
+                _report(node, sink, f"type {name!r} is not known", _other(name))
             elif unknown == "warning":
                 warned.add(name)
                 sink.warning(
@@ -49,6 +49,7 @@ def check_types(
                     "shapes after it are not checked",
                     span=field_span(node, "type"),
                     layer=node.name,
+                    help=_other(name),
                 )
 
 
@@ -84,7 +85,13 @@ def _help(name: str) -> str | None:
         dialects = FORKS.get(name, ())
         return f"known to {', '.join(dialects)}" if dialects else "known to other forks"
     near = nearly(name)
-    return did_you_mean(near) if near else None
+    return did_you_mean(near) if near else _other(name)
+
+
+def _other(name: str) -> str | None:
+    """What Caffe calls a type that has this name elsewhere."""
+    meant = OTHER_NAMES.get(name.casefold())
+    return did_you_mean([meant]) if meant else None
 
 
 def _report(node: Node, sink: Sink, message: str, help: str | None) -> None:

@@ -49,6 +49,24 @@ def test_a_slip_is_an_error_with_what_was_meant(type: str, meant: str, dialect: 
     assert repr(type) in one.message
 
 
+@pytest.mark.parametrize(
+    ("type", "meant"),
+    [
+        ("Conv", "Convolution"),
+        ("Linear", "InnerProduct"),
+        ("MaxPool", "Pooling"),
+        ("BatchNormalization", "BatchNorm"),
+    ],
+)
+@pytest.mark.parametrize("dialect", [None, "bvlc"])
+def test_a_name_of_another_framework_is_explained(
+    type: str, meant: str, dialect: str | None
+) -> None:
+    (one,) = found(type, dialect)
+    assert one.severity is (Severity.ERROR if dialect else Severity.WARNING)
+    assert one.help == f"did you mean {meant!r}?"
+
+
 @pytest.mark.parametrize("type", ["NoSuch", "Pooling3D", "Conv", "RReLU", "BatchNorm2", "Foo"])
 def test_another_type_is_a_warning_or_what_was_asked_for(type: str) -> None:
     for unknown, severity in (("warning", Severity.WARNING), ("error", Severity.ERROR)):

@@ -90,3 +90,21 @@ Select SimplerNMS SpatialTransformer Unpooling
 
 #: Types of forks that are known by name only; they are not misspellings.
 ELSEWHERE = frozenset(_ELSEWHERE.split())
+
+#: What other frameworks call a type of Caffe's, without case.
+OTHER_NAMES = {
+    other: name
+    for name, others in {
+        "BatchNorm": "batchnormalization",
+        "Concat": "concatenate",
+        "Convolution": "conv conv2d",
+        "Deconvolution": "convtranspose deconv conv2dtranspose",
+        "Eltwise": "add elementwise mul sum",
+        "InnerProduct": "dense fc fullyconnected gemm linear",
+        "Pooling": "averagepool avgpool globalaveragepool maxpool pool",
+        "ReLU": "leakyrelu",
+        "Sigmoid": "logistic",
+        "SoftmaxWithLoss": "crossentropyloss softmaxcrossentropy",
+    }.items()
+    for other in others.split()
+}
