@@ -61,7 +61,10 @@ def preset_of(architecture: str) -> str:
     """
     found = ARCHITECTURES.get(architecture) or ARCHITECTURES.get(f"{_ZOOS[0]}/{architecture}")
     if found is None:
-        close = get_close_matches(architecture, [*ARCHITECTURES, *_NETS], 1)
+        known = [*ARCHITECTURES, *_NETS]
+        asked = architecture.lower()
+        begun = [one for one in known if one.startswith(asked)] if asked else []
+        close = begun or get_close_matches(asked, known, 1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise WeightsError(
             f"unknown architecture {architecture!r}{hint}; there are {' or '.join(_ZOOS)}/ "

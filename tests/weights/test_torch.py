@@ -176,6 +176,7 @@ def test_what_does_not_fit_is_named(small: State, changes: State, words: list[st
     ("name", "words"),
     [
         ("torchvision/resnet5", "did you mean 'torchvision/resnet5"),
+        ("resnext50", "did you mean 'resnext50_32x4d'?"),
         ("timm/seresnet50", "wide_resnet101_2"),
         ("resnext101_32x4d", "resnet18, resnet34"),
     ],
