@@ -13,7 +13,7 @@ from prototxt_gen._words import plural
 from prototxt_gen.diagnostics import Sink, Span
 from prototxt_gen.errors import GraphError
 from prototxt_gen.graph.graph import NEVER, Graph, Node, Ref
-from prototxt_gen.graph.infer import Shapes, field_span, infer, param_span
+from prototxt_gen.graph.infer import Shapes, check_buffers, field_span, infer, param_span
 from prototxt_gen.graph.param_check import check_params
 from prototxt_gen.graph.type_check import UnknownTypes, check_axes, check_types
 from prototxt_gen.layers.base import MANY, Role
@@ -43,6 +43,7 @@ def check(
     check_layers(graph, sink)
     shapes = infer(graph, sink, given)
     check_axes(graph, shapes, sink, dialect)
+    check_buffers(graph, shapes, sink, dialect)
     check_params(graph, shapes, sink)
     return shapes
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from prototxt_gen.diagnostics import Sink, Span
@@ -200,32 +200,46 @@ def _check_sizes(
     sink: Sink,
 ) -> None:
     for shape, weight in zip(weights, node.layer.weights(weights), strict=True):
-        _check_size(node, f"the {weight.name}", shape, param_span(node, None), sink)
+        _check_size(node, f"the {weight.name}", shape, param_span(node, None), sink.error)
     # The layers after a blob that is too large would only repeat this.
     if any((count(shape) or 0) > MAX_COUNT for shape in bottoms):
         return
-    for what, shape in node.layer.buffers(bottoms):
-        _check_size(node, what, shape, param_span(node, None), sink)
     for index, shape in enumerate(tops):
         place = field_span(node, "top", index)
         if not bottoms:  # the shape is what the layer says of itself
             place = param_span(node, "shape", index) or place
-        _check_size(node, f"top {node.tops[index].blob!r}", shape, place, sink)
+        _check_size(node, f"top {node.tops[index].blob!r}", shape, place, sink.error)
 
 
-def _check_size(node: Node, what: str, shape: Shape, place: Span | None, sink: Sink) -> None:
+def check_buffers(graph: Graph, shapes: Shapes, sink: Sink, dialect: str | None = None) -> None:
+    """Report buffers of layers that are too large.
+
+    For the dialect ``bvlc`` that is an error. Engines of forks have other buffers, so otherwise
+    it is a warning.
+    """
+    report = sink.error if dialect == "bvlc" else sink.warning
+    for index, node in enumerate(graph.nodes):
+        bottoms = shapes.of(node.bottoms)
+        if bottoms is not None and index in shapes.weights:
+            for what, shape in node.layer.buffers(bottoms):
+                _check_size(node, what, shape, param_span(node, None), report)
+
+
+def _check_size(
+    node: Node, what: str, shape: Shape, place: Span | None, report: Callable[..., None]
+) -> None:
     """Report a blob with more axes or elements than Caffe counts."""
     elements = count(shape)
     longest = max((dim for dim in shape if dim is not None), default=0)
     if len(shape) > MAX_AXES:
-        sink.error(
+        report(
             "too-many-axes",
             f"{what} would have {len(shape)} axes; Caffe allows at most {MAX_AXES} (blob.hpp)",
             span=place,
             layer=node.name,
         )
     if max(elements or 0, longest) > MAX_COUNT:
-        sink.error(
+        report(
             "blob-too-large",
             f"{what} would be {show(shape)}, {elements} elements; "
             f"Caffe allows at most {MAX_COUNT} (blob.cpp)",

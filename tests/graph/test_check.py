@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from prototxt_gen import api
-from prototxt_gen.diagnostics import Source
+from prototxt_gen.diagnostics import Severity, Source
 from prototxt_gen.graph.validation import validate
 
 INPUT = 'layer { name: "in" type: "Input" top: "x" input_param { shape { dim: [1, 4, 8, 8] } } }\n'
@@ -390,9 +390,9 @@ def test_the_windows_of_an_image_are_counted_as_well(type: str, params: str, wor
     size = "[1, 16, 4000, 4000]" if words else "[1, 16, 400, 400]"
     text = f'''input: "x" input_shape {{ dim: {size} }}
 layer {{ name: "c" type: "{type}" bottom: "x" top: "y" convolution_param {{ {params} }} }}'''
-    assert [d.rule for d in validate(Source(text.encode())).errors] == ["blob-too-large"] * bool(
-        words
-    )
+    for dialect, severity in ((None, Severity.WARNING), ("bvlc", Severity.ERROR)):
+        own = validate(Source(text.encode()), dialect).diagnostics
+        assert [(d.rule, d.severity) for d in own] == [("blob-too-large", severity)] * bool(words)
     assert words in "".join(found(text))
 
 

@@ -46,7 +46,8 @@ described(
             A blob, or a buffer of a layer, would have more elements than an int counts.
             Caffe stops: "blob size exceeds INT_MAX" (blob.cpp, Reshape). It counts tops and
             weights, and for a convolution also the windows of an image as columns: channels times
-            the kernel times the positions (base_conv_layer.cpp).
+            the kernel times the positions (base_conv_layer.cpp). Engines of forks may do without
+            those, so that they are a warning unless `--dialect bvlc` is asked for.
             Make the batch, the image or the number of outputs smaller.
         """,
         "window-too-large": """
