@@ -145,10 +145,12 @@ def _found(
 ) -> Iterator[tuple[Settings, Findings] | str]:
     """The findings of each file with its settings, in order; or why it cannot be read."""
     from prototxt_gen.lint.find import find
-    from prototxt_gen.lint.settings import settings_for
+    from prototxt_gen.lint.settings import Configured
+
+    configured = Configured(given, config)
 
     def settings_of(path: str) -> Settings:
-        return base if base is not None else settings_for(path, given, config)
+        return base if base is not None else configured.of(path)
 
     failed: list[OSError] = []
     found = list(find(paths, failed.append, lambda one: settings_of(one).leaves_out(one)))

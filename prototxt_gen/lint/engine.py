@@ -13,7 +13,7 @@ from prototxt_gen.graph.validation import check_text
 from prototxt_gen.lint.net import InPhase, Net
 from prototxt_gen.lint.rule import rules
 from prototxt_gen.lint.settings import Settings
-from prototxt_gen.lint.suppress import UNUSED, without_ignored
+from prototxt_gen.lint.suppress import without_ignored
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,7 @@ def lint(source: Source, settings: Settings | None = None) -> Findings:
         _smells(document, net, sink, settings)
     shown = [one for one in sink.sorted() if settings.shows(one.rule, source.path)]
     found = without_ignored(shown, source, rules())
-    if len(found) != len(shown):
-        end = len(source.data) + 1
-        found = [one for one in found if one.rule != UNUSED or settings.shows(UNUSED, source.path)]
-        found.sort(key=lambda one: one.span.start if one.span else end)
-    return Findings(source, found)
+    return Findings(source, [one for one in found if settings.shows(one.rule, source.path)])
 
 
 def _smells(document: Document, net: Document, sink: Sink, settings: Settings) -> None:

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from fnmatch import fnmatch
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -79,30 +78,45 @@ def need_rules(names: Iterable[str], where: str) -> None:
             raise SpecError(f"{where}: there is no rule {name!r}{hint}")
 
 
-def settings_for(path: str, given: Mapping[str, Any], config: Path | None = None) -> Settings:
-    """The settings of a file: those of the nearest configuration, and over them those given.
+class Configured:
+    """The settings of files: those of the nearest configuration, and over them those ``given``.
 
-    Raises SpecError for a configuration that is wrong, and OSError.
+    Each configuration is read once. With ``config``, that file alone is read.
     """
-    folder = Path(path).resolve().parent if path != "-" else Path.cwd()
-    found = _read(config) if config is not None else _nearest(folder)
-    return replace(found, **given)
+
+    def __init__(self, given: Mapping[str, Any] | None = None, config: Path | None = None) -> None:
+        self._given = dict(given or {})
+        self._config = config
+        self._read: dict[Path, Settings | None] = {}
+        self._near: dict[Path, Settings] = {}
+
+    def of(self, path: str) -> Settings:
+        """The settings of a file; raises SpecError for a wrong configuration, and OSError."""
+        if self._config is not None:
+            found = self._file(self._config) or Settings()
+        else:
+            found = self._nearest(Path.cwd() if path == "-" else Path(path).resolve().parent)
+        return replace(found, **self._given)
+
+    def _nearest(self, folder: Path) -> Settings:
+        if folder not in self._near:
+            files = [file for name in (FILE, PROJECT) if (file := folder / name).is_file()]
+            # A pyproject.toml may be of something else.
+            found = next(filter(None, map(self._file, files)), None)
+            above = folder.parent
+            if found is None:
+                found = self._nearest(above) if above != folder else Settings()
+            self._near[folder] = found
+        return self._near[folder]
+
+    def _file(self, file: Path) -> Settings | None:
+        if file not in self._read:
+            self._read[file] = _read(file)
+        return self._read[file]
 
 
-@cache
-def _nearest(folder: Path) -> Settings:
-    for name in (FILE, PROJECT):
-        file = folder / name
-        if file.is_file():
-            found = _read(file)
-            if found.folder != Path():  # a pyproject.toml may be of something else
-                return found
-    return _nearest(folder.parent) if folder.parent != folder else Settings()
-
-
-@cache
-def _read(file: Path) -> Settings:
-    """The settings of a file; those of before where it has none."""
+def _read(file: Path) -> Settings | None:
+    """The settings of a file; None where it has none."""
     try:
         values = tomllib.loads(file.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -110,7 +124,7 @@ def _read(file: Path) -> Settings:
     if file.name == PROJECT:
         tools = values.get("tool", {})
         if not isinstance(tools, dict) or TABLE not in tools:
-            return Settings()
+            return None
         values = tools[TABLE]
     if not isinstance(values, dict):
         raise SpecError(f"{file}: tool.{TABLE} is no table")

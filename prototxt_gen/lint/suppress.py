@@ -42,7 +42,7 @@ class _Ignore:
 def without_ignored(
     found: Iterable[Diagnostic], source: Source, known: Iterable[str]
 ) -> list[Diagnostic]:
-    """The findings that no comment asks to leave out, and those about such comments."""
+    """The findings that no comment asks to leave out, and those about such comments, in order."""
     if _MARK not in source.data:
         return list(found)
     ignores = list(_ignores(source))
@@ -54,7 +54,8 @@ def without_ignored(
         if not any(taken):
             kept.append(one)
     names = set(known)
-    return kept + [one for ignore in ignores for one in _unused(ignore, names)]
+    kept += [one for ignore in ignores for one in _unused(ignore, names)]
+    return sorted(kept, key=lambda one: one.span.start if one.span else len(source.data) + 1)
 
 
 def _unused(ignore: _Ignore, known: set[str]) -> Iterator[Diagnostic]:

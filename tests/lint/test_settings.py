@@ -11,7 +11,11 @@ import pytest
 
 from prototxt_gen.errors import SpecError
 from prototxt_gen.lint.find import find
-from prototxt_gen.lint.settings import Settings, settings_for
+from prototxt_gen.lint.settings import Configured, Settings
+
+
+def settings_for(path: str, given: dict[str, Any], config: Path | None = None) -> Settings:
+    return Configured(given, config).of(path)
 
 
 @pytest.fixture
@@ -31,9 +35,6 @@ def test_the_nearest_file_counts(repository: Path) -> None:
     assert (found.ignore, found.dialect, found.fail_on) == (("old-form",), "ssd", "warning")
     own = repository / "inner/.resnet-proto.toml"
     own.write_text('unknown-types = "error"\n')
-    from prototxt_gen.lint import settings
-
-    settings._nearest.cache_clear()
     found = settings_for(str(repository / "inner/deep/net.prototxt"), {})
     assert (found.ignore, found.unknown_types) == ((), "error")
 
