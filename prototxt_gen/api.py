@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from prototxt_gen.diagnostics import Diagnostic, Source
     from prototxt_gen.diff.result import Diff
     from prototxt_gen.formats.upgraded import Upgraded
+    from prototxt_gen.formats.text.resolve import UnknownFields
     from prototxt_gen.generate.spec import Spec
     from prototxt_gen.graph.graph import Graph
     from prototxt_gen.graph.phase import State
@@ -43,6 +44,7 @@ __all__ = [
     "generate",
     "load",
     "load_layers",
+    "load_proto",
     "read_caffe",
     "read_source",
     "reformat",
@@ -96,25 +98,40 @@ def load_layers(path: Input) -> tuple[str, ...]:
     return load_layers(path)
 
 
+def load_proto(path: Input) -> str:
+    """Add the schema of a caffe.proto of your own; return its name, to be given as a ``dialect``.
+
+    What it imports is looked for in its folder. Raises ParseError, with the places of its
+    errors, or if it is not a Caffe's, PrototxtError if grpcio-tools is not installed, and
+    OSError if it cannot be read.
+    """
+    from prototxt_gen.formats.own import load_proto
+
+    return load_proto(path)
+
+
 def validate(
     source: Input | Source,
     dialect: str | None = None,
     unknown_types: UnknownTypes = "warning",
+    unknown_fields: UnknownFields = "error",
 ) -> list[Diagnostic]:
     """What Caffe would refuse in a prototxt, and what the user should know about it.
 
     ``unknown_types`` says how to report a layer type that no known Caffe has: as an error, as
     a warning, or not at all; with the dialect ``bvlc`` any type that BVLC lacks is an error.
+    ``unknown_fields`` says the same of fields. ``dialect`` is a name, several with commas, of
+    which one has to explain the text, or what ``load_proto`` returned.
 
     ``source`` is a path, or the Source of a text. The list is in the order of the file, and
     empty if there are no problems; ``diagnostics.render`` formats each as a line. Raises
-    PrototxtError for a ``dialect`` that is not in ``formats.dialects.DIALECTS``.
+    PrototxtError for a ``dialect`` that is not in ``formats.dialects.KNOWN``.
     """
     from prototxt_gen import _arguments
     from prototxt_gen.graph.validation import validate
 
     _arguments.dialect(dialect)
-    return validate(source_of(source), dialect, unknown_types).sorted()
+    return validate(source_of(source), dialect, unknown_types, unknown_fields).sorted()
 
 
 def reformat(source: Input | Source) -> bytes:

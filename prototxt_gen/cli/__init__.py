@@ -39,6 +39,7 @@ COMMANDS = {
         "weights",
         "fmt",
         "upgrade",
+        "proto",
         "completion",
     )
 }

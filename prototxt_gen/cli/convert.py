@@ -23,6 +23,7 @@ from prototxt_gen.from_onnx import TARGETS
 
 #: The options for both directions, and those for an ONNX model alone.
 _FOR_BOTH = {"net", "output", "to", "input_shapes", "outputs", "until", "verify", "report", "jobs"}
+_FOR_BOTH |= {"proto"}  # a net in the model may be by it
 #: What is said of one net, and not of a folder.
 _ALONE = {"weights", "weights_out", "input_shapes", "outputs", "until"}
 _FOR_ONNX = {"target", "weights_out", "restore"}

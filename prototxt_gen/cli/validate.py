@@ -59,6 +59,11 @@ FORMATS = ("text", "json", "sarif", "github", "junit")
     help="How to report a layer type that no known Caffe has. [default: warning]",
 )
 @click.option(
+    "--unknown-fields",
+    type=click.Choice(["error", "warning", "ignore"]),
+    help="How to report a field that no known Caffe has. [default: error]",
+)
+@click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
@@ -88,7 +93,8 @@ def command(
     PATH is a file, a folder, which is searched for *.prototxt, a pattern such as
     'models/**/*.prototxt', or - for standard input. Errors are what Caffe would refuse: syntax,
     fields that no Caffe knows, layers and shapes that do not fit. Warnings are what it would
-    load, and a person should still know. A comment  # prototxt: ignore[rule]  leaves out a rule
+    load, and a person should still know. With --dialect ssd,nvcaffe one of these has to know every
+    field, with --proto your own Caffe. A comment  # prototxt: ignore[rule]  leaves out a rule
     on its line, or on the next one; resnet-proto rule NAME explains a rule.
 
     Exit code 0: no errors. 1: there are some, or with --fail-on warning, warnings. 2: a file

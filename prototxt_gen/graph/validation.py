@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from prototxt_gen.diagnostics import Diagnostic, Severity, Sink, Source, Span
 from prototxt_gen.document import Document
-from prototxt_gen.formats.reader import read_text
+from prototxt_gen.formats.reader import read_text, without_unknown
+from prototxt_gen.formats.text.resolve import UnknownFields
 from prototxt_gen.formats.upgrade.net import upgrade_solver
 from prototxt_gen.graph.check import check
 from prototxt_gen.graph.filler_check import check_fillers
@@ -20,26 +21,35 @@ _Key = tuple[str, Severity, str, Span | None, str | None]
 
 
 def validate(
-    source: Source, dialect: str | None = None, unknown_types: UnknownTypes = "warning"
+    source: Source,
+    dialect: str | None = None,
+    unknown_types: UnknownTypes = "warning",
+    unknown_fields: UnknownFields = "error",
 ) -> Sink:
     """What Caffe would refuse in a text: syntax, schema, and for a net its graph and shapes.
 
-    The graph is checked only where text and schema have no error. ``unknown_types`` is how
-    to report layer types that no known Caffe has. Raises KeyError where there is no
-    such dialect.
+    The graph is checked only where text and schema have no error, except for unknown fields:
+    they are reported, and the rest is checked as if they were not there. ``unknown_types`` and
+    ``unknown_fields`` are how to report layer types and fields that no known Caffe has. Raises
+    KeyError where there is no such dialect.
     """
     sink = Sink(source)
-    check_text(source, sink, dialect, unknown_types)
+    check_text(source, sink, dialect, unknown_types, unknown_fields)
     return sink
 
 
 def check_text(
-    source: Source, sink: Sink, dialect: str | None = None, unknown_types: UnknownTypes = "warning"
+    source: Source,
+    sink: Sink,
+    dialect: str | None = None,
+    unknown_types: UnknownTypes = "warning",
+    unknown_fields: UnknownFields = "error",
 ) -> tuple[Document, Document | None]:
     """The same, reported to a sink; the document, and if it is a net, that in the newest form."""
-    document = read_text(source, sink, dialect=dialect)
+    document = read_text(source, sink, None, dialect, unknown_fields)
     type = document.root.type
-    if not sink.errors and type is not None:
+    if all(error.rule == "unknown-field" for error in sink.errors) and type is not None:
+        without_unknown(document.root)
         if type.name == "NetParameter":
             return document, _check_phases(document, sink, dialect, unknown_types)
         if type.name == "SolverParameter":

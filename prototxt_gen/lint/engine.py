@@ -32,7 +32,9 @@ def lint(source: Source, settings: Settings | None = None) -> Findings:
     """Everything that Caffe would refuse, and what a person should know besides."""
     settings = settings or Settings()
     sink = Sink(source)
-    document, net = check_text(source, sink, settings.dialect, settings.unknown_types)
+    document, net = check_text(
+        source, sink, settings.dialect, settings.unknown_types, settings.unknown_fields
+    )
     if net is not None and not sink.errors:
         _smells(document, net, sink, settings)
     shown = [one for one in sink.sorted() if settings.shows(one.rule, source.path)]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from prototxt_gen.errors import SpecError
+from prototxt_gen.formats.text.resolve import UnknownFields
 from prototxt_gen.graph.type_check import UnknownTypes
 from prototxt_gen.lint.rule import CATEGORIES, SMELLS, rules
 
@@ -31,6 +32,7 @@ class Settings:
     ignore: tuple[str, ...] = ()
     dialect: str | None = None
     unknown_types: UnknownTypes = "warning"
+    unknown_fields: UnknownFields = "error"
     fail_on: str = "error"
     exclude: tuple[str, ...] = ()
     per_file_ignores: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -166,6 +168,7 @@ def _dialects() -> tuple[str, ...]:
 _ALLOWED: dict[str, Any] = {
     "dialect": _dialects,
     "unknown-types": WEIGHTS,
+    "unknown-fields": WEIGHTS,
     "fail-on": ("error", "warning"),
 }
 

@@ -21,7 +21,7 @@ from prototxt_gen._words import plural
 from prototxt_gen.diagnostics import Sink, Source
 from prototxt_gen.document import Block
 from prototxt_gen.errors import ParseError, PrototxtError, ShapeError, UnsupportedError
-from prototxt_gen.formats.dialects import DIALECTS
+from prototxt_gen.formats.dialects import DIALECTS, is_own
 from prototxt_gen.formats.reader import read_text
 from prototxt_gen.from_onnx.convert import Lift, lift
 from prototxt_gen.from_onnx.cut import ending_at
@@ -133,7 +133,8 @@ def _parsed(kept: Kept) -> Graph:
         )
     source = Source(kept.text, "the net in the metadata")
     sink = Sink(source)
-    dialect = kept.dialect if kept.dialect in DIALECTS else None
+    known = kept.dialect in DIALECTS or is_own(kept.dialect)
+    dialect = kept.dialect if known else None
     document = read_text(source, sink, "NetParameter", dialect)
     sink.raise_errors(ParseError)
     graph = build(document, sink, None)
@@ -167,7 +168,7 @@ def _need_target(kept: Kept, graph: Graph, target: Target) -> None:
                 for inner in one.value:
                     if not target.has_field(one.value.type.name, inner.name):
                         raise UnsupportedError(f"{target.name} has no {one.name}.{inner.name}")
-    errors = validate(Source(kept.text, "the net in the metadata"), target.dialect).errors
+    errors = validate(Source(kept.text, "the net in the metadata"), target.name).errors
     if errors:
         raise UnsupportedError(f"{target.name} refuses it: {errors[0].message}")
 
