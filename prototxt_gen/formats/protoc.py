@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from prototxt_gen._halves import taken_back
+from prototxt_gen._limits import HINT, at_most
 from prototxt_gen.diagnostics import Sink, Source, Span
 from prototxt_gen.errors import ParseError, PrototxtError
 
@@ -41,8 +42,9 @@ def compile_proto(path: str | os.PathLike[str], seconds: float = SECONDS) -> Fil
     if not file.is_file():
         os.stat(path)
         raise ParseError(f"{path}: not a regular file; expected a .proto file")
-    if file.stat().st_size > _LARGEST:
-        raise ParseError(f"{path}: has more than {_LARGEST} bytes; expected a .proto file")
+    most = at_most(_LARGEST)
+    if file.stat().st_size > most:
+        raise ParseError(f"{path}: has more than {most} bytes; expected a .proto file ({HINT})")
     with TemporaryDirectory(prefix="resnet-proto-") as folder:
         out = Path(folder, "out.binpb")
         visible = _visible(file, Path(folder))
@@ -52,8 +54,8 @@ def compile_proto(path: str | os.PathLike[str], seconds: float = SECONDS) -> Fil
         if code != 0:
             # It names files as it sees them.
             _fail(file, said.replace(f"{visible.parent}{os.sep}", ""))
-        if out.stat().st_size > _LARGEST:
-            raise ParseError(f"{path}: its declarations have more than {_LARGEST} bytes")
+        if out.stat().st_size > most:
+            raise ParseError(f"{path}: its declarations have more than {most} bytes ({HINT})")
         return FileDescriptorSet.FromString(out.read_bytes())
 
 

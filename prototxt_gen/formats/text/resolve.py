@@ -7,13 +7,13 @@ read by the union of all dialects, which tells which dialects have every field o
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Literal
 
 from prototxt_gen.diagnostics import Severity, Sink
 from prototxt_gen.document import Block, Field, Scalar, Value
-from prototxt_gen.formats.dialects import in_mask, is_own
+from prototxt_gen.formats.dialects import in_mask
 from prototxt_gen.formats.schema import UNION, FieldType, Message, schema
+from prototxt_gen.formats.text.hints import join, known_to, listed, remedy
 from prototxt_gen.formats.text.scalars import Mismatch, wrong_type
 from prototxt_gen.formats.text.tree import EMPTY_BLOCK_LIST, EMPTY_LIST, ListItem
 
@@ -111,14 +111,15 @@ class _Typing:
                 self._missing(name, message, owner)
 
     def _unknown(self, field: Field, message: Message) -> None:
-        known = _known_to(field.name, message)
+        known = known_to(field.name, message)
         if self.unknown == "ignore" and not known:
             return
         hard = self.unknown == "error" or bool(known)
         rule = "unknown-field"
-        help = f"known to {_listed(known)}: see --dialect" if known else None
-        if not known and self.sink.takes(rule, Severity.ERROR if hard else Severity.WARNING):
-            help = _remedy(field.name, message)
+        help = None
+        if self.sink.takes(rule, Severity.ERROR if hard else Severity.WARNING):
+            theirs = f"known to {listed(known)}: see --dialect"
+            help = theirs if known else remedy(field.name, message)
         report = self.sink.error if hard else self.sink.warning
         text = f"{message.name} has no field `{field.name}`"
         report(rule, text, span=field.name_span, help=help)
@@ -180,13 +181,13 @@ class _Explanation:
             value = field.value
             if isinstance(value, Block):
                 fitting = _knowing(fitting, value, message)
-            found = _join(d.dialects for d in fitting)
+            found = join(d.dialects for d in fitting)
             if not found:
                 continue  # no dialect explains it: an error in the file
             if found != self.all:
                 self.narrowing.append((found, field))
             if isinstance(value, Block):
-                found = _join(d.dialects & self.block(value, message.type_of(d)) for d in fitting)
+                found = join(d.dialects & self.block(value, message.type_of(d)) for d in fitting)
             mask &= found
         return mask
 
@@ -204,8 +205,8 @@ def _explain(root: Block, message: str, sink: Sink, among: str) -> str:
         if not left & found:
             sink.error(
                 "mixed-dialects",
-                f"no dialect of Caffe has `{field.name}` (known to {_listed(found)}) and the "
-                f"fields before it (known to {_listed(left)})",
+                f"no dialect of Caffe has `{field.name}` (known to {listed(found)}) and the "
+                f"fields before it (known to {listed(left)})",
                 span=field.name_span,
                 help="choose one with --dialect to see which fields it does not have",
             )
@@ -275,48 +276,3 @@ def _take_out(block: Block, places: set[int]) -> None:
         kept.append(field)
     block.fields = kept
     block.comments = (*comments, *block.comments)
-
-
-def _known_to(name: str, message: Message) -> int:
-    """The known dialects whose message has a field, as a bit mask."""
-    elsewhere = schema(UNION)
-    if message.name not in elsewhere:
-        return 0
-    declared = elsewhere.message(message.name).fields.get(name, ())
-    return _join(d.dialects for d in declared)
-
-
-def _remedy(name: str, message: Message) -> str | None:
-    """What may have been meant by a field that no known dialect has, and whose it may be."""
-    near = _nearly(name, message)
-    if is_own(message.dialect):
-        return near
-    own = "--proto FILE reads by the caffe.proto of your own Caffe"
-    return f"{near}{'' if near.endswith('?') else ';'} {own}" if near else own
-
-
-def _nearly(name: str, message: Message) -> str | None:
-    close = get_close_matches(name, message.fields, 1, 0.75)
-    if close:
-        return f"did you mean `{close[0]}`?"
-    inner = [
-        field
-        for field in message.fields
-        if (type := message.message(field)) and name in type.fields
-    ]
-    if 0 < len(inner) <= 3:
-        return f"it is a field of {' and of '.join(inner)}"
-    return None
-
-
-def _join(masks: Iterable[int]) -> int:
-    joined = 0
-    for mask in masks:
-        joined |= mask
-    return joined
-
-
-def _listed(mask: int) -> str:
-    names = tuple(in_mask(mask))
-    shown = ", ".join(names[:4])
-    return shown if len(names) <= 4 else f"{shown} and {len(names) - 4} more"
