@@ -42,8 +42,8 @@ ORIGINS = {
 DIALECTS = tuple(ORIGINS)
 #: Releases, each with the dialect that it is one of: a file is read by one only on request.
 RELEASES = {"bvlc-1.0": "bvlc"}
-#: What can be asked for by name.
-KNOWN = (*DIALECTS, *RELEASES)
+#: What can be asked for by name, in the order of preference.
+KNOWN = ("bvlc", *RELEASES, *DIALECTS[1:])
 #: What BVLC added after its release 1.0 of April 2017.
 _AFTER_1_0: dict[str, tuple[str, ...] | None] = {
     "LayerParameter": ("clip_param", "swish_param"),
