@@ -82,7 +82,8 @@ def diff(proto: str, other: str | None, as_json: bool) -> int:
     else:
         print_line(f"{proto} differs from {against}: {_sizes(found)}")
     if near is not None and against != near[0]:
-        print_line(f"of the known Caffes {near[0]} is nearest: {_sizes(near[1])} differ")
+        verb = "differs" if near[1].size == 1 else "differ"
+        print_line(f"of the known Caffes {near[0]} is nearest: {_sizes(near[1])} {verb}")
     return int(not found.same)
 
 

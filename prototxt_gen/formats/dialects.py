@@ -146,7 +146,7 @@ def _before(later: dict[str, tuple[str, ...] | None]) -> FileDescriptorProto:
     """An overlay that removes fields of messages, or whole messages."""
     overlay = FileDescriptorProto(package=PACKAGE.strip("."))
     for name, fields in later.items():
-        message = overlay.message_type.add(name=name, reserved_name=fields)
+        message = overlay.message_type.add(name=name, reserved_name=fields or ())
         if fields is None:
             message.reserved_range.add(start=1, end=_HIGHEST)
     return overlay

@@ -11,13 +11,14 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from prototxt_gen._halves import taken_back
+from prototxt_gen._halves import remove_half, taken_back
 from prototxt_gen._limits import HINT, at_most
 from prototxt_gen.diagnostics import Sink, Source, Span
 from prototxt_gen.errors import ParseError, PrototxtError
@@ -45,7 +46,10 @@ def compile_proto(path: str | os.PathLike[str], seconds: float = SECONDS) -> Fil
     most = at_most(_LARGEST)
     if file.stat().st_size > most:
         raise ParseError(f"{path}: has more than {most} bytes; expected a .proto file ({HINT})")
-    with TemporaryDirectory(prefix="resnet-proto-") as folder:
+    with (
+        TemporaryDirectory(prefix="resnet-proto-") as folder,
+        taken_back(partial(remove_half, Path(folder))),
+    ):
         out = Path(folder, "out.binpb")
         visible = _visible(file, Path(folder))
         code, said = _run(visible, out, folder, seconds)

@@ -152,6 +152,11 @@ def test_an_ssd_with_three_fields_more_is_nearest_to_ssd(tmp_path: Path, answer:
     file.write_text(proto_of(messages, facts("bvlc")["enums"]))
     out = answer("diff", file)[1]
     assert out.splitlines()[-1] == "of the known Caffes ssd is nearest: 3 fields differ"
+    del fields["own901"], fields["own902"]
+    messages["LayerParameter"] = {**messages["LayerParameter"], "fields": fields}
+    file.with_name("one.proto").write_text(proto_of(messages, facts("bvlc")["enums"]))
+    out = answer("diff", file.with_name("one.proto"))[1]
+    assert out.endswith("of the known Caffes ssd is nearest: 1 field differs\n")
     assert answer("diff", file, "ssd")[1].splitlines()[:3] == [
         f"+ LayerParameter: optional int32 own{n} = {n}" for n in (901, 902, 903)
     ]
