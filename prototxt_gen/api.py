@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from prototxt_gen.diagnostics import Diagnostic, Source
     from prototxt_gen.diff.result import Diff
-    from prototxt_gen.formats.upgraded import Upgraded
     from prototxt_gen.formats.text.resolve import UnknownFields
+    from prototxt_gen.formats.upgraded import Upgraded
     from prototxt_gen.generate.spec import Spec
     from prototxt_gen.graph.graph import Graph
     from prototxt_gen.graph.phase import State

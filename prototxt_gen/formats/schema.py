@@ -194,8 +194,8 @@ class Schema:
             convert,
             type_name if field.type == _F.TYPE_MESSAGE else None,
             None if repeated else _default(field, convert, zero),
-    declaration, as a bit mask of ``formats.dialects.bit``. ``has_default`` is False where
-    the ``default`` is only the zero of its type.
+            field.HasField("default_value"),
+            mask,
         )
 
 
