@@ -11,8 +11,10 @@ import pytest
 
 from prototxt_gen import api
 from prototxt_gen.diagnostics import Diagnostic, Severity, Sink, Source
+from prototxt_gen.errors import ParseError
 from prototxt_gen.formats.binary.caffemodel import Caffemodel, parse_caffemodel
-from prototxt_gen.formats.binary.message import message_class
+from prototxt_gen.formats.binary.message import message_class, read_binary
+from prototxt_gen.lint.rule import rules
 from prototxt_gen.lint.weights import check_weights
 from prototxt_gen.weights import make, save
 
@@ -233,3 +235,28 @@ def test_layers_of_unknown_weights_are_passed_over() -> None:
     text = NET.replace('"ReLU"', '"Swoosh"').replace("input_shape { dim: [1, 3, 5, 5] }", "")
     model = v2({**ones(), "r": [np.ones(9)]}, {**TYPES, "r": "Swoosh"})
     assert found(model, text) == []
+
+
+def test_a_binary_that_no_schema_reads() -> None:
+    for dialect in (None, "bvlc"):
+        with pytest.raises(ParseError) as caught:
+            read_binary(Source(b"\xa2\x06\x7f"), Sink(), dialect=dialect)
+        (one,) = caught.value.diagnostics
+        assert (one.rule, one.severity) == ("not-binary", rules()["not-binary"].severity)
+
+
+def test_the_severities_are_those_that_are_described() -> None:
+    """The gravest; weights of another net are an error where something is computed with them."""
+    described = {
+        name: rule.severity for name, rule in rules().items() if rule.category == "weights"
+    }
+    assert described == {
+        "weights-missing": ERROR,
+        "weight-shape": ERROR,
+        "weights-foreign": ERROR,
+        "not-binary": ERROR,
+        "weights-type": WARNING,
+        "weights-not-finite": WARNING,
+        "batch-norm-factor": WARNING,
+        "weights-extra": NOTE,
+    }
