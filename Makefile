@@ -17,6 +17,7 @@ docs:
 	PYTHONPATH=. python docs/reference.py
 	PYTHONPATH=. python docs/residual.py
 	PYTHONPATH=. python docs/layers.py
+	PYTHONPATH=. python docs/rules.py
 	PYTHONPATH=. python docs/onnx_ops.py
 	PYTHONPATH=. python docs/roundtrip.py
 	PYTHONPATH=. python docs/corpus.py

@@ -76,6 +76,7 @@ def test_what_ci_of_others_calls_is_there() -> None:
         ("reference.py", "reference", "cli.md"),
         ("residual.py", "page", "residual.md"),
         ("layers.py", "page", "layers.md"),
+        ("rules.py", "page", "rules.md"),
     ],
 )
 def test_generated_pages_are_fresh(script: str, function: str, page: str) -> None:

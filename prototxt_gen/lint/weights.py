@@ -73,7 +73,11 @@ def _check_layers(graph: Graph, shapes: Shapes, caffemodel: Caffemodel, sink: Si
             _check_type(node, types.get(stored.name), sink)
             _check_finite(node, stored, sink)
         wanted = _wanted(graph, shapes, found)
-        if wanted is not None and _fits(node, stored, wanted, sink):
+        if wanted is None:
+            continue
+        if not caffemodel.net:  # HDF5, where a weight that is shared is only in its owner
+            wanted = wanted[: max(len(stored.blobs), _owned(graph, found, len(wanted)))]
+        if _fits(node, stored, wanted, sink):
             _check_factor(graph, node, stored, wanted, sink)
 
 
@@ -82,6 +86,18 @@ def _wanted(graph: Graph, shapes: Shapes, index: int) -> tuple[Shape, ...] | Non
     layer = graph.nodes[index].layer
     free = layer.known and layer.parameter_free()
     return shapes.weights.get(index, () if free else None)
+
+
+def _owned(graph: Graph, index: int, number: int) -> int:
+    """How many of a layer's weights there are up to the last that no earlier layer has."""
+    earlier = {name for node in graph.nodes[:index] for name in _names(node)}
+    names = [*_names(graph.nodes[index]), *[""] * number][:number]
+    return max((at + 1 for at, n in enumerate(names) if not n or n not in earlier), default=0)
+
+
+def _names(node: Node) -> list[str]:
+    """The names under which a layer shares its weights; empty for its own."""
+    return [param.get("name", str, "") for param in node.source.blocks("param")]
 
 
 def _fits(node: Node, stored: StoredLayer, wanted: tuple[Shape, ...], sink: Sink) -> bool:
@@ -166,7 +182,7 @@ def _check_factor(
     # NVIDIA's Caffe does not use the factor.
     if graph.dialect == "nvcaffe" or node.params.all("use_global_stats") == [False]:
         return
-    for weight, blob in zip(node.layer.weights(wanted), stored.blobs, strict=True):
+    for weight, blob in zip(node.layer.weights(wanted), stored.blobs, strict=False):
         if weight.statistic and weight.name == _FACTOR and blob.size and not blob.reshape(-1)[0]:
             message = (
                 "the factor of its statistics is 0, for which Caffe takes mean and variance as 0 "

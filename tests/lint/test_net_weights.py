@@ -221,6 +221,11 @@ def test_a_layer_that_shares_all_its_weights_need_not_be_in_the_file() -> None:
     )
     assert found(v2(ones()), text) == []
     assert short(v2({**ones(), "j": []}), text) == [("weights-missing", ERROR, "j")]
+    # In HDF5 a layer has only the weights of its own (net.cpp, ToHDF5).
+    hdf5 = Caffemodel("w.h5", v2({**ones(), "j": []}).layers, b"")
+    assert found(hdf5, text) == []
+    without = Caffemodel("w.h5", v2({**ones(), "i": [], "j": []}).layers, b"")
+    assert short(without, text) == [("weights-missing", ERROR, "i")]
 
 
 def test_the_first_layer_of_a_name_gets_what_the_file_has() -> None:
