@@ -16,7 +16,7 @@ from __future__ import annotations
 import dataclasses
 import typing
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar, dataclass_transform
 
 from prototxt_gen.document import Block
 from prototxt_gen.errors import PluginError, UnsupportedError
@@ -60,6 +60,7 @@ if TYPE_CHECKING:
 #: The names that the module of a layer type needs.
 __all__ = [
     "BATCH",
+    "BOTTOM",
     "CLASSES",
     "FIXED",
     "MANY",
@@ -67,12 +68,14 @@ __all__ = [
     "REGISTRY",
     "ROWS",
     "TIME",
+    "TOP",
     "Affine",
     "Arity",
     "Axes",
     "Below",
     "Builder",
     "Cost",
+    "End",
     "Exactly",
     "Instead",
     "Layer",
@@ -89,6 +92,9 @@ __all__ = [
 ]
 
 L = TypeVar("L", bound="Layer")
+End = Literal["bottom", "top"]
+BOTTOM: frozenset[End] = frozenset({"bottom"})
+TOP: frozenset[End] = frozenset({"top"})
 
 
 class Layer:
@@ -99,10 +105,13 @@ class Layer:
     #: Fields of the parameter message that ``read`` takes besides those named after
     #: a dataclass field; ``write`` replaces them all.
     spellings: ClassVar[frozenset[str]] = frozenset()
+    #: Parameter messages of BVLC's layer besides ``param``.
+    besides: ClassVar[frozenset[str]] = frozenset()
     always: ClassVar[frozenset[str]] = frozenset()  #: fields that ``write`` never leaves out
     in_place: ClassVar[bool] = True  #: whether a top may have the name of its bottom
     legacy: ClassVar[bool] = False  #: whether BVLC's type takes at most four axes (blob.hpp)
     role: ClassVar[Role] = Role.PLAIN
+    shares: ClassVar[bool] = False  #: whether its tops are the memory of its bottom (ShareData)
     rearranges: ClassVar[bool] = False  #: whether its tops hold the bottoms' values and no others
     selects: ClassVar[bool] = False  #: whether nearly equal values may change what it chooses
     detects: ClassVar[bool] = False  #: whether a model may end before it, for code of the user's
@@ -151,6 +160,10 @@ class Layer:
 
     def problems(self) -> Iterator[Problem]:
         """What Caffe's set-up refuses for any shapes of the bottoms."""
+        return iter(())
+
+    def oddities(self, bottoms: Sequence[Shape]) -> Iterator[Problem]:
+        """What Caffe computes for such bottoms, and a person should know."""
         return iter(())
 
     def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
@@ -243,6 +256,18 @@ class Layer:
         A replacing layer takes the first bottom, as Softmax does for its loss.
         """
         return _AT_INFERENCE.get(self.role, Instead.NOTHING)
+
+    def by_batch(self) -> bool:
+        """Whether a result depends on the other samples of its batch in the TEST phase too."""
+        return False
+
+    @property
+    def backward(self) -> frozenset[End]:
+        """At which ends the backward pass reads values, which nobody may change until then.
+
+        Only what matters in place: most layers cannot be that, or keep a copy of what they need.
+        """
+        return frozenset()
 
     def aligned(self, index: int, ours: Array, theirs: Array) -> Array:
         """Another program's value of a top, with rows whose order is open in that of ours."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Symbol
+from prototxt_gen.layers.base import BOTTOM, TOP, Lifted, Problem, Weight, layer
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.base import Lifted, Problem, Weight, layer
 from prototxt_gen.layers.parts.numeric import along
 from prototxt_gen.layers.parts.shapes import MAX_COUNT, Shape, need_rank
 from prototxt_gen.layers.parts.window import overflow
@@ -31,6 +31,7 @@ class LRN(Base):
     k: float = 1.0
 
     lifts = ("LRN", "ResponseWithin")
+    backward = BOTTOM | TOP
 
     def problems(self) -> Iterator[Problem]:
         """``local_size`` is odd."""
@@ -116,6 +117,7 @@ class MVN(Base):
     eps: float = 1e-9
 
     lifts = ("Centre", "MeanVarianceNormalization", "Standardize")
+    backward = TOP
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """(N, C, H, W), with 1 for axes that the bottom does not have."""

@@ -15,7 +15,12 @@ from prototxt_gen.layers.parts.axes import alike, fixed_from
 from prototxt_gen.layers.parts.max_pool import lower_max
 from prototxt_gen.layers.parts.numeric import FLT_MAX, windows
 from prototxt_gen.layers.parts.onnx_windows import Pooled, pooled
-from prototxt_gen.layers.parts.pool_window import halves, pool_conflicts, pool_kernel
+from prototxt_gen.layers.parts.pool_window import (
+    halves,
+    odd_windows,
+    pool_conflicts,
+    pool_kernel,
+)
 from prototxt_gen.layers.parts.shapes import Dim, Shape, need_rank, show
 from prototxt_gen.layers.parts.window import (
     ALL_SPELLINGS,
@@ -145,6 +150,15 @@ class Pooling(Base):
                     f"{kernel}, as the kernel, or round_mode: FLOOR",
                     spelling("stride", self.stride, index),
                 )
+
+    def oddities(self, bottoms: Sequence[Shape]) -> Iterator[Problem]:
+        """Windows that lie beyond the map, and those that only rounding up gives."""
+        sizes = bottoms[0][2:]
+        if self.global_pooling or None in sizes or self.round_mode == FLOOR:
+            return
+        window, known = self._window(), [size or 0 for size in sizes]
+        floor = replace(self, round_mode=FLOOR).windows(known)
+        yield from odd_windows(known, self.windows(known), floor, window)
 
     def _spatial(self, sizes: Sequence[Dim]) -> tuple[Dim, ...]:
         if self.global_pooling:
