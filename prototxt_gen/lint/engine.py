@@ -6,10 +6,7 @@ from dataclasses import dataclass
 
 from prototxt_gen.diagnostics import Diagnostic, Severity, Sink, Source
 from prototxt_gen.document import Document
-from prototxt_gen.graph.infer import infer
-from prototxt_gen.graph.phase import State, phases_of
-from prototxt_gen.graph.read import build
-from prototxt_gen.graph.validation import check_text
+from prototxt_gen.graph.validation import Checked, check_text
 from prototxt_gen.lint.net import InPhase, Net
 from prototxt_gen.lint.rule import rules
 from prototxt_gen.lint.settings import Settings
@@ -32,26 +29,22 @@ def lint(source: Source, settings: Settings | None = None) -> Findings:
     """Everything that Caffe would refuse, and what a person should know besides."""
     settings = settings or Settings()
     sink = Sink(source)
-    document, net = check_text(
+    checked = check_text(
         source, sink, settings.dialect, settings.unknown_types, settings.unknown_fields
     )
-    if net is not None and not sink.errors:
-        _smells(document, net, sink, settings)
+    if checked.net is not None and not sink.errors:
+        _smells(checked, checked.net, sink, settings)
     shown = [one for one in sink.sorted() if settings.shows(one.rule, source.path)]
     found = without_ignored(shown, source, rules())
     return Findings(source, [one for one in found if settings.shows(one.rule, source.path)])
 
 
-def _smells(document: Document, net: Document, sink: Sink, settings: Settings) -> None:
+def _smells(checked: Checked, upgraded: Document, sink: Sink, settings: Settings) -> None:
     path = sink.source.path if sink.source else ""
     checks = [rule.check for rule in rules().values() if settings.shows(rule.name, path)]
-    if not any(checks):
-        return
-    phases = {}
-    for phase in phases_of(net.root):
-        graph = build(net, Sink(), State(phase))
-        phases[phase] = InPhase(graph, infer(graph, Sink()))
-    whole = Net(document, net, phases)
+    phases = {phase: InPhase(*found) for phase, found in checked.phases.items()}
+    net = Net(checked.document, upgraded, phases)
     for check in filter(None, checks):
-        for one in check(whole):
+        # What is in several phases is found in each of them.
+        for one in dict.fromkeys(check(net)):
             sink.add(one)
