@@ -35,6 +35,7 @@ class Rule:
     severity: Severity
     text: str
     check: Check | None = None
+    asked_for: bool = False  #: whether it is shown only to those who name it
 
     @property
     def summary(self) -> str:
@@ -48,11 +49,15 @@ def described(category: str, severity: Severity, texts: dict[str, str]) -> None:
         _add(Rule(name, category, severity, inspect.cleandoc(text)))
 
 
-def smell(name: str) -> Callable[[Check], Check]:
-    """Register a function that finds what Caffe would load and a person should know."""
+def smell(name: str, *, asked_for: bool = False) -> Callable[[Check], Check]:
+    """Register a function that finds what Caffe would load and a person should know.
+
+    What good nets have as well, and only some people want to know, is ``asked_for``.
+    """
 
     def register(check: Check) -> Check:
-        _add(Rule(name, SMELLS, Severity.WARNING, inspect.getdoc(check) or "", check))
+        text = inspect.getdoc(check) or ""
+        _add(Rule(name, SMELLS, Severity.WARNING, text, check, asked_for))
         return check
 
     return register

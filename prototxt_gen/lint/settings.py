@@ -50,8 +50,8 @@ class Settings:
             if name in ignored:
                 return False
             if name in self.select:
-                return True
-        return ALL in self.select
+                return name == rule or not _asked_for(rule)
+        return ALL in self.select and not _asked_for(rule)
 
     def leaves_out(self, path: str) -> bool:
         """Whether a file found in a folder is to be passed over."""
@@ -68,6 +68,11 @@ class Settings:
 def _category(rule: str) -> str:
     known = rules().get(rule)
     return known.category if known else ""
+
+
+def _asked_for(rule: str) -> bool:
+    known = rules().get(rule)
+    return known is not None and known.asked_for
 
 
 def need_rules(names: Iterable[str], where: str) -> None:
