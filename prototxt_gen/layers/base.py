@@ -162,9 +162,9 @@ class Layer:
         """What Caffe's set-up refuses for any shapes of the bottoms."""
         return iter(())
 
-    def oddities(self, bottoms: Sequence[Shape]) -> Iterator[Problem]:
-        """What Caffe computes for such bottoms, and a person should know."""
-        return iter(())
+    def rounded_down(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...] | None:
+        """The shapes of the tops where a program rounds down; None where they are the same."""
+        return None
 
     def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
         """The shapes of the weights, in the order of a caffemodel's blobs."""

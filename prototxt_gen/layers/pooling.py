@@ -15,12 +15,7 @@ from prototxt_gen.layers.parts.axes import alike, fixed_from
 from prototxt_gen.layers.parts.max_pool import lower_max
 from prototxt_gen.layers.parts.numeric import FLT_MAX, windows
 from prototxt_gen.layers.parts.onnx_windows import Pooled, pooled
-from prototxt_gen.layers.parts.pool_window import (
-    halves,
-    odd_windows,
-    pool_conflicts,
-    pool_kernel,
-)
+from prototxt_gen.layers.parts.pool_window import halves, pool_conflicts, pool_kernel
 from prototxt_gen.layers.parts.shapes import Dim, Shape, need_rank, show
 from prototxt_gen.layers.parts.window import (
     ALL_SPELLINGS,
@@ -151,14 +146,14 @@ class Pooling(Base):
                     spelling("stride", self.stride, index),
                 )
 
-    def oddities(self, bottoms: Sequence[Shape]) -> Iterator[Problem]:
-        """Windows that lie beyond the map, and those that only rounding up gives."""
-        sizes = bottoms[0][2:]
-        if self.global_pooling or None in sizes or self.round_mode == FLOOR:
-            return
-        window, known = self._window(), [size or 0 for size in sizes]
-        floor = replace(self, round_mode=FLOOR).windows(known)
-        yield from odd_windows(known, self.windows(known), floor, window)
+    def rounded_down(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...] | None:
+        """Those of round_mode FLOOR."""
+        if self.global_pooling or None in bottoms[0][2:]:
+            return None
+        batch, channels, *sizes = bottoms[0]
+        out = replace(self, round_mode=FLOOR).windows([size or 0 for size in sizes])
+        found = ((batch, channels, *out),) * tops
+        return None if found == self.shapes(bottoms, tops) else found
 
     def _spatial(self, sizes: Sequence[Dim]) -> tuple[Dim, ...]:
         if self.global_pooling:

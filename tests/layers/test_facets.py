@@ -338,22 +338,22 @@ def test_only_a_layer_that_says_so_looks_at_its_batch(layer: Layer) -> None:
 
 @pytest.mark.parametrize("stride", [1, 2, 3, 5])
 @pytest.mark.parametrize(("kernel", "pad"), [(1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2)])
-def test_the_oddities_of_windows_are_seen_in_what_they_give(
-    kernel: int, stride: int, pad: int
-) -> None:
+def test_a_pooling_knows_what_rounding_down_gives(kernel: int, stride: int, pad: int) -> None:
     layer = Pooling(kernel=(kernel,), stride=(stride,), pad=(pad,))
     for size in range(kernel, 13):
-        found = {odd.rule for odd in layer.oddities([(1, 1, size, size)])}
-        (y,) = layer.run([np.ones((1, 1, size, size), np.float32)], (), 1)
-        assert ("empty-pooling-window" in found) == bool((y < 0).any())
-        rounded_down = (size + 2 * pad - kernel) // stride + 1
-        assert ("ceil-pooling" in found) == (y.shape[2] != rounded_down)
+        shape = (1, 2, size, size)
+        (caffe,) = layer.shapes([shape], 1)
+        out = min((size + 2 * pad - kernel) // stride + 1, caffe[2] or 0)
+        expected = None if out == caffe[2] else ((1, 2, out, out),)
+        assert layer.rounded_down([shape], 1) == expected
 
 
-def test_what_rounds_down_or_has_no_window_is_not_odd() -> None:
-    assert not [*Pooling(kernel=(1,), stride=(2,), round_mode=FLOOR).oddities([(1, 1, 4, 4)])]
-    assert not [*Pooling(global_pooling=True).oddities([(1, 1, 4, 4)])]
-    assert not [*Pooling(kernel=(2,), stride=(2,)).oddities([(1, 1, None, 5)])]
+def test_what_rounds_down_or_has_no_window_is_the_same_everywhere() -> None:
+    assert (
+        Pooling(kernel=(1,), stride=(2,), round_mode=FLOOR).rounded_down([(1, 1, 4, 4)], 1) is None
+    )
+    assert Pooling(global_pooling=True).rounded_down([(1, 1, 4, 4)], 1) is None
+    assert Pooling(kernel=(2,), stride=(2,)).rounded_down([(1, 1, None, 5)], 1) is None
 
 
 @pytest.mark.parametrize("case", SHARING, ids=str)

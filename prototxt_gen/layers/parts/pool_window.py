@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 from prototxt_gen.document import Block
-from prototxt_gen.layers.parts.facets import Problem
 from prototxt_gen.layers.parts.window import SPELLINGS, Window, both_spellings, read_window
 
 
@@ -33,30 +30,3 @@ def halves(params: Block) -> tuple[str, ...]:
         for name, (height, width) in SPELLINGS.items()
         if not params.has(name) and params.has(height) != params.has(width)
     )
-
-
-def odd_windows(
-    sizes: Sequence[int],
-    out: Sequence[int],
-    floor: Sequence[int],
-    window: tuple[Window, Window, Window],
-) -> Iterator[Problem]:
-    """What is odd about ``out`` windows over a map, of which rounding down gives ``floor``."""
-    _, strides, pads = window
-    last = [(o - 1) * s - p for o, s, p in zip(out, strides, pads, strict=True)]
-    if any(start >= size > 0 for start, size in zip(last, sizes, strict=True)):
-        message = (
-            f"the last windows of the {_by(out)} lie beyond the {_by(sizes)} map, since the number "
-            "is rounded up: their values are no values of the map"
-        )
-        yield Problem("empty-pooling-window", message, "stride")
-    if list(out) != list(floor):
-        message = (
-            f"gives {_by(out)} of a {_by(sizes)} map, since Caffe rounds up; where a program "
-            f"rounds down, it is {_by(floor)}"
-        )
-        yield Problem("ceil-pooling", message, "kernel_size")
-
-
-def _by(sizes: Sequence[int]) -> str:
-    return "x".join(map(str, sizes))
