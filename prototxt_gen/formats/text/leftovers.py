@@ -12,7 +12,8 @@ import re
 from prototxt_gen._words import plural
 from prototxt_gen.diagnostics import Diagnostic, Severity, Span
 
-MERGE, HOLE = "merge-conflict", "placeholder"
+MERGE = "merge-conflict"
+HOLE = "placeholder"
 
 #: A conflict: our side, in diff3 form the base, and their side. The first is kept.
 _CONFLICT = re.compile(
@@ -56,7 +57,8 @@ def _conflicts(text: str) -> tuple[list[Diagnostic], str]:
     number = len(opened) or 1
     message = f"the text has {plural(number, 'merge conflict')} that nobody resolved"
     help = "keep one of the two sides, and remove the lines with <<<<<<<, ======= and >>>>>>>"
-    found = [_error(MERGE, message, places[0], 7, help)]
+    span = Span(places[0], places[0] + 7)
+    found = [Diagnostic(MERGE, Severity.ERROR, message, span, help=help)]
     text = _CONFLICT.sub(_ours, text)
     return found, _MARKER.sub(lambda match: _blank(match[0]), text)
 
@@ -94,7 +96,10 @@ def _statement(text: str, start: int, end: int, done: int) -> tuple[int, int, st
     after = _AFTER.match(text, end)
     left = before.start() if before else start
     right = after.end() if after else end
-    next_to = text[line:left].rstrip()[-1:], text[right : right + _NEAR].lstrip()[:1]
+    next_to = (
+        text[max(0, left - _NEAR) : left].rstrip()[-1:],
+        text[right : right + _NEAR].lstrip()[:1],
+    )
     in_list = next_to[0] in ("[", ",") and next_to[1] in ("]", ",")
     return left, right, "0" if in_list else ""
 
@@ -103,11 +108,8 @@ def _hole(places: list[tuple[int, str]]) -> Diagnostic:
     start, word = places[0]
     more = f" (and {plural(len(places) - 1, 'more place')})" if len(places) > 1 else ""
     message = f"`{word}` is a hole of a template that nobody filled in{more}"
-    return _error(HOLE, message, start, len(word), "write the value, or run what fills it in")
-
-
-def _error(rule: str, message: str, start: int, length: int, help: str) -> Diagnostic:
-    return Diagnostic(rule, Severity.ERROR, message, Span(start, start + length), help=help)
+    help = "write the value, or run what fills it in"
+    return Diagnostic(HOLE, Severity.ERROR, message, Span(start, start + len(word)), help=help)
 
 
 def _blank(part: str) -> str:

@@ -70,6 +70,22 @@ described(
             bytes.
             Give the prototxt itself: unpack an archive, and download the raw file from a website.
             """,
+        "merge-conflict": """
+            The text has markers of a merge that was not finished.
+
+            Git writes the lines <<<<<<<, ======= and >>>>>>> around two versions of a text that
+            it cannot join. Caffe's parser (text_format.cc) refuses them. The other findings are
+            those of the first version.
+            Keep one of the two versions, and remove the markers.
+            """,
+        "placeholder": """
+            The text is a template with holes that nobody filled in.
+
+            Such a hole is $NAME, ${NAME}, {{ name }}, {name}, <<NAME>>, @NAME@ or %d where a name
+            or a value is expected. Caffe's parser (text_format.cc) refuses it. In strings such
+            words are names as any other.
+            Write the value, or run the program that the template is for.
+            """,
     },
 )
 
