@@ -16,16 +16,17 @@ from prototxt_gen.graph.graph import Node
 from prototxt_gen.graph.infer import field_span, param_span
 from prototxt_gen.layers.base import Instead, Layer, Role
 from prototxt_gen.layers.parts.forks import BVLC
+from prototxt_gen.layers.parts.shapes import show
 from prototxt_gen.lint.net import InPhase, Net
 from prototxt_gen.lint.rule import smell
 
 
 @smell("old-form")
 def old_form(net: Net) -> Iterator[Diagnostic]:
-    """The net has `layers` in the form of before 2015, which Caffe upgrades at each start.
+    """The net has `layers`, the form of before 2015.
 
-    Caffe reads it, and says so in its log. Tools that read prototxt themselves often do not.
-    `resnet-proto upgrade` writes the present form.
+    Caffe upgrades it at each start, and says so in its log (upgrade_proto.cpp). Tools that read
+    prototxt themselves often do not take it. `resnet-proto upgrade` writes the present form.
     """
     for field in net.written.root:
         if field.name == "layers":
@@ -121,9 +122,10 @@ def layer_phase(net: Net) -> Iterator[Diagnostic]:
     (net.cpp, Init: only a layer without a phase gets that of the net). Caffe writes such a
     `phase` into every layer of a caffemodel, so a prototxt that was made of one has it.
 
-    Write `include { phase: TRAIN }`, or leave the `phase` out. It is reported once for a net.
+    Write `include { phase: TRAIN }`, or leave the `phase` out. It is reported once for a net, and
+    not for layers that are included in this phase only.
     """
-    found = [node for _, _, node in net.nodes() if node.phase is not None]
+    found = [node for _, _, node in net.nodes() if node.phase is not None and not _chosen(node)]
     for phase in ("TRAIN", "TEST"):
         yield from _first(
             "layer-phase",
@@ -133,6 +135,12 @@ def layer_phase(net: Net) -> Iterator[Diagnostic]:
             f"write `include {{ phase: {phase} }}`, or leave it out",
             field="phase",
         )
+
+
+def _chosen(node: Node) -> bool:
+    """Whether a layer is only included in the phase that it has."""
+    rules = node.source.blocks("include")
+    return bool(rules) and all(rule.get("phase", str, "") == node.phase for rule in rules)
 
 
 @smell("loss-in-deploy")
@@ -149,14 +157,16 @@ def loss_in_deploy(net: Net) -> Iterator[Diagnostic]:
     """
     if net.is_deploy:
         for _, _, node in net.nodes():
-            stays = node.layer.at_inference() is Instead.ITSELF
-            if node.layer.role is Role.LOSS and not stays:
-                yield from _first(
-                    "loss-in-deploy",
-                    [node],
-                    "a net whose inputs are no data layers is for inference, and has no labels",
-                    "resnet-proto deploy --losses head replaces the loss by its head",
-                )
+            head = node.layer.at_inference()
+            if node.layer.role is not Role.LOSS or head is Instead.ITSELF:
+                continue
+            what = "leaves it out" if head is Instead.NOTHING else "puts its head in its place"
+            yield from _first(
+                "loss-in-deploy",
+                [node],
+                "is a loss in a net for inference: no data layer gives it labels",
+                f"resnet-proto deploy --losses head {what}",
+            )
 
 
 @smell("unused-param")
@@ -186,21 +196,6 @@ def unused_param(net: Net) -> Iterator[Diagnostic]:
                 yield _warning("unused-param", message, field.name_span, node, "remove it")
 
 
-@smell("empty-pooling-window")
-def empty_pooling_window(net: Net) -> Iterator[Diagnostic]:
-    """The last windows of a pooling lie beyond its map, and give values of no pixel.
-
-    Caffe rounds the number of windows up. With a stride larger than the kernel the last window
-    may start behind the last row, and only where there is a pad does Caffe drop it
-    (pooling_layer.cpp, Reshape). The maximum of such a window is -3.4e38, and its mean is 0
-    divided by 0 or by a negative size.
-
-    A kernel of 1 with a stride of 2 over 56 rows gives 29, the last of which is empty. Choose a
-    kernel of at least the stride, or write `round_mode: FLOOR` where Caffe is of 2018 or later.
-    """
-    yield from _oddities(net, "empty-pooling-window")
-
-
 @smell("ceil-pooling", asked_for=True)
 def ceil_pooling(net: Net) -> Iterator[Diagnostic]:
     """A pooling has another size in programs that round down.
@@ -215,17 +210,15 @@ def ceil_pooling(net: Net) -> Iterator[Diagnostic]:
     write `round_mode: FLOOR` where Caffe is of 2018 or later. `resnet-proto convert` writes
     pads, so that its ONNX has Caffe's windows.
     """
-    yield from _oddities(net, "ceil-pooling")
-
-
-def _oddities(net: Net, rule: str) -> Iterator[Diagnostic]:
     for one, _, node in net.nodes():
-        bottoms = one.shapes.of(node.bottoms)
-        if not bottoms or type(node.layer).oddities is Layer.oddities:
+        bottoms, tops = one.shapes.of(node.bottoms), one.shapes.of(node.tops)
+        if not bottoms or not tops:
             continue
-        for odd in node.layer.oddities(bottoms):
-            if odd.rule == rule:
-                yield _warning(rule, odd.message, param_span(node, odd.field), node, odd.help)
+        other = node.layer.rounded_down(bottoms, len(tops))
+        if other is not None:
+            message = f"gives {show(tops[0])}, since Caffe rounds up; where a program rounds down, "
+            message += f"it is {show(other[0])}"
+            yield _warning("ceil-pooling", message, node.span, node, None)
 
 
 def _first(

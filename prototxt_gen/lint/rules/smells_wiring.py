@@ -42,29 +42,29 @@ def unused_top(net: Net) -> Iterator[Diagnostic]:
         for ref in one.graph.outputs:
             # Layers that work in place do not change what the blob is for.
             node = makers[Ref(ref.blob, 0)]
-            unread.setdefault((node.name, ref.blob), []).append(_unread(one, node, ref.blob))
+            unread.setdefault((node.name, ref.blob), []).append(_unread(one, node, ref))
     for key, found in unread.items():
         if len(found) == exists[key] and found[0] is not None and all(found):
             yield found[0]
 
 
-def _unread(one: InPhase, node: Node, blob: str) -> Diagnostic | None:
+def _unread(one: InPhase, node: Node, ref: Ref) -> Diagnostic | None:
     """The finding that nobody reads a blob; None where it may be meant as an output."""
-    layer, number = node.layer, len(node.tops)
+    layer, number, blob = node.layer, len(node.tops), ref.blob
     siblings = any(top in one.readers for top in node.tops if top.blob != blob)
     least, most = layer.arity().tops
     help = 'remove it, or let a layer of type "Silence" read it'
-    if layer.role is Role.INPUT:
-        if not one.readers:
-            return None
+    if one.trains and number == 1 and layer.role is Role.PLAIN and not layer.parameter_free():
+        message = f"no layer reads {blob!r}, so that no loss trains the layer"
+        help = "read it, or remove the layer"
+    elif ref.version > 0 or not one.readers:
+        return None
+    elif layer.role is Role.INPUT:
         message = f"no layer reads the input {blob!r}"
     elif layer.role is Role.SOURCE:
         message = f"no layer reads {blob!r}, which is read from the data"
     elif siblings and (layer.rearranges or least < number <= most < MANY):
         message = f"no layer reads {blob!r}, although other tops of the layer are read"
-    elif one.trains and number == 1 and layer.role is Role.PLAIN and not layer.parameter_free():
-        message = f"no layer reads {blob!r}, so that no loss trains the layer"
-        help = "read it, or remove the layer"
     else:
         return None
     index = next(i for i, top in enumerate(node.tops) if top.blob == blob)
@@ -98,7 +98,9 @@ def _overwritten_memory(one: InPhase) -> Iterator[Diagnostic]:
             readers.setdefault(_line(ref, above)[-1], []).append((place, node, ref))
     for position, node in enumerate(one.graph.nodes):
         for index, top in enumerate(node.tops):
-            line = _line(top, above) if node.in_place(index) else []
+            # Dropout changes nothing at inference.
+            changes = node.in_place(index) and (one.trains or not node.layer.rearranges)
+            line = _line(top, above) if changes else []
             if not line or line[-1] not in shared:
                 continue
             for place, other, ref in readers[line[-1]]:
