@@ -46,7 +46,9 @@ class Rule:
 def described(category: str, severity: Severity, texts: dict[str, str]) -> None:
     """Describe rules that are found elsewhere: their names, and their texts."""
     for name, text in texts.items():
-        _add(Rule(name, category, severity, inspect.cleandoc(text)))
+        summary, rest = inspect.cleandoc(text).split("\n", 1)
+        whole = f"{summary}\n\n{rest.strip()}"
+        _add(Rule(name, category, severity, whole))
 
 
 def smell(name: str, *, asked_for: bool = False) -> Callable[[Check], Check]:

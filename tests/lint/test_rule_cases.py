@@ -19,12 +19,12 @@ from prototxt_gen.diagnostics import Diagnostic, Severity, Source
 from prototxt_gen.formats import prototxt
 from prototxt_gen.formats.text.tokens import LONGEST_NUMBER
 from prototxt_gen.lint.engine import lint
-from prototxt_gen.lint.rule import rules
+from prototxt_gen.lint.rule import CATEGORIES, SMELLS, rules
 from prototxt_gen.lint.settings import Settings
 
 CASES = Path(__file__).with_name("cases")
 #: Categories of which every rule has cases.
-COMPLETE = ("syntax", "schema", "upgrade", "solver", "weights")
+COMPLETE = (*CATEGORIES, SMELLS)
 #: Rules without a file, and what tests them.
 ELSEWHERE = {
     "file-too-large": "below",
@@ -49,6 +49,11 @@ def read(path: Path) -> list[dict[str, Any]]:
     return found
 
 
+def settings(case: dict[str, Any]) -> Settings:
+    options = {name.replace("-", "_"): value for name, value in case.get("options", {}).items()}
+    return Settings(**options)
+
+
 def _cases() -> Iterator[Any]:
     for path in sorted(CASES.glob("*.yml")):
         for number, case in enumerate(read(path)):
@@ -63,8 +68,7 @@ def _place(one: Diagnostic, source: Source) -> str:
 def test_a_rule_is_found_where_it_is(rule: str, case: dict[str, Any]) -> None:
     assert case.keys() <= {"name", "text", "found", "options"}
     source = Source(case["text"].encode())
-    options = {name.replace("-", "_"): value for name, value in case.get("options", {}).items()}
-    found = [one for one in lint(source, Settings(**options)).found if one.rule == rule]
+    found = [one for one in lint(source, settings(case)).found if one.rule == rule]
     expected = [text.partition(" ") for text in case.get("found", ())]
     assert [_place(one, source) for one in found] == [place for place, *_ in expected]
     for one, (_, _, words) in zip(found, expected, strict=True):
@@ -79,8 +83,8 @@ def test_a_file_has_a_rule_with_cases_of_both_kinds(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted(CASES.glob("*.yml")), ids=lambda path: path.stem)
 def test_a_rule_has_the_gravest_of_its_severities(path: Path) -> None:
-    sources = [Source(case["text"].encode()) for case in read(path)]
-    found = {one.severity for s in sources for one in lint(s).found if one.rule == path.stem}
+    every = [lint(Source(case["text"].encode()), settings(case)).found for case in read(path)]
+    found = {one.severity for found in every for one in found if one.rule == path.stem}
     assert next(severity for severity in Severity if severity in found or not found) is (
         rules()[path.stem].severity if found else Severity.ERROR
     )
