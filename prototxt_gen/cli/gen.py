@@ -9,6 +9,7 @@ import click
 
 from prototxt_gen.cli.options import output_option, write_output
 from prototxt_gen.cli.spec_options import spec_from, spec_options
+from prototxt_gen.errors import SpecError
 
 
 @click.command("gen", short_help="Print a net of the residual family.")
@@ -46,6 +47,8 @@ def command(
         _list()
         return
     made = spec_from(preset, spec, options)
+    if options["train_batch"] is not None and made.phase != "train_val":
+        raise SpecError("changes nothing without --phase train_val", path="train_batch")
     if print_spec:
         import yaml
 
