@@ -7,6 +7,7 @@ from pathlib import Path
 
 import yaml
 
+from prototxt_gen.cli.spec_options import FLAGS, OPTIONS
 from prototxt_gen.generate.blocks import build
 from prototxt_gen.generate.spec import Spec
 from prototxt_gen.generate.zoo import PRESETS, preset
@@ -23,6 +24,12 @@ count, as in torchvision.
 |---|---|---|---:|---:|
 """
 TAIL = """
+## The spec
+
+A spec file has these keys, in YAML or JSON; each is an option of `gen` as well, with dashes. What
+contradicts something else, or would change nothing, is refused.
+
+{keys}
 ## Published nets
 
 The nets that `gen` makes with these arguments equal these files except for names: the blobs given
@@ -83,10 +90,22 @@ def _tables() -> dict[str, str]:
         for entry in found["equal"]
     )
     left = "".join(f"| {entry['file']} | {entry['why']} |\n" for entry in found["left"])
+    keys = "".join(
+        f"| `{name.replace('-', '_')}` | {_values(kind, metavar)} | {help} |\n"
+        for name, kind, metavar, help in (*OPTIONS, *((flag, bool, None, h) for flag, h in FLAGS))
+    )
     return {
+        "keys": f"| key | values | meaning |\n|---|---|---|\n{keys}",
         "published": f"| file | `gen` | blobs |\n|---|---|---|\n{equal}",
         "left": f"| file | why |\n|---|---|\n{left}",
     }
+
+
+def _values(kind: object, metavar: str | None) -> str:
+    choices = getattr(kind, "choices", None)
+    if choices:
+        return ", ".join(f"`{choice}`" for choice in choices)
+    return "`true`, `false`" if kind is bool else f"{metavar}"
 
 
 if __name__ == "__main__":

@@ -234,6 +234,8 @@ def spec_from(preset: str | None, spec: str | None, options: dict[str, Any]) -> 
         made = Spec.of({**keys, **asked})
         if "dilation" in given and not made.dilates:
             raise SpecError("changes nothing without an output_stride", path="dilation")
+        if "bias" in given and made.folded:
+            raise SpecError("changes nothing: a folded net has all biases", path="bias")
         return made
     except SpecError as error:
         if file is None or error.path.partition("[")[0] in given:

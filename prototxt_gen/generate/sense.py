@@ -234,9 +234,34 @@ CONTRADICTIONS = (
         "changes nothing in plain blocks: they join nothing",
     ),
     Contradiction(
+        "shortcut",
+        lambda spec: spec.shortcut == "A" and not any(spec.reshapes),
+        "is A, which changes nothing: no block changes the shape",
+    ),
+    Contradiction(
+        "shortcut",
+        lambda spec: spec.shortcut == "avgpool" and len(spec.stages) == 1,
+        "is avgpool, which is B in a single stage: no block has a stride",
+    ),
+    Contradiction(
+        "shortcut",
+        lambda spec: spec.shortcut == "first" and all(spec.reshapes),
+        "is first, which is B here: the first block of each stage changes the shape",
+    ),
+    Contradiction(
         "projection",
-        lambda spec: spec.projection != 1 and (spec.form.plain or spec.shortcut == "A"),
+        lambda spec: spec.projection != 1 and not spec.projects,
         "is {spec.projection}, which changes nothing: no shortcut is a convolution",
+    ),
+    Contradiction(
+        "bias",
+        lambda spec: "branch1" in spec.bias.split(",") and not (spec.projects or spec.folded),
+        "names branch1, which changes nothing: no shortcut is a convolution",
+    ),
+    Contradiction(
+        "stride_at",
+        lambda spec: spec.stride_at != "1x1" and len(spec.stages) == 1,
+        "is {spec.stride_at}, which changes nothing in a single stage: no block has a stride",
     ),
     Contradiction(
         "stride_at",

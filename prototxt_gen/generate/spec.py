@@ -191,6 +191,25 @@ class Spec:
         """Whether some stage is dilated."""
         return 0 < self.output_stride < self.natural_stride
 
+    @property
+    def reshapes(self) -> tuple[bool, ...]:
+        """Whether the first block of each stage changes channels or size."""
+        found, channels = [], self.stem_channels
+        first = 1 if self.stem == "cifar" else 4
+        for stage in range(len(self.stages)):
+            dilated = self.dilates and self.output_stride < first << stage
+            strided = stage > 0 and not dilated
+            found.append(strided or self.channels(stage)[1] != channels)
+            channels = self.channels(stage)[1]
+        return tuple(found)
+
+    @property
+    def projects(self) -> bool:
+        """Whether some shortcut is a convolution."""
+        if self.form.plain or self.shortcut == "A":
+            return False
+        return self.shortcut in ("C", "first") or any(self.reshapes)
+
     def stage_width(self, stage: int) -> int:
         """The width of a stage, counted from 0, times the factor."""
         width = self.widths[stage] if self.widths else self.width << stage

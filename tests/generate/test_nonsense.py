@@ -227,7 +227,12 @@ SENSELESS: list[dict[str, object]] = [
     {"depth": 18, "block": "plain", "shortcut": "A"},
     {"depth": 18, "block": "plain", "eltwise": "MAX"},
     {"depth": 18, "block": "plain", "coeff": [1, 1]},
+    {"stages": [2], "block": "basic", "shortcut": "A"},
+    {"stages": [2], "shortcut": "avgpool"},
+    {"depth": 50, "shortcut": "first"},
     {"depth": 18, "shortcut": "A", "projection": 3},
+    {"depth": 18, "shortcut": "A", "bias": "branch1"},
+    {"stages": [2], "stride_at": "3x3"},
     {"depth": 18, "stride_at": "3x3"},
     {"depth": 20, "stem": "cifar", "pool": "floor"},
     {"depth": 50, "eps": 1e-3, "folded": True},
@@ -267,3 +272,28 @@ def test_the_width_is_doubled_for_each_stage_after_the_first() -> None:
     Spec.of({**made, "stages": [1, 1], "width": MOST_CHANNELS // 2})
     with pytest.raises(SpecError, match="exceed"):
         Spec.of({**made, "stages": [1, 1, 1], "width": MOST_CHANNELS // 2})
+
+
+@pytest.mark.parametrize(
+    ("line", "place", "tag"),
+    [
+        ("name: !mine x", "2:7", "!mine"),
+        ("name: !!binary aGk=", "2:7", "!!binary"),
+        ("stages: !mine [1, 2]", "2:9", "!mine"),
+        ("stages: [1, !mine 2]", "2:13", "!mine"),
+        ("stages: !!python/tuple [1, 2]", "2:9", "!!python/tuple"),
+    ],
+)
+def test_a_tag_that_nobody_knows_is_refused(
+    tmp_path: Path, line: str, place: str, tag: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_text(f"block: basic\n{line}\n")
+    assert run(["gen", "--spec", str(path)]) == 2
+    assert capsys.readouterr().err == f"error: {path}:{place}: unknown tag {tag}\n"
+
+
+def test_tags_of_plain_values_are_taken(tmp_path: Path) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_text("name: !!str 5\nstages: !!seq [!!int 1, 2]\n")
+    assert read_spec(path).values == {"name": "5", "stages": [1, 2]}

@@ -154,7 +154,7 @@ def test_bounds(keys: dict[str, Any], path: str) -> None:
         {"coeff": [0, -1]},
         {"output_stride": 8},
         {"phase": "train_val", "input_shape": [1, 3, 64, 64]},
-        {"dialect": "bvlc-1.0", "shortcut": "A", "stages": [2], "block": "basic"},
+        {"dialect": "bvlc-1.0", "shortcut": "A", "stages": [2], "block": "basic", "stem_width": 2},
         {"dialect": "bvlc-1.0", "stem": "cifar", "shortcut": "B", "pool": "ceil"},
     ],
 )
