@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,10 @@ def test_equal_up_to_names(
 ) -> None:
     structures = Structures()
     theirs = api.load(corpus / entry["file"], State(phase))
-    ours = api.load(generated(entry["gen"], capsys), State(phase))
+    source = generated(entry["gen"], capsys)
+    dialect = re.search(r"--dialect (\w+)", entry["gen"])
+    assert api.validate(source, dialect[1] if dialect else None) == []
+    ours = api.load(source, State(phase))
     for own, other in entry["blobs"].items():
         made = structure(structures, ours, phase, own)
         assert made == structure(structures, theirs, phase, other), own

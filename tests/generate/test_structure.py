@@ -269,6 +269,16 @@ def test_the_stems_pooling(pool: str, pad: int, mode: str) -> None:
     assert (layer.pad, str(layer.round_mode)) == ((pad,), mode)
 
 
+@pytest.mark.parametrize("dialect", ["bvlc-1.0", "nvcaffe", "intel"])
+@pytest.mark.parametrize("pool", ["floor", "floor-pad0"])
+def test_forks_that_always_round_up(dialect: str, pool: str) -> None:
+    """Their PoolingParameter has neither round_mode nor ceil_mode."""
+    with pytest.raises(SpecError, match=f"{dialect} cannot round down"):
+        net(dialect=dialect, pool=pool)
+    text = api.generate(SMALL, dialect=dialect, pool="ceil-pad1")
+    assert api.validate(Source(text.encode()), dialect.partition("-")[0]) == []
+
+
 def test_a_preset_with_the_stem_of_cifar_keeps_its_width() -> None:
     """ResNet-18 for CIFAR: 11,173,962 parameters (github.com/kuangliu/pytorch-cifar)."""
     assert parameters(net("resnet18", stem="cifar")) == 11_173_962
