@@ -13,43 +13,10 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Self
 
 from prototxt_gen.errors import SpecError
-from prototxt_gen.generate.checks import (
-    MOST_CHANNELS,
-    need_choice,
-    need_fraction,
-    need_list,
-    need_pair,
-    need_positive,
-    need_range,
-    need_size,
-    need_sizes,
-    need_text,
-    need_type,
-    need_words,
-    shown,
-    unknown,
-)
+from prototxt_gen.generate.checks import shown, unknown
 from prototxt_gen.generate.depths import with_depth
-from prototxt_gen.generate.forms import (
-    BIASED,
-    BLOCKS,
-    CIFAR,
-    DIALECTS,
-    DILATIONS,
-    ELTWISE,
-    HEADS,
-    NAMINGS,
-    NORMS,
-    PHASES,
-    POOLS,
-    PROJECTIONS,
-    SE_FORMS,
-    SE_JOINS,
-    SHORTCUTS,
-    STEMS,
-    STRIDES,
-    BlockForm,
-)
+from prototxt_gen.generate.entries import need_types
+from prototxt_gen.generate.forms import BLOCKS, CIFAR, POOLS, BlockForm
 from prototxt_gen.generate.sense import need_sense
 
 
@@ -145,7 +112,7 @@ class Spec:
     name: str = ""
 
     def __post_init__(self) -> None:
-        self._check_types()
+        need_types(self)
         need_sense(self)
         if not self.name:
             object.__setattr__(self, "name", self._default_name())
@@ -254,40 +221,6 @@ class Spec:
             if field.default is MISSING or field.name == "block" or value != usual:
                 found[field.name] = list(value) if isinstance(value, tuple) else value
         return found
-
-    def _check_types(self) -> None:
-        need_sizes("stages", self.stages)
-        for path in ("widths", "inner_widths", "multi_grid"):
-            need_list(path, getattr(self, path))
-        need_choice("block", self.block, list(BLOCKS))
-        for path in ("width", "width_factor", "cardinality", "classes"):
-            need_size(path, getattr(self, path))
-        for path in ("stem_width", "base_width", "se", "train_batch"):
-            need_range(path, getattr(self, path), 0, MOST_CHANNELS)
-        need_choice("shortcut", self.shortcut, SHORTCUTS)
-        need_choice("projection", self.projection, PROJECTIONS)
-        need_choice("stride_at", self.stride_at, STRIDES)
-        need_choice("stem", self.stem, STEMS)
-        need_choice("pool", self.pool, list(POOLS))
-        need_words("bias", self.bias, ("none", "all"), BIASED)
-        need_choice("norm", self.norm, NORMS)
-        need_positive("eps", self.eps)
-        need_choice("se_form", self.se_form, SE_FORMS)
-        need_choice("se_join", self.se_join, SE_JOINS)
-        for path in ("moving_average_fraction", "dropout", "classifier_dropout"):
-            need_fraction(path, getattr(self, path))
-        need_choice("output_stride", self.output_stride, (0, 8, 16, 32))
-        need_choice("dilation", self.dilation, DILATIONS)
-        need_choice("head", self.head, HEADS)
-        need_choice("eltwise", self.eltwise, ELTWISE)
-        need_pair("coeff", self.coeff, "for the shortcut and for the branch")
-        for path in ("folded", "global_pool", "data_norm"):
-            need_type(path, getattr(self, path), bool, "true or false")
-        need_choice("naming", self.naming, NAMINGS)
-        need_choice("phase", self.phase, PHASES)
-        need_choice("dialect", self.dialect, DIALECTS)
-        need_sizes("input_shape", self.input_shape)
-        need_text("name", self.name)
 
     def _default_name(self) -> str:
         if self.form.plain:

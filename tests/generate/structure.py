@@ -4,12 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import replace
+from typing import Any
 
-from prototxt_gen.graph.graph import Graph, Ref
+from prototxt_gen.generate.blocks import build
+from prototxt_gen.generate.spec import Spec
+from prototxt_gen.generate.zoo import preset
+from prototxt_gen.graph.graph import Graph, Node, Ref
 from prototxt_gen.layers.base import Layer
 from prototxt_gen.layers.batch_norm import BatchNorm
 from prototxt_gen.layers.combine import Eltwise
 from prototxt_gen.layers.pooling import Pooling
+
+SMALL = {"stages": [2, 2], "width": 8, "classes": 5, "input_shape": [1, 3, 64, 64]}
+
+
+def net(name: str = "", **keys: Any) -> Graph:
+    """A preset, or a small net, with other keys."""
+    return build(Spec.of({**(preset(name) if name else SMALL), **keys})).graph
+
+
+def nodes(graph: Graph, kind: str) -> list[Node]:
+    """The layers of a type."""
+    return [node for node in graph.nodes if node.type == kind]
 
 
 class Structures:

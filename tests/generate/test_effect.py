@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from prototxt_gen import api
+from prototxt_gen.cli import run
 from prototxt_gen.errors import SpecError
 from prototxt_gen.generate import forms
 from prototxt_gen.generate.spec import Spec
@@ -91,3 +92,38 @@ def test_what_a_key_says_changes_the_net(base: str, key: str) -> None:
         implied = key == "bias" and before.folded
         if after != before and not (stated or implied or key in LATER):
             assert text != api.generate(before), value
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("plain18 --shortcut A", "changes nothing in plain blocks"),
+        ("resnet18 --stride-at 3x3", "changes nothing in basic blocks"),
+        ("resnet20 --pool floor", "the stem cifar has no pooling"),
+        ("resnet50 --dilation torchvision", "changes nothing without an output_stride"),
+        ("resnet50 --folded --bias conv1", "a folded net has all biases"),
+        ("resnet50 --train-batch 64", "changes nothing without --phase train_val"),
+        ("resnet50 --input-shape 64,3,224,224 --phase train_val", "has 64 images"),
+        ("resnet50 --dropout 0.99999999", "which is 1 as a float of 32 bits"),
+        ("resnet50 --eps 1e-60", "which is 0 as a float of 32 bits"),
+        ("resnet50 --output-stride 16 --stages 2,2", "the strides of the net make 8"),
+    ],
+)
+def test_options_without_effect_are_refused(
+    arguments: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["gen", *arguments.split()]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert words in err
+
+
+@pytest.mark.parametrize("name", ["resnet50-tv", "se-resnext50-32x4d", "resnet18-tv"])
+def test_what_a_preset_says_is_not_refused(
+    name: str, tmp_path: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A preset's own dilation has no effect before an output stride is asked for."""
+    assert run(["gen", name, "--print-spec"]) == 0
+    path = tmp_path / "spec.yaml"
+    path.write_text(capsys.readouterr().out)
+    assert run(["gen", "--spec", str(path)]) == 0

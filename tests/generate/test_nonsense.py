@@ -12,7 +12,8 @@ from prototxt_gen.cli import run
 from prototxt_gen.cli.spec_options import FLAGS, OPTIONS
 from prototxt_gen.errors import SpecError
 from prototxt_gen.generate.checks import MOST_CHANNELS, shown
-from prototxt_gen.generate.sense import CONTRADICTIONS, Contradiction
+from prototxt_gen.generate.idle import IDLE, Contradiction
+from prototxt_gen.generate.sense import CONTRADICTIONS
 from prototxt_gen.generate.spec import Spec
 from prototxt_gen.generate.specfile import read_spec
 
@@ -192,7 +193,7 @@ def test_a_number_of_another_type_is_no_whole_number(key: str, value: object) ->
     assert caught.value.path == key
 
 
-#: A spec for each row of the table, in its order.
+#: A spec for each row of the tables, in their order.
 SENSELESS: list[dict[str, object]] = [
     {"depth": 50, "input_shape": [3, 224, 224]},
     {"depth": 50, "phase": "train_val", "input_shape": [1, 3, 224, 192]},
@@ -247,7 +248,9 @@ SENSELESS: list[dict[str, object]] = [
 ]
 
 
-@pytest.mark.parametrize(("row", "keys"), list(zip(CONTRADICTIONS, SENSELESS, strict=True)))
+@pytest.mark.parametrize(
+    ("row", "keys"), list(zip((*CONTRADICTIONS, *IDLE), SENSELESS, strict=True))
+)
 def test_every_contradiction_is_found(row: Contradiction, keys: dict[str, object]) -> None:
     with pytest.raises(SpecError) as caught:
         Spec.of(keys)

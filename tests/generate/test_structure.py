@@ -6,31 +6,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from generate.structure import SMALL, net, nodes
 
 from prototxt_gen import api
-from prototxt_gen.cli import run
 from prototxt_gen.diagnostics import Source
 from prototxt_gen.errors import SpecError
-from prototxt_gen.generate.blocks import build
-from prototxt_gen.generate.spec import Spec
-from prototxt_gen.generate.zoo import preset
-from prototxt_gen.graph.graph import Graph, Node
+from prototxt_gen.graph.graph import Graph
 from prototxt_gen.layers.convolution import Convolution
 from prototxt_gen.weights import make
-
-SMALL = {"stages": [2, 2], "width": 8, "classes": 5, "input_shape": [1, 3, 64, 64]}
-
-
-def net(name: str = "", **keys: Any) -> Graph:
-    return build(Spec.of({**(preset(name) if name else SMALL), **keys})).graph
 
 
 def parameters(graph: Graph) -> int:
     return api.summarize(graph).parameters
-
-
-def nodes(graph: Graph, kind: str) -> list[Node]:
-    return [node for node in graph.nodes if node.type == kind]
 
 
 def convolutions(graph: Graph) -> dict[str, Convolution]:
@@ -284,86 +271,3 @@ def test_a_preset_with_the_stem_of_cifar_keeps_its_width() -> None:
     assert parameters(net("resnet18", stem="cifar")) == 11_173_962
     # and ResNet-20 keeps its 16 channels with another stem
     assert net("resnet20", stem="7x7").nodes[1].layer.num_output == 16  # type: ignore[attr-defined]
-
-
-# --- heads -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("block", "end"), [("basic", "ReLU"), ("preact-basic", "ReLU")])
-def test_a_trunk_ends_in_its_last_block(block: str, end: str) -> None:
-    graph = net(head="none", block=block, classes=1000)
-    assert [ref.blob for ref in graph.outputs] == ["res3b"]
-    assert graph.nodes[-1].type == end
-    assert {node.type for node in graph.nodes}.isdisjoint({"Softmax", "InnerProduct"})
-    assert len(nodes(graph, "Pooling")) == 1
-
-
-@pytest.mark.parametrize("side", [64, 65, 97, 224, 225, 321])
-@pytest.mark.parametrize("output_stride", [0, 8, 16])
-def test_scores_for_each_place_are_as_large_as_the_input(side: int, output_stride: int) -> None:
-    keys = {"stages": [1, 1, 1, 1], "head": "fcn", "classes": 21, "output_stride": output_stride}
-    shape = [1, 3, side, 2 * side]
-    graph = net(**keys, input_shape=shape, block="basic")
-    rows = api.summarize(graph).rows
-    assert rows[-1].shapes == ((1, 21, side, 2 * side),)
-    text = api.generate({**SMALL, **keys, "input_shape": shape, "block": "basic"})
-    assert api.validate(Source(text.encode())) == []
-
-
-def test_scores_are_enlarged_in_place() -> None:
-    """A bilinear enlargement keeps a constant, and does not move what is in the middle."""
-    graph = net(head="fcn", classes=2, block="basic", norm="none", input_shape=[1, 3, 65, 65])
-    graph.stored = make(graph, "fillers")
-    graph.stored["score"] = [graph.stored["score"][0] * 0, np.array([0, 3], np.float32)]
-    blobs = api.run(graph, {"data": np.zeros((1, 3, 65, 65), np.float32)})
-    score = np.asarray(blobs["score_cut"])
-    assert score.shape == (1, 2, 65, 65)
-    np.testing.assert_allclose(score[0, 1, 8:-8, 8:-8], 3, rtol=1e-6)
-    assert not score[0, 0].any()
-
-
-def test_dropout_before_the_classifier() -> None:
-    graph = net(classifier_dropout=0.4)
-    (node,) = nodes(graph, "Dropout")
-    place = graph.nodes.index(node)
-    assert node.layer.dropout_ratio == 0.4  # type: ignore[attr-defined]
-    assert graph.nodes[place - 1].type == "Pooling"
-    assert graph.nodes[place + 1].type == "InnerProduct"
-
-
-# --- what changes nothing, or is lost --------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ("plain18 --shortcut A", "changes nothing in plain blocks"),
-        ("resnet18 --stride-at 3x3", "changes nothing in basic blocks"),
-        ("resnet20 --pool floor", "the stem cifar has no pooling"),
-        ("resnet50 --dilation torchvision", "changes nothing without an output_stride"),
-        ("resnet50 --folded --bias conv1", "a folded net has all biases"),
-        ("resnet50 --train-batch 64", "changes nothing without --phase train_val"),
-        ("resnet50 --input-shape 64,3,224,224 --phase train_val", "has 64 images"),
-        ("resnet50 --dropout 0.99999999", "which is 1 as a float of 32 bits"),
-        ("resnet50 --eps 1e-60", "which is 0 as a float of 32 bits"),
-        ("resnet50 --output-stride 16 --stages 2,2", "the strides of the net make 8"),
-    ],
-)
-def test_options_without_effect_are_refused(
-    arguments: str, words: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(["gen", *arguments.split()]) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert words in err
-
-
-@pytest.mark.parametrize("name", ["resnet50-tv", "se-resnext50-32x4d", "resnet18-tv"])
-def test_what_a_preset_says_is_not_refused(
-    name: str, tmp_path: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A preset's own dilation has no effect before an output stride is asked for."""
-    assert run(["gen", name, "--print-spec"]) == 0
-    path = tmp_path / "spec.yaml"
-    path.write_text(capsys.readouterr().out)
-    assert run(["gen", "--spec", str(path)]) == 0
