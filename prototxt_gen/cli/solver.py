@@ -64,4 +64,4 @@ def command(
     from prototxt_gen.generate.solver import solver, title
 
     block = solver(made, net, policy=policy, batch=batch_size, iterations=max_iter, warm_up=warm_up)
-    write_output(output, render_solver(block, title(made, warm_up=warm_up)).encode())
+    write_output(output, render_solver(block, title(made, policy=policy, warm_up=warm_up)).encode())

@@ -126,6 +126,8 @@ def solver(
     longest = plan.iterations if iterations is None else iterations
     rates = Block.of(base_lr=0.1)
     snapshot = plan.test_interval * 2
+    if warm_up and policy != "steps":
+        raise SpecError(f"is {policy}, but the warm-up has one rate", path="policy")
     if warm_up:
         longest, rate = _need_warm_up(spec, plan, iterations)
         rates, snapshot = Block.of(base_lr=rate, lr_policy="fixed"), longest
@@ -175,14 +177,16 @@ def _need_warm_up(spec: Spec, plan: Schedule, iterations: int | None) -> WarmUp:
     return plan.warm_up
 
 
-def title(spec: Spec, *, warm_up: bool = False) -> str:
-    """A title: the net of the solver, and the source of its schedule.
+def title(spec: Spec, *, policy: Policy = "steps", warm_up: bool = False) -> str:
+    """A title: the net of the solver, and the source of its schedule, unless that is linear.
 
     It says if that is another net's, and if a warm-up comes first, since a solver has one rate
     policy.
     """
     plan, own = schedule(spec), paper(spec)
     name = " ".join(spec.name.split())  # a comment ends with its line
+    if policy == "poly":
+        return f"{name}, at a learning rate that falls linearly"
     found = f"{name}, by the schedule of {plan.paper}"
     if own not in plan.paper:
         found += f"\n# (the net is from {own})"

@@ -152,6 +152,7 @@ def test_a_deep_net_for_cifar_warms_up(name: str, capsys: pytest.CaptureFixture[
     [
         ("resnet20", "warm_up: ResNet-20 has none in arXiv 1512.03385, section 4.2"),
         ("wrn-28-10", "warm_up: WRN-28-10 has none in arXiv 1605.07146"),
+        ("resnet110 --policy poly", "policy: is poly, but the warm-up has one rate"),
         ("resnet110 --max-iter 100", "max_iter: is that of the warm-up: 400"),
     ],
 )
@@ -160,6 +161,12 @@ def test_a_warm_up_of_nothing_is_refused(
 ) -> None:
     assert run(["solver", *arguments.split(), "--warm-up"]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_a_linear_rate_is_no_papers_schedule(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["solver", "resnet110", "--policy", "poly"]) == 0
+    comments = [line for line in capsys.readouterr().out.splitlines() if line.startswith("#")]
+    assert comments == ["# ResNet-110, at a learning rate that falls linearly"]
 
 
 def test_a_name_of_lines_stays_in_its_comment(capsys: pytest.CaptureFixture[str]) -> None:
