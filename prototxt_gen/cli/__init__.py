@@ -32,6 +32,8 @@ COMMANDS = {
         "summary",
         "draw",
         "diff",
+        "report",
+        "view",
         "convert",
         "verify",
         "fold",
