@@ -79,7 +79,7 @@ def page(
 ) -> bytes:
     """The page about a net."""
     from prototxt_gen import api
-    from prototxt_gen.lint.settings import Settings, settings_for
+    from prototxt_gen.lint.settings import Configured, Settings
     from prototxt_gen.report.data import Asked, report
     from prototxt_gen.report.page import as_html
 
@@ -94,7 +94,7 @@ def page(
         return as_html(report(lifted.graph, asked))
     graph = api.read_caffe(net, weights, state=state, dialect=dialect)
     if graph.source is not None:
-        settings = settings_for(net, {} if dialect is None else {"dialect": dialect})
+        settings = Configured({} if dialect is None else {"dialect": dialect}).of(net)
     else:
         settings = Settings(dialect=dialect)
     return as_html(report(graph, Asked(net, weights, state.phase, given, settings, None, blocks)))
