@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Block
 from prototxt_gen.errors import UnsupportedError
-from prototxt_gen.layers.base import BOTTOM, TOP, Lifted, Problem, Weight, layer
+from prototxt_gen.layers.base import BOTTOM, TOP, Lifted, Problem, Seen, Sight, Weight, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.numeric import along, sigmoid, softmax
 from prototxt_gen.layers.parts.onnx_operands import limits, softmax_axis, span
@@ -286,6 +286,11 @@ class Softmax(Base):
         """The shape of the bottom, which must have the axis."""
         axis_index(self.axis, len(bottoms[0]))
         return (bottoms[0],)
+
+    def sees(self, index: int, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Seen:
+        """All along an axis of places."""
+        along = axis_index(self.axis, len(bottoms[0])) > 1
+        return Sight.ALL if along else super().sees(index, bottoms, tops)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """exp(x) / sum(exp(x)) along the axis."""

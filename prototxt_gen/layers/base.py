@@ -50,6 +50,7 @@ from prototxt_gen.layers.parts.facets import (
 from prototxt_gen.layers.parts.fields import fields, plain
 from prototxt_gen.layers.parts.protocols import Builder, OnnxOp
 from prototxt_gen.layers.parts.shapes import Shape, count
+from prototxt_gen.layers.parts.sight import Seen, Sight, own_places
 
 if TYPE_CHECKING:
     from prototxt_gen._numpy import np
@@ -87,6 +88,8 @@ __all__ = [
     "Regions",
     "Role",
     "Sample",
+    "Seen",
+    "Sight",
     "Weight",
     "layer",
 ]
@@ -115,6 +118,7 @@ class Layer:
     rearranges: ClassVar[bool] = False  #: whether its tops hold the bottoms' values and no others
     selects: ClassVar[bool] = False  #: whether nearly equal values may change what it chooses
     detects: ClassVar[bool] = False  #: whether a model may end before it, for code of the user's
+    sight: ClassVar[Sight | None] = None  #: what each top sees of each bottom, whatever they are
     known: ClassVar[bool] = True  #: False if only the name of the type is known
     lifts: ClassVar[tuple[str, ...]] = ()  #: the ONNX operators that ``lift`` takes
 
@@ -237,6 +241,12 @@ class Layer:
             if weight.statistic
         )
         return Cost(parameters=sum(sizes) - kept, statistics=kept)
+
+    def sees(self, index: int, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Seen:
+        """What a position of the tops sees of a bottom; that of a loss or a measure, all."""
+        if self.sight is None and self.role in (Role.LOSS, Role.MEASURE):
+            return Sight.ALL
+        return self.sight or own_places(bottoms[index], tops, rearranges=self.rearranges)
 
     def sample(self, index: int, bottoms: Sequence[Shape]) -> Sample:
         """What values of a bottom must look like, so that the layer can be tested."""

@@ -12,12 +12,24 @@ from prototxt_gen._words import plural
 from prototxt_gen.document import Block
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.activation import ReLU
-from prototxt_gen.layers.base import MANY, Affine, Arity, Axes, Cost, Lifted, Problem, layer
+from prototxt_gen.layers.base import (
+    MANY,
+    Affine,
+    Arity,
+    Axes,
+    Cost,
+    Lifted,
+    Problem,
+    Seen,
+    Sight,
+    layer,
+)
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import fixed_from, in_front
 from prototxt_gen.layers.parts.numeric import along, convolved, scaled, windows
 from prototxt_gen.layers.parts.onnx_windows import spans
 from prototxt_gen.layers.parts.shapes import Dim, Shape, axis_index, count, need_equal, show
+from prototxt_gen.layers.parts.sight import windowed
 from prototxt_gen.layers.parts.window import (
     ALL_SPELLINGS,
     Counts,
@@ -57,6 +69,7 @@ class Convolution(Base):
 
     spellings = ALL_SPELLINGS
     lifts = ("Conv",)
+    _steps = staticmethod(windowed)
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
@@ -153,6 +166,14 @@ class Convolution(Base):
         reads = count(self.blob_shapes(bottoms)[0][1:]) or 0
         adds = sum(reads * (count(top) or 0) for top in tops)
         return super().cost(bottoms, tops)._replace(multiply_adds=adds)
+
+    def sees(self, index: int, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Seen:
+        """A window at each position; all of a bottom with channels among the positions."""
+        rank = len(bottoms[index])
+        axis = axis_index(self.axis, rank)
+        if axis > 1:
+            return Sight.ALL
+        return type(self)._steps(*self._windows(rank - axis - 1))[1 - axis :]
 
     def _spatial(self, sizes: Shape) -> tuple[Dim, ...]:
         return tuple(map(self._out, sizes, *self._windows(len(sizes))))

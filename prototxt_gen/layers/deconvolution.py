@@ -12,6 +12,7 @@ from prototxt_gen.layers.convolution import Convolution
 from prototxt_gen.layers.parts.numeric import windows
 from prototxt_gen.layers.parts.onnx_windows import spreads
 from prototxt_gen.layers.parts.shapes import Dim, Shape, axis_index, count, need_rank
+from prototxt_gen.layers.parts.sight import spread
 from prototxt_gen.layers.parts.window import expand, too_large, window_problems
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class Deconvolution(Convolution):
     """The transpose of a convolution: input and output trade places (deconv_layer.cpp)."""
 
     lifts = ("ConvTranspose",)
+    _steps = staticmethod(spread)
 
     def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
         """(channels, num_output / group, kernel...), and (num_output,) for the bias."""
