@@ -14,9 +14,9 @@ from typing import NamedTuple, Union
 
 from prototxt_gen.graph.graph import Graph, Node, Ref
 from prototxt_gen.graph.infer import Shapes
-from prototxt_gen.layers.base import Role, Seen, Sight
+from prototxt_gen.layers.base import Seen, Sight
 from prototxt_gen.layers.parts.shapes import Shape
-from prototxt_gen.layers.parts.sight import Step
+from prototxt_gen.layers.parts.sight import SAME, Steps
 
 Numbers = tuple[Fraction, ...]
 
@@ -71,7 +71,7 @@ def fields(graph: Graph, shapes: Shapes) -> dict[Ref, Field]:
 
 
 def _inputs(node: Node, shapes: Shapes) -> Iterable[tuple[Ref, Field]]:
-    if node.layer.role in (Role.INPUT, Role.SOURCE):
+    if node.layer.parameter_free():
         for ref in node.tops:
             axes = len(shapes.blobs.get(ref, ())) - 2
             if axes > 0:
@@ -94,12 +94,15 @@ def _through(field: Field, seen: Seen) -> Field | None:
     if seen is Sight.ALL or field is Extent.WHOLE:
         return Extent.WHOLE
     if isinstance(field, Extent) or isinstance(seen, Sight):
-        mixed = seen is Sight.VALUES and isinstance(field, Window)
-        return field._replace(stride=None, offset=None) if mixed else Extent.UNKNOWN  # type: ignore[union-attr]
+        if seen is Sight.VALUES and isinstance(field, Window):
+            return field._replace(stride=None, offset=None)
+        return Extent.UNKNOWN
     return _stepped(field, seen)
 
 
-def _stepped(field: Window, steps: tuple[Step, ...]) -> Field:
+def _stepped(field: Window, steps: Steps) -> Field:
+    if all(step is SAME for step in steps):
+        return field
     if field.stride is None or field.offset is None or len(steps) != len(field.exact):
         return field if all(step.size == 1 for step in steps) else Extent.UNKNOWN
     return Window(
@@ -117,36 +120,27 @@ def _stepped(field: Window, steps: tuple[Step, ...]) -> Field:
 
 def _joined(fields: Iterable[Field]) -> Field | None:
     """The field that covers all; None without one."""
-    distinct = list(dict.fromkeys(fields))
-    if Extent.WHOLE in distinct:
-        return Extent.WHOLE
-    if Extent.UNKNOWN in distinct:
-        return Extent.UNKNOWN
-    joined: Window | None = None
-    for one in distinct:
-        assert isinstance(one, Window)
-        if joined is None:
-            joined = one
-        elif len(one.exact) != len(joined.exact):
-            return Extent.UNKNOWN
-        else:
-            joined = _both(joined, one)
+    joined: Field | None = None
+    for one in dict.fromkeys(fields):
+        joined = one if joined is None else _both(joined, one)
     return joined
 
 
-def _both(a: Window, b: Window) -> Window:
+def _both(a: Field, b: Field) -> Field:
+    if Extent.WHOLE in (a, b):
+        return Extent.WHOLE
+    if isinstance(a, Extent) or isinstance(b, Extent) or len(a.exact) != len(b.exact):
+        return Extent.UNKNOWN
     if a.stride is None or a.stride != b.stride or a.offset is None or b.offset is None:
         return Window(tuple(map(max, a.exact, b.exact)), None, None)
-    low = tuple(min(_low(a)[i], _low(b)[i]) for i in range(len(a.exact)))
-    high = tuple(max(_low(w)[i] + w.exact[i] for w in (a, b)) for i in range(len(a.exact)))
-    return Window(
-        tuple(h - low_ for h, low_ in zip(high, low, strict=True)),
-        a.stride,
-        tuple((low_ + h - 1) / 2 for low_, h in zip(low, high, strict=True)),
-    )
+    exact, offset = zip(*map(_hull, a.exact, a.offset, b.exact, b.offset), strict=True)
+    return Window(exact, a.stride, offset)
 
 
-def _low(window: Window) -> Numbers:
-    """The first pixel that position 0 sees."""
-    assert window.offset is not None
-    return tuple(o - (s - 1) / 2 for o, s in zip(window.offset, window.exact, strict=True))
+def _hull(
+    size: Fraction, middle: Fraction, other: Fraction, its_middle: Fraction
+) -> tuple[Fraction, Fraction]:
+    """The size and the middle of what covers two fields."""
+    low = min(middle - size / 2, its_middle - other / 2)
+    high = max(middle + size / 2, its_middle + other / 2)
+    return high - low, (low + high) / 2

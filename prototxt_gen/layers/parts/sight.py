@@ -22,6 +22,9 @@ class Step(NamedTuple):
     center: Fraction = Fraction(0)
 
 
+SAME = Step()  #: a position sees itself
+
+
 class Sight(enum.Enum):
     """What a value sees of a bottom where that is no window."""
 
@@ -42,7 +45,7 @@ def own_places(bottom: Shape, tops: Sequence[Shape], *, rearranges: bool) -> See
     """
     places = bottom[2:]
     if all(len(top) == len(bottom) and top[2:] == places for top in tops):
-        return (Step(),) * len(places)
+        return (SAME,) * len(places)
     one = all(size == 1 for size in places)
     return Sight.VALUES if rearranges or one else Sight.OPEN
 
