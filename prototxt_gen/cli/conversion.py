@@ -17,7 +17,8 @@ import click
 from prototxt_gen._files import whole_file
 from prototxt_gen._words import plural
 from prototxt_gen.cli.options import as_json, need_own_files, need_places, write_output
-from prototxt_gen.cli.output import print_changes, print_note, print_table, progress
+from prototxt_gen.cli.output import print_changes, print_note, progress
+from prototxt_gen.cli.tables import print_table
 from prototxt_gen.errors import VerificationError
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def convert_folder(folder: Path, out: Path, report: str | None, way: Way, jobs: 
     if report is not None:
         write_output(report, _folder_report(outcomes))
     if report != "-":
-        print_table(("net", "", ""), [(o.name, o.status, o.why) for o in outcomes])
+        print_table(("net", "", ""), [(o.name, o.status, o.why) for o in outcomes], prose=(2,))
     if way.made == "model" and any(o.status == fleet.CONVERTED for o in outcomes):
         _say_untried()
     notes = [len(outcome.notes) for outcome in outcomes if outcome.notes]

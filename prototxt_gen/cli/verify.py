@@ -17,7 +17,8 @@ from prototxt_gen.cli.options import (
     plugin_option,
     state_options,
 )
-from prototxt_gen.cli.output import print_note, print_table
+from prototxt_gen.cli.output import print_note
+from prototxt_gen.cli.tables import print_table
 from prototxt_gen.errors import VerificationError
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def command(
     """
     from prototxt_gen import api
     from prototxt_gen import verify as proof
-    from prototxt_gen.cli.lift import is_onnx
+    from prototxt_gen.reading import is_onnx
 
     need_files(net, weights, model)
     names = outputs.split(",") if outputs else []
