@@ -12,11 +12,12 @@ input, and OSError if a file cannot be read.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from prototxt_gen.reading import Input, load, read_caffe, read_source, source_of
+from prototxt_gen.reading import Input, is_onnx, load, read_caffe, read_source, source_of
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -161,18 +162,31 @@ def summarize(
     input_shapes: Mapping[str, tuple[int, ...]] | None = None,
     dialect: str | None = None,
 ) -> Summary:
-    """The layers of a net and their cost.
+    """The layers of a net, and what they cost.
 
-    ``input_shapes`` replace those in the net. What Caffe would refuse is in the summary's
+    ``source`` is a prototxt, a caffemodel or an ONNX model; ``state`` and ``dialect`` are for
+    Caffe's. ``input_shapes`` replace those in the net. What Caffe would refuse is in the summary's
     ``diagnostics``, and the table is then filled as far as shapes are known. Raises
     ParseError, and ShapeError if the net has no such input.
     """
     from prototxt_gen import _arguments
+    from prototxt_gen.diagnostics import Source
+    from prototxt_gen.errors import PrototxtError
     from prototxt_gen.graph.graph import Graph
     from prototxt_gen.summary import summarize
 
-    graph = source if isinstance(source, Graph) else load(source, state, dialect)
-    return summarize(graph, _arguments.shapes(input_shapes))
+    shapes = _arguments.shapes(input_shapes)
+    if isinstance(source, Graph):
+        return summarize(source, shapes)
+    if isinstance(source, Source):
+        return summarize(load(source, state, dialect), shapes)
+    if os.fspath(source) == "-":
+        return summarize(load(read_source(source), state, dialect), shapes)
+    if not is_onnx(source):
+        return summarize(read_caffe(source, state=state, dialect=dialect), shapes)
+    if state is not None or dialect is not None:
+        raise PrototxtError(f"{source} is an ONNX model, which has neither state nor dialect")
+    return summarize(from_onnx(source, input_shapes=shapes).graph)
 
 
 def diff(

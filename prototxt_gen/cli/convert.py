@@ -212,8 +212,8 @@ def command(
 
 def _is_from_onnx(net: str, output: str, to: str | None) -> bool:
     """Whether the conversion is one from ONNX; a folder is by its files, nets before models."""
-    from prototxt_gen.cli.lift import is_onnx
     from prototxt_gen.fleet.jobs import holds_models_alone
+    from prototxt_gen.reading import is_onnx
 
     folder = Path(net)
     if to is not None:
