@@ -9,8 +9,8 @@ import click
 
 from prototxt_gen.cli.options import as_json, output_option, write_output
 from prototxt_gen.cli.spec_options import spec_from, spec_options
-from prototxt_gen.errors import SpecError
 from prototxt_gen.cli.tables import form_option, print_form, print_table
+from prototxt_gen.errors import SpecError
 
 
 @click.command("gen", short_help="Print a net of the residual family.")

@@ -11,7 +11,8 @@ import click
 from prototxt_gen._words import plural
 from prototxt_gen.cli.options import as_json as json_of
 from prototxt_gen.cli.options import write_output
-from prototxt_gen.cli.output import print_line, print_table
+from prototxt_gen.cli.output import print_line
+from prototxt_gen.cli.tables import print_table
 
 if TYPE_CHECKING:
     from prototxt_gen.formats.difference import (
