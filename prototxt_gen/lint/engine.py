@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from prototxt_gen.diagnostics import Diagnostic, Severity, Sink, Source
 from prototxt_gen.document import Document
@@ -11,6 +12,9 @@ from prototxt_gen.lint.net import InPhase, Net
 from prototxt_gen.lint.rule import rules
 from prototxt_gen.lint.settings import Settings
 from prototxt_gen.lint.suppress import without_ignored
+
+if TYPE_CHECKING:
+    from prototxt_gen.formats.binary.caffemodel import Caffemodel
 
 
 @dataclass(frozen=True)
@@ -25,8 +29,13 @@ class Findings:
         return sum(one.severity is severity for one in self.found)
 
 
-def lint(source: Source, settings: Settings | None = None) -> Findings:
-    """Everything that Caffe would refuse, and what a person should know besides."""
+def lint(
+    source: Source, settings: Settings | None = None, weights: Caffemodel | None = None
+) -> Findings:
+    """Everything that Caffe would refuse, and what a person should know besides.
+
+    ``weights`` are compared with the net in its TEST phase, if it has that and no error.
+    """
     settings = settings or Settings()
     sink = Sink(source)
     checked = check_text(
@@ -34,6 +43,11 @@ def lint(source: Source, settings: Settings | None = None) -> Findings:
     )
     if checked.net is not None and not sink.errors:
         _smells(checked, checked.net, sink, settings)
+        if weights is not None:
+            from prototxt_gen.lint.weights import check_weights
+
+            phases = checked.phases
+            check_weights(phases.get("TEST", next(iter(phases.values())))[0], weights, sink)
     shown = [one for one in sink.sorted() if settings.shows(one.rule, source.path)]
     found = without_ignored(shown, source, rules())
     return Findings(source, [one for one in found if settings.shows(one.rule, source.path)])
