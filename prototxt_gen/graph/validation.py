@@ -64,7 +64,8 @@ def check_text(
     document = read_text(source, sink, None, dialect, unknown_fields)
     type = document.root.type
     if all(error.rule == "unknown-field" for error in sink.errors) and type is not None:
-        without_unknown(document.root)
+        if unknown_fields == "ignore" or any(d.rule == "unknown-field" for d in sink.diagnostics):
+            without_unknown(document.root)
         if type.name == "NetParameter":
             return _check_phases(document, sink, dialect, unknown_types)
         if type.name == "SolverParameter":
