@@ -34,6 +34,7 @@ from prototxt_gen.layers.parts.facets import (
     MANY,
     Affine,
     Arity,
+    Before,
     Below,
     Cost,
     Exactly,
@@ -73,6 +74,7 @@ __all__ = [
     "Affine",
     "Arity",
     "Axes",
+    "Before",
     "Below",
     "Builder",
     "Cost",
@@ -117,6 +119,8 @@ class Layer:
     shares: ClassVar[bool] = False  #: whether its tops are the memory of its bottom (ShareData)
     rearranges: ClassVar[bool] = False  #: whether its tops hold the bottoms' values and no others
     selects: ClassVar[bool] = False  #: whether nearly equal values may change what it chooses
+    #: Whether images are warped to the size of the crop, instead of cropped from the middle.
+    warps: ClassVar[bool] = False
     detects: ClassVar[bool] = False  #: whether a model may end before it, for code of the user's
     sight: ClassVar[Sight | None] = None  #: what each top sees of each bottom, whatever they are
     known: ClassVar[bool] = True  #: False if only the name of the type is known
@@ -291,6 +295,12 @@ class Layer:
         self, blobs: Sequence[Array], affine: Affine
     ) -> tuple[Self, tuple[Array, ...]] | None:
         """The layer, with its blobs, that also applies ``affine``; None if it cannot."""
+        return None
+
+    def absorb_before(
+        self, bottom: Shape, blobs: Sequence[Array], before: Before
+    ) -> tuple[Self, tuple[Array, ...]] | None:
+        """The layer that also does what is ``before`` its only bottom; None if it cannot."""
         return None
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:

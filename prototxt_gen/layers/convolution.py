@@ -17,6 +17,7 @@ from prototxt_gen.layers.base import (
     Affine,
     Arity,
     Axes,
+    Before,
     Cost,
     Lifted,
     Problem,
@@ -26,7 +27,7 @@ from prototxt_gen.layers.base import (
 )
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import fixed_from, in_front
-from prototxt_gen.layers.parts.numeric import along, convolved, scaled, windows
+from prototxt_gen.layers.parts.numeric import along, convolved, preceded, scaled, windows
 from prototxt_gen.layers.parts.onnx_windows import spans
 from prototxt_gen.layers.parts.shapes import Dim, Shape, axis_index, count, need_equal, show
 from prototxt_gen.layers.parts.sight import windowed
@@ -254,6 +255,25 @@ class Convolution(Base):
             bias = bias + affine.factor * blobs[1].reshape(-1)
         made = (weight, bias.astype(np.float32))
         return replace(self, bias_term=True), made
+
+    def absorb_before(
+        self, bottom: Shape, blobs: Sequence[Array], before: Before
+    ) -> tuple[Self, tuple[Array, ...]] | None:
+        """Other weights; a mean becomes part of the bias where nothing is padded.
+
+        Caffe pads with 0 after the mean was subtracted, so that a pad is not minus the mean.
+        """
+        if self.axis != 1 or blobs[0].shape[1] * self.group != bottom[1]:
+            return None
+        if before.order and self.group != 1:
+            return None
+        if before.mean is None:
+            return self, (preceded(blobs[0], before, self.group)[0], *blobs[1:])
+        if any((*self._windows(len(bottom) - 2)[2], *self._end_pads(bottom[2:]))):
+            return None
+        weight, shift = preceded(blobs[0], before, self.group)
+        bias = shift + (blobs[1].reshape(-1) if self.bias_term else 0.0)
+        return replace(self, bias_term=True), (weight, bias.astype(np.float32))
 
     def _along_outputs(self, factor: Array, shape: Sequence[int]) -> Array:
         """A factor for each output, shaped to broadcast over the weights."""

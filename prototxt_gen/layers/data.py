@@ -110,6 +110,7 @@ class WindowData(Base):
 
     besides = frozenset({"transform_param"})
     role = Role.SOURCE
+    warps = True
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:

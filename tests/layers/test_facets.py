@@ -31,6 +31,7 @@ from prototxt_gen.layers.base import (
     TIME,
     TOP,
     Affine,
+    Before,
     Instead,
     Layer,
     Role,
@@ -249,6 +250,30 @@ def test_what_absorbs_an_affine_layer_computes_both(case: Case) -> None:
     along = (1, -1, *(1,) * (y.ndim - 2))
     expected = y * affine.factor.reshape(along) + affine.shift.reshape(along)
     np.testing.assert_allclose(z, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("with_mean", [True, False])
+@pytest.mark.parametrize("case", TAKEN, ids=str)
+def test_what_absorbs_what_is_before_it_computes_both(case: Case, with_mean: bool) -> None:
+    graph, shapes, node = analysed(case)
+    blobs = _blobs(graph, shapes, node)
+    if not blobs or len(node.bottoms) != 1 or len(case.bottoms[0]) != 4:
+        return
+    channels = case.bottoms[0][1]
+    random = np.random.default_rng(1)
+    before = Before(0.3, random.normal(size=channels) if with_mean else None)
+    for order in ((), tuple(random.permutation(channels).tolist())):
+        before = before._replace(order=order)
+        absorbed = node.layer.absorb_before(case.bottoms[0], blobs, before)
+        if absorbed is None:
+            continue
+        x = random.normal(size=case.bottoms[0]).astype(np.float32)
+        inside = x[:, order] if order else x
+        if before.mean is not None:
+            inside = inside - before.mean.reshape(1, -1, 1, 1).astype(np.float32)
+        (y,) = node.layer.run([inside * np.float32(0.3)], blobs, 1)
+        (z,) = absorbed[0].run([x], absorbed[1], 1)
+        np.testing.assert_allclose(z, y, rtol=1e-4, atol=1e-4)
 
 
 def test_the_kin_of_a_convolution_absorbs() -> None:
