@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from prototxt_gen.graph.type_check import UnknownTypes
     from prototxt_gen.layers.base import Array
     from prototxt_gen.passes.deploy import Change
+    from prototxt_gen.preprocess import Mean
     from prototxt_gen.restore.net import Restored
     from prototxt_gen.summary import Summary
     from prototxt_gen.to_onnx.export import Exported
@@ -254,15 +255,27 @@ def convert(
     seed: int = 0,
     metadata: bool = True,
     detection: Literal["full", "stop", "trt"] = "full",
+    preprocess: Literal["auto"] | None = None,
+    preprocess_from: Input | None = None,
+    mean: Mean = None,
+    scale: float | None = None,
+    channel_order: Literal["bgr", "rgb"] | None = None,
+    input_type: Literal["float32", "uint8"] | None = None,
+    layout: Literal["nchw", "nhwc"] | None = None,
+    image_input: str | None = None,
+    labels: Input | Sequence[str] | None = None,
 ) -> Exported:
     """The ONNX model of a net, and the changes to its layers; the options are the command's.
 
     ``batch`` is a number of 1 or more, ``dynamic``, or None for that of the net. With
-    ``metadata`` the model keeps the net, for ``from_onnx``. Raises
+    ``metadata`` the model keeps the net, for ``from_onnx``. ``preprocess`` and the options after
+    it put preprocessing into the model; a ``mean`` is a file, numbers or an array of (C, H, W),
+    ``labels`` a file or a list. Raises
     UnsupportedError with all reasons, GraphError and WeightsError, and PrototxtError for an
     invalid option. The model has passed ONNX's checker.
     """
     from prototxt_gen import _arguments
+    from prototxt_gen import preprocess as pictures
     from prototxt_gen.errors import UnsupportedError
     from prototxt_gen.graph.fillers import Init
     from prototxt_gen.passes.deploy import Losses
@@ -286,6 +299,17 @@ def convert(
         _arguments.whole("seed", seed, 0),
         _arguments.flag("metadata", metadata),
         _arguments.one_of("detection", detection, Detection),
+        pictures.wanted(
+            preprocess,
+            preprocess_from,
+            mean,
+            scale,
+            channel_order,
+            input_type,
+            layout,
+            image_input,
+        ),
+        pictures.labels(labels),
     )
     return convert(graph, asked)
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from prototxt_gen.fleet.ways import ToOnnx, Way
     from prototxt_gen.to_onnx.export import Exported
 
+_UINT8 = 2  #: of ONNX's types
+
 
 def convert_net(net: str, weights: str | None, output: str, report: str | None, way: ToOnnx) -> int:
     """Convert one net; ``way.options`` are the options of ``api.convert``.
@@ -38,7 +40,7 @@ def convert_net(net: str, weights: str | None, output: str, report: str | None, 
 
     if output == "-":
         raise click.UsageError("an ONNX model goes into a file; give -o FILE")
-    need_own_files([net, weights], [output, f"{output}.data", report])
+    need_own_files([net, weights, *way.files], [output, f"{output}.data", report])
     if output.lower().endswith((".prototxt", ".caffemodel")):
         raise click.UsageError(f"-o {output}: an ONNX model is made of {net}; give -o FILE.onnx")
     need_places([output, report, f"{output}.data" if way.external_data else None])
@@ -48,6 +50,9 @@ def convert_net(net: str, weights: str | None, output: str, report: str | None, 
         _prove(made)
     files = _write(made, output, report, way)
     print_changes(made.changes)
+    if made.baked:
+        seen = f"is in {report}" if report else "is in the report: --report FILE"
+        print_note(f"how to feed the model with pictures, by OpenCV or Pillow, {seen}")
     _say_untried()
     model = made.skeleton.graph
     print_note(
@@ -122,16 +127,18 @@ def _write(made: Exported, output: str, report: str | None, way: ToOnnx) -> list
     with ExitStack() as stack:
         if report not in (None, "-"):
             file = stack.enter_context(whole_file(report))
-            file.write(_report(made, way.options["opset"]))
+            file.write(_report(made, way.options["opset"], output))
             # A full disk shows here, before the model is written.
             file.flush()
         files = write_model(made, output, external_data=way.external_data)
     if report == "-":
-        write_output(report, _report(made, way.options["opset"]))
+        write_output(report, _report(made, way.options["opset"], output))
     return files
 
 
-def _report(made: Exported, opset: int) -> bytes:
+def _report(made: Exported, opset: int, output: str) -> bytes:
+    from prototxt_gen.to_onnx.preprocess.feeding import feeding
+
     changed = {(change.layer, change.type) for change in made.changes}
     kept = [
         {"layer": node.name, "type": node.type, "what": "converted"}
@@ -139,14 +146,15 @@ def _report(made: Exported, opset: int) -> bytes:
         if (node.name, node.type) not in changed
     ]
     changes = [{"layer": c.layer, "type": c.type, "what": c.what} for c in made.changes]
-    return as_json(
-        {
-            "opset": opset,
-            "inputs": [value.name for value in made.skeleton.graph.input],
-            "outputs": [value.name for value in made.skeleton.graph.output],
-            "layers": [*kept, *changes],
-        }
-    )
+    report: dict[str, object] = {
+        "opset": opset,
+        "inputs": [value.name for value in made.skeleton.graph.input],
+        "outputs": [value.name for value in made.skeleton.graph.output],
+        "layers": [*kept, *changes],
+    }
+    if made.baked:
+        report["preprocessing"] = feeding(made.skeleton, made.baked, output)
+    return as_json(report)
 
 
 def _folder_report(outcomes: Iterable[Outcome]) -> bytes:
@@ -159,5 +167,6 @@ def _described(values: Iterable[onnx.ValueInfoProto]) -> str:
     for value in values:
         dims = value.type.tensor_type.shape.dim
         shape = "x".join(dim.dim_param or str(dim.dim_value) for dim in dims)
-        shown.append(f"{value.name} {shape or 'scalar'}")
+        kind = " uint8" if value.type.tensor_type.elem_type == _UINT8 else ""
+        shown.append(f"{value.name}{kind} {shape or 'scalar'}")
     return ", ".join(shown)

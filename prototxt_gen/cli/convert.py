@@ -18,6 +18,7 @@ from prototxt_gen.cli.options import (
     refuse,
     state_options,
 )
+from prototxt_gen.cli.preprocess import preprocess_options
 from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.from_onnx import TARGETS
 
@@ -128,6 +129,7 @@ class BatchSize(click.ParamType):  # type: ignore[type-arg]
     default=True,
     help="Keep the net in the model, for the way back. [default: metadata]",
 )
+@preprocess_options
 @click.option("--external-data", is_flag=True, help="Write the weights to FILE.data.")
 @click.option("--verify", is_flag=True, help="Compare the model with numpy before writing it.")
 @click.option(
@@ -179,6 +181,7 @@ def command(
     \b
     resnet-proto convert deploy.prototxt net.caffemodel -o net.onnx
     resnet-proto convert deploy.prototxt net.caffemodel -o net.onnx --batch dynamic
+    resnet-proto convert train_val.prototxt net.caffemodel -o net.onnx --preprocess auto
     resnet-proto convert models -o onnx --jobs 4
     resnet-proto convert net.onnx -o net.prototxt
     """

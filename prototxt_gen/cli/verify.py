@@ -24,6 +24,7 @@ from prototxt_gen.errors import VerificationError
 if TYPE_CHECKING:
     from prototxt_gen.graph.phase import State
     from prototxt_gen.passes.deploy import Losses
+    from prototxt_gen.passes.preprocessing import Preprocessing
     from prototxt_gen.verify import Comparison, Verdict
 
 
@@ -120,7 +121,7 @@ def command(
     if against != "onnx":
         _need_regular(against, net, weights)
     graph = api.read_caffe(net, weights, state=state, dialect=dialect)
-    inputs = _inputs(graph, given)
+    inputs = _inputs(graph, given, model if against == "onnx" else None)
     if against == "onnx":
         if model is None:
             raise click.UsageError(
@@ -153,7 +154,7 @@ def _of_model(
     """A net compared with the ONNX model that it was made from."""
     from prototxt_gen.verify_net import verify_net
 
-    inputs = _inputs(graph, given)
+    inputs = _inputs(graph, given, model)
     return verify_net(model, graph, inputs, outputs=outputs, seed=seed, provider=provider)
 
 
@@ -220,10 +221,11 @@ def _against(
     return proof.Verdict(tuple(found))
 
 
-def _inputs(graph: Any, given: tuple[str, ...]) -> dict[str, Any] | None:
-    """The values in the given files; None if no file is given."""
+def _inputs(graph: Any, given: tuple[str, ...], model: str | None = None) -> dict[str, Any] | None:
+    """The values in the given files, which are the model's if there is one; None for no file."""
     if not given:
         return None
+    done = {} if model is None else _preprocessing(model)
     names = [ref.blob for ref in graph.inputs]
     found: dict[str, Any] = {}
     for item in given:
@@ -238,10 +240,18 @@ def _inputs(graph: Any, given: tuple[str, ...]) -> dict[str, Any] | None:
             raise click.UsageError(f"the net has no input {name!r}; it has {', '.join(names)}")
         suffix = Path(path).suffix
         if suffix not in (".npy", ".npz"):
-            found[name] = _image(graph, name, path)
+            found[name] = _image(graph, name, path, done.get(name))
             continue
         found.update(_arrays(path, suffix, name))
     return found
+
+
+def _preprocessing(model: str) -> dict[str, Preprocessing]:
+    """The preprocessing in a model, by its inputs."""
+    from prototxt_gen.engines import load
+    from prototxt_gen.verify_model import pictures_of
+
+    return dict(pictures_of(load(model)).done)
 
 
 def _arrays(path: str, suffix: str, name: str) -> dict[str, Any]:
@@ -258,8 +268,11 @@ def _arrays(path: str, suffix: str, name: str) -> dict[str, Any]:
             raise VerificationError(f"{path}: {words}") from error
 
 
-def _image(graph: Any, name: str, path: str) -> Any:
-    """An image as Caffe's tools give it: blue, green, red from 0 to 255, of the input's size."""
+def _image(graph: Any, name: str, path: str, done: Preprocessing | None = None) -> Any:
+    """An image as Caffe's tools give it: blue, green, red from 0 to 255, of the input's size.
+
+    A model with preprocessing gets it as it takes it.
+    """
     import numpy as np
 
     from prototxt_gen import api
@@ -278,6 +291,8 @@ def _image(graph: Any, name: str, path: str) -> Any:
     if len(shape) != 4 or shape[1] != 3:
         raise VerificationError(f"the input {name!r} is {show(shape)}, which an image does not fit")
     height, width = (dim or 1 for dim in shape[2:])
+    if done is not None and done.size is not None:
+        height, width = done.size
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -293,4 +308,5 @@ def _image(graph: Any, name: str, path: str) -> Any:
         words = " ".join(str(error).split()) or type(error).__name__
         raise VerificationError(f"{path}: cannot be read as an image: {words}") from error
     values = pixels[:, :, ::-1].transpose(2, 0, 1)[None]
-    return np.ascontiguousarray(np.repeat(values, shape[0] or 1, axis=0))
+    values = np.repeat(values, shape[0] or 1, axis=0)
+    return np.ascontiguousarray(values) if done is None else done.as_taken(values)
