@@ -96,7 +96,9 @@ def convert(graph: Graph, asked: Conversion) -> Exported:
         exported.changes += keep_labels(exported, asked.labels)
     keep(exported.skeleton, exported.baked)
     if asked.metadata:
-        keep_source(exported, asked.options, asked.input_shapes)
+        # With a batch of their own the inputs of the net have the shapes that were given.
+        given = {} if isinstance(asked.options.batch, int) else asked.input_shapes
+        keep_source(exported, asked.options, given)
     check_form(exported)
     return exported
 

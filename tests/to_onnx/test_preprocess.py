@@ -167,6 +167,20 @@ def test_lenet_takes_a_drawn_digit() -> None:
     assert verify_export(made).agrees
 
 
+def test_a_known_size_and_another_batch_come_back(tmp_path: Path) -> None:
+    mean = np.random.default_rng(3).uniform(90, 130, (3, 24, 24)).astype(np.float32)
+    binaryproto(tmp_path / "mean.binaryproto", mean)
+    text = train_val('crop_size: 17 mean_file: "mean.binaryproto"')
+    net = graph(text, tmp_path / "net.prototxt")
+    for batch in (1, 3, "dynamic"):
+        made = api.convert(net, preprocess="auto", batch=batch, **CAMERA)
+        assert api.from_onnx(made.model).stored
+    for batch in (1, "dynamic"):
+        given = {"data": (4, 3, 17, 17)}
+        made = api.convert(net, input_shapes=given, batch=batch)
+        assert api.from_onnx(made.model).stored
+
+
 @pytest.mark.parametrize("fold", [True, False])
 def test_a_mean_image_is_cropped_as_caffe_crops_it(tmp_path: Path, fold: bool) -> None:
     mean = np.random.default_rng(3).uniform(90, 130, (3, 24, 24)).astype(np.float32)
