@@ -33,7 +33,7 @@ def read_mean(path: str | os.PathLike[str]) -> Array:
         if data.startswith(_NPY):
             mean = read_npy(io.BytesIO(data), len(data), name)
         else:
-            mean = read_blob(data, WireField(0, BYTES, 0, len(data), 0, len(data)))
+            mean, _ = read_blob(data, WireField(0, BYTES, 0, len(data), 0, len(data)))
     except (WeightsError, ValueError) as error:
         words = error.message if isinstance(error, WeightsError) else error
         raise WeightsError(f"{name}: is no mean (a binaryproto or .npy): {words}") from None
