@@ -23,6 +23,7 @@ from prototxt_gen.layers.python import Python, python_layer
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder
 
+_MOST_ROWS = 2**31 - 1  #: boxes that are compared or kept
 _MOST = 1e6  #: for sizes in pixels, and what they are multiplied with
 
 
@@ -89,9 +90,10 @@ class ProposalLayer(Python):
         """
         settings = self.settings()
         stride = settings.get("feat_stride")
-        if not isinstance(stride, int) or isinstance(stride, bool) or stride < 1:
+        if not isinstance(stride, int) or isinstance(stride, bool) or not 1 <= stride < _MOST:
             raise UnsupportedError(
-                f"feat_stride in its param_str is {stride!r}; expected a whole number of at least 1"
+                f"feat_stride in its param_str is {stride!r}; expected a whole number of at least 1 "
+                f"and below {_MOST:.0f}"
             )
         ratios, scales = (
             _numbers(name, settings.get(name, default))
@@ -113,7 +115,7 @@ class ProposalLayer(Python):
             ("min_size", (int, float), "a number of at least 0"),
         ):
             value = settings.get(name, getattr(self, name))
-            most = 1 if name == "nms_thresh" else math.inf
+            most = 1 if name == "nms_thresh" else _MOST_ROWS if kind is int else math.inf
             if not isinstance(value, kind) or isinstance(value, bool) or not 0 <= value <= most:
                 reason = f"{name} in its param_str is {value!r}; expected {expected}"
                 raise UnsupportedError(reason)

@@ -202,6 +202,7 @@ def test_the_configuration_may_stand_in_param_str() -> None:
     [
         ("pre_nms_top_n", "-1", "a whole number of at least 0"),
         ("post_nms_top_n", "1.5", "a whole number of at least 0"),
+        ("post_nms_top_n", "9" * 30, "a whole number of at least 0"),
         ("nms_thresh", "1.5", "a number from 0 to 1"),
         ("nms_thresh", ".nan", "a number from 0 to 1"),
         ("min_size", "true", "a number of at least 0"),
@@ -213,7 +214,7 @@ def test_what_the_configuration_cannot_be(name: str, value: str, expected: str) 
     assert name in found.message and found.message.endswith(f"; expected {expected}")
 
 
-@pytest.mark.parametrize("value", ["0", "16.0", "true", "a"])
+@pytest.mark.parametrize("value", ["0", "16.0", "true", "a", "1000000", "9" * 30])
 def test_the_stride_of_the_layer_in_python(value: str) -> None:
     source = net(9, (3, 4), "Python", PYTHON % f"'feat_stride': {value}").source
     (found,) = api.validate(source)
