@@ -34,6 +34,7 @@ COMMANDS = {
         "diff",
         "convert",
         "verify",
+        "run",
         "fold",
         "deploy",
         "weights",

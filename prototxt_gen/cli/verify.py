@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -262,34 +261,17 @@ def _image(graph: Any, name: str, path: str) -> Any:
     import numpy as np
 
     from prototxt_gen import api
+    from prototxt_gen.inference.images import Frame, open_picture, values
     from prototxt_gen.layers.parts.shapes import show
 
-    try:
-        from PIL import Image, UnidentifiedImageError
-    except ImportError:
-        raise VerificationError("images need Pillow: pip install 'resnet-proto[image]'") from None
     shapes = {
         top: shape
         for row in api.summarize(graph).rows
         for top, shape in zip(row.tops, row.shapes, strict=False)
     }
     shape = shapes.get(name) or ()
-    if len(shape) != 4 or shape[1] != 3:
+    if len(shape) != 4 or shape[1] not in (1, 3):
         raise VerificationError(f"the input {name!r} is {show(shape)}, which an image does not fit")
-    height, width = (dim or 1 for dim in shape[2:])
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            # Pillow only warns of a picture that is somewhat too large for its file.
-            warnings.filterwarnings("error", ".*decompression bomb")
-            with Image.open(path) as image:
-                pixels = np.asarray(image.convert("RGB").resize((width, height)), np.float32)
-    except Exception as error:  # of a damaged picture Pillow raises nearly anything
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        if isinstance(error, UnidentifiedImageError):
-            raise VerificationError(f"{path}: is not an image, .npy or .npz file") from None
-        words = " ".join(str(error).split()) or type(error).__name__
-        raise VerificationError(f"{path}: cannot be read as an image: {words}") from error
-    values = pixels[:, :, ::-1].transpose(2, 0, 1)[None]
-    return np.ascontiguousarray(np.repeat(values, shape[0] or 1, axis=0))
+    channels, height, width = (dim or 1 for dim in shape[1:])
+    one = values(open_picture(path, channels), Frame(channels, height, width))
+    return np.ascontiguousarray(np.repeat(one[None], shape[0] or 1, axis=0))

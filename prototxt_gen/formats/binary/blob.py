@@ -104,3 +104,8 @@ def _numbers(data: Buffer, field: WireField, kind: str) -> Array:
     records = np.dtype([("tag", "u1"), ("value", kind)])
     count = (field.end - field.start) // records.itemsize
     return numbers_at(data, records, count, field.start)["value"]
+
+
+def read_mean_blob(data: Buffer) -> Array:
+    """The numbers of a file that is one blob, such as a mean; raises WeightsError."""
+    return read_blob(data, WireField(0, BYTES, 0, len(data), 0, len(data)))
