@@ -35,6 +35,7 @@ COMMANDS = {
         "convert",
         "verify",
         "run",
+        "triton",
         "fold",
         "deploy",
         "weights",

@@ -13,9 +13,11 @@ import pytest
 from prototxt_gen import api
 from prototxt_gen.cli import run
 from prototxt_gen.diagnostics import Source
+from prototxt_gen.errors import VerificationError
 from prototxt_gen.inference.answers import Boxes, Classes, Numbers, Segments, answers
 from prototxt_gen.inference.blobs import safe_name, save_blobs
 from prototxt_gen.inference.drawing import corners_in, drawn_boxes, drawn_map, palette
+from prototxt_gen.inference.images import open_picture
 from prototxt_gen.inference.labels import labels_in, read_labels
 from prototxt_gen.weights import save
 
@@ -366,6 +368,13 @@ def test_boxes_that_leave_the_picture_are_drawn() -> None:
             left, top, right, bottom = corners_in(box, size)
             assert 0 <= left <= right < size[0] and 0 <= top <= bottom < size[1]
     assert drawn_map(np.array([[300]]), (2, 2)).size == (2, 2)
+
+
+def test_what_pillow_gives_to_another_program_is_refused(tmp_path: Path) -> None:
+    head = "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n(x) print\n%%EOF\n"
+    (tmp_path / "x.png").write_text(head)
+    with pytest.raises(VerificationError, match="of the form EPS"):
+        open_picture(str(tmp_path / "x.png"), 3)
 
 
 def test_without_pillow(
