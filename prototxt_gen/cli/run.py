@@ -21,6 +21,7 @@ from prototxt_gen.cli.options import (
     refuse,
     state_options,
 )
+from prototxt_gen.cli.output import print_changes
 
 if TYPE_CHECKING:
     from prototxt_gen.graph.phase import State
@@ -159,6 +160,7 @@ def command(
             f"is for a Caffe net, and {net} is none",
         )
     computer = _computer(net, weights, dict(input_shapes), state, dialect, provider, every)
+    print_changes(computer.changes)
     session = Session(
         computer,
         preparation,

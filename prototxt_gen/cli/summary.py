@@ -54,7 +54,7 @@ def command(
     from prototxt_gen import api
 
     summary = api.summarize(
-        api.read_source(net),
+        net,
         state=state,
         input_shapes=dict(input_shapes),
         dialect=dialect,

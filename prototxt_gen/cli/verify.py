@@ -93,8 +93,9 @@ def command(
     The net is computed with numpy. The first blob that differs is named, with its layer.
     Exit code 0: all blobs agree. 1: one differs. 2: they cannot be compared.
 
-    If NET is an ONNX model, WEIGHTS and MODEL are the prototxt and the caffemodel that were
-    made from it, and the model is what they are compared with.
+    NET may be a caffemodel alone, which contains the net too; WEIGHTS is then left out. If NET
+    is an ONNX model, WEIGHTS and MODEL are the prototxt and the caffemodel that were made from
+    it, and the model is what they are compared with.
 
     \b
     resnet-proto verify deploy.prototxt net.caffemodel net.onnx
@@ -105,6 +106,7 @@ def command(
     from prototxt_gen.cli.lift import is_onnx
 
     need_files(net, weights, model)
+    alone = model is None and against == "onnx" and is_onnx(weights) and not is_onnx(net)
     names = outputs.split(",") if outputs else []
     if is_onnx(net):
         if model is None or against != "onnx" or losses != "auto":
@@ -117,9 +119,10 @@ def command(
         return _show(verdict, as_json=as_json, show_all=show_all)
     if against != "onnx":
         _need_regular(against, net, weights)
-    graph = api.read_caffe(net, weights, state=state, dialect=dialect)
+    graph = api.read_caffe(net, None if alone else weights, state=state, dialect=dialect)
     inputs = _inputs(graph, given)
     if against == "onnx":
+        model = weights if alone else model
         if model is None:
             raise click.UsageError(
                 "there is no MODEL; give one to compare with, or --against opencv"

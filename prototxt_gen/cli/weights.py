@@ -14,8 +14,10 @@ from prototxt_gen.cli.options import (
     dialect_option,
     input_shape_option,
     need_own_files,
+    output_option,
     plugin_option,
     state_options,
+    write_output,
 )
 from prototxt_gen.cli.output import print_note, print_table
 from prototxt_gen.cli.weights_files import export, import_, need_caffemodel, save
@@ -122,6 +124,29 @@ def show_weights(model: str, as_json: bool) -> int:
     ]
     print_table(heads, table, (1, 3, 4, 5, 6))
     return int(bad)
+
+
+@command.command("net", short_help="Print the net that a caffemodel holds.")
+@plugin_option
+@click.argument("model", metavar="MODEL")
+@dialect_option
+@output_option
+def net_of(model: str, dialect: str | None, output: str) -> None:
+    """Write the net that a caffemodel holds as a prototxt, in the newest form.
+
+    The Split layers that Caffe puts in are left out. The file has one phase alone, that of the
+    training, and none of the rules for others.
+    """
+    from prototxt_gen import api
+    from prototxt_gen.formats.binary.caffemodel import is_binary
+    from prototxt_gen.formats.content import read_content
+    from prototxt_gen.passes.splits import without_splits
+
+    need_own_files([model], [output])
+    if not is_binary(read_content(model)):
+        raise click.UsageError(f"{model}: is no caffemodel; expected one that holds its net")
+    graph = without_splits(api.read_caffe(model, dialect=dialect))
+    write_output(output, api.dump(graph).encode("utf-8", "surrogateescape"))
 
 
 @command.command("copy", short_help="Copy weights to another net, by name and shape.")

@@ -15,6 +15,7 @@ from prototxt_gen.graph.graph import Graph
 from prototxt_gen.graph.run import run
 from prototxt_gen.graph.weights import bind
 from prototxt_gen.layers.parts.shapes import Shape, show
+from prototxt_gen.passes.deploy import Change
 from prototxt_gen.passes.inference import for_inference
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Computer(Protocol):
     outputs: list[str]
     detectors: Optional[Collection[str]]  #: the outputs with boxes; None if that is not known
     labels: dict[str, str]  #: the metadata of a model
+    changes: list[Change]  #: what became of data layers
 
     def batch_of(self, name: str) -> int | None:
         """How many images an input takes; None if that is free."""
@@ -44,6 +46,7 @@ class NetComputer:
     def __init__(self, graph: Graph, shapes: Mapping[str, Shape], *, every: bool = False) -> None:
         self._given, self._every, self._source = dict(shapes), every, graph
         self._nets: dict[int | None, Graph] = {}
+        self.changes: list[Change] = []  #: to the layers that inputs are made of
         net = self._net(None)
         sizes = checked(net).blobs
         self.inputs = {ref.blob: sizes[ref] for ref in net.inputs}
@@ -77,7 +80,10 @@ class NetComputer:
 
     def _net(self, batch: int | None) -> Graph:
         if batch not in self._nets:
-            self._nets[batch] = for_inference(self._source, self._given, batch, "auto")[0]
+            net, changes = for_inference(self._source, self._given, batch, "auto")
+            self._nets[batch] = net
+            sources = {node.name for node in self._source.nodes if not node.bottoms}
+            self.changes = [change for change in changes if change.layer in sources]
         return self._nets[batch]
 
     def compute(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
@@ -104,6 +110,7 @@ class ModelComputer:
         model = load(path)
         self.labels = {entry.key: entry.value for entry in model.metadata_props}
         self.detectors: Collection[str] | None = None
+        self.changes: list[Change] = []
         weights = {tensor.name for tensor in model.graph.initializer}
         self.inputs = {
             value.name: _shape(value) for value in model.graph.input if value.name not in weights
