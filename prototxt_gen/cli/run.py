@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from prototxt_gen.cli.layer_names import map_option, use_names
 from prototxt_gen.cli.lift import is_onnx
 from prototxt_gen.cli.options import (
     Decimals,
@@ -24,12 +25,14 @@ from prototxt_gen.cli.options import (
 from prototxt_gen.cli.output import print_changes
 
 if TYPE_CHECKING:
+    from prototxt_gen.graph.fillers import Init
     from prototxt_gen.graph.phase import State
     from prototxt_gen.inference.computers import Computer
 
 #: What is taken of a folder, and what cannot be weights.
 IMAGES = {".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm"}
 IMAGES |= {".ppm", ".tif", ".tiff", ".webp"}
+_OF_NETS = {"phase", "stages", "level", "dialect", "input_shapes", "names", "init", "seed"}
 INPUTS = IMAGES | {".npy"}
 
 
@@ -100,6 +103,20 @@ INPUTS = IMAGES | {".npy"}
     metavar="NAME",
     help="The execution provider of onnxruntime, such as CUDAExecutionProvider.",
 )
+@map_option
+@click.option(
+    "--weights-init",
+    "init",
+    type=click.Choice(["fillers", "zeros", "random"]),
+    help="Create weights that no file has: by the net's fillers, as zeros, or at random.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="The seed of --weights-init. [default: 0]",
+)
 @input_shape_option
 @state_options
 @dialect_option
@@ -119,6 +136,9 @@ def command(
     draw: str | None,
     blobs: str | None,
     provider: str,
+    names: tuple[str, ...],
+    init: Init | None,
+    seed: int,
     input_shapes: Sequence[InputShape],
     state: State,
     dialect: str | None,
@@ -139,7 +159,9 @@ def command(
     resnet-proto run deploy.prototxt net.caffemodel cat.jpg --mean 104,117,123 --labels words.txt
     resnet-proto run net.onnx photos --draw found --json
     """
+    from prototxt_gen import api
     from prototxt_gen.cli.run_images import Session, show_all
+    from prototxt_gen.inference.computers import ModelComputer, NetComputer
     from prototxt_gen.inference.images import Preparation
     from prototxt_gen.inference.labels import labels_in, read_labels
 
@@ -151,21 +173,25 @@ def command(
     paths = expanded(inputs)
     for option, folder in (("--draw", draw), ("--save-blobs", blobs)):
         _need_folder(option, folder, paths)
-    names = read_labels(labels) if labels is not None else []
+    own_labels = read_labels(labels) if labels is not None else []
     preparation = Preparation(order, _mean(mean), scale)
     every = blobs is not None
     if is_onnx(net):
-        refuse(
-            {"phase", "stages", "level", "dialect", "input_shapes"},
-            f"is for a Caffe net, and {net} is none",
-        )
-    computer = _computer(net, weights, dict(input_shapes), state, dialect, provider, every)
+        refuse(_OF_NETS, f"is for a Caffe net, and {net} is none")
+        computer: Computer = ModelComputer(net, provider, every=every)
+    else:
+        graph = api.read_caffe(net, weights, state=state, dialect=dialect)
+        use_names(graph, names, dict(input_shapes))
+        made = NetComputer(graph, dict(input_shapes), every=every)
+        computer = made
+        if init is not None:
+            made.complete(init, seed)
     print_changes(computer.changes)
     session = Session(
         computer,
         preparation,
         _given(given, computer),
-        names or labels_in(computer.labels),
+        own_labels or labels_in(computer.labels),
         top,
         threshold,
         Path(draw) if draw is not None else None,
@@ -229,24 +255,6 @@ def _mean(text: str | None) -> Any:
     if not all(map(math.isfinite, numbers)):
         raise click.UsageError(f"--mean {text}: expected finite numbers")
     return np.array(numbers, np.float32)
-
-
-def _computer(
-    net: str,
-    weights: str | None,
-    shapes: dict[str, tuple[int, ...]],
-    state: State,
-    dialect: str | None,
-    provider: str,
-    every: bool,
-) -> Computer:
-    from prototxt_gen import api
-    from prototxt_gen.inference.computers import ModelComputer, NetComputer
-
-    if is_onnx(net):
-        return ModelComputer(net, provider, every=every)
-    graph = api.read_caffe(net, weights, state=state, dialect=dialect)
-    return NetComputer(graph, shapes, every=every)
 
 
 def _given(items: Sequence[str], computer: Computer) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Optional, Protocol
 
@@ -11,9 +12,10 @@ import numpy as np
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.errors import GraphError, VerificationError, WeightsError
 from prototxt_gen.graph.check import check, checked
+from prototxt_gen.graph.fillers import Init, initial
 from prototxt_gen.graph.graph import Graph
 from prototxt_gen.graph.run import run
-from prototxt_gen.graph.weights import bind
+from prototxt_gen.graph.weights import bind, lacking
 from prototxt_gen.layers.parts.shapes import Shape, show
 from prototxt_gen.passes.deploy import Change
 from prototxt_gen.passes.inference import for_inference
@@ -46,6 +48,7 @@ class NetComputer:
     def __init__(self, graph: Graph, shapes: Mapping[str, Shape], *, every: bool = False) -> None:
         self._given, self._every, self._source = dict(shapes), every, graph
         self._nets: dict[int | None, Graph] = {}
+        self._made: dict[str, list[Array]] = {}
         self.changes: list[Change] = []  #: to the layers that inputs are made of
         net = self._net(None)
         sizes = checked(net).blobs
@@ -58,6 +61,19 @@ class NetComputer:
             ref.blob for ref in net.outputs if makers[ref].layer.detects
         )
         self.labels: dict[str, str] = {}
+
+    def complete(self, init: Init, seed: int) -> None:
+        """Make the weights that the file does not have; raises WeightsError."""
+        net = self._net(None)
+        shapes = checked(net)
+        wanted = {index: own for index, own in shapes.weights.items() if own}
+        if net.stored:
+            wanted = {index: wanted[index] for index in lacking(net, shapes, net.stored)}
+        self._made = initial(net, replace(shapes, weights=wanted), init, seed)
+        what = f"the file has no weights for it; they are made by --weights-init {init}"
+        for index in wanted:
+            node = net.nodes[index]
+            self.changes.append(Change(node.name, node.type, what))
 
     def batch_of(self, name: str) -> int | None:
         """None if the net computes the same for another number of images."""
@@ -83,7 +99,8 @@ class NetComputer:
             net, changes = for_inference(self._source, self._given, batch, "auto")
             self._nets[batch] = net
             sources = {node.name for node in self._source.nodes if not node.bottoms}
-            self.changes = [change for change in changes if change.layer in sources]
+            if batch is None:
+                self.changes += [change for change in changes if change.layer in sources]
         return self._nets[batch]
 
     def compute(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
@@ -92,7 +109,11 @@ class NetComputer:
         net = self._net(size)
         sink = Sink(net.source)
         given = {name: value.shape for name, value in inputs.items()}
-        weights = bind(net, check(net, sink, given), net.stored, sink)
+        stored = {**net.stored, **self._made}
+        if not stored and not all(node.layer.parameter_free() for node in net.nodes):
+            words = "the net has weights; give a caffemodel, or --weights-init to make some"
+            raise WeightsError(words)
+        weights = bind(net, check(net, sink, given), stored, sink)
         sink.raise_errors(WeightsError)
         blobs = {ref.blob: v for ref, v in run(net, weights, inputs, keep=self._every).items()}
         return blobs if self._every else {name: blobs[name] for name in self.outputs}
