@@ -42,7 +42,8 @@ INPUTS = IMAGES | {".npy"}
 @click.option(
     "--labels",
     metavar="FILE",
-    help="The names of the classes, one a line, or synset_words.txt. [default: the model's own]",
+    help="The names of the classes: one a line, synset_words.txt, or SSD's labelmap.prototxt. "
+    "[default: the model's own]",
 )
 @click.option(
     "--top",

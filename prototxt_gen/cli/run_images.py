@@ -56,7 +56,7 @@ class Session:
 
     def batch(self, asked: int | None) -> int:
         """How many images are computed at once; raises UsageError for what does not go."""
-        size = self.computer.batch_of(self.name) if self.shape else 1
+        size = self.computer.batch_of(self.name)
         if size is not None and asked not in (None, size):
             raise click.UsageError(f"--batch {asked}: the batch of the input is {size}")
         return (asked or 1) if size is None else max(1, size)
@@ -76,8 +76,9 @@ class Session:
             words = f"the input {self.name!r} is {show(self.shape)}, which an image does not fit"
             raise VerificationError(f"{path}: {words}")
         self.preparation.need_fit(frame)
-        picture = open_picture(path, frame.channels, upright=True, forms="image or a .npy")
-        return [Item(path, self.preparation.prepared(picture, frame), picture)]
+        picture = open_picture(path, 3, upright=True, forms="image or a .npy")
+        seen = picture.convert("L") if frame.channels == 1 else picture
+        return [Item(path, self.preparation.prepared(seen, frame), picture)]
 
     def compute(self, group: Sequence[Item], batch: int) -> Iterator[tuple[Item, list[Answer]]]:
         """The answers for each image; one that is missing in the batch is the last again."""

@@ -33,7 +33,8 @@ _KINDS: dict[str, Kind] = {"auto": "KIND_AUTO", "cpu": "KIND_CPU", "gpu": "KIND_
 @click.option(
     "--labels",
     metavar="FILE",
-    help="The names of the classes, one a line, or synset_words.txt. [default: the model's own]",
+    help="The names of the classes: one a line, synset_words.txt, or SSD's labelmap.prototxt. "
+    "[default: the model's own]",
 )
 @click.option(
     "--max-batch",

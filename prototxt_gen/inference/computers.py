@@ -77,7 +77,7 @@ class NetComputer:
 
     def batch_of(self, name: str) -> int | None:
         """None if the net computes the same for another number of images."""
-        return None if name in self._free else self.inputs[name][0]
+        return None if name in self._free else _first(self.inputs[name])
 
     @cached_property
     def _free(self) -> frozenset[str]:
@@ -146,7 +146,7 @@ class ModelComputer:
 
     def batch_of(self, name: str) -> int | None:
         """What the model says."""
-        return self.inputs[name][0]
+        return _first(self.inputs[name])
 
     def compute(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """The values that are arrays of numbers; raises VerificationError."""
@@ -158,6 +158,11 @@ class ModelComputer:
             for name, value in found.items()
             if isinstance(value, np.ndarray) and value.dtype.kind in "fiub"
         }
+
+
+def _first(shape: Shape) -> int | None:
+    """The size of the first axis; 1 for a scalar."""
+    return shape[0] if shape else 1
 
 
 def _shape(value: onnx.ValueInfoProto) -> Shape:

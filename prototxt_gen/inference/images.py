@@ -32,7 +32,7 @@ class Frame(NamedTuple):
 
 def frame_of(shape: Sequence[int | None]) -> Frame | None:
     """The frame of an input of four axes with one channel or three; None for any other."""
-    if len(shape) != 4:
+    if len(shape) != 4 or 0 in shape:
         return None
     if shape[1] in (1, 3):
         return Frame(shape[1] or 0, shape[2], shape[3])

@@ -13,7 +13,7 @@ import pytest
 from prototxt_gen import api
 from prototxt_gen.cli import run
 from prototxt_gen.diagnostics import Source
-from prototxt_gen.errors import VerificationError
+from prototxt_gen.errors import PrototxtError, VerificationError
 from prototxt_gen.inference.answers import Boxes, Classes, Numbers, Segments, answers
 from prototxt_gen.inference.blobs import safe_name, save_blobs
 from prototxt_gen.inference.drawing import corners_in, drawn_boxes, drawn_map, palette
@@ -294,6 +294,7 @@ def test_pictures_of_one_name_have_two(tmp_path: Path, images: Path, capsys: Any
         (["{images}", "--input", "x=y.npy"], "there is no input 'x'"),
         (["{images}", "--labels", "{images}/red.png"], "is no text"),
         (["{net}"], "is not an image or a .npy"),
+        (["{images}", "--input-shape", "data=1,3,0,4"], ""),
     ],
 )
 def test_what_cannot_be_run(
@@ -319,6 +320,34 @@ def test_a_fixed_batch_of_a_model_is_filled(tmp_path: Path, images: Path, capsys
     assert best(capsys) == {"blue": 0, "green": 1, "red": 2}
 
 
+def test_a_model_that_takes_images_of_any_size(tmp_path: Path, images: Path, capsys: Any) -> None:
+    """And of bytes, the channels last: images keep their sizes, and are no batch then."""
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    from onnx import TensorProto, helper, save_model
+
+    ins = [helper.make_tensor_value_info("x", TensorProto.UINT8, ["n", "h", "w", 3])]
+    outs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3, "h", "w"])]
+    nodes = [
+        helper.make_node("Cast", ["x"], ["f"], to=TensorProto.FLOAT),
+        helper.make_node("Transpose", ["f"], ["y"], perm=[0, 3, 1, 2]),
+    ]
+    graph = helper.make_graph(nodes, "g", ins, outs)
+    opset = [helper.make_opsetid("", 17)]
+    made = helper.make_model(graph, opset_imports=opset, ir_version=8)
+    helper.set_model_props(made, {"labels": '["b", "g", "r"]'})
+    save_model(made, tmp_path / "m.onnx")
+    Image.new("RGB", (4, 9), (0, 255, 0)).save(images / "last.png")
+    assert run(["run", str(tmp_path / "m.onnx"), str(images), "--batch", "8", "--json"]) == 0
+    found = told(capsys)
+    assert [one["answers"][0]["shape"] for one in found] == [
+        [3, 6, 10],
+        [3, 6, 10],
+        [3, 9, 4],
+        [3, 6, 10],
+    ]
+    assert [one["answers"][0]["parts"][0]["label"] for one in found] == ["b", "g", "g", "r"]
+
+
 def test_labels_of_a_model(tmp_path: Path) -> None:
     assert labels_in({"labels": '["a", "b"]'}) == ["a", "b"]
     assert labels_in({"labels": '{"0": "a", "2": "c"}'}) == ["a", "", "c"]
@@ -326,6 +355,20 @@ def test_labels_of_a_model(tmp_path: Path) -> None:
         assert labels_in({"labels": odd}) == [], odd
     (tmp_path / "x.txt").write_bytes(b"\xef\xbb\xbfa\n\nb\n")
     assert read_labels(str(tmp_path / "x.txt")) == ["a", "", "b"]
+
+
+def test_labels_of_ssds_map(tmp_path: Path) -> None:
+    path = tmp_path / "labelmap_voc.prototxt"
+    path.write_text(
+        'item { name: "none_of_the_above" label: 0 display_name: "background" }\n'
+        'item { name: "bird" label: 2 }\nitem { name: "x" label: 999999999 }\n'
+        'item { name: "n" label: -1 }'
+    )
+    assert read_labels(str(path)) == ["background", "", "bird"]
+    for text, words in (("layer { }", "no map of labels"), ("item {", "is not closed")):
+        path.write_text(text)
+        with pytest.raises(PrototxtError, match=words):
+            read_labels(str(path))
 
 
 def test_kinds_of_answers() -> None:
@@ -429,6 +472,32 @@ def test_a_trained_detector_finds_the_faces(corpus: Path, tmp_path: Path, capsys
         inside = [b for b in boxes if b["pixels"][0] < x < b["pixels"][2]]
         assert len(inside) == 1 and inside[0]["pixels"][1] < y < inside[0]["pixels"][3]
     assert (tmp_path / "out" / "people.png").exists()
+
+
+def test_lenet_reads_digits(corpus: Path, tmp_path: Path, capsys: Any) -> None:
+    """A caffemodel alone, whose data layer scaled its images by 1/256."""
+    from PIL import ImageDraw
+
+    for digit in range(3):
+        image = Image.new("RGB", (280, 280))
+        pen = ImageDraw.Draw(image)
+        if digit == 0:
+            pen.ellipse((70, 50, 200, 230), outline="white", width=30)
+        else:
+            pen.line((140, 40, 140, 230), fill="white", width=30)
+        if digit == 2:  # a seven
+            pen.rectangle((0, 0, 280, 280), fill="black")
+            pen.line([(70, 60), (200, 60), (120, 230)], fill="white", width=30)
+        image.save(tmp_path / f"{digit}.png")
+    model = corpus / "ethereon+caffe-tensorflow/examples/mnist/lenet_iter_10000.caffemodel"
+    paths = [str(tmp_path / f"{digit}.png") for digit in range(3)]
+    how = ["--input-shape", "data=1,1,28,28", "--scale", "0.00390625", "--json"]
+    assert run(["run", str(model), *paths, *how]) == 0
+    out, err = capsys.readouterr()
+    scores = [one["answers"][0]["classes"][0] for one in json.loads(out)]
+    assert [score["class"] for score in scores] == [0, 1, 7]
+    assert all(score["score"] > 0.9 for score in scores)
+    assert "its transform is left to you: scale 0.00390625" in err
 
 
 def test_mtcnns_o_net_takes_a_drawn_face_for_one(corpus: Path, tmp_path: Path, capsys: Any) -> None:

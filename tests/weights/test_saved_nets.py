@@ -118,3 +118,28 @@ def test_a_caffemodel_that_is_cut_off(model: Path, capsys: pytest.CaptureFixture
         more = [str(model)] if command == ["run"] else []
         assert run([*command, str(model), *more]) == 2, command
         assert "n.caffemodel" in capsys.readouterr().err
+
+
+def test_a_net_with_a_data_layer_is_folded_at_a_given_size(tmp_path: Path) -> None:
+    text = """
+    layer { name: "d" type: "Data" top: "data" top: "label" data_param { batch_size: 2 } }
+    layer { name: "c" type: "Convolution" bottom: "data" top: "c"
+            convolution_param { num_output: 4 kernel_size: 3 } }
+    layer { name: "bn" type: "BatchNorm" bottom: "c" top: "c" }
+    layer { name: "l" type: "InnerProduct" bottom: "c" top: "l"
+            inner_product_param { num_output: 2 } }
+    layer { name: "s" type: "SoftmaxWithLoss" bottom: "l" bottom: "label" top: "s" }
+    """
+    graph = api.load(Source(text.encode()))
+    size = {"data": (2, 3, 6, 6)}
+    save(graph, make(graph, "random", 0, size), tmp_path / "n.caffemodel")
+    files = [str(tmp_path / name) for name in ("n.caffemodel", "f.prototxt", "f.caffemodel")]
+    more = ["--input-shape", "data=2,3,6,6"]
+    assert run(["fold", files[0], "-o", files[1], *more]) == 0
+    assert "BatchNorm" not in Path(files[1]).read_text()
+    x = np.random.default_rng(0).normal(size=(2, 3, 6, 6)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    folded = api.run(api.read_caffe(*files[1:]), {"data": x})
+    whole, _ = api.deploy(api.read_caffe(files[0]), size)
+    assert np.allclose(folded["c"], api.run(whole, {"data": x})["c"], atol=1e-4)
+    assert run(["run", files[0], str(tmp_path / "x.npy"), *more]) == 0
