@@ -139,6 +139,8 @@ def read_mean(path: str) -> Array:
     if found.ndim not in (1, 3) or not found.size:
         words = f"has the shape {found.shape}; expected a number or a plane for each channel"
         raise VerificationError(f"{path}: {words}")
+    if not np.isfinite(found).all():
+        raise VerificationError(f"{path}: has values that are not finite")
     return found
 
 

@@ -287,6 +287,7 @@ def test_pictures_of_one_name_have_two(tmp_path: Path, images: Path, capsys: Any
         (["{images}", "--mean", "1,2"], "the mean has 2 channels"),
         (["{images}", "--mean", "/nowhere/mean.npy"], "/nowhere/mean.npy: No such file"),
         (["{images}", "--mean", "{net}"], "is no binaryproto"),
+        (["{images}", "--mean", "{empty}/nan.npy"], "not finite"),
         (["{images}", "--scale", "0"], "expected a finite number"),
         (["{images}", "--scale", "nan"], "expected a finite number"),
         (["/nowhere/x.png"], "/nowhere/x.png: No such file"),
@@ -301,6 +302,8 @@ def test_what_cannot_be_run(
     tmp_path: Path, images: Path, capsys: Any, more: list[str], words: str | None
 ) -> None:
     (tmp_path / "empty").mkdir()
+    if more and more[-1].endswith("nan.npy"):
+        np.save(tmp_path / "empty" / "nan.npy", np.full(3, np.inf))
     files = net(tmp_path, MEANS % (1, 3))
     places = {"images": images, "net": files[0], "empty": tmp_path / "empty"}
     code = run(["run", *files, *(item.format(**places) for item in more)])
