@@ -1,4 +1,4 @@
-.PHONY: check test fuzz lint types wheel docs proto bench
+.PHONY: check test fuzz lint types wheel docs proto vendor bench
 
 # All that CI runs, in the environment at hand.
 check:
@@ -17,6 +17,7 @@ docs:
 	PYTHONPATH=. python docs/reference.py
 	PYTHONPATH=. python docs/residual.py
 	PYTHONPATH=. python docs/layers.py
+	PYTHONPATH=. python docs/rules.py
 	PYTHONPATH=. python docs/onnx_ops.py
 	PYTHONPATH=. python docs/roundtrip.py
 	PYTHONPATH=. python docs/corpus.py
@@ -30,3 +31,13 @@ proto:
 	    python -m grpc_tools.protoc -I. --descriptor_set_out=$${file%.proto}.binpb \
 	        $${file%.proto}.proto || exit 1; \
 	done
+
+# The script of others that a report's page contains, and its licence; needs npm.
+SVG_PAN_ZOOM = 3.6.2
+vendor:
+	set -e; work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
+	npm pack --silent --pack-destination "$$work" svg-pan-zoom@$(SVG_PAN_ZOOM); \
+	tar -xzf "$$work"/svg-pan-zoom-*.tgz -C "$$work"; \
+	cp "$$work"/package/dist/svg-pan-zoom.min.js templates/report/vendor/; \
+	cp "$$work"/package/LICENSE templates/report/vendor/svg-pan-zoom.LICENSE; \
+	chmod 644 templates/report/vendor/*

@@ -83,12 +83,18 @@ def arrays(value: object) -> dict[str, Array]:
 
 
 def dialect(value: object) -> None:
-    """Raise PrototxtError for an unknown dialect; None means any."""
-    from prototxt_gen.formats.dialects import DIALECTS
+    """Raise PrototxtError for an unknown dialect, also among several; None means any."""
+    from prototxt_gen.formats.dialects import KNOWN, names_of
     from prototxt_gen.generate.checks import unknown
 
-    if value is not None and value not in DIALECTS:
-        raise PrototxtError(unknown("dialect", value, DIALECTS))
+    if value is None:
+        return
+    if not isinstance(value, str):
+        raise PrototxtError(unknown("dialect", value, KNOWN))
+    try:
+        names_of(value)
+    except KeyError as error:
+        raise PrototxtError(unknown("dialect", error.args[0], KNOWN)) from None
 
 
 def _index(value: object) -> int | None:

@@ -12,17 +12,19 @@ input, and OSError if a file cannot be read.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from prototxt_gen.reading import Input, load, read_caffe, read_source, source_of
+from prototxt_gen.reading import Input, is_onnx, load, read_caffe, read_source, source_of
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
     from prototxt_gen.diagnostics import Diagnostic, Source
     from prototxt_gen.diff.result import Diff
+    from prototxt_gen.formats.text.resolve import UnknownFields
     from prototxt_gen.formats.upgraded import Upgraded
     from prototxt_gen.generate.spec import Spec
     from prototxt_gen.graph.graph import Graph
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from prototxt_gen.graph.type_check import UnknownTypes
     from prototxt_gen.layers.base import Array
     from prototxt_gen.passes.deploy import Change
+    from prototxt_gen.preprocess import Mean
     from prototxt_gen.restore.net import Restored
     from prototxt_gen.summary import Summary
     from prototxt_gen.to_onnx.export import Exported
@@ -43,6 +46,7 @@ __all__ = [
     "generate",
     "load",
     "load_layers",
+    "load_proto",
     "read_caffe",
     "read_source",
     "reformat",
@@ -96,25 +100,40 @@ def load_layers(path: Input) -> tuple[str, ...]:
     return load_layers(path)
 
 
+def load_proto(path: Input) -> str:
+    """Add the schema of a caffe.proto of your own; return its name, to be given as a ``dialect``.
+
+    What it imports is looked for in its folder. Raises ParseError, with the places of its
+    errors, or if it is not a Caffe's, PrototxtError if grpcio-tools is not installed, and
+    OSError if it cannot be read.
+    """
+    from prototxt_gen.formats.own import load_proto
+
+    return load_proto(path)
+
+
 def validate(
     source: Input | Source,
     dialect: str | None = None,
     unknown_types: UnknownTypes = "warning",
+    unknown_fields: UnknownFields = "error",
 ) -> list[Diagnostic]:
     """What Caffe would refuse in a prototxt, and what the user should know about it.
 
     ``unknown_types`` says how to report a layer type that no known Caffe has: as an error, as
     a warning, or not at all; with the dialect ``bvlc`` any type that BVLC lacks is an error.
+    ``unknown_fields`` says the same of fields. ``dialect`` is a name, several with commas, of
+    which one has to explain the text, or what ``load_proto`` returned.
 
     ``source`` is a path, or the Source of a text. The list is in the order of the file, and
     empty if there are no problems; ``diagnostics.render`` formats each as a line. Raises
-    PrototxtError for a ``dialect`` that is not in ``formats.dialects.DIALECTS``.
+    PrototxtError for a ``dialect`` that is not in ``formats.dialects.KNOWN``.
     """
     from prototxt_gen import _arguments
     from prototxt_gen.graph.validation import validate
 
     _arguments.dialect(dialect)
-    return validate(source_of(source), dialect, unknown_types).sorted()
+    return validate(source_of(source), dialect, unknown_types, unknown_fields).sorted()
 
 
 def reformat(source: Input | Source) -> bytes:
@@ -144,18 +163,31 @@ def summarize(
     input_shapes: Mapping[str, tuple[int, ...]] | None = None,
     dialect: str | None = None,
 ) -> Summary:
-    """The layers of a net and their cost.
+    """The layers of a net, and what they cost.
 
-    ``input_shapes`` replace those in the net. What Caffe would refuse is in the summary's
+    ``source`` is a prototxt, a caffemodel or an ONNX model; ``state`` and ``dialect`` are for
+    Caffe's. ``input_shapes`` replace those in the net. What Caffe would refuse is in the summary's
     ``diagnostics``, and the table is then filled as far as shapes are known. Raises
     ParseError, and ShapeError if the net has no such input.
     """
     from prototxt_gen import _arguments
+    from prototxt_gen.diagnostics import Source
+    from prototxt_gen.errors import PrototxtError
     from prototxt_gen.graph.graph import Graph
     from prototxt_gen.summary import summarize
 
-    graph = source if isinstance(source, Graph) else load(source, state, dialect)
-    return summarize(graph, _arguments.shapes(input_shapes))
+    shapes = _arguments.shapes(input_shapes)
+    if isinstance(source, Graph):
+        return summarize(source, shapes)
+    if isinstance(source, Source):
+        return summarize(load(source, state, dialect), shapes)
+    if os.fspath(source) == "-":
+        return summarize(load(read_source(source), state, dialect), shapes)
+    if not is_onnx(source):
+        return summarize(read_caffe(source, state=state, dialect=dialect), shapes)
+    if state is not None or dialect is not None:
+        raise PrototxtError(f"{source} is an ONNX model, which has neither state nor dialect")
+    return summarize(from_onnx(source, input_shapes=shapes).graph)
 
 
 def diff(
@@ -223,15 +255,27 @@ def convert(
     seed: int = 0,
     metadata: bool = True,
     detection: Literal["full", "stop", "trt"] = "full",
+    preprocess: Literal["auto"] | None = None,
+    preprocess_from: Input | None = None,
+    mean: Mean = None,
+    scale: float | None = None,
+    channel_order: Literal["bgr", "rgb"] | None = None,
+    input_type: Literal["float32", "uint8"] | None = None,
+    layout: Literal["nchw", "nhwc"] | None = None,
+    image_input: str | None = None,
+    labels: Input | Sequence[str] | None = None,
 ) -> Exported:
     """The ONNX model of a net, and the changes to its layers; the options are the command's.
 
     ``batch`` is a number of 1 or more, ``dynamic``, or None for that of the net. With
-    ``metadata`` the model keeps the net, for ``from_onnx``. Raises
+    ``metadata`` the model keeps the net, for ``from_onnx``. ``preprocess`` and the options after
+    it put preprocessing into the model; a ``mean`` is a file, numbers or an array of (C, H, W),
+    ``labels`` a file or a list. Raises
     UnsupportedError with all reasons, GraphError and WeightsError, and PrototxtError for an
     invalid option. The model has passed ONNX's checker.
     """
     from prototxt_gen import _arguments
+    from prototxt_gen import preprocess as pictures
     from prototxt_gen.errors import UnsupportedError
     from prototxt_gen.graph.fillers import Init
     from prototxt_gen.passes.deploy import Losses
@@ -255,6 +299,17 @@ def convert(
         _arguments.whole("seed", seed, 0),
         _arguments.flag("metadata", metadata),
         _arguments.one_of("detection", detection, Detection),
+        pictures.wanted(
+            preprocess,
+            preprocess_from,
+            mean,
+            scale,
+            channel_order,
+            input_type,
+            layout,
+            image_input,
+        ),
+        pictures.labels(labels),
     )
     return convert(graph, asked)
 

@@ -113,9 +113,9 @@ class Sink:
         if self._counts[key] <= self.most:
             self.diagnostics.append(found)
 
-    def takes(self, rule: str) -> bool:
-        """Whether another error of a rule is kept, so that its words are worth finding."""
-        return self._counts[rule, Severity.ERROR] < self.most
+    def takes(self, rule: str, severity: Severity = Severity.ERROR) -> bool:
+        """Whether another finding of a rule is kept, so that its words are worth finding."""
+        return self._counts[rule, severity] < self.most
 
     def left_out(self) -> list[Diagnostic]:
         """A note for each rule with more findings than were kept."""

@@ -181,7 +181,7 @@ class Block:
 
     def blocks(self, name: str) -> list[Block]:
         """The values of this name that are blocks."""
-        return [value for value in self.all(name) if isinstance(value, Block)]
+        return [f.value for f in self.fields if f.name == name and isinstance(f.value, Block)]
 
     def block(self, name: str) -> Block:
         """The sub-message of this name; an empty one of the right type where it is absent."""
@@ -192,7 +192,11 @@ class Block:
 
     def has(self, name: str) -> bool:
         """Whether a field of this name is written here."""
-        return any(field.name == name for field in self.fields)
+        # any() would take thrice as long, and this is called often.
+        for field in self.fields:  # noqa: SIM110
+            if field.name == name:
+                return True
+        return False
 
     def get(self, name: str, kind: type[T], default: T) -> T:
         """The value of a singular field, of a given Python type.
@@ -211,7 +215,7 @@ class Block:
 
     def get_list(self, name: str, kind: type[T]) -> tuple[T, ...]:
         """The values of a repeated field that are of a given Python type."""
-        return tuple(value for value in self.all(name) if isinstance(value, kind))
+        return tuple([f.value for f in self.fields if f.name == name and isinstance(f.value, kind)])
 
     def copy(self) -> Block:
         """A deep copy."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from prototxt_gen.graph.phase import Phase, State
 
 Input = str | os.PathLike[str]
+_IR_VERSION = b"\x08"  #: what every model starts with; no text and no caffemodel does
 
 
 def load(source: Input | Source, state: State | None = None, dialect: str | None = None) -> Graph:
@@ -203,6 +205,19 @@ def _content_of(source: Input | Source) -> Source | tuple[Caffemodel, Buffer]:
     if is_net(content):
         return parse_net(name, content), content
     return _text(content, name)
+
+
+def is_onnx(path: Input) -> bool:
+    """Whether a file is an ONNX model, by its name or its first byte; a pipe is not looked at."""
+    if os.fspath(path).lower().endswith(".onnx"):
+        return True
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return False
+        with open(path, "rb") as file:
+            return file.read(1) == _IR_VERSION
+    except OSError:
+        return False
 
 
 def read_source(path: Input) -> Source:

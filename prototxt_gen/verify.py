@@ -38,10 +38,12 @@ from prototxt_gen.to_onnx.export import Exported, for_inputs, pruned
 from prototxt_gen.to_onnx.sizes import at_two_sizes, symbols
 from prototxt_gen.verify_model import (
     Inputs,
+    Pictures,
     before_nms,
     names_of,
     need_inputs,
     need_outputs,
+    pictures_of,
     wanted,
 )
 
@@ -66,6 +68,7 @@ def verify(
     """
     whole = model if isinstance(model, onnx.ModelProto) else load(os.fspath(model))
     before, plugins = before_plugins(whole), plugins_of(whole)
+    pictures = pictures_of(whole)
     shapes = {value.name: _dims(value) for value in whole.graph.input}
 
     def at(sizes: dict[str, Shape]) -> Verdict:
@@ -73,32 +76,36 @@ def verify(
         source = pruned(net, outputs)
         own = bound(source, checked(source, for_inputs(source, sizes)))
         net, weights = _folded_like(whole, source, own)
-        given = dict(inputs) if inputs else seeded(net, sizes, seed)
+        if inputs:
+            fed, given = dict(inputs), pictures.applied(inputs)
+        else:
+            fed, given = pictures.drawn(net, sizes, seed)
         names = names_of(net, before)
         if not names:
             raise VerificationError("the model has no value with the name of a blob of the net")
         need_outputs(net, whole, set(names.values()))
-        found = onnx_values(before, wanted(names.values(), plugins), given, provider)
+        found = onnx_values(before, wanted(names.values(), plugins), fed, provider)
         return _verdict((source, own), (net, weights), names, found, given, plugins)
 
     if inputs:
         need_inputs(inputs, shapes)
-        return at({name: value.shape for name, value in inputs.items()})
-    sizes = _sizes(graph, shapes)
+        return at(pictures.inner({name: value.shape for name, value in inputs.items()}))
+    sizes = _sizes(graph, pictures.inner(shapes))
     return at_two_sizes(whole, sizes, at, lambda other: _takes(graph, other, losses))
 
 
 def verify_export(made: Exported, seed: int = 0) -> Verdict:
     """Compare a model that was just made with the net that it was made from."""
     shapes = {value.name: _dims(value) for value in made.skeleton.graph.input}
-    declared = _sizes(made.graph, shapes)
+    pictures = Pictures([one.done for one in made.baked])
+    declared = _sizes(made.graph, pictures.inner(shapes))
     before, plugins = before_plugins(made.model), plugins_of(made.skeleton)
     names = names_of(made.graph, before)
 
     def at(sizes: dict[str, Shape]) -> Verdict:
-        given = seeded(made.graph, sizes, seed)
+        fed, given = pictures.drawn(made.graph, sizes, seed)
         asked = wanted(names.values(), plugins)
-        found = onnx_values(before, asked, given, "CPUExecutionProvider")
+        found = onnx_values(before, asked, fed, "CPUExecutionProvider")
         net = made.graph, made.weights
         if sizes == declared:
             return _verdict(made.source, net, names, found, given, plugins)

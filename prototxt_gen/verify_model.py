@@ -12,17 +12,64 @@ from typing import Any
 import numpy as np
 import onnx
 
-from prototxt_gen.errors import VerificationError
+from prototxt_gen.errors import ParseError, VerificationError
 from prototxt_gen.graph.comparison import Comparison, compare
 from prototxt_gen.graph.graph import Graph, Ref
+from prototxt_gen.graph.sample import seeded
 from prototxt_gen.layers.base import Role
 from prototxt_gen.layers.parts.efficient_nms import detector_of
 from prototxt_gen.layers.parts.shapes import Shape
+from prototxt_gen.passes.preprocessing import Preprocessing
 from prototxt_gen.to_onnx.efficient_nms import outputs_of_plugins, plugins_of
 from prototxt_gen.to_onnx.names import name_of
+from prototxt_gen.to_onnx.preprocess.kept import read_kept
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Inputs = Mapping[str, tuple[str, str]]  #: of each plug-in, by the layer's name
+
+
+class Pictures:
+    """The preprocessing in a model: what the model takes is not what the net takes.
+
+    Shapes and values are those of the net's inputs, but where a name says something else.
+    """
+
+    def __init__(self, done: Sequence[Preprocessing]) -> None:
+        self.done = {one.blob: one for one in done}  #: by input
+
+    def inner(self, shapes: Mapping[str, Shape]) -> dict[str, Shape]:
+        """The shapes of the net's inputs, of those of the model's."""
+        return {
+            name: self.done[name].inner(shape) if name in self.done else shape
+            for name, shape in shapes.items()
+        }
+
+    def drawn(
+        self, graph: Graph, sizes: Mapping[str, Shape], seed: int
+    ) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Values for the model, and what the net makes of them; pictures are from 0 to 255."""
+        values = seeded(graph, sizes, seed)
+        random = np.random.default_rng(seed)
+        for name, one in self.done.items():
+            if name in values:
+                shape = one.outer([int(dim) for dim in values[name].shape])
+                values[name] = random.integers(0, 256, shape).astype(one.type)
+        return values, self.applied(values)
+
+    def applied(self, values: Mapping[str, Array]) -> dict[str, Array]:
+        """What the net takes, of what the model takes."""
+        return {
+            name: one.apply(value.astype(one.type)) if (one := self.done.get(name)) else value
+            for name, value in values.items()
+        }
+
+
+def pictures_of(model: onnx.ModelProto) -> Pictures:
+    """The preprocessing that a model says is in it; raises VerificationError for no such words."""
+    try:
+        return Pictures(read_kept(model))
+    except ParseError as error:
+        raise VerificationError(f"the model's metadata: {error.message}") from error
 
 
 def need_inputs(given: Mapping[str, Array], shapes: Mapping[str, Shape]) -> None:

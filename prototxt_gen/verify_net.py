@@ -10,18 +10,17 @@ import numpy as np
 import onnx
 
 from prototxt_gen.engines import load, onnx_values
-from prototxt_gen.errors import VerificationError
+from prototxt_gen.errors import PrototxtError, VerificationError
 from prototxt_gen.from_onnx.cut import ending_at
 from prototxt_gen.graph.check import checked
 from prototxt_gen.graph.comparison import Verdict, compare_top
 from prototxt_gen.graph.graph import Graph, Ref
 from prototxt_gen.graph.infer import named
 from prototxt_gen.graph.run import run
-from prototxt_gen.graph.sample import seeded
 from prototxt_gen.graph.weights import bound
 from prototxt_gen.layers.parts.shapes import show
 from prototxt_gen.to_onnx.efficient_nms import before_plugins, outputs_of_plugins, plugins_of
-from prototxt_gen.verify_model import before_nms, wanted
+from prototxt_gen.verify_model import Pictures, before_nms, pictures_of, wanted
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -42,17 +41,43 @@ def verify_net(
     or those named as ``outputs`` where the net ends earlier, has to be among them. Raises
     VerificationError if the two cannot be compared, and GraphError for an output that the model
     does not compute.
+
+    A net may be the one that a model was made from, with preprocessing before it, or one that
+    has that as layers: of a model with preprocessing both are tried, inputs being the model's.
     """
     whole = model if isinstance(model, onnx.ModelProto) else load(os.fspath(model))
     whole = ending_at(whole, outputs)
+    pictures = pictures_of(whole)
+    verdict = _compared(whole, graph, pictures, inputs, seed, provider)
+    if verdict.agrees or not pictures.done:
+        return verdict
+    try:
+        other = _compared(whole, graph, Pictures(()), inputs, seed, provider)
+    except (PrototxtError, ValueError):
+        return verdict
+    return other if other.agrees else verdict
+
+
+def _compared(
+    whole: onnx.ModelProto,
+    graph: Graph,
+    pictures: Pictures,
+    inputs: Mapping[str, Array] | None,
+    seed: int,
+    provider: str,
+) -> Verdict:
+    """The verdict, where the net is behind the preprocessing of some inputs."""
     shapes = checked(graph)
     sizes = named(shapes, graph.inputs)
-    given = dict(inputs) if inputs else seeded(graph, sizes, seed)
+    if inputs:
+        fed, given = dict(inputs), pictures.applied(inputs)
+    else:
+        fed, given = pictures.drawn(graph, sizes, seed)
     _need_inputs(whole, given)
     last = graph.last
     names = _common(whole, last)
     plugins = plugins_of(whole)
-    found = onnx_values(before_plugins(whole), wanted(names, plugins), given, provider)
+    found = onnx_values(before_plugins(whole), wanted(names, plugins), fed, provider)
     others = {last[name]: found[name] for name in names}
     blobs = run(graph, bound(graph, shapes), given, others=others)
     makers = graph.makers

@@ -71,6 +71,7 @@ BOUNDED = {
     "formats.binary.caffemodel._LARGEST_NET": ["convert", "large.caffemodel", "-o", "x.onnx"],
     "formats.content.MOST_PIPED": ["weights", "show", "pipe"],
     "formats.binary.declared._ANY": ["weights", "import", "zeros.npz", "net", "-o", "out"],
+    "formats.protoc._LARGEST": ["proto", "diff", "large.proto"],
     "generate.specfile.LARGEST_SPEC": ["gen", "--spec", "spec"],
     "generate.sandbox.LARGEST_TEMPLATE": ["gen", "resnet18", "--templates", "."],
 }
@@ -87,6 +88,7 @@ def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     tools.save(large, {}, "large.caffemodel")
     os.mkfifo("pipe")
     np.savez_compressed("zeros", **{"l/0": np.zeros(5000, np.float32)})
+    Path("large.proto").write_text("message NetParameter {}" + " " * 2000)
     Path("spec").write_text("preset: resnet18\n" + "#" * 2000)
     Path("net.prototxt.j2").write_text("{# %s #}" % ("a" * 2000))
     return tmp_path

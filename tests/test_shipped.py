@@ -76,6 +76,7 @@ def test_what_ci_of_others_calls_is_there() -> None:
         ("reference.py", "reference", "cli.md"),
         ("residual.py", "page", "residual.md"),
         ("layers.py", "page", "layers.md"),
+        ("rules.py", "page", "rules.md"),
     ],
 )
 def test_generated_pages_are_fresh(script: str, function: str, page: str) -> None:
@@ -94,10 +95,11 @@ def test_the_wheel_holds_what_the_checkout_has(tmp_path: Path) -> None:
     )
     (wheel,) = tmp_path.glob("*.whl")
     shipped = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    page = (".j2", ".css", ".js", ".LICENSE")
     wanted = {
         *(f"prototxt_gen/{file}" for file in _files(ROOT / "prototxt_gen", ".py", "py.typed")),
         *(f"prototxt_gen/proto/{file}" for file in _files(ROOT / "proto", ".proto", ".binpb")),
-        *(f"prototxt_gen/templates/{file}" for file in _files(ROOT / "templates", ".j2")),
+        *(f"prototxt_gen/templates/{file}" for file in _files(ROOT / "templates", *page)),
     }
     assert shipped == wanted
 

@@ -1,5 +1,7 @@
 """The summary of a net: what is counted, what is not known, and why."""
 
+import csv
+import io
 import json
 import re
 import sys
@@ -9,9 +11,12 @@ import pytest
 
 from prototxt_gen import api
 from prototxt_gen.cli import run
+from prototxt_gen.cli.summary import _COLUMNS
 from prototxt_gen.diagnostics import Source
-from prototxt_gen.errors import ParseError, ShapeError
+from prototxt_gen.errors import ParseError, PrototxtError, ShapeError
 from prototxt_gen.graph.phase import State
+from prototxt_gen.summary.columns import COLUMNS
+from prototxt_gen.summary.groups import stage_name, unit_name
 
 SHARED = """name: "twins"
 layer { name: "a" type: "Input" top: "a" input_param { shape { dim: [2, 3] } } }
@@ -118,11 +123,18 @@ def test_a_shape_that_is_none_is_refused(value: str, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize(
-    ("columns", "gone"), [(80, "bottoms and tops"), (110, "bottoms"), (150, "")]
+    ("columns", "gone", "names"),
+    [
+        (60, "bottoms, tops, window and field", ""),
+        (80, "bottoms, tops, window and field", "res2a_branch2a_relu ReLU"),
+        (120, "bottoms", "res2a_branch2a_relu ReLU"),
+        (160, "", "res2a_branch2a_relu ReLU"),
+    ],
 )
 def test_a_narrow_terminal_has_whole_names_rather_than_every_column(
     columns: int,
     gone: str,
+    names: str,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -134,8 +146,137 @@ def test_a_narrow_terminal_has_whole_names_rather_than_every_column(
     assert run(["summary", str(net)]) == 0
     out, err = capsys.readouterr()
     lines = re.sub(r"\x1b\[[0-9;]*m", "", out).splitlines()
-    assert "res2a_branch2a_relu  ReLU " in "\n".join(lines)
-    assert max(map(len, lines[:-1])) <= columns
-    assert len(lines) == 90 + 4  # a line for each layer: no cell is broken
+    assert names in re.sub(" +", " ", "\n".join(lines))
+    table = lines[: lines.index("")]
+    assert max(map(len, table)) <= columns
+    assert len(table) == 90 + 2  # a line for each layer: no cell is broken
     words = f"the terminal is too narrow for {gone}; a wider one or a pipe has them\n"
     assert err == (words if gone else "")
+
+
+BATCH = SHARED.replace("dim: [2, 3]", "dim: [6, 3]")
+
+
+def test_one_image_and_the_batch() -> None:
+    summary = api.summarize(Source(BATCH.encode()))
+    assert summary.batch == 6
+    assert summary.image is not None
+    adds, memory = summary.image
+    assert adds * 6 == summary.multiply_adds == 2 * 6 * 3 * 4
+    assert memory.peak * 6 == summary.memory.peak
+    # b and x, or x, y and sum
+    assert summary.memory.peak == 4 * 6 * (4 + 4 + 4)
+    assert summary.memory.peak_layer == "sum"
+    assert summary.weight_bytes == 4 * (16 + 9)
+
+
+def test_a_batch_that_a_layer_has_written_is_changed_with_it() -> None:
+    text = (
+        'layer { name: "a" type: "Input" top: "a" input_param { shape { dim: [4, 6] } } }\n'
+        'layer { name: "r" type: "Reshape" bottom: "a" top: "r" '
+        "reshape_param { shape { dim: [4, 2, 3] } } }\n"
+        'layer { name: "f" type: "InnerProduct" bottom: "r" top: "f" '
+        "inner_product_param { num_output: 2 } }\n"
+    )
+    summary = api.summarize(Source(text.encode()))
+    assert (summary.batch, summary.multiply_adds) == (4, 48)
+    assert summary.image is not None
+    assert summary.image[0] == 12
+
+
+def test_stages_and_units_sum_their_layers() -> None:
+    summary = api.summarize(Source(api.generate("resnet50").encode()))
+    stages = summary.grouped(1)
+    assert [row.name for row in stages] == [
+        *("input", "conv1", "pool1", "res2", "res3", "res4", "res5", "pool5", "fc1000")
+    ]
+    units = {row.name: row for row in summary.grouped(2)}
+    assert len(units) == 5 + 3 + 4 + 6 + 3
+    assert units["res5c"].parameters == 2048 * 512 * 2 + 512 * 512 * 9 + 2 * (512 * 2 + 2048)
+    for rows in (stages, units.values(), summary.grouped(None)):
+        assert sum(row.parameters or 0 for row in rows) == summary.parameters
+        assert sum(row.multiply_adds or 0 for row in rows) == summary.multiply_adds
+        assert sum(row.activations for row in rows) == summary.activations
+    assert stages[5].bottoms == ("res3d",)
+
+
+@pytest.mark.parametrize(
+    ("layer", "unit", "stage"),
+    [
+        ("res4b22_branch2a", "res4b22", "res4"),
+        ("conv1_1", "conv1_1", "conv1"),
+        ("inception_3a/1x1", "inception_3a", "inception_3"),
+        ("layer1.0.conv1", "layer1.0", "layer1"),
+        ("/layer1/layer1.0/conv1/Conv", "layer1.0", "layer1"),
+        ("conv2_1/dw", "conv2_1", "conv2"),
+        ("fc1000", "fc1000", "fc1000"),
+        ("prob", "prob", "prob"),
+        ("/", "/", "/"),
+    ],
+)
+def test_what_names_say(layer: str, unit: str, stage: str) -> None:
+    assert unit_name(layer) == unit
+    assert stage_name(unit) == stage
+
+
+@pytest.fixture
+def r18(tmp_path: Path) -> Path:
+    file = tmp_path / "net.prototxt"
+    file.write_text(api.generate("resnet18"))
+    return file
+
+
+def test_forms(r18: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chosen = ["summary", str(r18), "--depth", "1", "--columns", "name,shape,multiply-adds,share"]
+    assert run([*chosen, "--format", "csv"]) == 0
+    found = list(csv.reader(io.StringIO(capsys.readouterr().out)))
+    assert found[0] == ["name", "shape", "multiply-adds", "share"]
+    assert found[2] == ["conv1", "1x64x112x112", "118013952", "6.5"]
+    assert run([*chosen, "--format", "tsv"]) == 0
+    assert [line.split("\t") for line in capsys.readouterr().out.splitlines()] == found
+    assert run([*chosen, "--format", "markdown"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["| layer | shape | multiply-adds | share |", "| --- | --- | --: | --: |"]
+    assert "| conv1 | 1x64x112x112 | 118,013,952 | 6.5 % |" in lines
+    assert run([*chosen, "--format", "json"]) == 0
+    groups = json.loads(capsys.readouterr().out)["groups"]
+    assert [group["name"] for group in groups] == [row[0] for row in found[1:]]
+    assert groups[1]["layers"] == ["conv1", "bn_conv1", "scale_conv1", "conv1_relu"]
+    assert run(["summary", str(r18), "--json", "--format", "csv"]) == 2
+
+
+def test_columns(r18: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["summary", str(r18), "--columns", "all"]) == 0
+    assert "conv1  Convolution" in re.sub(" {3,}", "  ", capsys.readouterr().out)
+    assert run(["summary", str(r18), "--columns", "name,shap"]) == 2
+    assert "did you mean 'shape'?" in capsys.readouterr().err
+
+
+def test_the_help_lists_the_columns() -> None:
+    assert ", ".join(COLUMNS) == _COLUMNS
+
+
+def test_a_caffemodel_and_an_onnx_model(r18: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model, onnx = r18.with_suffix(".caffemodel"), r18.with_suffix(".onnx")
+    assert run(["weights", "init", str(r18), "-o", str(model)]) == 0
+    assert run(["convert", str(r18), str(model), "-o", str(onnx), "--no-metadata"]) == 0
+    said = api.summarize(r18)
+    assert api.summarize(model).parameters == said.parameters
+    # Folded: BatchNorm and Scale are gone, and each convolution has a bias.
+    assert api.summarize(onnx).multiply_adds == said.multiply_adds
+    for file in (model, onnx):
+        assert run(["summary", str(file), "--depth", "1"]) == 0
+    capsys.readouterr()
+    assert run(["summary", str(onnx), "--phase", "TRAIN"]) == 2
+    assert "--phase is for a Caffe net" in capsys.readouterr().err
+    with pytest.raises(PrototxtError, match="neither state nor dialect"):
+        api.summarize(onnx, dialect="bvlc")
+
+
+def test_a_notebook_shows_a_plain_table() -> None:
+    text = SHARED.replace("twins", "<b>").replace('"sum"', '"a&b"')
+    shown = api.summarize(Source(text.encode()))._repr_html_()
+    assert shown.startswith("<table>")
+    assert shown.count("<tr>") == 1 + 6
+    assert "a&amp;b" in shown
+    assert "<p>&lt;b&gt;: 6 layers" in shown

@@ -32,6 +32,8 @@ COMMANDS = {
         "summary",
         "draw",
         "diff",
+        "report",
+        "view",
         "convert",
         "verify",
         "run",
@@ -41,6 +43,7 @@ COMMANDS = {
         "weights",
         "fmt",
         "upgrade",
+        "proto",
         "completion",
     )
 }

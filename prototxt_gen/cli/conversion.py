@@ -18,7 +18,8 @@ from prototxt_gen._files import whole_file
 from prototxt_gen._words import plural
 from prototxt_gen.cli.layer_names import use_names
 from prototxt_gen.cli.options import as_json, need_own_files, need_places, write_output
-from prototxt_gen.cli.output import print_changes, print_note, print_table, progress
+from prototxt_gen.cli.output import print_changes, print_note, progress
+from prototxt_gen.cli.tables import print_table
 from prototxt_gen.errors import VerificationError
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from prototxt_gen.fleet.batch import Outcome
     from prototxt_gen.fleet.ways import ToOnnx, Way
     from prototxt_gen.to_onnx.export import Exported
+
+_UINT8 = 2  #: of ONNX's types
 
 
 def convert_net(
@@ -45,7 +48,7 @@ def convert_net(
 
     if output == "-":
         raise click.UsageError("an ONNX model goes into a file; give -o FILE")
-    need_own_files([net, weights], [output, f"{output}.data", report])
+    need_own_files([net, weights, *way.files], [output, f"{output}.data", report])
     if output.lower().endswith((".prototxt", ".caffemodel")):
         raise click.UsageError(f"-o {output}: an ONNX model is made of {net}; give -o FILE.onnx")
     need_places([output, report, f"{output}.data" if way.external_data else None])
@@ -56,6 +59,9 @@ def convert_net(
         _prove(made)
     files = _write(made, output, report, way)
     print_changes(made.changes)
+    if made.baked:
+        seen = f"is in {report}" if report else "is in the report: --report FILE"
+        print_note(f"how to feed the model with pictures, by OpenCV or Pillow, {seen}")
     _say_untried()
     model = made.skeleton.graph
     print_note(
@@ -91,7 +97,7 @@ def convert_folder(folder: Path, out: Path, report: str | None, way: Way, jobs: 
     if report is not None:
         write_output(report, _folder_report(outcomes))
     if report != "-":
-        print_table(("net", "", ""), [(o.name, o.status, o.why) for o in outcomes])
+        print_table(("net", "", ""), [(o.name, o.status, o.why) for o in outcomes], prose=(2,))
     if way.made == "model" and any(o.status == fleet.CONVERTED for o in outcomes):
         _say_untried()
     notes = [len(outcome.notes) for outcome in outcomes if outcome.notes]
@@ -130,16 +136,18 @@ def _write(made: Exported, output: str, report: str | None, way: ToOnnx) -> list
     with ExitStack() as stack:
         if report not in (None, "-"):
             file = stack.enter_context(whole_file(report))
-            file.write(_report(made, way.options["opset"]))
+            file.write(_report(made, way.options["opset"], output))
             # A full disk shows here, before the model is written.
             file.flush()
         files = write_model(made, output, external_data=way.external_data)
     if report == "-":
-        write_output(report, _report(made, way.options["opset"]))
+        write_output(report, _report(made, way.options["opset"], output))
     return files
 
 
-def _report(made: Exported, opset: int) -> bytes:
+def _report(made: Exported, opset: int, output: str) -> bytes:
+    from prototxt_gen.to_onnx.preprocess.feeding import feeding
+
     changed = {(change.layer, change.type) for change in made.changes}
     kept = [
         {"layer": node.name, "type": node.type, "what": "converted"}
@@ -147,14 +155,15 @@ def _report(made: Exported, opset: int) -> bytes:
         if (node.name, node.type) not in changed
     ]
     changes = [{"layer": c.layer, "type": c.type, "what": c.what} for c in made.changes]
-    return as_json(
-        {
-            "opset": opset,
-            "inputs": [value.name for value in made.skeleton.graph.input],
-            "outputs": [value.name for value in made.skeleton.graph.output],
-            "layers": [*kept, *changes],
-        }
-    )
+    report: dict[str, object] = {
+        "opset": opset,
+        "inputs": [value.name for value in made.skeleton.graph.input],
+        "outputs": [value.name for value in made.skeleton.graph.output],
+        "layers": [*kept, *changes],
+    }
+    if made.baked:
+        report["preprocessing"] = feeding(made.skeleton, made.baked, output)
+    return as_json(report)
 
 
 def _folder_report(outcomes: Iterable[Outcome]) -> bytes:
@@ -167,5 +176,6 @@ def _described(values: Iterable[onnx.ValueInfoProto]) -> str:
     for value in values:
         dims = value.type.tensor_type.shape.dim
         shape = "x".join(dim.dim_param or str(dim.dim_value) for dim in dims)
-        shown.append(f"{value.name} {shape or 'scalar'}")
+        kind = " uint8" if value.type.tensor_type.elem_type == _UINT8 else ""
+        shown.append(f"{value.name}{kind} {shape or 'scalar'}")
     return ", ".join(shown)

@@ -19,11 +19,13 @@ from prototxt_gen.cli.options import (
     refuse,
     state_options,
 )
+from prototxt_gen.cli.preprocess import preprocess_options
 from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.from_onnx import TARGETS
 
 #: The options for both directions, and those for an ONNX model alone.
 _FOR_BOTH = {"net", "output", "to", "input_shapes", "outputs", "until", "verify", "report", "jobs"}
+_FOR_BOTH |= {"proto"}  # a net in the model may be by it
 #: What is said of one net, and not of a folder.
 _ALONE = {"weights", "names", "weights_out", "input_shapes", "outputs", "until"}
 _FOR_ONNX = {"target", "weights_out", "restore"}
@@ -129,6 +131,7 @@ class BatchSize(click.ParamType):  # type: ignore[type-arg]
     default=True,
     help="Keep the net in the model, for the way back. [default: metadata]",
 )
+@preprocess_options
 @click.option("--external-data", is_flag=True, help="Write the weights to FILE.data.")
 @click.option("--verify", is_flag=True, help="Compare the model with numpy before writing it.")
 @click.option(
@@ -181,6 +184,7 @@ def command(
     \b
     resnet-proto convert deploy.prototxt net.caffemodel -o net.onnx
     resnet-proto convert deploy.prototxt net.caffemodel -o net.onnx --batch dynamic
+    resnet-proto convert train_val.prototxt net.caffemodel -o net.onnx --preprocess auto
     resnet-proto convert models -o onnx --jobs 4
     resnet-proto convert net.onnx -o net.prototxt
     """
@@ -215,8 +219,8 @@ def command(
 
 def _is_from_onnx(net: str, output: str, to: str | None) -> bool:
     """Whether the conversion is one from ONNX; a folder is by its files, nets before models."""
-    from prototxt_gen.cli.lift import is_onnx
     from prototxt_gen.fleet.jobs import holds_models_alone
+    from prototxt_gen.reading import is_onnx
 
     folder = Path(net)
     if to is not None:

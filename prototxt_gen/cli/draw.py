@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from prototxt_gen.cli.lift import is_onnx
 from prototxt_gen.cli.options import (
     InputShape,
     dialect_option,
@@ -20,6 +19,7 @@ from prototxt_gen.cli.options import (
     state_options,
     write_output,
 )
+from prototxt_gen.reading import is_onnx
 
 if TYPE_CHECKING:
     from prototxt_gen.graph.graph import Graph

@@ -7,15 +7,21 @@ from typing import Any
 
 import click
 
-from prototxt_gen.cli.options import output_option, write_output
+from prototxt_gen.cli.options import as_json, output_option, write_output
 from prototxt_gen.cli.spec_options import spec_from, spec_options
+from prototxt_gen.cli.tables import form_option, print_form, print_table
+from prototxt_gen.errors import SpecError
 
 
 @click.command("gen", short_help="Print a net of the residual family.")
 @spec_options
 @click.option(
-    "--list", "show_list", is_flag=True, help="List all presets with parameters and multiply-adds."
+    "--list",
+    "show_list",
+    is_flag=True,
+    help="List the presets whose names contain PRESET, or all, with parameters and multiply-adds.",
 )
+@form_option
 @click.option("--print-spec", is_flag=True, help="Print the spec as YAML instead of the net.")
 @click.option(
     "--templates",
@@ -29,6 +35,7 @@ def command(
     preset: str | None,
     spec: str | None,
     show_list: bool,
+    form: str | None,
     print_spec: bool,
     templates: str | None,
     output: str,
@@ -39,13 +46,18 @@ def command(
     \b
     resnet-proto gen resnet50 > resnet50.prototxt
     resnet-proto gen wrn-28-10 --classes 100 -o wrn.prototxt
+    resnet-proto gen --list resnext
     resnet-proto gen --depth 18 --phase train_val
     resnet-proto gen --stages 3,4,6,3 --block basic --width 96
     """
     if show_list:
-        _list()
+        _list(preset or "", form or "table")
         return
+    if form is not None:
+        raise click.UsageError("--format and --json are for --list")
     made = spec_from(preset, spec, options)
+    if options["train_batch"] is not None and made.phase != "train_val":
+        raise SpecError("changes nothing without --phase train_val", path="train_batch")
     if print_spec:
         import yaml
 
@@ -58,20 +70,32 @@ def command(
     write_output(output, text.encode())
 
 
-def _list() -> None:
-    from prototxt_gen.cli.output import print_table
-    from prototxt_gen.generate.blocks import build
+def _list(part: str, form: str) -> None:
+    from prototxt_gen._tables import Table
+    from prototxt_gen.generate.counts import COUNTS
     from prototxt_gen.generate.spec import Spec
     from prototxt_gen.generate.zoo import PRESETS, preset
-    from prototxt_gen.summary import summarize
 
-    rows = []
-    for name in PRESETS:
+    names = [name for name in PRESETS if part in name]
+    if not names:
+        raise click.UsageError(f"no preset has {part!r} in its name; gen --list shows all")
+    keys = ("preset", "block", "stages", "input", "parameters", "multiply_adds")
+    found = []
+    for name in names:
         spec = Spec.of(preset(name))
-        summary = summarize(build(spec).graph)
-        shape = "x".join(map(str, spec.input_shape[1:]))
-        stages = ",".join(map(str, spec.stages))
-        counts = f"{summary.parameters:,}", f"{summary.multiply_adds / 1e9:.2f} G"
-        rows.append((name, spec.block, stages, shape, *counts))
-    heads = ("preset", "block", "stages", "input", "parameters", "multiply-adds")
-    print_table(heads, rows, (4, 5))
+        found.append((name, spec.block, spec.stages, spec.input_shape[1:], *COUNTS[name]))
+    if form == "json":
+        write_output("-", as_json([dict(zip(keys, row, strict=True)) for row in found]))
+        return
+    plain = form in ("csv", "tsv")
+    rows = []
+    for name, block, stages, shape, parameters, adds in found:
+        counts = (
+            (str(parameters), str(adds)) if plain else (f"{parameters:,}", f"{adds / 1e9:.2f} G")
+        )
+        rows.append((name, block, ",".join(map(str, stages)), "x".join(map(str, shape)), *counts))
+    heads = [key.replace("_", "-") for key in keys]
+    if form == "table":
+        print_table(heads, rows, (4, 5), (3, 1))
+    else:
+        print_form(Table(heads, rows, (4, 5)), form)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,21 +17,6 @@ from prototxt_gen.errors import VerificationError
 if TYPE_CHECKING:
     from prototxt_gen.fleet.ways import FromOnnx
     from prototxt_gen.restore.net import Restored
-
-_IR_VERSION = b"\x08"  #: what every model starts with; no text and no caffemodel does
-
-
-def is_onnx(path: str) -> bool:
-    """Whether a file is an ONNX model, by its name or its first byte; a pipe is not looked at."""
-    if path.lower().endswith(".onnx"):
-        return True
-    try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            return False
-        with open(path, "rb") as file:
-            return file.read(1) == _IR_VERSION
-    except OSError:
-        return False
 
 
 def lift_model(

@@ -79,26 +79,28 @@ class NamedShape(click.ParamType):  # type: ignore[type-arg]
 
 
 class Dialect(click.ParamType):  # type: ignore[type-arg]
-    """The name of a dialect; the schemas are loaded when one is given."""
+    """The names of dialects, with commas; the schemas are loaded when one is given."""
 
     name = "dialect"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The name itself, if there is such a dialect."""
-        from prototxt_gen.formats.dialects import DIALECTS
+        """The names, each once, if there are such dialects."""
+        from prototxt_gen.formats.dialects import KNOWN, names_of
         from prototxt_gen.generate.checks import unknown
 
-        if value not in DIALECTS:
-            self.fail(unknown("dialect", value, DIALECTS), param, ctx)
-        return str(value)
+        try:
+            return ",".join(names_of(str(value)))
+        except KeyError as error:
+            self.fail(unknown("dialect", error.args[0], KNOWN), param, ctx)
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        """The dialects that begin with the text."""
-        from prototxt_gen.formats.dialects import DIALECTS
+        """The dialects that begin with the text after the last comma."""
+        from prototxt_gen.formats.dialects import KNOWN
 
-        return [CompletionItem(name) for name in DIALECTS if name.startswith(incomplete)]
+        before, comma, last = incomplete.rpartition(",")
+        return [CompletionItem(before + comma + name) for name in KNOWN if name.startswith(last)]
 
 
 def output_option(command: F) -> F:
@@ -114,13 +116,34 @@ def output_option(command: F) -> F:
 
 
 def dialect_option(command: F) -> F:
-    """``--dialect``: which Caffe's fields a prototxt may have."""
-    return click.option(
+    """``--dialect`` and ``--proto``: which Caffe's fields a prototxt may have.
+
+    The command gets either as one argument, ``dialect``.
+    """
+
+    @wraps(command)
+    def with_dialect(*args: Any, dialect: str | None, proto: str | None, **more: Any) -> Any:
+        if proto is not None:
+            if dialect is not None:
+                raise click.UsageError("--dialect and --proto exclude each other; give one")
+            from prototxt_gen import api
+
+            dialect = api.load_proto(proto)
+        return command(*args, dialect=dialect, **more)
+
+    own = click.option(
+        "--proto",
+        metavar="FILE",
+        help="Read by the schema of your own Caffe: its caffe.proto. Needs grpcio-tools.",
+    )
+    known = click.option(
         "--dialect",
         type=Dialect(),
-        help="Read by the schema of one Caffe: bvlc, ssd, nvcaffe... [default: any that fits]",
-        metavar="NAME",
-    )(command)
+        help="Read by the schema of one Caffe, or of one among several: bvlc, bvlc-1.0, ssd, "
+        "nvcaffe... [default: any that fits]",
+        metavar="NAME,...",
+    )
+    return cast(F, known(own(with_dialect)))
 
 
 def plugin_option(command: F) -> F:

@@ -7,10 +7,10 @@ Names, paths and messages come from files that anyone may have made. All of them
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from prototxt_gen.diagnostics import Diagnostic, Severity, Source, render
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from prototxt_gen.passes.deploy import Change
 
-_GAP = 2  #: the spaces between two columns
 _COLOURS = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold blue"}
 
 _SIGNS = {"+": "green", "-": "red", "~": "yellow"}
@@ -75,30 +74,6 @@ def print_report(diagnostics: Iterable[Diagnostic], source: Source | None, strea
         stream.write(printable(render(diagnostic, source), stream) + "\n")
 
 
-def print_table(
-    heads: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    numbers: Collection[int] = (),
-    spare: Sequence[int] = (),
-) -> None:
-    """A table on stdout; the columns of ``numbers`` are right-aligned.
-
-    On a terminal that is too narrow the columns of ``spare`` are left out, in their order, as
-    many as need be, and stderr says so.
-    """
-    clean = [[printable(cell, sys.stdout) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(heads, *clean, strict=True)]
-    if sys.stdout.isatty():
-        _print_rich_table(heads, clean, numbers, _too_many(widths, spare))
-        return
-    for row in (heads, *clean):
-        cells = (
-            cell.rjust(width) if index in numbers else cell.ljust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        print("  ".join(cells).rstrip())
-
-
 def print_signed(lines: Iterable[str]) -> None:
     """Lines on stdout that begin with + , - or ~; on a terminal in the colours of these."""
     if not sys.stdout.isatty():
@@ -138,44 +113,6 @@ def progress(what: str, total: int) -> Iterator[Callable[[str], None]]:
         yield lambda text: bar.update(
             task, advance=1, description=escape(printable(text, sys.stderr))
         )
-
-
-def _too_many(widths: Sequence[int], spare: Sequence[int]) -> list[int]:
-    """Which spare columns a terminal has no room for."""
-    from rich.console import Console
-
-    left = dict(enumerate(widths))
-    gone: list[int] = []
-    for index in spare:
-        if sum(left.values()) + _GAP * len(left) <= Console().width:
-            break
-        gone.append(index)
-        del left[index]
-    return gone
-
-
-def _print_rich_table(
-    heads: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    numbers: Collection[int],
-    without: Collection[int],
-) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.HORIZONTALS, pad_edge=False, padding=(0, _GAP - 1, 0, 0), show_edge=False)
-    kept = [index for index in range(len(heads)) if index not in without]
-    for index in kept:
-        justify: Literal["right", "left"] = "right" if index in numbers else "left"
-        table.add_column(heads[index], justify=justify, overflow="fold", no_wrap=index in numbers)
-    for row in rows:
-        table.add_row(*(Text(row[index]) for index in kept))
-    Console(highlight=False).print(table)
-    if without:
-        names = " and ".join(heads[index] for index in sorted(without))
-        print_note(f"the terminal is too narrow for {names}; a wider one or a pipe has them")
 
 
 def _print_rich(texts: Iterable[Text], stream: TextIO) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from prototxt_gen.cli.output import print_line, print_table
+from prototxt_gen.cli.output import print_line
+from prototxt_gen.cli.tables import print_table
 
 
 @click.command("rule", short_help="Explain a rule of validate, or list all.")
@@ -21,7 +22,7 @@ def command(name: str | None) -> int:
 
     if name is None:
         rows = [(r.name, r.category, r.severity.value, r.summary) for r in rules().values()]
-        print_table(("rule", "category", "severity", "what is wrong"), rows)
+        print_table(("rule", "category", "severity", "what is wrong"), rows, prose=(3,))
         return 0
     from prototxt_gen.generate.checks import unknown
 

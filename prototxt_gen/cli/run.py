@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from prototxt_gen.cli.layer_names import map_option, use_names
-from prototxt_gen.cli.lift import is_onnx
 from prototxt_gen.cli.options import (
     Decimals,
     InputShape,
@@ -22,7 +21,8 @@ from prototxt_gen.cli.options import (
     refuse,
     state_options,
 )
-from prototxt_gen.cli.output import print_changes
+from prototxt_gen.cli.output import print_changes, print_note
+from prototxt_gen.reading import is_onnx
 
 if TYPE_CHECKING:
     from prototxt_gen.graph.fillers import Init
@@ -76,8 +76,7 @@ INPUTS = IMAGES | {".npy"}
     "--channel-order",
     "order",
     type=click.Choice(["bgr", "rgb"]),
-    default="bgr",
-    help="The order of the channels of images. [default: bgr, as in Caffe]",
+    help="The order of the channels of images. [default: what the model says, else bgr]",
 )
 @click.option(
     "--batch",
@@ -131,7 +130,7 @@ def command(
     threshold: float,
     mean: str | None,
     scale: float,
-    order: Literal["bgr", "rgb"],
+    order: Literal["bgr", "rgb"] | None,
     batch: int | None,
     given: tuple[str, ...],
     draw: str | None,
@@ -175,7 +174,7 @@ def command(
     for option, folder in (("--draw", draw), ("--save-blobs", blobs)):
         _need_folder(option, folder, paths)
     own_labels = read_labels(labels) if labels is not None else []
-    preparation = Preparation(order, _mean(mean), scale)
+    subtracted = _mean(mean)
     every = blobs is not None
     if is_onnx(net):
         refuse(_OF_NETS, f"is for a Caffe net, and {net} is none")
@@ -188,9 +187,11 @@ def command(
         if init is not None:
             made.complete(init, seed)
     print_changes(computer.changes)
+    if computer.prepares and (mean is not None or scale != 1):
+        print_note(f"{net} prepares its images itself; --mean and --scale come before that")
     session = Session(
         computer,
-        preparation,
+        Preparation(order or computer.order, subtracted, scale),
         _given(given, computer),
         own_labels or labels_in(computer.labels),
         top,
@@ -244,7 +245,7 @@ def _mean(text: str | None) -> Any:
     """The mean as an array; None if there is none."""
     import numpy as np
 
-    from prototxt_gen.inference.images import read_mean
+    from prototxt_gen.formats.binary.mean import read_mean
 
     if text is None:
         return None

@@ -13,7 +13,8 @@ import click
 import numpy as np
 
 from prototxt_gen._files import whole_file
-from prototxt_gen.cli.output import print_error, print_line, print_note, print_table
+from prototxt_gen.cli.output import print_error, print_line, print_note
+from prototxt_gen.cli.tables import print_table
 from prototxt_gen.errors import PrototxtError, VerificationError
 from prototxt_gen.inference.answers import Answer, Boxes, Classes, Numbers, Segments, answers
 from prototxt_gen.inference.blobs import safe_name, save_blobs

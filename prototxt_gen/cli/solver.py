@@ -36,6 +36,11 @@ from prototxt_gen.cli.spec_options import spec_from, spec_options
     metavar="N",
     help="Iterations; the learning rate steps scale with them. [default: those of the paper]",
 )
+@click.option(
+    "--warm-up",
+    is_flag=True,
+    help="Print the solver of the first iterations, at a lower rate, if the paper has them.",
+)
 @output_option
 def command(
     preset: str | None,
@@ -44,6 +49,7 @@ def command(
     policy: Literal["steps", "poly"],
     batch_size: int | None,
     max_iter: int | None,
+    warm_up: bool,
     output: str,
     **options: Any,
 ) -> None:
@@ -57,5 +63,5 @@ def command(
     from prototxt_gen.generate.render import render_solver
     from prototxt_gen.generate.solver import solver, title
 
-    block = solver(made, net, policy=policy, batch=batch_size, iterations=max_iter)
-    write_output(output, render_solver(block, title(made)).encode())
+    block = solver(made, net, policy=policy, batch=batch_size, iterations=max_iter, warm_up=warm_up)
+    write_output(output, render_solver(block, title(made, policy=policy, warm_up=warm_up)).encode())

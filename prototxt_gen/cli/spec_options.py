@@ -36,6 +36,13 @@ OPTIONS: tuple[tuple[str, Any, str | None, str], ...] = (
         "The block that stages consist of. [default: bottleneck]",
     ),
     ("width", int, "N", "Channels of the first stage. [default: 64; with --stem cifar 16]"),
+    ("widths", Numbers(), "N,N,...", "Channels of each stage. [default: --width, doubled]"),
+    (
+        "inner-widths",
+        Numbers(),
+        "N,N,...",
+        "Channels inside the blocks of each stage. [default: as the width]",
+    ),
     ("width-factor", int, "N", "Multiplies the width of all stages (Wide ResNet). [default: 1]"),
     ("stem-width", int, "N", "Channels of the stem. [default: as --width]"),
     ("cardinality", int, "N", "Groups of the 3x3 convolutions (ResNeXt). [default: 1]"),
@@ -50,8 +57,9 @@ OPTIONS: tuple[tuple[str, Any, str | None, str], ...] = (
         _choice(forms.SHORTCUTS),
         None,
         "If the shape changes: A zeros, B a 1x1 convolution, avgpool one after average pooling; "
-        "C a convolution always. [default: B]",
+        "C a convolution always; first one in each stage's first block. [default: B]",
     ),
+    ("projection", int, "N", "The kernel of these convolutions, 1 or 3. [default: 1]"),
     (
         "stride-at",
         _choice(forms.STRIDES),
@@ -67,20 +75,60 @@ OPTIONS: tuple[tuple[str, Any, str | None, str], ...] = (
     ),
     (
         "pool",
-        _choice(forms.POOLS),
+        _choice(list(forms.POOLS)),
         None,
         "The stem's pooling: ceil has no pad and rounds up (MSRA), floor has pad 1 and rounds "
-        "down (torchvision). [default: ceil]",
+        "down (torchvision); ceil-pad1, floor-pad0. [default: ceil]",
     ),
     (
         "bias",
-        _choice(forms.BIASES),
+        str,
+        "NAMES",
+        f"Which convolutions have a bias: none, all, or of {', '.join(forms.BIASED)}. [default: "
+        "none; with --depth 50 conv1]",
+    ),
+    (
+        "norm",
+        _choice(forms.NORMS),
         None,
-        "Which convolutions have a bias. [default: none; with --depth 50 conv1]",
+        "batch: BatchNorm and Scale; scale: a Scale that BatchNorm is folded into; fused: "
+        "NVIDIA's BatchNorm, which scales; none. [default: batch]",
+    ),
+    ("eps", float, "X", "BatchNorm's eps. [default: 1e-5]"),
+    (
+        "moving-average-fraction",
+        float,
+        "X",
+        "How much of its statistics BatchNorm keeps in a training step. [default: 0.999]",
     ),
     ("se", int, "RATIO", "The reduction of squeeze-and-excitation, such as 16. [default: none]"),
+    (
+        "se-form",
+        _choice(forms.SE_FORMS),
+        None,
+        "Its two layers: dense, InnerProduct; conv, 1x1 convolutions. [default: dense]",
+    ),
+    (
+        "se-join",
+        _choice(forms.SE_JOINS),
+        None,
+        "scale, in front of the sum; axpy, one layer of SENet's forks for both. [default: scale]",
+    ),
     ("dropout", float, "RATIO", "The ratio of dropout inside blocks. [default: none]"),
     ("output-stride", int, "N", "8 or 16: dilation instead of further strides. [default: none]"),
+    (
+        "dilation",
+        _choice(forms.DILATIONS),
+        None,
+        "stage: each 3x3 of a dilated stage; torchvision: its first block keeps the dilation "
+        "before. [default: stage]",
+    ),
+    (
+        "multi-grid",
+        Numbers(),
+        "N,N,...",
+        "Factors of the dilation in each block of the last stage. [default: none]",
+    ),
     (
         "eltwise",
         _choice(forms.ELTWISE),
@@ -93,6 +141,14 @@ OPTIONS: tuple[tuple[str, Any, str | None, str], ...] = (
         "A,B",
         "Factors of the shortcut and the branch, for SUM. [default: none]",
     ),
+    (
+        "head",
+        _choice(forms.HEADS),
+        None,
+        "A classifier; none, a trunk that ends in the last block's blob; fcn, scores for each "
+        "place. [default: classifier]",
+    ),
+    ("classifier-dropout", float, "RATIO", "Dropout before the classifier. [default: none]"),
     ("naming", _choice(forms.NAMINGS), None, "The names of layers. [default: msra]"),
     ("phase", _choice(forms.PHASES), None, "For inference or for training. [default: deploy]"),
     (
@@ -112,7 +168,8 @@ OPTIONS: tuple[tuple[str, Any, str | None, str], ...] = (
     ("name", str, "TEXT", "The net's name. [default: family and depth]"),
 )
 FLAGS = (
-    ("folded", "Omit BatchNorm and Scale, for weights that they have been folded into."),
+    ("data-norm", "Normalize the data first, with BatchNorm and Scale."),
+    ("folded", "Omit BatchNorm and Scale, for weights and biases that they are folded into."),
     ("global-pool", "Make the last pooling global, for inputs of any size."),
 )
 
@@ -174,7 +231,12 @@ def spec_from(preset: str | None, spec: str | None, options: dict[str, Any]) -> 
     from prototxt_gen.generate.spec import Spec
 
     try:
-        return Spec.of({**keys, **asked})
+        made = Spec.of({**keys, **asked})
+        if "dilation" in given and not made.dilates:
+            raise SpecError("changes nothing without an output_stride", path="dilation")
+        if "bias" in given and made.folded:
+            raise SpecError("changes nothing: a folded net has all biases", path="bias")
+        return made
     except SpecError as error:
         if file is None or error.path.partition("[")[0] in given:
             raise

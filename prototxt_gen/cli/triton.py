@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from prototxt_gen.cli.lift import is_onnx
 from prototxt_gen.cli.options import Numbers, need_files, need_own_files
 from prototxt_gen.cli.output import print_note
+from prototxt_gen.reading import is_onnx
 
 if TYPE_CHECKING:
     from prototxt_gen.triton.config import Instances, Kind, Model

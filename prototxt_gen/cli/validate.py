@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,8 +23,11 @@ from prototxt_gen.diagnostics import Severity
 
 if TYPE_CHECKING:
     from prototxt_gen.diagnostics import Source
+    from prototxt_gen.formats.binary.caffemodel import Caffemodel
     from prototxt_gen.lint.engine import Findings
     from prototxt_gen.lint.settings import Settings
+
+    Check = Callable[[tuple[str, Settings]], Findings | str]
 
 FORMATS = ("text", "json", "sarif", "github", "junit")
 
@@ -61,6 +64,16 @@ FORMATS = ("text", "json", "sarif", "github", "junit")
     help="How to report a layer type that no known Caffe has. [default: warning]",
 )
 @click.option(
+    "--unknown-fields",
+    type=click.Choice(["error", "warning", "ignore"]),
+    help="How to report a field that no known Caffe has. [default: error]",
+)
+@click.option(
+    "--weights",
+    metavar="FILE",
+    help="Compare the net with a caffemodel: names, types and shapes, NaN and infinity.",
+)
+@click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
@@ -80,6 +93,7 @@ def command(
     paths: tuple[str, ...],
     form: str,
     output: str,
+    weights: str | None,
     config: Path | None,
     no_config: bool,
     jobs: int,
@@ -89,9 +103,10 @@ def command(
 
     PATH is a file, a folder, which is searched for *.prototxt, a pattern such as
     'models/**/*.prototxt', or - for standard input; of a caffemodel the net in it is looked at, in
-    the text that it has as a prototxt. Errors are what Caffe would refuse: syntax,
-    fields that no Caffe knows, layers and shapes that do not fit. Warnings are what it would
-    load, and a person should still know. A comment  # prototxt: ignore[rule]  leaves out a rule
+    the text that it has as a prototxt. Errors are what Caffe would refuse: syntax, fields that no
+    Caffe knows, layers and shapes that do not fit. Warnings are what it would
+    load, and a person should still know. With --dialect ssd,nvcaffe one of these has to know every
+    field, with --proto your own Caffe. A comment  # prototxt: ignore[rule]  leaves out a rule
     on its line, or on the next one; resnet-proto rule NAME explains a rule.
 
     Exit code 0: no errors. 1: there are some, or with --fail-on warning, warnings. 2: a file
@@ -100,6 +115,7 @@ def command(
     \b
     resnet-proto validate models
     resnet-proto validate net.prototxt --dialect bvlc --ignore smells
+    resnet-proto validate net.prototxt --weights net.caffemodel
     resnet-proto validate . --format sarif -o findings.sarif
     """
     from prototxt_gen.lint.settings import Settings
@@ -108,8 +124,17 @@ def command(
         raise click.UsageError("--config and --no-config exclude each other")
     given = _given(options)
     base = Settings(**given) if no_config else None
+    if weights is not None:
+        if len(paths) != 1 or os.path.isdir(paths[0]):
+            raise click.UsageError("--weights is for one net")
+        from prototxt_gen.formats.binary.caffemodel import read_caffemodel
+
+        check: Check = partial(checked, weights=read_caffemodel(weights))
+        jobs = 1
+    else:
+        check = checked
     found, unreadable = [], 0
-    for one in _found(paths, given, base, config, jobs):
+    for one in _found(paths, given, base, config, jobs, check):
         if isinstance(one, str):
             print_error(one)
             unreadable += 1
@@ -119,7 +144,7 @@ def command(
         if form == "text" and output == "-":
             print_report(file.found, file.source, sys.stdout)
     files = [file for _, file in found]
-    _write(files, form, output, paths)
+    _write(files, form, output)
     if found:
         from prototxt_gen.lint.reporters import summary
 
@@ -145,6 +170,7 @@ def _found(
     base: Settings | None,
     config: Path | None,
     jobs: int,
+    check: Check,
 ) -> Iterator[tuple[Settings, Findings] | str]:
     """The findings of each file with its settings, in order; or why it cannot be read."""
     from prototxt_gen.lint.find import find
@@ -161,35 +187,46 @@ def _found(
     files = [(path, settings_of(path)) for path in found]
     if jobs == 1 or len(files) < 2:
         for path, settings in files:
-            one = checked((path, settings))
+            one = check((path, settings))
             yield one if isinstance(one, str) else (settings, one)
         return
     from prototxt_gen.fleet.workers import Died, in_processes
+    from prototxt_gen.formats import dialects
     from prototxt_gen.layers.outside import loaded_files
 
     results: dict[str, Findings | Died | str] = {}
-    work = partial(checked, plugins=loaded_files())
+    work = partial(checked, plugins=loaded_files(), schemas=dialects.own())
     for (path, _), made in in_processes(work, [one for one in files if one[0] != "-"], jobs):
         results[path] = made
     for path, settings in files:
-        result = results[path] if path != "-" else checked((path, settings))
+        result = results[path] if path != "-" else check((path, settings))
         if isinstance(result, Died):
             yield f"{path}: {result.text}"
         else:
             yield result if isinstance(result, str) else (settings, result)
 
 
-def checked(one: tuple[str, Settings], plugins: Sequence[str] = ()) -> Findings | str:
-    """The findings of a file, or why it cannot be read; with the layer types of some files."""
+def checked(
+    one: tuple[str, Settings],
+    plugins: Iterable[str] = (),
+    schemas: Iterable[tuple[str, bytes]] = (),
+    weights: Caffemodel | None = None,
+) -> Findings | str:
+    """The findings of a file, or why it cannot be read.
+
+    ``plugins`` and ``schemas`` are those of the process that asks.
+    """
     from prototxt_gen.errors import PrototxtError
+    from prototxt_gen.formats import dialects
     from prototxt_gen.layers import load_layers
     from prototxt_gen.lint.engine import lint
 
+    dialects.add_all(schemas)
     for plugin in plugins:
         load_layers(plugin)
     path, settings = one
     try:
-        return lint(_source(path, settings.dialect), settings)
+        return lint(_source(path, settings.dialect), settings, weights)
     except PrototxtError as error:
         return error.message
     except OSError as error:
@@ -209,7 +246,7 @@ def _source(path: str, dialect: str | None) -> Source:
     return reading.saved_net(path, dialect) or reading.read_source(path)
 
 
-def _write(files: list[Findings], form: str, output: str, paths: Sequence[str]) -> None:
+def _write(files: list[Findings], form: str, output: str) -> None:
     if form != "text":
         from prototxt_gen.lint.reporters import REPORTERS
 

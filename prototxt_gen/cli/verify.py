@@ -16,12 +16,14 @@ from prototxt_gen.cli.options import (
     plugin_option,
     state_options,
 )
-from prototxt_gen.cli.output import print_note, print_table
+from prototxt_gen.cli.output import print_note
+from prototxt_gen.cli.tables import print_table
 from prototxt_gen.errors import VerificationError
 
 if TYPE_CHECKING:
     from prototxt_gen.graph.phase import State
     from prototxt_gen.passes.deploy import Losses
+    from prototxt_gen.passes.preprocessing import Preprocessing
     from prototxt_gen.verify import Comparison, Verdict
 
 
@@ -103,7 +105,7 @@ def command(
     """
     from prototxt_gen import api
     from prototxt_gen import verify as proof
-    from prototxt_gen.cli.lift import is_onnx
+    from prototxt_gen.reading import is_onnx
 
     need_files(net, weights, model)
     alone = model is None and against == "onnx" and is_onnx(weights) and not is_onnx(net)
@@ -120,7 +122,8 @@ def command(
     if against != "onnx":
         _need_regular(against, net, weights)
     graph = api.read_caffe(net, None if alone else weights, state=state, dialect=dialect)
-    inputs = _inputs(graph, given)
+    taken = weights if alone else model
+    inputs = _inputs(graph, given, taken if against == "onnx" else None)
     if against == "onnx":
         model = weights if alone else model
         if model is None:
@@ -154,7 +157,7 @@ def _of_model(
     """A net compared with the ONNX model that it was made from."""
     from prototxt_gen.verify_net import verify_net
 
-    inputs = _inputs(graph, given)
+    inputs = _inputs(graph, given, model)
     return verify_net(model, graph, inputs, outputs=outputs, seed=seed, provider=provider)
 
 
@@ -221,10 +224,11 @@ def _against(
     return proof.Verdict(tuple(found))
 
 
-def _inputs(graph: Any, given: tuple[str, ...]) -> dict[str, Any] | None:
-    """The values in the given files; None if no file is given."""
+def _inputs(graph: Any, given: tuple[str, ...], model: str | None = None) -> dict[str, Any] | None:
+    """The values in the given files, which are the model's if there is one; None for no file."""
     if not given:
         return None
+    done = {} if model is None else _preprocessing(model)
     names = [ref.blob for ref in graph.inputs]
     found: dict[str, Any] = {}
     for item in given:
@@ -239,10 +243,18 @@ def _inputs(graph: Any, given: tuple[str, ...]) -> dict[str, Any] | None:
             raise click.UsageError(f"the net has no input {name!r}; it has {', '.join(names)}")
         suffix = Path(path).suffix
         if suffix not in (".npy", ".npz"):
-            found[name] = _image(graph, name, path)
+            found[name] = _image(graph, name, path, done.get(name))
             continue
         found.update(_arrays(path, suffix, name))
     return found
+
+
+def _preprocessing(model: str) -> dict[str, Preprocessing]:
+    """The preprocessing in a model, by its inputs."""
+    from prototxt_gen.engines import load
+    from prototxt_gen.verify_model import pictures_of
+
+    return dict(pictures_of(load(model)).done)
 
 
 def _arrays(path: str, suffix: str, name: str) -> dict[str, Any]:
@@ -259,8 +271,11 @@ def _arrays(path: str, suffix: str, name: str) -> dict[str, Any]:
             raise VerificationError(f"{path}: {words}") from error
 
 
-def _image(graph: Any, name: str, path: str) -> Any:
-    """An image as Caffe's tools give it: blue, green, red from 0 to 255, of the input's size."""
+def _image(graph: Any, name: str, path: str, done: Preprocessing | None = None) -> Any:
+    """An image as Caffe's tools give it: blue, green, red from 0 to 255, of the input's size.
+
+    A model with preprocessing gets it as it takes it.
+    """
     import numpy as np
 
     from prototxt_gen import api
@@ -276,5 +291,8 @@ def _image(graph: Any, name: str, path: str) -> Any:
     if len(shape) != 4 or shape[1] not in (1, 3):
         raise VerificationError(f"the input {name!r} is {show(shape)}, which an image does not fit")
     channels, height, width = (dim or 1 for dim in shape[1:])
+    if done is not None and done.size is not None:
+        height, width = done.size
     one = values(open_picture(path, channels), Frame(channels, height, width))
-    return np.ascontiguousarray(np.repeat(one[None], shape[0] or 1, axis=0))
+    pixels = np.repeat(one[None], shape[0] or 1, axis=0)
+    return np.ascontiguousarray(pixels) if done is None else done.as_taken(pixels)

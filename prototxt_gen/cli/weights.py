@@ -20,7 +20,8 @@ from prototxt_gen.cli.options import (
     state_options,
     write_output,
 )
-from prototxt_gen.cli.output import print_note, print_table
+from prototxt_gen.cli.output import print_note
+from prototxt_gen.cli.tables import print_table
 from prototxt_gen.cli.weights_files import export, import_, need_caffemodel, save
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ def copy(
     _need_layers(pairs, stored, graph)
     found, report = tools.copy(stored, graph, pairs, dict(input_shapes))
     rows = [(c.layer, c.source or "", c.what) for c in report]
-    print_table(("layer", "from", ""), rows)
+    print_table(("layer", "from", ""), rows, prose=(2,))
     if not found:
         raise click.UsageError(
             f"{model}: none of its layers matches one of the net; nothing is written"
@@ -272,7 +273,7 @@ def diff(first: str, second: str) -> int:
 
     found = tools.difference(tools.stored(first), tools.stored(second))
     if found:
-        print_table(("layer", ""), found)
+        print_table(("layer", ""), found, prose=(1,))
     else:
         print_note("no difference")
     return int(bool(found))

@@ -89,7 +89,7 @@ def _need_one_net(
     if arch is None and classes is not None:
         raise click.UsageError("--classes goes with --arch")
     if arch is not None and (net is not None or dialect is not None):
-        other = "a NET" if net is not None else "--dialect"
+        other = "a NET" if net is not None else "--dialect or --proto"
         raise click.UsageError(f"--arch says which net it is; it does not go with {other}")
     if arch is not None:
         refuse({"phase", "stages", "level", "input_shapes"}, "is for a NET, and not for --arch")
@@ -167,10 +167,11 @@ def _import_torch(arrays: str, arch: str, classes: int | None, output: str) -> N
 def save(graph: Graph, weights: Mapping[str, Any], output: str) -> None:
     """Write a caffemodel, and say so if it needs a dialect to be read alone."""
     from prototxt_gen import weights as tools
+    from prototxt_gen.formats.dialects import option
 
     if not tools.save(graph, weights, output):
         print_note(
-            f"{output}: other Caffes read this net differently; give --dialect {graph.dialect} "
+            f"{output}: other Caffes read this net differently; give {option(graph.dialect)} "
             "to read the file without a prototxt"
         )
 

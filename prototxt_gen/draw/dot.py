@@ -1,4 +1,8 @@
-"""A picture in Graphviz's language."""
+"""A picture in Graphviz's language.
+
+In the SVG that is made of it each box has an id with its key, a class with its kind, and each
+edge the classes of its ends, for pages that pick them out.
+"""
 
 from __future__ import annotations
 
@@ -47,16 +51,17 @@ def _lines(made: Picture) -> Iterator[str]:
     after = dict(pairwise(keys))
     for start, end, label in made.edges:
         options = [f"label={quoted(' ' + label)}"] if label else []
+        options.append(f'class="from-{start} to-{end}"')
         # What follows directly stands below: a long way round bends instead.
         options += ["weight=6"] if after.get(start) == end else []
-        shown = f" [{', '.join(options)}]" if options else ""
-        yield f"  {start} -> {end}{shown};"
+        yield f"  {start} -> {end} [{', '.join(options)}];"
     yield "}"
 
 
 def _frame(frame: Frame) -> Iterator[str]:
     times = f"  × {frame.times}" if frame.times > 1 else ""
     heavy = ', penwidth=1.6, color="#8a94a0"' if frame.times > 1 else ', color="#c3c9d0"'
+    heavy += ', class="row"' if frame.times > 1 else ""
     yield f"  subgraph {frame.key} {{"
     yield f"    graph [label={quoted(f'{frame.name}{times}')}, style={quoted('rounded')}{heavy}];"
     for one in frame.shown:
@@ -70,7 +75,8 @@ def _node(one: Shown, indent: str) -> Iterator[str]:
     rows = [f"<B>{_html(one.name)}</B>"]
     rows += [f'<FONT POINT-SIZE="9.5">{_html(text)}</FONT>' for text in one.lines]
     label = "<BR/>".join(rows)
-    yield f'{indent}{one.key} [label=<{label}>, fillcolor="{fill}", color="{line}"{style}];'
+    mark = f'id="box-{one.key}", class="{one.kind}"'
+    yield f'{indent}{one.key} [label=<{label}>, fillcolor="{fill}", color="{line}", {mark}{style}];'
 
 
 def _html(text: str) -> str:

@@ -46,12 +46,12 @@ def drawn(made: Picture, form: str) -> bytes:
 def _graphviz(text: str, form: str, more: list[str] | None = None) -> bytes:
     """What Graphviz makes of a text, in a process that reads nothing else."""
     engine = _engine()
-    done = subprocess.run(
-        [engine, f"-T{form}", *(more or [])],
-        input=text.encode(),
-        capture_output=True,
-        timeout=_SECONDS,
-    )
+    command = [engine, f"-T{form}", *(more or [])]
+    try:
+        done = subprocess.run(command, input=text.encode(), capture_output=True, timeout=_SECONDS)
+    except subprocess.TimeoutExpired:
+        name = Path(engine).name
+        raise PrototxtError(f"{name} takes more than {_SECONDS} seconds to draw the net") from None
     if done.returncode or not done.stdout:
         words = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
         raise PrototxtError(f"{Path(engine).name} cannot draw the net: {words}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from prototxt_gen.draw.boxes import Box, boxes
 from prototxt_gen.draw.units import Unit, units
-from prototxt_gen.graph.graph import Graph
+from prototxt_gen.graph.graph import Graph, Node
 from prototxt_gen.graph.infer import Shapes
 from prototxt_gen.layers.parts.shapes import Shape
 
@@ -50,6 +50,8 @@ class Picture:
     direction: str
     parts: list[Frame | Shown] = field(default_factory=list)
     edges: list[tuple[str, str, str]] = field(default_factory=list)
+    #: The layers that a box stands for, by its key: its own, and those of units drawn once.
+    layers: dict[str, list[Node]] = field(default_factory=dict)
 
     @property
     def shown(self) -> Iterator[Shown]:
@@ -66,14 +68,16 @@ def picture(graph: Graph, shapes: Shapes, drawing: Drawing | None = None) -> Pic
     asked = drawing or Drawing()
     every = boxes(graph, shapes, expand=asked.expand)
     frames = units(every)
-    if asked.blocks:
-        every, frames, times = _once(every, frames)
-    else:
-        times = {}
     made = Picture(graph.name, asked.direction)
+    drawn, like = every, dict[int, Box]()
+    times = dict[int, int]()
+    if asked.blocks:
+        drawn, frames, times, like = _once(every, frames)
+    for box in every:
+        made.layers.setdefault(_key(like.get(box.number, box)), []).extend(box.nodes)
     of_box = {box.number: unit for unit in frames for box in unit.boxes}
     done: set[int] = set()
-    for box in every:
+    for box in drawn:
         unit = of_box.get(box.number)
         if unit is None:
             made.parts.append(_shown(box, asked))
@@ -89,19 +93,22 @@ def picture(graph: Graph, shapes: Shapes, drawing: Drawing | None = None) -> Pic
 
 def _once(
     every: Sequence[Box], frames: Sequence[Unit]
-) -> tuple[list[Box], list[Unit], dict[int, int]]:
+) -> tuple[list[Box], list[Unit], dict[int, int], dict[int, Box]]:
     """Boxes and units without those that are like the unit before them; how many each stands for.
 
-    What reads the last of a row reads the first, which stands for it.
+    What reads the last of a row reads the first, which stands for it. The last result is the
+    box that is drawn for one that is not, by its number.
     """
     kept: list[Unit] = []
     times: dict[int, int] = {}
     stands: dict[int, Box] = {}
+    like: dict[int, Box] = {}
     for unit in frames:
         before = kept[-1] if kept else None
         if before is not None and unit.form == before.form and _follows(unit, before, stands):
             times[id(before)] = times.get(id(before), 1) + 1
             stands.update((box.number, before.boxes[-1]) for box in unit.boxes)
+            like.update(zip((box.number for box in unit.boxes), before.boxes, strict=True))
             before.name = _joined(before.name, unit.name)
             continue
         kept.append(unit)
@@ -109,7 +116,7 @@ def _once(
     left = [box for box in every if box.number not in stands]
     for box in left:
         box.inputs = [(stands.get(one.number, one), shape) for one, shape in box.inputs]
-    return left, kept, times
+    return left, kept, times, like
 
 
 def _follows(unit: Unit, before: Unit, stands: dict[int, Box]) -> bool:

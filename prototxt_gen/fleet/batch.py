@@ -27,6 +27,7 @@ from prototxt_gen.fleet.hashes import Hashes
 from prototxt_gen.fleet.jobs import Job
 from prototxt_gen.fleet.ways import FromOnnx, ToOnnx, Way
 from prototxt_gen.fleet.workers import Died, in_processes
+from prototxt_gen.formats import dialects
 from prototxt_gen.layers import load_layers
 from prototxt_gen.layers.outside import loaded_files
 from prototxt_gen.passes.deploy import as_lines
@@ -153,7 +154,7 @@ def _each(todo: list[Job], way: Way, jobs: int) -> Generator[tuple[Job, Outcome]
     # What dies beside others is tried again alone: it may be that memory was short for all.
     for most in (jobs, 1) if jobs > 1 else (1,):
         again = []
-        work = partial(_convert, way=way, plugins=loaded_files())
+        work = partial(_convert, way=way, plugins=loaded_files(), schemas=dialects.own())
         with closing(in_processes(work, todo, most)) as results:
             for job, result in results:
                 if isinstance(result, Died):
@@ -166,9 +167,15 @@ def _each(todo: list[Job], way: Way, jobs: int) -> Generator[tuple[Job, Outcome]
         todo = again
 
 
-def _convert(job: Job, way: Way, plugins: Iterable[str] = ()) -> Outcome:
-    """Convert one net, with the layer types of some files."""
+def _convert(
+    job: Job,
+    way: Way,
+    plugins: Iterable[str] = (),
+    schemas: Iterable[tuple[str, bytes]] = (),
+) -> Outcome:
+    """Convert one net, with the layer types of some files and users' own dialects."""
     try:
+        dialects.add_all(schemas)
         for plugin in plugins:
             load_layers(plugin)
         files, changes = way.convert(job)
@@ -219,6 +226,8 @@ def _mark(job: Job, way: Way, hashes: Hashes | None = None) -> str:
     digest.update(json.dumps([manifest.installed(), way.mark], sort_keys=True).encode())
     for plugin in loaded_files():
         digest.update(hashes.of(plugin).encode())
+    for name, schema in dialects.own():
+        digest.update(f"{name} {hashlib.sha256(schema).hexdigest()}".encode())
     if job.beside:
         digest.update(f"{job.beside} ".encode())
     for path in way.read_from(job):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from prototxt_gen._files import joined, whole_file
 from prototxt_gen.errors import VerificationError, WeightsError
 from prototxt_gen.fleet.jobs import Job, find, find_models
 from prototxt_gen.graph.phase import State
+from prototxt_gen.passes.transform import places
 
 if TYPE_CHECKING:
     from prototxt_gen.graph.graph import Graph
@@ -65,15 +67,25 @@ class ToOnnx:
         rest = [self.dialect, self.verify, self.external_data]
         return json.dumps([dict(self.options), state, rest], sort_keys=True)
 
+    @property
+    def files(self) -> list[str]:
+        """The files that options name."""
+        named = (self.options.get(name) for name in ("mean", "preprocess_from", "labels"))
+        return [path for path in named if isinstance(path, str)]
+
     def find(self, folder: Path, out: Path) -> Iterator[Job]:
         """The nets of a folder, each with its weights."""
         return find(folder, out)
 
     def read_from(self, job: Job) -> Iterator[str]:
-        """The net and its weights."""
+        """The net and its weights, and the files of preprocessing."""
         yield job.net
         if job.weights is not None:
             yield job.weights
+        yield from self.files
+        other = self.options.get("preprocess_from")
+        if other or self.options.get("preprocess") == "auto":
+            yield from _means(Path(other or job.net))
 
     def written(self, job: Job) -> tuple[str, str]:
         """The model, and its weights if they are beside it."""
@@ -145,6 +157,15 @@ class FromOnnx:
         net, weights = self.written(job)
         write_net(made.graph, net, weights)
         return [net, weights], made.changes
+
+
+def _means(net: Path) -> Iterator[str]:
+    """The mean images that a text names, without reading it as a net."""
+    if net.suffix != ".prototxt":
+        return
+    for name in re.findall(rb"""mean_file\s*:\s*["']([^"'\n]+)""", net.read_bytes()):
+        found = (path for path in places(os.fsdecode(name), net.parent) if path.is_file())
+        yield from map(str, list(found)[:1])
 
 
 def write_net(graph: Graph, net: str, weights: str) -> None:

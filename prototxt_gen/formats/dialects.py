@@ -2,11 +2,13 @@
 
 A dialect is BVLC's caffe.proto overlaid with that of a fork: what the overlay declares is
 added or replaces what had its name, a reserved name removes a field, and a message that
-reserves every number is removed as a whole.
+reserves every number is removed as a whole. A release is BVLC's without what came after it.
+A user's own caffe.proto is one more dialect, once ``formats.own`` has added it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from functools import cache
 
 from google.protobuf.descriptor_pb2 import (
@@ -17,40 +19,137 @@ from google.protobuf.descriptor_pb2 import (
 
 from prototxt_gen._resources import data_dir
 
-#: Every dialect, in the order of preference for a file that fits several.
-DIALECTS = (
-    "bvlc",
-    "ssd",
-    "mobilenet_ssd",
-    "x2paddle",
-    "intel",
-    "nvcaffe",
-    "caffe_priv",
-    "rfcn",
-    "fast_rcnn",
-    "frcnn",
-    "segnet",
-    "pspnet",
-    "sphereface",
-    "tengine",
-    "pvanet",
-)
+#: Where the schema of each dialect is from, in the order of preference for a file that fits
+#: several.
+ORIGINS = {
+    "bvlc": "BVLC/caffe",
+    "ssd": "the SSD branch, as in Tencent/ncnn tools",
+    "mobilenet_ssd": "chuanqi305/ssd",
+    "x2paddle": "PaddlePaddle/X2Paddle",
+    "intel": "intel/caffe",
+    "nvcaffe": "NVIDIA/caffe",
+    "caffe_priv": "soeaver/py-RFCN-priv",
+    "rfcn": "daijifeng001/caffe-rfcn",
+    "fast_rcnn": "rbgirshick/caffe-fast-rcnn",
+    "frcnn": "makefile/frcnn",
+    "segnet": "alexgkendall/caffe-segnet",
+    "pspnet": "hszhao/PSPNet",
+    "sphereface": "wy1iu/sphereface",
+    "tengine": "OAID/Tengine",
+    "pvanet": "sanghoon/caffe, for PVANET",
+}
+#: Every dialect that a file may be found to be in.
+DIALECTS = tuple(ORIGINS)
+#: Releases, each with the dialect that it is one of: a file is read by one only on request.
+RELEASES = {"bvlc-1.0": "bvlc"}
+#: What can be asked for by name, in the order of preference.
+KNOWN = ("bvlc", *RELEASES, *DIALECTS[1:])
+#: What BVLC added after its release 1.0 of April 2017.
+_AFTER_1_0: dict[str, tuple[str, ...] | None] = {
+    "LayerParameter": ("clip_param", "swish_param"),
+    "PoolingParameter": ("round_mode",),
+    "ClipParameter": None,
+    "SwishParameter": None,
+}
 PACKAGE = ".caffe."
 _HIGHEST = 1 << 29  #: one more than the highest field number of protobuf
+
+
+_own: dict[str, FileDescriptorProto] = {}
 
 
 @cache
 def declarations(dialect: str) -> FileDescriptorProto:
     """The merged caffe.proto of a dialect; raises KeyError for an unknown name."""
-    if dialect not in DIALECTS:
+    if dialect in _own:
+        return _own[dialect]
+    if dialect not in KNOWN:
         raise KeyError(dialect)
     if dialect == "bvlc":
         return _compiled("caffe.binpb")
     merged = FileDescriptorProto()
     merged.CopyFrom(declarations("bvlc"))
-    _lay_over(merged, _compiled(f"dialects/{dialect}.binpb"))
+    if dialect in RELEASES:
+        _lay_over(merged, _before(_AFTER_1_0))
+    else:
+        _lay_over(merged, _compiled(f"dialects/{dialect}.binpb"))
     merged.name = f"caffe_{dialect}.proto"
     return merged
+
+
+def add_own(name: str, file: FileDescriptorProto) -> str:
+    """Make a dialect of a user's own declarations, in the package of ``PACKAGE``.
+
+    Returns its name, which has a number where another one has the name already.
+    """
+    free, number = name, 1
+    while free in KNOWN or _own.get(free, file) != file:
+        number += 1
+        free = f"{name} ({number})"
+    _own[free] = file
+    return free
+
+
+def own() -> tuple[tuple[str, bytes], ...]:
+    """The users' own dialects, to be added in another process in this order."""
+    return tuple((name, file.SerializeToString(deterministic=True)) for name, file in _own.items())
+
+
+def add_all(dialects: Iterable[tuple[str, bytes]]) -> None:
+    """Add what ``own`` gave in another process."""
+    for name, data in dialects:
+        _own[name] = FileDescriptorProto.FromString(data)
+
+
+def is_own(dialect: str) -> bool:
+    """Whether a dialect is a user's own."""
+    return dialect in _own
+
+
+def names_of(dialect: str) -> tuple[str, ...]:
+    """The names in a request, which is one or several with commas; each once, by preference.
+
+    Raises KeyError for the first that does not exist.
+    """
+    if dialect in _own:
+        return (dialect,)
+    found = {name.strip() for name in dialect.split(",")}
+    for name in found:
+        if name not in KNOWN:
+            raise KeyError(name)
+    return tuple(name for name in KNOWN if name in found)
+
+
+def is_bvlc(dialect: str | None) -> bool:
+    """Whether a request is for BVLC's Caffe, of any release, and for no other."""
+    return dialect is not None and all(
+        RELEASES.get(name, name) == "bvlc" for name in names_of(dialect)
+    )
+
+
+def option(dialect: str) -> str:
+    """How a dialect is asked for on the command line."""
+    return "--proto FILE" if dialect in _own else f"--dialect {dialect}"
+
+
+def bit(dialect: str) -> int:
+    """The place of a dialect in a bit mask; a user's own are never in one with others."""
+    return 1 << (KNOWN.index(dialect) if dialect in KNOWN else len(KNOWN))
+
+
+def in_mask(mask: int) -> Iterator[str]:
+    """The dialects of a bit mask."""
+    return (name for name in KNOWN if mask & bit(name))
+
+
+def _before(later: dict[str, tuple[str, ...] | None]) -> FileDescriptorProto:
+    """An overlay that removes fields of messages, or whole messages."""
+    overlay = FileDescriptorProto(package=PACKAGE.strip("."))
+    for name, fields in later.items():
+        message = overlay.message_type.add(name=name, reserved_name=fields or ())
+        if fields is None:
+            message.reserved_range.add(start=1, end=_HIGHEST)
+    return overlay
 
 
 def _compiled(name: str) -> FileDescriptorProto:

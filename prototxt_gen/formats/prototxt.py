@@ -17,6 +17,7 @@ from prototxt_gen.diagnostics import Sink, Source, Span
 from prototxt_gen.document import Block
 from prototxt_gen.errors import ParseError
 from prototxt_gen.formats.text.layout import lay_out
+from prototxt_gen.formats.text.leftovers import leftovers
 from prototxt_gen.formats.text.parser import Parser
 from prototxt_gen.formats.text.printer import (
     format_field,
@@ -63,6 +64,19 @@ def parse(source: Source, sink: Sink, *, fast: bool = True) -> Block:
         sink.error("file-too-large", message)
         return Block()
     text = data.decode("latin-1")
+    first = Sink(source)
+    root = _parse(data, text, first, fast=fast)
+    # Nothing else is left of the errors that a hole of a template causes.
+    found, rest = leftovers(text) if _has_syntax_errors(first) else ([], text)
+    if found:
+        first = Sink(source, found)
+        root = _parse(rest.encode("latin-1"), rest, first, fast=fast)
+    for diagnostic in first.diagnostics:
+        sink.add(diagnostic)
+    return root
+
+
+def _parse(data: bytes, text: str, sink: Sink, *, fast: bool) -> Block:
     reporter = Reporter(text, data, sink)
     parser = Parser(data, text, reporter, fast=fast)
     start = 0
@@ -75,6 +89,10 @@ def parse(source: Source, sink: Sink, *, fast: bool = True) -> Block:
         sink.error("byte-order-mark", message, span=Span(0, start), help=help)
     parser.run(start)
     return parser.root
+
+
+def _has_syntax_errors(sink: Sink) -> bool:
+    return any(one.rule not in ("not-text", "byte-order-mark") for one in sink.errors)
 
 
 def reformat(source: Source) -> bytes:

@@ -1,7 +1,7 @@
 """Message types: the fields of a dialect, and their types.
 
-A :class:`Schema` is one dialect, or the *union* of all, which reads text that no single
-dialect explains. Messages are built when they are first asked for.
+A :class:`Schema` is one dialect, or the *union* of some or all, which reads text that no
+single dialect explains. Messages are built when they are first asked for.
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ from google.protobuf.descriptor_pb2 import (
 )
 
 from prototxt_gen.document import Number, Scalar, Symbol, Value
-from prototxt_gen.formats.dialects import DIALECTS, PACKAGE, declarations
+from prototxt_gen.formats.dialects import DIALECTS, PACKAGE, bit, declarations, names_of
 from prototxt_gen.formats.text import scalars
 
 _F = FieldDescriptorProto
 UNION = "union"
-ALL = (1 << len(DIALECTS)) - 1
 
 _CONVERTERS: dict[int, scalars.Converter] = {
     _F.TYPE_DOUBLE: scalars.double,
@@ -32,6 +31,12 @@ _CONVERTERS: dict[int, scalars.Converter] = {
     _F.TYPE_INT64: scalars.integer(-(2**63), 2**63 - 1),
     _F.TYPE_UINT32: scalars.integer(0, 2**32 - 1),
     _F.TYPE_UINT64: scalars.integer(0, 2**64 - 1),
+    _F.TYPE_SINT32: scalars.integer(-(2**31), 2**31 - 1),
+    _F.TYPE_SINT64: scalars.integer(-(2**63), 2**63 - 1),
+    _F.TYPE_SFIXED32: scalars.integer(-(2**31), 2**31 - 1),
+    _F.TYPE_SFIXED64: scalars.integer(-(2**63), 2**63 - 1),
+    _F.TYPE_FIXED32: scalars.integer(0, 2**32 - 1),
+    _F.TYPE_FIXED64: scalars.integer(0, 2**64 - 1),
     _F.TYPE_BOOL: scalars.boolean,
     _F.TYPE_STRING: scalars.string,
     _F.TYPE_BYTES: scalars.octets,
@@ -43,7 +48,7 @@ class FieldType:
     """One declaration of a field.
 
     ``convert`` is None for a message field; ``dialects`` is the set of dialects with this
-    declaration, as a bit mask in the order of ``DIALECTS``. ``has_default`` is False where
+    declaration, as a bit mask of ``formats.dialects.bit``. ``has_default`` is False where
     the ``default`` is only the zero of its type.
     """
 
@@ -71,6 +76,11 @@ class Message:
         self.required = tuple(
             field for field, declared in fields.items() if all(d.required for d in declared)
         )
+
+    @property
+    def dialect(self) -> str:
+        """The name of its schema."""
+        return self._schema.name
 
     def default(self, field: str) -> Scalar | None:
         """The value that an absent field has; None for repeated and message fields."""
@@ -102,20 +112,22 @@ class Message:
 
 
 class Schema:
-    """All message types of a dialect, or of the union."""
+    """All message types of a dialect, or of the union of several."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        chosen = DIALECTS if name == UNION else (name,)
+        self.names = DIALECTS if name == UNION else names_of(name)
         self._messages: dict[str, Message] = {}
         self._declared: dict[str, list[tuple[int, DescriptorProto]]] = {}
         self._enums: dict[tuple[int, str], dict[str, int]] = {}
-        for dialect in chosen:
-            bit = 1 << DIALECTS.index(dialect)
+        self.all = 0  #: the dialects that it is made of, as a bit mask
+        for dialect in self.names:
+            own = bit(dialect)
+            self.all |= own
             file = declarations(dialect)
-            self._add_enums(bit, file.enum_type, "")
+            self._add_enums(own, file.enum_type, "")
             for message in file.message_type:
-                self._add(bit, message, "")
+                self._add(own, message, "")
 
     def message(self, name: str) -> Message:
         """The message type of a name; raises KeyError where the dialect has none."""
@@ -127,48 +139,48 @@ class Schema:
     def dialects(self, message: str) -> int:
         """The dialects that have a message, as a bit mask."""
         mask = 0
-        for bit, _ in self._declared.get(message, ()):
-            mask |= bit
+        for own, _ in self._declared.get(message, ()):
+            mask |= own
         return mask
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._declared)
 
-    def _add(self, bit: int, message: DescriptorProto, outer: str) -> None:
+    def _add(self, mask: int, message: DescriptorProto, outer: str) -> None:
         name = outer + message.name
-        self._declared.setdefault(name, []).append((bit, message))
-        self._add_enums(bit, message.enum_type, f"{name}.")
+        self._declared.setdefault(name, []).append((mask, message))
+        self._add_enums(mask, message.enum_type, f"{name}.")
         for nested in message.nested_type:
-            self._add(bit, nested, f"{name}.")
+            self._add(mask, nested, f"{name}.")
 
-    def _add_enums(self, bit: int, enums: Iterable[EnumDescriptorProto], outer: str) -> None:
+    def _add_enums(self, mask: int, enums: Iterable[EnumDescriptorProto], outer: str) -> None:
         for enum in enums:
-            self._enums[bit, outer + enum.name] = {v.name: v.number for v in enum.value}
+            self._enums[mask, outer + enum.name] = {v.name: v.number for v in enum.value}
 
     def _fields(self, name: str) -> dict[str, list[FieldType]]:
         fields: dict[str, list[FieldType]] = {}
         known: dict[Any, FieldType] = {}
-        for bit, message in self._declared[name]:
+        for mask, message in self._declared[name]:
             for field in message.field:
-                key = self._signature(bit, field)
+                key = self._signature(mask, field)
                 if key in known:
-                    known[key].dialects |= bit
+                    known[key].dialects |= mask
                     continue
-                known[key] = declared = self._declare(bit, field)
+                known[key] = declared = self._declare(mask, field)
                 fields.setdefault(field.name, []).append(declared)
         return fields
 
-    def _signature(self, bit: int, field: FieldDescriptorProto) -> Any:
+    def _signature(self, mask: int, field: FieldDescriptorProto) -> Any:
         """What makes two declarations of a field the same; the default does not count."""
         values: Any = None
         if field.type == _F.TYPE_ENUM:
-            values = tuple(self._enums[bit, field.type_name.removeprefix(PACKAGE)].items())
+            values = tuple(self._enums[mask, field.type_name.removeprefix(PACKAGE)].items())
         return field.name, field.label, field.type, field.type_name, values
 
-    def _declare(self, bit: int, field: FieldDescriptorProto) -> FieldType:
+    def _declare(self, mask: int, field: FieldDescriptorProto) -> FieldType:
         type_name = field.type_name.removeprefix(PACKAGE)
         if field.type == _F.TYPE_ENUM:
-            enum = self._enums[bit, type_name]
+            enum = self._enums[mask, type_name]
             convert: scalars.Converter | None = scalars.enumerated(type_name, enum)
             zero: Scalar | None = Symbol(next(iter(enum)))
         else:
@@ -183,26 +195,26 @@ class Schema:
             type_name if field.type == _F.TYPE_MESSAGE else None,
             None if repeated else _default(field, convert, zero),
             field.HasField("default_value"),
-            bit,
+            mask,
         )
 
 
 @cache
 def schema(name: str) -> Schema:
-    """The schema of a dialect or of ``union``; raises KeyError for any other name."""
+    """The schema of a dialect, of several with commas, or of ``union``.
+
+    Raises KeyError for any other name.
+    """
     return Schema(name)
 
 
 _ZEROS: dict[int, Scalar] = {
+    **dict.fromkeys(_CONVERTERS, 0),
     _F.TYPE_DOUBLE: 0.0,
     _F.TYPE_FLOAT: 0.0,
     _F.TYPE_BOOL: False,
     _F.TYPE_STRING: "",
     _F.TYPE_BYTES: b"",
-    _F.TYPE_INT32: 0,
-    _F.TYPE_INT64: 0,
-    _F.TYPE_UINT32: 0,
-    _F.TYPE_UINT64: 0,
 }
 
 

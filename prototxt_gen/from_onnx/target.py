@@ -9,10 +9,6 @@ from prototxt_gen.from_onnx import TARGETS
 from prototxt_gen.layers import layer_class
 from prototxt_gen.layers.parts.forks import BVLC, FORKS
 
-#: What BVLC added after its release 1.0, in 2017 and 2018 (caffe.proto).
-_AFTER_1_0 = {("LayerParameter", "clip_param"), ("LayerParameter", "swish_param")}
-_AFTER_1_0 |= {("PoolingParameter", "round_mode")}
-
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -27,10 +23,8 @@ class Target:
 
     def has_field(self, message: str, field: str) -> bool:
         """Whether its caffe.proto has a field."""
-        if self.name == "bvlc-1.0" and (message, field) in _AFTER_1_0:
-            return False
-        known = schema(self.dialect).message(message).fields
-        return field in known
+        known = schema(self.name)
+        return message in known and field in known.message(message).fields
 
     def has(self, type: str) -> bool:
         """Whether it has a layer type, with its parameter message."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import TypeGuard
@@ -66,9 +67,36 @@ def need_sizes(path: str, value: object) -> None:
 
 
 def need_fraction(path: str, value: object) -> None:
-    """A number of 0 or more and less than 1."""
+    """A number of 0 or more that is less than 1, also as a float of 32 bits."""
     if not (is_number(value) and 0 <= value < 1):
         raise SpecError(f"is {shown(value)}; expected 0 or more and less than 1", path=path)
+    if _single(value) == 1:
+        raise SpecError(f"is {shown(value)}, which is 1 as a float of 32 bits", path=path)
+
+
+def need_positive(path: str, value: object) -> None:
+    """A number of more than 0, also as a float of 32 bits."""
+    if not (is_number(value) and value > 0):
+        raise SpecError(f"is {shown(value)}; expected more than 0", path=path)
+    if _single(value) == 0:
+        raise SpecError(f"is {shown(value)}, which is 0 as a float of 32 bits", path=path)
+
+
+def need_list(path: str, value: object) -> None:
+    """A list of whole numbers of 1 or more, which may be empty."""
+    if value != ():
+        need_sizes(path, value)
+
+
+def need_words(path: str, value: object, alone: Sequence[str], words: Sequence[str]) -> None:
+    """One of the words that stand ``alone``, or others separated by commas."""
+    need_text(path, value)
+    found = str(value).split(",")
+    for word in found if value not in alone else ():
+        if word not in words:
+            raise SpecError(unknown(path, word, [*alone, *words]), path=path)
+    if len(set(found)) < len(found):
+        raise SpecError(f"is {shown(value)}, which has a word twice", path=path)
 
 
 def need_pair(path: str, value: object, what: str) -> None:
@@ -96,6 +124,11 @@ def need_type(path: str, value: object, kind: type, wanted: str) -> None:
     """A value of a type."""
     if type(value) is not kind:
         raise SpecError(f"is {shown(value)}; expected {wanted}", path=path)
+
+
+def _single(value: float) -> float:
+    """The nearest float of 32 bits."""
+    return float(struct.unpack("f", struct.pack("f", value))[0])
 
 
 def _or(choices: Sequence[str]) -> str:

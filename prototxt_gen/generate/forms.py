@@ -16,11 +16,16 @@ class Conv(NamedTuple):
 
 
 class BlockForm(NamedTuple):
-    """The branch of a block, and whether activations come before convolutions."""
+    """The branch of a block, and whether activations come before convolutions.
+
+    ``forked``: a second path of half the width, with two 3x3 in a row, is concatenated to the
+    first before the last convolution.
+    """
 
     convs: tuple[Conv, ...]
     preact: bool = False
     plain: bool = False
+    forked: bool = False
 
     @property
     def bottleneck(self) -> bool:
@@ -35,23 +40,49 @@ class BlockForm(NamedTuple):
 
 _BASIC = (Conv(3, 1), Conv(3, 1))
 _BOTTLENECK = (Conv(1, 1), Conv(3, 1), Conv(1, 4))
-#: The blocks of He et al. (arXiv 1512.03385, figure 5; 1603.05027), and plain ones.
+#: The blocks of He et al. (arXiv 1512.03385, figure 5; 1603.05027), plain ones, and those of
+#: AIR (github.com/soeaver/caffe-model).
 BLOCKS = {
     "basic": BlockForm(_BASIC),
     "bottleneck": BlockForm(_BOTTLENECK),
     "preact-basic": BlockForm(_BASIC, preact=True),
     "preact-bottleneck": BlockForm(_BOTTLENECK, preact=True),
     "plain": BlockForm(_BASIC, plain=True),
+    "air": BlockForm(_BOTTLENECK, forked=True),
 }
-SHORTCUTS = ("A", "B", "C", "avgpool")
+SHORTCUTS = ("A", "B", "C", "avgpool", "first")
+PROJECTIONS = (1, 3)
 STEMS = ("7x7", "3x3", "cifar")
-POOLS = ("ceil", "floor")
+
+
+class Pool(NamedTuple):
+    """How the stem's pooling reaches over the edge, and rounds."""
+
+    pad: bool
+    floor: bool
+
+
+#: MSRA's, torchvision's, and the other two.
+POOLS = {
+    "ceil": Pool(pad=False, floor=False),
+    "floor": Pool(pad=True, floor=True),
+    "ceil-pad1": Pool(pad=True, floor=False),
+    "floor-pad0": Pool(pad=False, floor=True),
+}
 STRIDES = ("1x1", "3x3")
-BIASES = ("none", "conv1", "all")
+#: Convolutions that may have a bias in addition to normalization, by MSRA's names.
+BIASED = ("conv1", "branch1", "branch2a", "branch2b", "branch2c")
+NORMS = ("batch", "scale", "fused", "none")
+SE_FORMS = ("dense", "conv")
+SE_JOINS = ("scale", "axpy")
+HEADS = ("classifier", "none", "fcn")
+DILATIONS = ("stage", "torchvision")
 ELTWISE = ("SUM", "PROD", "MAX")
 NAMINGS = ("msra", "torchvision")
 PHASES = ("deploy", "train_val")
-DIALECTS = ("bvlc", "bvlc-1.0", "caffe_priv")
+DIALECTS = ("bvlc", "bvlc-1.0", "caffe_priv", "nvcaffe", "intel")
+#: Those in which a pooling can round down.
+FLOORING = ("bvlc", "caffe_priv")
 
 #: The stages of an ImageNet net by its depth, and its block (arXiv 1512.03385, table 1;
 #: 200 and 269 came later).

@@ -70,9 +70,12 @@ class Maker:
         stride: int = 1,
         dilation: int = 1,
         group: int = 1,
-        bias: bool = False,
+        kind: str = "",
     ) -> None:
-        """A convolution that keeps the size, apart from its stride."""
+        """A convolution that keeps the size, apart from its stride.
+
+        ``kind`` is its name in ``forms.BIASED``, by which a spec may give it a bias.
+        """
         layer = Convolution(
             channels,
             (kernel,),
@@ -80,19 +83,28 @@ class Maker:
             (stride,),
             (dilation,),
             group,
-            bias_term=bias or self.spec.folded or self.spec.bias == "all",
+            bias_term=self.spec.has_bias(kind),
         )
         self.layer(name, layer)
 
     def norm(self, names: UnitNames, *, relu: bool, top: str | None = None) -> None:
-        """BatchNorm and Scale, in place or to a new top, and a ReLU."""
-        if not self.spec.folded:
-            deploy = self.spec.phase == "deploy"
-            norm = BatchNorm(use_global_stats=True if deploy else None)
-            self.layer(names.norm, norm, top or self.blob)
-            self.layer(names.scale, Scale(bias_term=True), self.blob)
+        """The normalization of the spec, in place or to a new top, and a ReLU."""
+        spec, layers = self.spec, list[tuple[str, Layer]]()
+        fused = spec.norm == "fused"
+        if spec.batch_normalized:
+            norm = BatchNorm(
+                True if spec.phase == "deploy" else None,
+                float(spec.moving_average_fraction),
+                float(spec.eps),
+                scale_bias=fused,
+            )
+            layers.append((names.norm, norm))
+        if not (spec.folded or fused or spec.norm == "none"):
+            layers.append((names.scale, Scale(bias_term=True)))
         if relu:
-            self.relu(names.relu)
+            layers.append((names.relu, ReLU()))
+        for name, layer in layers:
+            self.layer(name, layer, top or self.blob)
 
     def relu(self, name: str) -> None:
         """A ReLU in place on the current blob."""

@@ -40,8 +40,14 @@ class Naming(Protocol):
     def branch(self, block: str, index: int) -> UnitNames:
         """A convolution of a block's branch, counted from 0."""
 
-    def preact(self, block: str) -> UnitNames:
-        """The activation before a block; ``conv`` is the name of its blob."""
+    def fork(self, block: str, index: int) -> UnitNames:
+        """A convolution of the second path of a block, counted from 0."""
+
+    def unit(self, block: str, what: str) -> UnitNames:
+        """An activation in a block that follows no convolution; ``conv`` names its blob."""
+
+    def data(self) -> UnitNames:
+        """The normalization of the data; ``conv`` is the name of its blob."""
 
     def total(self, block: str) -> tuple[str, str]:
         """The sum at the end of a block, and its ReLU."""
@@ -93,9 +99,17 @@ class Msra:
         """``res2a_branch2a``."""
         return self._branch(block, f"branch2{_LETTERS[index]}")
 
-    def preact(self, block: str) -> UnitNames:
+    def fork(self, block: str, index: int) -> UnitNames:
+        """``res2a_branch3a``."""
+        return self._branch(block, f"branch3{_LETTERS[index]}")
+
+    def unit(self, block: str, what: str) -> UnitNames:
         """``res2a_pre``."""
-        return self._branch(block, "pre")
+        return self._branch(block, what)
+
+    def data(self) -> UnitNames:
+        """``bn_data``, ``scale_data``."""
+        return UnitNames("data_norm", "bn_data", "scale_data", "data_relu")
 
     def total(self, block: str) -> tuple[str, str]:
         """``res2a``."""
@@ -150,10 +164,18 @@ class Torchvision:
         """``layer1.0.conv1``, ``layer1.0.bn1``."""
         return self._unit(f"{block}.", index)
 
-    def preact(self, block: str) -> UnitNames:
+    def fork(self, block: str, index: int) -> UnitNames:
+        """``layer1.0.fork.conv1``."""
+        return self._unit(f"{block}.fork.", index)
+
+    def unit(self, block: str, what: str) -> UnitNames:
         """``layer1.0.pre``."""
-        name = f"{block}.pre"
+        name = f"{block}.{what}"
         return UnitNames(name, f"{name}.bn", f"{name}.scale", f"{name}.relu")
+
+    def data(self) -> UnitNames:
+        """``bn0``."""
+        return UnitNames("data_norm", "bn0", "bn0.scale", "bn0.relu")
 
     def total(self, block: str) -> tuple[str, str]:
         """``layer1.0.add`` and ``layer1.0.relu``."""

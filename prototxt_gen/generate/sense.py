@@ -3,37 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from prototxt_gen.errors import SpecError
 from prototxt_gen.generate.checks import MOST_CHANNELS
-from prototxt_gen.generate.forms import MOST_BLOCKS
+from prototxt_gen.generate.forms import FLOORING, MOST_BLOCKS
+from prototxt_gen.generate.idle import IDLE, Contradiction
 
 if TYPE_CHECKING:
     from prototxt_gen.generate.spec import Spec
 
 
-class Contradiction(NamedTuple):
-    """An entry that is wrong if a condition holds; the message may contain ``{spec.…}``."""
-
-    path: str
-    holds: Callable[[Spec], bool]
-    message: str
+#: The largest factor of a dilation.
+MOST_FACTOR = 1 << 16
 
 
 def need_sense(spec: Spec) -> None:
-    """Raise SpecError for the first contradiction of a spec."""
-    for path, holds, message in CONTRADICTIONS:
+    """Raise SpecError for the first contradiction of a spec, or the first idle entry."""
+    for path, holds, message in (*CONTRADICTIONS, *IDLE):
         if holds(spec):
             raise SpecError(message.format(spec=spec), path=path)
 
 
 def _is_too_wide(spec: Spec) -> bool:
+    most = MOST_CHANNELS // spec.form.expansion
+    if spec.widths:
+        return max(spec.widths) * spec.width_factor > most
     doublings = len(spec.stages) - 1
-    return doublings > 31 or spec.stage_width << doublings > MOST_CHANNELS // spec.form.expansion
+    return doublings > 31 or spec.stage_width(doublings) > most
+
+
+def _any_stage(broken: Callable[[Spec, int], bool]) -> Callable[[Spec], bool]:
+    """Whether something holds of any stage; all are like the first if widths are doubled."""
+
+    def holds(spec: Spec) -> bool:
+        apart = spec.widths or spec.inner_widths
+        return any(broken(spec, stage) for stage in range(len(spec.stages) if apart else 1))
+
+    return holds
+
+
+def _groups_do_not_divide(spec: Spec, stage: int) -> bool:
+    return not spec.base_width and spec.channels(stage)[0] % spec.cardinality != 0
+
+
+def _is_not_halved(spec: Spec, stage: int) -> bool:
+    return spec.form.forked and spec.channels(stage)[0] % 2 != 0
+
+
+def _misses_stages(entry: str) -> Callable[[Spec], bool]:
+    return lambda spec: len(getattr(spec, entry)) not in (0, len(spec.stages))
 
 
 _NEEDS_BOTTLENECK = "requires bottleneck blocks, found {spec.block}"
+_EACH_STAGE = "is {{spec.{}!s:.60}}; expected a number for each of {{spec.stages!s:.60}}"
 
 CONTRADICTIONS = (
     Contradiction(
@@ -51,11 +74,15 @@ CONTRADICTIONS = (
         lambda spec: spec.blocks > MOST_BLOCKS,
         f"has {{spec.blocks}} blocks; expected at most {MOST_BLOCKS}",
     ),
+    Contradiction("widths", _misses_stages("widths"), _EACH_STAGE.format("widths")),
+    Contradiction(
+        "inner_widths", _misses_stages("inner_widths"), _EACH_STAGE.format("inner_widths")
+    ),
     Contradiction(
         "width",
         _is_too_wide,
-        "{spec.stage_width} channels, doubled for each stage after the first, exceed "
-        f"{MOST_CHANNELS}",
+        "{spec.width} channels, times {spec.width_factor}, doubled for each stage after the "
+        f"first, or as widths say, exceed {MOST_CHANNELS}",
     ),
     Contradiction(
         "cardinality",
@@ -69,13 +96,29 @@ CONTRADICTIONS = (
     ),
     Contradiction(
         "base_width",
-        lambda spec: spec.stage_width * spec.base_width % 64 != 0,
-        "{spec.base_width} channels at a width of 64 are not a whole number at {spec.stage_width}",
+        lambda spec: bool(spec.base_width and spec.inner_widths),
+        "and inner_widths say the same thing; expected one of them",
+    ),
+    Contradiction(
+        "base_width",
+        _any_stage(lambda spec, stage: spec.stage_width(stage) * spec.base_width % 64 != 0),
+        "{spec.base_width} channels at a width of 64 are not a whole number at {spec.width}, "
+        "or at another width of a stage",
     ),
     Contradiction(
         "cardinality",
-        lambda spec: not spec.base_width and spec.stage_width % spec.cardinality != 0,
-        "{spec.cardinality} groups do not divide the width {spec.stage_width}",
+        _any_stage(_groups_do_not_divide),
+        "{spec.cardinality} groups do not divide the width {spec.width}, or that of a stage",
+    ),
+    Contradiction(
+        "block",
+        _any_stage(_is_not_halved),
+        "air halves the width in its second path; expected even widths inside the blocks",
+    ),
+    Contradiction(
+        "cardinality",
+        lambda spec: spec.form.forked and spec.cardinality > 1 and spec.cardinality % 2 != 0,
+        "{spec.cardinality} is odd; expected an even number, which the second path halves",
     ),
     Contradiction(
         "coeff",
@@ -99,7 +142,70 @@ CONTRADICTIONS = (
     ),
     Contradiction(
         "dialect",
-        lambda spec: spec.dialect == "bvlc-1.0" and spec.floors,
-        "Caffe 1.0 cannot round down in a pooling; expected pool: ceil, and not shortcut: A",
+        lambda spec: spec.dialect not in FLOORING and spec.floors,
+        "{spec.dialect} cannot round down in a pooling; expected pool: ceil, and not shortcut: A",
+    ),
+    Contradiction(
+        "input_shape",
+        lambda spec: spec.phase == "train_val" and spec.input_shape[0] != 1,
+        "has {spec.input_shape[0]} images, which is for inference; expected 1, and the batch of "
+        "training as train_batch",
+    ),
+    Contradiction(
+        "phase",
+        lambda spec: spec.phase == "train_val" and spec.head != "classifier",
+        "is train_val with the head {spec.head}; expected deploy, since the data layers have one "
+        "label for each image",
+    ),
+    Contradiction(
+        "norm",
+        lambda spec: spec.folded and spec.norm != "batch",
+        "is {spec.norm} in a folded net, which has none; expected one of the two",
+    ),
+    Contradiction(
+        "norm",
+        lambda spec: spec.norm == "fused" and spec.dialect != "nvcaffe",
+        "fused is known to NVIDIA's Caffe alone; expected dialect: nvcaffe, found {spec.dialect}",
+    ),
+    Contradiction(
+        "se_join",
+        lambda spec: spec.se_join == "axpy" and spec.dialect != "intel",
+        "axpy is not a layer of {spec.dialect}; expected dialect: intel, or se_join: scale",
+    ),
+    Contradiction(
+        "se_join",
+        lambda spec: spec.se_join == "axpy" and (spec.eltwise != "SUM" or bool(spec.coeff)),
+        "axpy is a sum; expected eltwise: SUM, and no coeff",
+    ),
+    Contradiction(
+        "se_join",
+        lambda spec: spec.se_join == "axpy" and spec.form.plain,
+        "axpy adds the shortcut, which plain blocks do not have",
+    ),
+    Contradiction(
+        "output_stride",
+        lambda spec: spec.output_stride > spec.natural_stride,
+        "is {spec.output_stride}, but the strides of the net make {spec.natural_stride}",
+    ),
+    Contradiction(
+        "dilation",
+        lambda spec: spec.dilation == "torchvision" and spec.dilates and not spec.form.bottleneck,
+        "torchvision dilates no {spec.block} blocks; expected dilation: stage",
+    ),
+    Contradiction(
+        "multi_grid",
+        lambda spec: len(spec.multi_grid) not in (0, spec.stages[-1]),
+        "is {spec.multi_grid!s:.60}; expected a factor for each block of the last stage of "
+        "{spec.stages!s:.60}",
+    ),
+    Contradiction(
+        "multi_grid",
+        lambda spec: max(spec.multi_grid, default=1) > MOST_FACTOR,
+        f"has a factor of more than {MOST_FACTOR}",
+    ),
+    Contradiction(
+        "bias",
+        lambda spec: "branch2c" in spec.bias and not spec.form.bottleneck,
+        "names branch2c, the third convolution of a block; {spec.block} blocks have two",
     ),
 )

@@ -13,34 +13,10 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Self
 
 from prototxt_gen.errors import SpecError
-from prototxt_gen.generate.checks import (
-    MOST_CHANNELS,
-    need_choice,
-    need_fraction,
-    need_pair,
-    need_range,
-    need_size,
-    need_sizes,
-    need_text,
-    need_type,
-    shown,
-    unknown,
-)
+from prototxt_gen.generate.checks import shown, unknown
 from prototxt_gen.generate.depths import with_depth
-from prototxt_gen.generate.forms import (
-    BIASES,
-    BLOCKS,
-    CIFAR,
-    DIALECTS,
-    ELTWISE,
-    NAMINGS,
-    PHASES,
-    POOLS,
-    SHORTCUTS,
-    STEMS,
-    STRIDES,
-    BlockForm,
-)
+from prototxt_gen.generate.entries import need_types
+from prototxt_gen.generate.forms import BLOCKS, CIFAR, POOLS, BlockForm
 from prototxt_gen.generate.sense import need_sense
 
 
@@ -51,49 +27,82 @@ class Spec:
     stages            blocks of each stage; every stage but the first halves the size
     block             a key of ``BLOCKS``
     width             channels of the first stage, doubled in each further one
+    widths            channels of each stage, in place of ``width`` doubled
+    inner_widths      channels inside the blocks of each stage, apart from their output
     width_factor      multiplies the width of stages, not of the stem (Wide ResNet)
     stem_width        channels of the stem; 0: as ``width``
     cardinality       groups of the 3x3 convolutions (ResNeXt)
     base_width        channels per group in a stage of width 64; 0: the groups share
                       the width
     shortcut          if the shape changes: A zeros, B a 1x1 convolution, avgpool one
-                      after 2x2 average pooling; C: a convolution always
+                      after 2x2 average pooling; C: a convolution always; first: one in
+                      the first block of each stage, even if the shape stays
+    projection        the kernel of these convolutions, 1 or 3
     stride_at         the convolution of a bottleneck that has the stride
     stem              7x7 and a pooling, three 3x3 and a pooling, or one 3x3
-    pool              the stem's: ceil, without pad; or floor, with pad 1
-    bias              which convolutions have a bias in addition to BatchNorm
+    pool              the stem's: ceil, without pad; floor, with pad 1; ceil-pad1, floor-pad0
+    bias              which convolutions have a bias in addition to BatchNorm: none, all, or
+                      names such as ``conv1,branch2a`` (branch1 is the shortcut's)
+    norm              batch: BatchNorm and Scale; scale: Scale alone, into which BatchNorm is
+                      folded; fused: NVIDIA's BatchNorm, which scales; none
+    eps, moving_average_fraction  of BatchNorm
+    data_norm         whether the data are normalized first
     se                the reduction of squeeze-and-excitation; 0: none
+    se_form           its two layers: dense, InnerProduct; conv, 1x1 convolutions
+    se_join           scale: Scale, before the sum; axpy: Axpy, which is the sum as well
     dropout           the ratio before a block's last convolution; 0: none
     output_stride     8 or 16: dilation instead of further strides; 0: none
+    dilation          stage: every 3x3 of a dilated stage; torchvision: its first block keeps
+                      the dilation before
+    multi_grid        factors of the dilation in each block of the last stage
     eltwise, coeff    how the shortcut and the branch are joined
-    folded            without BatchNorm and Scale, which are folded into the weights
+    folded            without BatchNorm and Scale, which are folded into weights and biases
+    head              classifier; none: the net ends in the last block's blob; fcn: scores for
+                      each place, and as large as the input
     global_pool       the last pooling is global
+    classifier_dropout  the ratio before the classifier; 0: none
     naming            MSRA's ``res2a_branch2a`` or torchvision's ``layer1.0.conv1``
     phase             deploy, or train_val with data, losses and fillers
     train_batch       batch size of the training data layer; 0: 32, for CIFAR 128
-    dialect           which Caffe will read it: how rounding down is written
+    dialect           which Caffe will read it: how rounding down is written, what is known
     classes, input_shape (N, C, H, W), name
+
+    Depths at random in training (stochastic depth) are left out: a Caffe net has no layer
+    that skips a block by chance.
     """
 
     stages: tuple[int, ...]
     block: str = "bottleneck"
     width: int = 64
+    widths: tuple[int, ...] = ()
+    inner_widths: tuple[int, ...] = ()
     width_factor: int = 1
     stem_width: int = 0
     cardinality: int = 1
     base_width: int = 0
     shortcut: str = "B"
+    projection: int = 1
     stride_at: str = "1x1"
     stem: str = "7x7"
     pool: str = "ceil"
     bias: str = "none"
+    norm: str = "batch"
+    eps: float = 1e-5
+    moving_average_fraction: float = 0.999
+    data_norm: bool = False
     se: int = 0
+    se_form: str = "dense"
+    se_join: str = "scale"
     dropout: float = 0.0
     output_stride: int = 0
+    dilation: str = "stage"
+    multi_grid: tuple[int, ...] = ()
     eltwise: str = "SUM"
     coeff: tuple[float, ...] = ()
     folded: bool = False
+    head: str = "classifier"
     global_pool: bool = False
+    classifier_dropout: float = 0.0
     naming: str = "msra"
     phase: str = "deploy"
     train_batch: int = 0
@@ -103,7 +112,7 @@ class Spec:
     name: str = ""
 
     def __post_init__(self) -> None:
-        self._check_types()
+        need_types(self)
         need_sense(self)
         if not self.name:
             object.__setattr__(self, "name", self._default_name())
@@ -124,9 +133,14 @@ class Spec:
         return sum(self.stages)
 
     @property
-    def stage_width(self) -> int:
-        """The width of the first stage, times its factor."""
-        return self.width * self.width_factor
+    def batch_normalized(self) -> bool:
+        """Whether the net has BatchNorm layers."""
+        return not self.folded and self.norm in ("batch", "fused")
+
+    @property
+    def natural_stride(self) -> int:
+        """What all strides of the net together divide the input by, without dilation."""
+        return (1 if self.stem == "cifar" else 4) << (len(self.stages) - 1)
 
     @property
     def stem_channels(self) -> int:
@@ -137,13 +151,48 @@ class Spec:
     def floors(self) -> bool:
         """Whether some pooling rounds down."""
         subsamples = self.shortcut == "A" and len(self.stages) > 1 and not self.form.plain
-        return subsamples or (self.stem != "cifar" and self.pool == "floor")
+        return subsamples or (self.stem != "cifar" and POOLS[self.pool].floor)
+
+    @property
+    def dilates(self) -> bool:
+        """Whether some stage is dilated."""
+        return 0 < self.output_stride < self.natural_stride
+
+    @property
+    def reshapes(self) -> tuple[bool, ...]:
+        """Whether the first block of each stage changes channels or size."""
+        found, channels = [], self.stem_channels
+        first = 1 if self.stem == "cifar" else 4
+        for stage in range(len(self.stages)):
+            dilated = self.dilates and self.output_stride < first << stage
+            strided = stage > 0 and not dilated
+            found.append(strided or self.channels(stage)[1] != channels)
+            channels = self.channels(stage)[1]
+        return tuple(found)
+
+    @property
+    def projects(self) -> bool:
+        """Whether some shortcut is a convolution."""
+        if self.form.plain or self.shortcut == "A":
+            return False
+        return self.shortcut in ("C", "first") or any(self.reshapes)
+
+    def stage_width(self, stage: int) -> int:
+        """The width of a stage, counted from 0, times the factor."""
+        width = self.widths[stage] if self.widths else self.width << stage
+        return width * self.width_factor
 
     def channels(self, stage: int) -> tuple[int, int]:
         """The inner and the output channels of the blocks of a stage, counted from 0."""
-        width = self.stage_width << stage
+        width = self.stage_width(stage)
         inner = width * self.base_width // 64 * self.cardinality if self.base_width else width
+        if self.inner_widths:
+            inner = self.inner_widths[stage]
         return inner, width * self.form.expansion
+
+    def has_bias(self, conv: str) -> bool:
+        """Whether a convolution has a bias, which is named as in ``BIASED``."""
+        return self.folded or self.bias == "all" or conv in self.bias.split(",")
 
     @classmethod
     def of(cls, values: Mapping[str, object]) -> Self:
@@ -173,35 +222,13 @@ class Spec:
                 found[field.name] = list(value) if isinstance(value, tuple) else value
         return found
 
-    def _check_types(self) -> None:
-        need_sizes("stages", self.stages)
-        need_choice("block", self.block, list(BLOCKS))
-        for path in ("width", "width_factor", "cardinality", "classes"):
-            need_size(path, getattr(self, path))
-        for path in ("stem_width", "base_width", "se", "train_batch"):
-            need_range(path, getattr(self, path), 0, MOST_CHANNELS)
-        need_choice("shortcut", self.shortcut, SHORTCUTS)
-        need_choice("stride_at", self.stride_at, STRIDES)
-        need_choice("stem", self.stem, STEMS)
-        need_choice("pool", self.pool, POOLS)
-        need_choice("bias", self.bias, BIASES)
-        need_fraction("dropout", self.dropout)
-        need_choice("output_stride", self.output_stride, (0, 8, 16, 32))
-        need_choice("eltwise", self.eltwise, ELTWISE)
-        need_pair("coeff", self.coeff, "for the shortcut and for the branch")
-        for path in ("folded", "global_pool"):
-            need_type(path, getattr(self, path), bool, "true or false")
-        need_choice("naming", self.naming, NAMINGS)
-        need_choice("phase", self.phase, PHASES)
-        need_choice("dialect", self.dialect, DIALECTS)
-        need_sizes("input_shape", self.input_shape)
-        need_text("name", self.name)
-
     def _default_name(self) -> str:
         if self.form.plain:
             family = "Plain"
         elif self.form.preact:
             family = "PreResNet"
+        elif self.form.forked:
+            family = "AIR"
         else:
             family = "ResNeXt" if self.cardinality > 1 else "ResNet"
         groups = f"-{self.cardinality}x{self.base_width}d" if self.base_width else ""

@@ -15,6 +15,10 @@ from prototxt_gen.generate.checks import shown
 
 #: A spec is a short text; a file of more bytes than this is not a spec.
 LARGEST_SPEC = 1 << 16
+_YAML = "tag:yaml.org,2002:"
+#: What a value without a tag may be, to be checked by its key.
+_KINDS = "null bool int float str timestamp value merge seq map"
+_TAGS = frozenset(_YAML + kind for kind in _KINDS.split())
 
 
 class SpecFile:
@@ -106,15 +110,23 @@ def _mapping(path: Path, root: yaml.Node | None) -> SpecFile:
             place, again = _place(key.start_mark), shown(name, plain=True)
             raise SpecError(f"{path}:{place}: {again} is given twice")
         if isinstance(value, yaml.SequenceNode):
-            items += len(value.value)
+            items += len(_items(value))
             if items > LARGEST_SPEC:  # more than it has bytes: aliases of a list repeat it
                 raise SpecError(f"{path}: has more than {LARGEST_SPEC} items of lists")
+        for node in (value, *_items(value)):
+            if node.tag not in _TAGS:
+                tag = shown(node.tag.replace(_YAML, "!!"), plain=True)
+                raise SpecError(f"{path}:{_place(node.start_mark)}: unknown tag {tag}")
         values[name] = _value(value)
         places[name] = _place(value.start_mark)
-        if isinstance(value, yaml.SequenceNode):
-            for index, item in enumerate(value.value):
-                places[f"{name}[{index}]"] = _place(item.start_mark)
+        for index, item in enumerate(_items(value)):
+            places[f"{name}[{index}]"] = _place(item.start_mark)
     return SpecFile(path, values, places)
+
+
+def _items(node: yaml.Node) -> list[yaml.Node]:
+    """The items of a list; of anything else none."""
+    return node.value if isinstance(node, yaml.SequenceNode) else []
 
 
 def _value(node: yaml.Node) -> object:

@@ -18,7 +18,14 @@ from prototxt_gen.generate.forms import DEPTHS
 
 Keys = dict[str, Any]
 
-TORCHVISION: Keys = {"stride_at": "3x3", "pool": "floor", "bias": "none"}
+#: Of bottlenecks, and of any block.
+TORCHVISION: Keys = {
+    "stride_at": "3x3",
+    "pool": "floor",
+    "bias": "none",
+    "dilation": "torchvision",
+}
+TORCHVISION_BASIC: Keys = {key: TORCHVISION[key] for key in ("pool", "bias", "dilation")}
 _SE_RATIO = 16
 _LONGEST_NAME = (
     40  #: of a preset; longer names, with numbers of thousands of digits, are not looked up
@@ -65,11 +72,13 @@ def _close(name: str) -> str | None:
 
 def _imagenet(depth: int, **keys: Any) -> Keys:
     stages, block = DEPTHS[depth]
-    return {"stages": list(stages), "block": block, **keys}
+    # The width is a preset's own: with another stem it stays.
+    return {"stages": list(stages), "block": block, "width": 64, **keys}
 
 
 def _cifar(depth: int, block: str, convs: int, **keys: Any) -> Keys:
-    return {"stages": [(depth - 2) // (3 * convs)] * 3, "block": block, "stem": "cifar", **keys}
+    stages = [(depth - 2) // (3 * convs)] * 3
+    return {"stages": stages, "block": block, "stem": "cifar", "width": 16, **keys}
 
 
 def _wide(depth: int, factor: int) -> Keys:
@@ -84,20 +93,23 @@ def _wide(depth: int, factor: int) -> Keys:
         "stages": [blocks] * 3,
         "block": "preact-basic",
         "stem": "cifar",
+        "width": 16,
         "width_factor": factor,
         "name": f"WRN-{depth}-{factor}",
     }
 
 
 def _resnext(depth: int, groups: int, width: int, **keys: Any) -> Keys:
-    return _imagenet(depth, cardinality=groups, base_width=width, **TORCHVISION, **keys)
+    form = {**TORCHVISION, **keys}
+    return _imagenet(depth, cardinality=groups, base_width=width, **form)
 
 
 def _table() -> Iterator[tuple[str, Keys]]:
     for depth in (18, 34, 50, 101, 152, 200):
         bias = {"bias": "conv1"} if depth == 50 else {}
         yield f"resnet{depth}", _imagenet(depth, **bias)
-        yield f"resnet{depth}-tv", _imagenet(depth, **TORCHVISION)
+        form = TORCHVISION_BASIC if DEPTHS[depth][1] == "basic" else TORCHVISION
+        yield f"resnet{depth}-tv", _imagenet(depth, **form)
     for depth in (50, 101, 152, 200, 269):
         yield (
             f"preresnet{depth}",
@@ -120,7 +132,9 @@ def _table() -> Iterator[tuple[str, Keys]]:
     for depth in (50, 101, 152):
         yield f"se-resnet{depth}", _imagenet(depth, se=_SE_RATIO)
     for depth in (50, 101):
-        yield f"se-resnext{depth}-32x4d", _resnext(depth, 32, 4, se=_SE_RATIO)
+        # SENet's stem pools without a pad, and rounds up.
+        keys = {"se": _SE_RATIO, "pool": "ceil", "dilation": "stage"}
+        yield f"se-resnext{depth}-32x4d", _resnext(depth, 32, 4, **keys)
     for depth in (18, 34):
         yield f"plain{depth}", _imagenet(depth) | {"block": "plain"}
     for depth in (20, 32, 44, 56, 110):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 
 from prototxt_gen.diagnostics import Sink, Span
 from prototxt_gen.document import Block
 from prototxt_gen.errors import ShapeError, UnsupportedError
+from prototxt_gen.formats.dialects import is_bvlc
 from prototxt_gen.graph.graph import Graph, Node, Ref
 from prototxt_gen.layers.base import Cost, Problem, Role
 from prototxt_gen.layers.parts.shapes import MAX_AXES, MAX_COUNT, Shape, count, show
@@ -200,11 +202,14 @@ def _check_sizes(
     sink: Sink,
 ) -> None:
     for shape, weight in zip(weights, node.layer.weights(weights), strict=True):
-        _check_size(node, f"the {weight.name}", shape, param_span(node, None), sink.error)
+        if _is_too_large(shape):
+            _check_size(node, f"the {weight.name}", shape, param_span(node, None), sink.error)
     # The layers after a blob that is too large would only repeat this.
     if any((count(shape) or 0) > MAX_COUNT for shape in bottoms):
         return
     for index, shape in enumerate(tops):
+        if not _is_too_large(shape):
+            continue
         place = field_span(node, "top", index)
         if not bottoms:  # the shape is what the layer says of itself
             place = param_span(node, "shape", index) or place
@@ -214,21 +219,29 @@ def _check_sizes(
 def check_buffers(graph: Graph, shapes: Shapes, sink: Sink, dialect: str | None = None) -> None:
     """Report buffers of layers that are too large.
 
-    For the dialect ``bvlc`` that is an error. Engines of forks have other buffers, so otherwise
+    For BVLC's Caffe that is an error. Engines of forks have other buffers, so otherwise
     it is a warning.
     """
-    report = sink.error if dialect == "bvlc" else sink.warning
+    report = sink.error if is_bvlc(dialect) else sink.warning
     for index, node in enumerate(graph.nodes):
         bottoms = shapes.of(node.bottoms)
         if bottoms is not None and index in shapes.weights:
             for what, shape in node.layer.buffers(bottoms):
-                _check_size(node, what, shape, param_span(node, None), report)
+                if _is_too_large(shape):
+                    _check_size(node, what, shape, param_span(node, None), report)
+
+
+def _is_too_large(shape: Shape) -> bool:
+    """Whether a blob has more axes or elements than Caffe counts."""
+    known = [dim for dim in shape if dim is not None]
+    elements = prod(known) if len(known) == len(shape) else 0
+    return len(shape) > MAX_AXES or max(elements, *known, 0) > MAX_COUNT
 
 
 def _check_size(
     node: Node, what: str, shape: Shape, place: Span | None, report: Callable[..., None]
 ) -> None:
-    """Report a blob with more axes or elements than Caffe counts."""
+    """Report a blob that is too large, by its axes and by its elements."""
     elements = count(shape)
     longest = max((dim for dim in shape if dim is not None), default=0)
     if len(shape) > MAX_AXES:

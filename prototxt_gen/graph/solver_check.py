@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from prototxt_gen.diagnostics import Diagnostic, Severity, Sink
 from prototxt_gen.document import Block
+from prototxt_gen.formats.dialects import is_bvlc
 
 TYPES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")
 POLICIES = ("fixed", "step", "exp", "inv", "multistep", "poly", "sigmoid")
@@ -36,7 +37,7 @@ def check_solver(root: Block, sink: Sink, dialect: str = "bvlc") -> None:
         if message is None:
             continue
         field = root.field(rule.field)
-        severity = Severity.WARNING if rule.open and dialect != "bvlc" else rule.severity
+        severity = Severity.WARNING if rule.open and not is_bvlc(dialect) else rule.severity
         span = field.span if field is not None else None
         text = f"{message} ({rule.source})"
         sink.diagnostics.append(Diagnostic(rule.name, severity, text, span))

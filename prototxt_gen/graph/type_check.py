@@ -6,6 +6,8 @@ from typing import Literal
 
 from prototxt_gen._nearest import did_you_mean, nearest
 from prototxt_gen.diagnostics import Sink
+from prototxt_gen.formats.dialects import is_bvlc
+from prototxt_gen.formats.schema import schema
 from prototxt_gen.graph.graph import Graph, Node
 from prototxt_gen.graph.infer import Shapes, field_span
 from prototxt_gen.layers.parts.forks import BVLC, ELSEWHERE, FORKS, OTHER_NAMES
@@ -21,19 +23,23 @@ def check_types(
 ) -> None:
     """Report types that Caffe would not find.
 
-    For the dialect ``bvlc`` that is every type that BVLC does not have. Otherwise an empty type
-    and a misspelt known one are errors; ``unknown`` is how to report other unknown types. An
-    error is reported for each layer, a warning once for each type.
+    For BVLC's Caffe, or a release of it, that is every type that it does not have. Otherwise an
+    empty type and a misspelt known one are errors; ``unknown`` is how to report other unknown
+    types. An error is reported for each layer, a warning once for each type.
     """
     warned: set[str] = set()
+    strict = is_bvlc(dialect)
     for node in graph.nodes:
         name = node.type
+        if strict and name in BVLC and _is_later(node, dialect):
+            _report(node, sink, f"{dialect} has no type {name!r}", "known to bvlc: see --dialect")
+            continue
         # A type from outside this package exists in the Caffe that it is for.
         if name in BVLC or (name not in FORKS and node.layer.known):
             continue
         if not name:
             _report(node, sink, "has no type", "write the layer's type")
-        elif dialect == "bvlc":
+        elif strict:
             _report(node, sink, f"BVLC's Caffe has no type {name!r}", _help(name))
         elif name not in FORKS and name not in warned:
             near = () if name in ELSEWHERE else nearly(name)
@@ -56,10 +62,11 @@ def check_types(
 def check_axes(graph: Graph, shapes: Shapes, sink: Sink, dialect: str | None = None) -> None:
     """Report bottoms with more axes than num(), channels(), height() and width() allow.
 
-    For the dialect ``bvlc`` that is an error. Layers of some forks do not use these, so
-    otherwise there is one warning for the whole net.
+    For BVLC's Caffe that is an error. Layers of some forks do not use these, so otherwise there
+    is one warning for the whole net.
     """
-    report = sink.error if dialect == "bvlc" else sink.warning
+    strict = is_bvlc(dialect)
+    report = sink.error if strict else sink.warning
     for node in graph.nodes:
         shape = shapes.blobs.get(node.bottoms[0], ()) if node.layer.legacy and node.bottoms else ()
         if len(shape) > LEGACY_AXES:
@@ -70,8 +77,15 @@ def check_axes(graph: Graph, shapes: Shapes, sink: Sink, dialect: str | None = N
                 span=field_span(node, "bottom"),
                 layer=node.name,
             )
-            if dialect != "bvlc":
+            if not strict:
                 return
+
+
+def _is_later(node: Node, dialect: str | None) -> bool:
+    """Whether a type of BVLC's came after a release: that has no field for its parameters."""
+    param = node.layer.param
+    known = schema(dialect or "bvlc").message("LayerParameter").fields
+    return param is not None and param not in known
 
 
 def nearly(name: str) -> tuple[str, ...]:

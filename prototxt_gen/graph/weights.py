@@ -43,7 +43,9 @@ def bind(
     """
     weights = Weights()
     shared: dict[str, Array] = {}
-    if _is_foreign(graph, shapes, stored, sink):
+    other = foreign(graph, shapes, stored)
+    if other is not None:
+        sink.error("weights-foreign", other)
         return weights
     names = [[p.get("name", str, "") for p in node.source.blocks("param")] for node in graph.nodes]
     for index, node in enumerate(graph.nodes):
@@ -84,7 +86,7 @@ def bind(
     known = {node.name for node in graph.nodes}
     weights.extra = [name for name in stored if name not in known]
     if weights.extra and sink.errors:
-        _note_extra({name: tuple(stored[name]) for name in weights.extra}, sink)
+        note_extra({name: tuple(stored[name]) for name in weights.extra}, sink)
     return weights
 
 
@@ -98,20 +100,16 @@ def bound(
     return weights
 
 
-def _is_foreign(
-    graph: Graph, shapes: Shapes, stored: Mapping[str, Iterable[Array]], sink: Sink
-) -> bool:
-    """Whether a file has weights, but none that the net needs; reported in one line."""
+def foreign(graph: Graph, shapes: Shapes, stored: Mapping[str, Iterable[Array]]) -> str | None:
+    """What to say of a file that has weights, but none that the net needs; None of another."""
     wanted = [graph.nodes[index].name for index, found in shapes.weights.items() if found]
     if not stored or not wanted or any(name in stored for name in wanted):
-        return False
+        return None
     some = ", ".join(repr(name) for name in list(stored)[:3])
-    sink.error(
-        "weights-foreign",
+    return (
         f"the weights belong to another net: they have layers such as {some}, but none of the "
-        f"{len(wanted)} with weights of this net, such as {wanted[0]!r}",
+        f"{len(wanted)} with weights of this net, such as {wanted[0]!r}"
     )
-    return True
 
 
 def lacking(graph: Graph, shapes: Shapes, stored: Mapping[str, Iterable[Array]]) -> list[int]:
@@ -119,7 +117,7 @@ def lacking(graph: Graph, shapes: Shapes, stored: Mapping[str, Iterable[Array]])
 
     A layer is not among them whose weights are all those of layers that the file has.
     """
-    if _is_foreign(graph, shapes, stored, Sink()):
+    if foreign(graph, shapes, stored) is not None:
         return []
     names = [[p.get("name", str, "") for p in node.source.blocks("param")] for node in graph.nodes]
     found = {n for i, node in enumerate(graph.nodes) if node.name in stored for n in names[i]}
@@ -147,7 +145,7 @@ def _all_shared(names: list[str], wanted: tuple[Shape, ...]) -> bool:
     return len(names) >= len(wanted) and all(names[: len(wanted)])
 
 
-def _note_extra(extra: Mapping[str, tuple[Array, ...]], sink: Sink) -> None:
+def note_extra(extra: Mapping[str, tuple[Array, ...]], sink: Sink) -> None:
     """Name the layers that only the file has: a layer of the net may have another name there."""
     some = [
         f"{name!r} ({', '.join(show(blob.shape) for blob in blobs)})"

@@ -16,6 +16,7 @@ from prototxt_gen.graph.fillers import Init, initial
 from prototxt_gen.graph.graph import Graph
 from prototxt_gen.graph.run import run
 from prototxt_gen.graph.weights import bind, lacking
+from prototxt_gen.inference.images import Order
 from prototxt_gen.layers.parts.shapes import Shape, show
 from prototxt_gen.passes.deploy import Change
 from prototxt_gen.passes.inference import for_inference
@@ -34,6 +35,8 @@ class Computer(Protocol):
     detectors: Optional[Collection[str]]  #: the outputs with boxes; None if that is not known
     labels: dict[str, str]  #: the metadata of a model
     changes: list[Change]  #: what became of data layers
+    order: Order  #: of the channels of images
+    prepares: bool  #: whether it subtracts a mean or scales by itself
 
     def batch_of(self, name: str) -> int | None:
         """How many images an input takes; None if that is free."""
@@ -49,6 +52,8 @@ class NetComputer:
         self._given, self._every, self._source = dict(shapes), every, graph
         self._nets: dict[int | None, Graph] = {}
         self._made: dict[str, list[Array]] = {}
+        self.order: Order = "bgr"
+        self.prepares = False
         self.changes: list[Change] = []  #: to the layers that inputs are made of
         net = self._net(None)
         sizes = checked(net).blobs
@@ -127,11 +132,15 @@ class ModelComputer:
 
     def __init__(self, path: str, provider: str, *, every: bool = False) -> None:
         from prototxt_gen.engines import load, open_session, with_outputs
+        from prototxt_gen.verify_model import pictures_of
 
         model = load(path)
         self.labels = {entry.key: entry.value for entry in model.metadata_props}
         self.detectors: Collection[str] | None = None
         self.changes: list[Change] = []
+        done = list(pictures_of(model).done.values())
+        self.prepares = bool(done)
+        self.order: Order = done[0].order if done else "bgr"
         weights = {tensor.name for tensor in model.graph.initializer}
         self.inputs = {
             value.name: _shape(value) for value in model.graph.input if value.name not in weights

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Optional
 
 import numpy as np
 
-from prototxt_gen.errors import VerificationError, WeightsError
+from prototxt_gen.errors import VerificationError
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
@@ -120,28 +120,6 @@ def _fitted(mean: Array, shape: tuple[int, ...]) -> Array:
         return mean
     of_channels: Array = mean.mean((1, 2), dtype=np.float64, keepdims=True).astype(np.float32)
     return of_channels
-
-
-def read_mean(path: str) -> Array:
-    """The mean in a .npy or a .binaryproto; raises VerificationError and OSError."""
-    if path.lower().endswith(".npy"):
-        found = read_array(path)
-    else:
-        from prototxt_gen.formats.binary.blob import read_mean_blob
-        from prototxt_gen.formats.content import read_content
-
-        try:
-            found = read_mean_blob(read_content(path))
-        except WeightsError as error:
-            raise VerificationError(f"{path}: is no binaryproto: {error.message}") from error
-    while found.ndim > 3 and len(found) == 1:
-        found = found[0]
-    if found.ndim not in (1, 3) or not found.size:
-        words = f"has the shape {found.shape}; expected a number or a plane for each channel"
-        raise VerificationError(f"{path}: {words}")
-    if not np.isfinite(found).all():
-        raise VerificationError(f"{path}: has values that are not finite")
-    return found
 
 
 def read_array(path: str) -> Array:

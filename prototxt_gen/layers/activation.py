@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Self
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Block
 from prototxt_gen.errors import UnsupportedError
+from prototxt_gen.layers.base import BOTTOM, TOP, Lifted, Problem, Seen, Sight, Weight, layer
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.base import Lifted, Problem, Weight, layer
 from prototxt_gen.layers.parts.numeric import along, sigmoid, softmax
 from prototxt_gen.layers.parts.onnx_operands import limits, softmax_axis, span
 from prototxt_gen.layers.parts.phase import own_phase
@@ -99,6 +99,7 @@ class ELU(Base):
     alpha: float = 1.0
 
     lifts = ("Elu",)
+    backward = TOP
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """x where it is positive, else alpha * (exp(x) - 1)."""
@@ -120,6 +121,7 @@ class Sigmoid(Base):
     """1 / (1 + exp(-x)) (sigmoid_layer.cpp)."""
 
     lifts = ("Sigmoid",)
+    backward = TOP
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """1 / (1 + exp(-x))."""
@@ -135,6 +137,7 @@ class TanH(Base):
     """The hyperbolic tangent (tanh_layer.cpp)."""
 
     lifts = ("Tanh",)
+    backward = TOP
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """tanh(x)."""
@@ -152,6 +155,7 @@ class Swish(Base):
     beta: float = 1.0
 
     lifts = ("Swish",)
+    backward = BOTTOM | TOP
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """x * sigmoid(beta * x)."""
@@ -175,6 +179,7 @@ class BNLL(Base):
     """log(1 + exp(x)) (bnll_layer.cpp)."""
 
     lifts = ("Softplus",)
+    backward = BOTTOM
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """log(1 + exp(x))."""
@@ -193,6 +198,7 @@ class Clip(Base):
     max: float = 0.0
 
     lifts = ("Clip",)
+    backward = BOTTOM
     always = frozenset({"min", "max"})
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
@@ -274,10 +280,17 @@ class Softmax(Base):
 
     axis: int = 1
 
+    backward = TOP
+
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """The shape of the bottom, which must have the axis."""
         axis_index(self.axis, len(bottoms[0]))
         return (bottoms[0],)
+
+    def sees(self, index: int, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Seen:
+        """All along an axis of places."""
+        along = axis_index(self.axis, len(bottoms[0])) > 1
+        return Sight.ALL if along else super().sees(index, bottoms, tops)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """exp(x) / sum(exp(x)) along the axis."""

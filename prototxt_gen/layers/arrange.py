@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from prototxt_gen._numpy import np
 from prototxt_gen._words import plural
 from prototxt_gen.errors import ShapeError
-from prototxt_gen.layers.base import Arity, Axes, Problem, layer
+from prototxt_gen.layers.base import Arity, Axes, Problem, Seen, Sight, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.shapes import Shape, axis_index, show
+from prototxt_gen.layers.parts.sight import Step
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder
@@ -23,6 +25,8 @@ class Permute(Base):
     order: tuple[int, ...] = ()
 
     rearranges = True
+
+    sight = Sight.VALUES
 
     def problems(self) -> Iterator[Problem]:
         """No axis occurs twice."""
@@ -54,6 +58,8 @@ class Transpose(Base):
     dim: tuple[int, ...] = ()
 
     rearranges = True
+
+    sight = Sight.VALUES
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """The dimensions in the new order; ``dim`` must name every axis."""
@@ -91,6 +97,11 @@ class Reverse(Base):
         """The shape of the bottom, which must have the axis."""
         axis_index(self.axis, len(bottoms[0]))
         return (bottoms[0],)
+
+    def sees(self, index: int, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Seen:
+        """Along an axis of places, others."""
+        along = axis_index(self.axis, len(bottoms[0])) > 1
+        return Sight.VALUES if along else super().sees(index, bottoms, tops)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The values along the axis in reverse."""
@@ -152,6 +163,12 @@ class Crop(Base):
         kept = tuple(str(index) if index < axis else None for index in range(len(large)))
         cut = tuple(str(index) if index >= axis else None for index in range(len(small)))
         return Axes((kept, cut), (tuple(map(str, range(len(large)))),))
+
+    def sees(self, index: int, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Seen:
+        """What lies an offset further on."""
+        if index == 1:
+            return Sight.NOTHING
+        return tuple(Step(center=Fraction(o)) for o in self._offsets(len(bottoms[0]))[2:])
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The part of the first bottom that is kept."""

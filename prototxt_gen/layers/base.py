@@ -16,7 +16,7 @@ from __future__ import annotations
 import dataclasses
 import typing
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar, dataclass_transform
 
 from prototxt_gen.document import Block
 from prototxt_gen.errors import PluginError, UnsupportedError
@@ -34,6 +34,7 @@ from prototxt_gen.layers.parts.facets import (
     MANY,
     Affine,
     Arity,
+    Before,
     Below,
     Cost,
     Exactly,
@@ -50,6 +51,7 @@ from prototxt_gen.layers.parts.facets import (
 from prototxt_gen.layers.parts.fields import fields, plain
 from prototxt_gen.layers.parts.protocols import Builder, OnnxOp
 from prototxt_gen.layers.parts.shapes import Shape, count
+from prototxt_gen.layers.parts.sight import Seen, Sight, own_places
 
 if TYPE_CHECKING:
     from prototxt_gen._numpy import np
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
 #: The names that the module of a layer type needs.
 __all__ = [
     "BATCH",
+    "BOTTOM",
     "CLASSES",
     "FIXED",
     "MANY",
@@ -67,12 +70,15 @@ __all__ = [
     "REGISTRY",
     "ROWS",
     "TIME",
+    "TOP",
     "Affine",
     "Arity",
     "Axes",
+    "Before",
     "Below",
     "Builder",
     "Cost",
+    "End",
     "Exactly",
     "Instead",
     "Layer",
@@ -84,11 +90,16 @@ __all__ = [
     "Regions",
     "Role",
     "Sample",
+    "Seen",
+    "Sight",
     "Weight",
     "layer",
 ]
 
 L = TypeVar("L", bound="Layer")
+End = Literal["bottom", "top"]
+BOTTOM: frozenset[End] = frozenset({"bottom"})
+TOP: frozenset[End] = frozenset({"top"})
 
 
 class Layer:
@@ -99,13 +110,19 @@ class Layer:
     #: Fields of the parameter message that ``read`` takes besides those named after
     #: a dataclass field; ``write`` replaces them all.
     spellings: ClassVar[frozenset[str]] = frozenset()
+    #: Parameter messages of BVLC's layer besides ``param``.
+    besides: ClassVar[frozenset[str]] = frozenset()
     always: ClassVar[frozenset[str]] = frozenset()  #: fields that ``write`` never leaves out
     in_place: ClassVar[bool] = True  #: whether a top may have the name of its bottom
     legacy: ClassVar[bool] = False  #: whether BVLC's type takes at most four axes (blob.hpp)
     role: ClassVar[Role] = Role.PLAIN
+    shares: ClassVar[bool] = False  #: whether its tops are the memory of its bottom (ShareData)
     rearranges: ClassVar[bool] = False  #: whether its tops hold the bottoms' values and no others
     selects: ClassVar[bool] = False  #: whether nearly equal values may change what it chooses
+    #: Whether images are warped to the size of the crop, instead of cropped from the middle.
+    warps: ClassVar[bool] = False
     detects: ClassVar[bool] = False  #: whether a model may end before it, for code of the user's
+    sight: ClassVar[Sight | None] = None  #: what each top sees of each bottom, whatever they are
     known: ClassVar[bool] = True  #: False if only the name of the type is known
     lifts: ClassVar[tuple[str, ...]] = ()  #: the ONNX operators that ``lift`` takes
 
@@ -152,6 +169,10 @@ class Layer:
     def problems(self) -> Iterator[Problem]:
         """What Caffe's set-up refuses for any shapes of the bottoms."""
         return iter(())
+
+    def rounded_down(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...] | None:
+        """The shapes of the tops where a program rounds down; None where they are the same."""
+        return None
 
     def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
         """The shapes of the weights, in the order of a caffemodel's blobs."""
@@ -225,6 +246,12 @@ class Layer:
         )
         return Cost(parameters=sum(sizes) - kept, statistics=kept)
 
+    def sees(self, index: int, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Seen:
+        """What a position of the tops sees of a bottom; that of a loss or a measure, all."""
+        if self.sight is None and self.role in (Role.LOSS, Role.MEASURE):
+            return Sight.ALL
+        return self.sight or own_places(bottoms[index], tops, rearranges=self.rearranges)
+
     def sample(self, index: int, bottoms: Sequence[Shape]) -> Sample:
         """What values of a bottom must look like, so that the layer can be tested."""
         return None
@@ -244,6 +271,18 @@ class Layer:
         """
         return _AT_INFERENCE.get(self.role, Instead.NOTHING)
 
+    def by_batch(self) -> bool:
+        """Whether a result depends on the other samples of its batch in the TEST phase too."""
+        return False
+
+    @property
+    def backward(self) -> frozenset[End]:
+        """At which ends the backward pass reads values, which nobody may change until then.
+
+        Only what matters in place: most layers cannot be that, or keep a copy of what they need.
+        """
+        return frozenset()
+
     def aligned(self, index: int, ours: Array, theirs: Array) -> Array:
         """Another program's value of a top, with rows whose order is open in that of ours."""
         return theirs
@@ -256,6 +295,12 @@ class Layer:
         self, blobs: Sequence[Array], affine: Affine
     ) -> tuple[Self, tuple[Array, ...]] | None:
         """The layer, with its blobs, that also applies ``affine``; None if it cannot."""
+        return None
+
+    def absorb_before(
+        self, bottom: Shape, blobs: Sequence[Array], before: Before
+    ) -> tuple[Self, tuple[Array, ...]] | None:
+        """The layer that also does what is ``before`` its only bottom; None if it cannot."""
         return None
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:

@@ -83,6 +83,10 @@ class BatchNorm(Base):
                 "mean and variance by it"
             )
 
+    def by_batch(self) -> bool:
+        """Where use_global_stats is false."""
+        return self.use_global_stats is False
+
     def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
         """Mean and variance, (C,) each, and (1,): the factor that both are divided by.
 

@@ -11,7 +11,7 @@ from prototxt_gen._numpy import np
 from prototxt_gen._words import plural
 from prototxt_gen.document import Block, Symbol
 from prototxt_gen.errors import ShapeError
-from prototxt_gen.layers.base import MANY, Arity, Axes, Lifted, Problem, Role, layer
+from prototxt_gen.layers.base import BOTTOM, MANY, Arity, Axes, End, Lifted, Problem, Role, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import alike, all_but
 from prototxt_gen.layers.parts.onnx_operands import computed, number
@@ -33,6 +33,11 @@ class Eltwise(Base):
     coeff: tuple[float, ...] = ()
 
     lifts = ("Add", "Sub", "Sum", "Mean", *_OPERATIONS)
+
+    @property
+    def backward(self) -> frozenset[End]:
+        """A product needs its factors."""
+        return BOTTOM if self.operation == "PROD" else frozenset()
 
     def arity(self) -> Arity:
         """Two bottoms or more."""
@@ -270,6 +275,7 @@ class Split(Base):
     """The same blob under several names (split_layer.cpp)."""
 
     rearranges = True
+    shares = True
 
     def arity(self) -> Arity:
         """One top or more."""

@@ -12,12 +12,25 @@ from prototxt_gen._words import plural
 from prototxt_gen.document import Block
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.activation import ReLU
-from prototxt_gen.layers.base import MANY, Affine, Arity, Axes, Cost, Lifted, Problem, layer
+from prototxt_gen.layers.base import (
+    MANY,
+    Affine,
+    Arity,
+    Axes,
+    Before,
+    Cost,
+    Lifted,
+    Problem,
+    Seen,
+    Sight,
+    layer,
+)
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import fixed_from, in_front
-from prototxt_gen.layers.parts.numeric import along, convolved, scaled, windows
+from prototxt_gen.layers.parts.numeric import along, convolved, preceded, scaled, windows
 from prototxt_gen.layers.parts.onnx_windows import spans
 from prototxt_gen.layers.parts.shapes import Dim, Shape, axis_index, count, need_equal, show
+from prototxt_gen.layers.parts.sight import windowed
 from prototxt_gen.layers.parts.window import (
     ALL_SPELLINGS,
     Counts,
@@ -57,6 +70,7 @@ class Convolution(Base):
 
     spellings = ALL_SPELLINGS
     lifts = ("Conv",)
+    _steps = staticmethod(windowed)
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
@@ -154,6 +168,14 @@ class Convolution(Base):
         adds = sum(reads * (count(top) or 0) for top in tops)
         return super().cost(bottoms, tops)._replace(multiply_adds=adds)
 
+    def sees(self, index: int, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Seen:
+        """A window at each position; all of a bottom with channels among the positions."""
+        rank = len(bottoms[index])
+        axis = axis_index(self.axis, rank)
+        if axis > 1:
+            return Sight.ALL
+        return type(self)._steps(*self._windows(rank - axis - 1))[1 - axis :]
+
     def _spatial(self, sizes: Shape) -> tuple[Dim, ...]:
         return tuple(map(self._out, sizes, *self._windows(len(sizes))))
 
@@ -233,6 +255,25 @@ class Convolution(Base):
             bias = bias + affine.factor * blobs[1].reshape(-1)
         made = (weight, bias.astype(np.float32))
         return replace(self, bias_term=True), made
+
+    def absorb_before(
+        self, bottom: Shape, blobs: Sequence[Array], before: Before
+    ) -> tuple[Self, tuple[Array, ...]] | None:
+        """Other weights; a mean becomes part of the bias where nothing is padded.
+
+        Caffe pads with 0 after the mean was subtracted, so that a pad is not minus the mean.
+        """
+        if self.axis != 1 or blobs[0].shape[1] * self.group != bottom[1]:
+            return None
+        if before.order and self.group != 1:
+            return None
+        if before.mean is None:
+            return self, (preceded(blobs[0], before, self.group)[0], *blobs[1:])
+        if any((*self._windows(len(bottom) - 2)[2], *self._end_pads(bottom[2:]))):
+            return None
+        weight, shift = preceded(blobs[0], before, self.group)
+        bias = shift + (blobs[1].reshape(-1) if self.bias_term else 0.0)
+        return replace(self, bias_term=True), (weight, bias.astype(np.float32))
 
     def _along_outputs(self, factor: Array, shape: Sequence[int]) -> Array:
         """A factor for each output, shaped to broadcast over the weights."""

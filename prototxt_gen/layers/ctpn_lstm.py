@@ -15,6 +15,7 @@ from prototxt_gen.layers.base import (
     Cost,
     Problem,
     Sample,
+    Sight,
     Weight,
     layer,
 )
@@ -33,6 +34,8 @@ class CtpnLstm(Base):
 
     num_output: int = 0
     clipping_threshold: float = 0.0
+
+    sight = Sight.ALL
 
     def arity(self) -> Arity:
         """x, and optionally cont."""

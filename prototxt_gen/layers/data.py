@@ -26,6 +26,7 @@ class Data(Base):
     crop_size: int = 0
     channels: int = 0
 
+    besides = frozenset({"transform_param"})
     role = Role.SOURCE
 
     @classmethod
@@ -66,6 +67,7 @@ class ImageData(Base):
     root_folder: str = ""
     crop_size: int = 0
 
+    besides = frozenset({"transform_param"})
     role = Role.SOURCE
 
     @classmethod
@@ -106,7 +108,9 @@ class WindowData(Base):
     batch_size: int = 0
     crop_size: int = 0
 
+    besides = frozenset({"transform_param"})
     role = Role.SOURCE
+    warps = True
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
@@ -173,6 +177,7 @@ class MemoryData(Base):
     height: int = 0
     width: int = 0
 
+    besides = frozenset({"transform_param"})
     role = Role.SOURCE
 
     def arity(self) -> Arity:

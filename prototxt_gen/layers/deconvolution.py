@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from prototxt_gen._numpy import np
-from prototxt_gen.layers.base import Affine, Arity, Cost, Lifted, Problem, layer
+from prototxt_gen.layers.base import Affine, Arity, Before, Cost, Lifted, Problem, layer
 from prototxt_gen.layers.convolution import Convolution
 from prototxt_gen.layers.parts.numeric import windows
 from prototxt_gen.layers.parts.onnx_windows import spreads
 from prototxt_gen.layers.parts.shapes import Dim, Shape, axis_index, count, need_rank
+from prototxt_gen.layers.parts.sight import spread
 from prototxt_gen.layers.parts.window import expand, too_large, window_problems
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class Deconvolution(Convolution):
     """The transpose of a convolution: input and output trade places (deconv_layer.cpp)."""
 
     lifts = ("ConvTranspose",)
+    _steps = staticmethod(spread)
 
     def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
         """(channels, num_output / group, kernel...), and (num_output,) for the bias."""
@@ -59,6 +61,12 @@ class Deconvolution(Convolution):
         if any(one.begin != one.end or one.begin < 0 for one in found):
             return None
         return cls.lifted(op, weight, [one.begin for one in found])
+
+    def absorb_before(
+        self, bottom: Shape, blobs: Sequence[Array], before: Before
+    ) -> tuple[Self, tuple[Array, ...]] | None:
+        """It does not: at the edges fewer values meet."""
+        return None
 
     @classmethod
     def _outputs(cls, weight: Array, group: int) -> int:

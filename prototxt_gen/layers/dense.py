@@ -7,7 +7,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from prototxt_gen._numpy import np
-from prototxt_gen.layers.base import Affine, Axes, Below, Cost, Lifted, Problem, Sample, layer
+from prototxt_gen.layers.base import (
+    Affine,
+    Axes,
+    Below,
+    Cost,
+    Lifted,
+    Problem,
+    Sample,
+    Sight,
+    layer,
+)
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import in_front
 from prototxt_gen.layers.parts.numeric import scaled
@@ -28,6 +38,8 @@ class InnerProduct(Base):
     transpose: bool = False
 
     lifts = ("Gemm", "MatMul", "InnerProduct")
+
+    sight = Sight.ALL
 
     def problems(self) -> Iterator[Problem]:
         """num_output is at least 1."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Optional
 
 from prototxt_gen._numpy import np
 from prototxt_gen.errors import UnsupportedError
-from prototxt_gen.layers.base import FIXED, Arity, Axes, Problem, Role, layer
+from prototxt_gen.layers.base import FIXED, Arity, Axes, Problem, Role, Sight, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import fixed_from
 from prototxt_gen.layers.parts.shapes import Shape, count, need_rank
@@ -40,6 +40,8 @@ class PriorBox(Base):
     step_h: Optional[float] = None
     step_w: Optional[float] = None
     offset: float = 0.5
+
+    sight = Sight.NOTHING
 
     def arity(self) -> Arity:
         """The feature map and the image."""
@@ -166,6 +168,8 @@ class DetectionEvaluate(Base):
     num_classes: int = 0
 
     role = Role.TRAINING
+
+    sight = Sight.ALL
 
     def arity(self) -> Arity:
         """The detections and the labels."""

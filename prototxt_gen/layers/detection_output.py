@@ -10,7 +10,17 @@ from prototxt_gen._numpy import np
 from prototxt_gen._words import plural
 from prototxt_gen.document import Block, Symbol
 from prototxt_gen.errors import ShapeError, UnsupportedError
-from prototxt_gen.layers.base import BATCH, FIXED, Arity, Axes, Priors, Problem, Sample, layer
+from prototxt_gen.layers.base import (
+    BATCH,
+    FIXED,
+    Arity,
+    Axes,
+    Priors,
+    Problem,
+    Sample,
+    Sight,
+    layer,
+)
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import filled
 from prototxt_gen.layers.parts.box_code import CORNER, decoded
@@ -51,6 +61,8 @@ class DetectionOutput(Base):
     spellings = frozenset({"nms_param"})
     selects = True
     detects = True
+
+    sight = Sight.ALL
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:

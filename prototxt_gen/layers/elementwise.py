@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from prototxt_gen._numpy import np
 from prototxt_gen.errors import UnsupportedError
+from prototxt_gen.layers.base import BOTTOM, TOP, End, Lifted, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.base import Lifted, Problem, layer
 from prototxt_gen.layers.parts.onnx_operands import beside_constant, finite, need_fractions, number
 
 if TYPE_CHECKING:
@@ -44,6 +44,13 @@ class Power(Base):
     shift: float = 0.0
 
     lifts = ("Power", *_ALONE, "Add", "Sub", "Mul", "Div", "Pow")
+
+    @property
+    def backward(self) -> frozenset[End]:
+        """A line needs no values, a square those of its bottom."""
+        if self.power in (0, 1) or self.scale == 0:
+            return frozenset()
+        return BOTTOM if self.power == 2 else BOTTOM | TOP
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """(shift + scale * x) ^ power; with a power or a scale of 0, x is not read."""
@@ -110,6 +117,7 @@ class Exp(_Based):
     shift: float = 0.0
 
     lifts = ("Exp", "Pow")
+    backward = TOP
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """base ^ (shift + scale * x)."""
@@ -144,6 +152,7 @@ class Log(_Based):
     shift: float = 0.0
 
     lifts = ("Log",)
+    backward = BOTTOM
 
     def problems(self) -> Iterator[Problem]:
         """The logarithm of the base is not 0."""

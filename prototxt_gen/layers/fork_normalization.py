@@ -54,6 +54,10 @@ class BN(Base):
         """SegNet's may have its statistics as further tops."""
         return Arity((1, 1), (1, 3 if self.bn_mode is not None else 1))
 
+    def by_batch(self) -> bool:
+        """Where the mode is LEARN."""
+        return self.bn_mode == LEARN
+
     def blob_shapes(self, bottoms: Sequence[Shape]) -> tuple[Shape, ...]:
         """(1, C, 1, 1) each: scale and shift, or slope, bias, mean and variance."""
         need_rank(bottoms[0], 2, 4, "BN")

@@ -50,6 +50,7 @@ class SoftmaxWithLoss(Base):
     axis: int = 1
 
     in_place = False
+    besides = frozenset({"softmax_param"})
     role = Role.LOSS
 
     @classmethod
@@ -119,6 +120,7 @@ class InfogainLoss(Base):
     normalize: Optional[bool] = None  #: refused where it is given
 
     in_place = False
+    besides = frozenset({"loss_param", "softmax_param"})
     role = Role.LOSS
 
     @classmethod

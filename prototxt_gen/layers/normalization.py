@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Symbol
+from prototxt_gen.layers.base import BOTTOM, TOP, Lifted, Problem, Seen, Sight, Weight, layer
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.base import Lifted, Problem, Weight, layer
 from prototxt_gen.layers.parts.numeric import along
 from prototxt_gen.layers.parts.shapes import MAX_COUNT, Shape, need_rank
+from prototxt_gen.layers.parts.sight import windowed
 from prototxt_gen.layers.parts.window import overflow
 from prototxt_gen.layers.pooling import AVE, Pooling
 
@@ -31,6 +32,7 @@ class LRN(Base):
     k: float = 1.0
 
     lifts = ("LRN", "ResponseWithin")
+    backward = BOTTOM | TOP
 
     def problems(self) -> Iterator[Problem]:
         """``local_size`` is odd."""
@@ -44,6 +46,12 @@ class LRN(Base):
         """The shape of the bottom, (N, C, H, W)."""
         need_rank(bottoms[0], 4, 4, "LRN")
         return (bottoms[0],)
+
+    def sees(self, index: int, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Seen:
+        """Within a channel, a window."""
+        if self.norm_region == ACROSS_CHANNELS:
+            return super().sees(index, bottoms, tops)
+        return windowed((self.local_size,) * 2, (1, 1), (self.local_size // 2,) * 2, (1, 1))
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """x / (k + alpha * mean of the squares) ^ beta; within a channel k is 1."""
@@ -116,6 +124,9 @@ class MVN(Base):
     eps: float = 1e-9
 
     lifts = ("Centre", "MeanVarianceNormalization", "Standardize")
+    backward = TOP
+
+    sight = Sight.ALL
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """(N, C, H, W), with 1 for axes that the bottom does not have."""
@@ -185,6 +196,10 @@ class Normalize(Base):
     def weights(self, shapes: Sequence[Shape]) -> tuple[Weight, ...]:
         """The factors."""
         return (Weight("scale", "scale_filler", 1.0),)
+
+    def sees(self, index: int, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Seen:
+        """All, or the place itself."""
+        return Sight.ALL if self.across_spatial else super().sees(index, bottoms, tops)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """x / sqrt(sum of squares + eps) * factor."""

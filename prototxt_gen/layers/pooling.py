@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Block, Symbol
 from prototxt_gen.errors import ShapeError
-from prototxt_gen.layers.base import Arity, Axes, Lifted, Problem, layer
+from prototxt_gen.layers.base import Arity, Axes, Lifted, Problem, Seen, Sight, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import alike, fixed_from
 from prototxt_gen.layers.parts.max_pool import lower_max
@@ -17,6 +17,7 @@ from prototxt_gen.layers.parts.numeric import FLT_MAX, windows
 from prototxt_gen.layers.parts.onnx_windows import Pooled, pooled
 from prototxt_gen.layers.parts.pool_window import halves, pool_conflicts, pool_kernel
 from prototxt_gen.layers.parts.shapes import Dim, Shape, need_rank, show
+from prototxt_gen.layers.parts.sight import windowed
 from prototxt_gen.layers.parts.window import (
     ALL_SPELLINGS,
     SPELLINGS,
@@ -146,6 +147,15 @@ class Pooling(Base):
                     spelling("stride", self.stride, index),
                 )
 
+    def rounded_down(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...] | None:
+        """Those of round_mode FLOOR."""
+        if self.global_pooling or None in bottoms[0][2:]:
+            return None
+        batch, channels, *sizes = bottoms[0]
+        out = replace(self, round_mode=FLOOR).windows([size or 0 for size in sizes])
+        found = ((batch, channels, *out),) * tops
+        return None if found == self.shapes(bottoms, tops) else found
+
     def _spatial(self, sizes: Sequence[Dim]) -> tuple[Dim, ...]:
         if self.global_pooling:
             return (1, 1)
@@ -157,6 +167,10 @@ class Pooling(Base):
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
         """The sizes of a map are written into the model."""
         return fixed_from(alike(bottoms, tops), 2)
+
+    def sees(self, index: int, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Seen:
+        """A window at each position, or all."""
+        return Sight.ALL if self.global_pooling else windowed(*self._window(), (1, 1))
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The maximum, the mean, or for STOCHASTIC in the TEST phase the weighted mean."""

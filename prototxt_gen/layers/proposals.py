@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from prototxt_gen._numpy import np
 from prototxt_gen._words import plural
 from prototxt_gen.errors import ShapeError, UnsupportedError
-from prototxt_gen.layers.base import MANY, Arity, Axes, Exactly, Problem, Sample, layer
+from prototxt_gen.layers.base import MANY, Arity, Axes, Exactly, Problem, Sample, Sight, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import filled, fixed_from
 from prototxt_gen.layers.parts.proposals import Rule, anchors, lower_select, select
@@ -45,6 +45,8 @@ class ProposalLayer(Python):
     base_size: ClassVar[int] = 16  #: whatever the stride (generate_anchors.py)
     ratios: ClassVar[tuple[float, ...]] = (0.5, 1, 2)
     scales: ClassVar[tuple[float, ...]] = (8, 16, 32)
+
+    sight = Sight.ALL
 
     def arity(self) -> Arity:
         """Scores, offsets and the image; regions and their scores."""
@@ -152,6 +154,8 @@ class Proposal(Base):
 
     selects = True
 
+    sight = Sight.ALL
+
     def arity(self) -> Arity:
         """Scores, offsets and the image; regions and their scores."""
         return Arity((3, 3), (1, 2))
@@ -211,6 +215,8 @@ class FrcnnProposal(Base):
     """
 
     detects = True
+
+    sight = Sight.ALL
 
     def arity(self) -> Arity:
         """Some forks have one layer for the maps of several scales."""

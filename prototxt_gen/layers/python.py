@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, dataclass_transform
 
 from prototxt_gen.document import Block
 from prototxt_gen.errors import PluginError, UnsupportedError
-from prototxt_gen.layers.base import MANY, Arity, layer
+from prototxt_gen.layers.base import MANY, Arity, Sight, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.param_str import read_settings
 from prototxt_gen.layers.parts.shapes import Shape
@@ -36,6 +36,8 @@ class Python(Base):
     module: str = ""
     layer: str = ""
     param_str: str = ""
+
+    sight = Sight.OPEN
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from prototxt_gen._words import plural
 from prototxt_gen.errors import ShapeError
-from prototxt_gen.layers.base import Axes, Problem, layer
+from prototxt_gen.layers.base import Axes, Problem, Sight, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import alike, fixed_from
 from prototxt_gen.layers.parts.shapes import Shape, count, need_rank, show
@@ -69,6 +69,8 @@ class Reorg(Base):
 
     stride: int = 0
     reverse: bool = False
+
+    sight = Sight.VALUES
 
     def problems(self) -> Iterator[Problem]:
         """``stride`` is given."""

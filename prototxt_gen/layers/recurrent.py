@@ -16,6 +16,7 @@ from prototxt_gen.layers.base import (
     Lifted,
     Problem,
     Sample,
+    Sight,
     Weight,
     layer,
 )
@@ -41,6 +42,8 @@ class _Recurrent(Base):
     gates: ClassVar[int]  #: height of the hidden weights, in units of D
     states: ClassVar[int]  #: how many blobs make up a state
     least_weights: ClassVar[int]  #: how many blobs there are without a static input
+
+    sight = Sight.ALL
 
     def arity(self) -> Arity:
         """x and cont, optionally a static input, and the state where it is exposed."""

@@ -9,7 +9,19 @@ from prototxt_gen._numpy import np
 from prototxt_gen._words import plural
 from prototxt_gen.document import Symbol
 from prototxt_gen.errors import ShapeError
-from prototxt_gen.layers.base import MANY, ROWS, Arity, Axes, Below, Lifted, Problem, Sample, layer
+from prototxt_gen.layers.base import (
+    MANY,
+    ROWS,
+    Arity,
+    Axes,
+    Below,
+    Lifted,
+    Problem,
+    Sample,
+    Seen,
+    Sight,
+    layer,
+)
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import alike, fixed_from
 from prototxt_gen.layers.parts.shapes import Shape, axis_index, count, need_rank, same, show
@@ -29,6 +41,8 @@ class Reduction(Base):
     operation: Symbol = SUM
     axis: int = 0
     coeff: float = 1.0
+
+    sight = Sight.ALL
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """The axes before ``axis``; a scalar where there are none."""
@@ -95,6 +109,11 @@ class ArgMax(Base):
         """Without an axis the size of an image is written into the model."""
         found = alike(bottoms, tops)
         return fixed_from(found, 1) if self.axis is None else found
+
+    def sees(self, index: int, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Seen:
+        """All of an image, or all along an axis of places."""
+        along = self.axis is None or axis_index(self.axis, len(bottoms[0])) > 1
+        return Sight.ALL if along else super().sees(index, bottoms, tops)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The indices, the values, or both."""

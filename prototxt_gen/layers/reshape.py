@@ -32,6 +32,7 @@ class Reshape(Base):
 
     spellings = frozenset({"shape"})
     in_place = False
+    shares = True
     rearranges = True
 
     @classmethod
@@ -141,6 +142,7 @@ class Flatten(Base):
     end_axis: int = -1
 
     in_place = False
+    shares = True
     rearranges = True
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from typing import TYPE_CHECKING, Optional, Self
 
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Block
 from prototxt_gen.errors import ShapeError
-from prototxt_gen.layers.base import Arity, Axes, Places, Problem, Sample, layer
+from prototxt_gen.layers.base import Arity, Axes, Places, Problem, Sample, Seen, Sight, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import alike, fixed_from
 from prototxt_gen.layers.parts.numeric import along
 from prototxt_gen.layers.parts.shapes import Dim, Shape, count, need_rank, need_sizes
+from prototxt_gen.layers.parts.sight import Step
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder
@@ -87,6 +89,18 @@ class Interp(Base):
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
         """The sizes of a map are written into the model."""
         return fixed_from(alike(bottoms, tops), 2)
+
+    def sees(self, index: int, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Seen:
+        """The two pixels beside a place between them."""
+        if index == 1:
+            return Sight.NOTHING
+        steps = []
+        for size, out in zip(bottoms[0][2:], tops[0][2:], strict=True):
+            if size is None or out is None:
+                return Sight.OPEN
+            stride = Fraction(size + self.pad_beg + self.pad_end - 1, max(1, out - 1))
+            steps.append(Step(2 - (stride.denominator == 1), stride, Fraction(-self.pad_beg)))
+        return tuple(steps)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """Linear interpolation along each axis, with aligned corners."""
@@ -198,6 +212,13 @@ class Upsample(Base):
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
         """The sizes of a map are written into the model."""
         return fixed_from(alike(bottoms, tops), 1)
+
+    def sees(self, index: int, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Seen:
+        """The pixel that is repeated; with a mask, what lies where the mask says."""
+        scales = (self.scale_h or self.scale, self.scale_w or self.scale)
+        if len(bottoms) == 2 or self.upsample_h is not None or self.pad_out_h or self.pad_out_w:
+            return Sight.OPEN
+        return tuple(Step(1, Fraction(1, s), Fraction(1 - s, 2 * s)) for s in scales)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """Values at the positions of the mask; of two with the same position the last remains."""

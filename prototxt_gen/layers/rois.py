@@ -11,15 +11,7 @@ from typing import TYPE_CHECKING
 
 from prototxt_gen._numpy import np
 from prototxt_gen.errors import UnsupportedError
-from prototxt_gen.layers.base import (
-    ROWS,
-    Arity,
-    Axes,
-    Problem,
-    Regions,
-    Sample,
-    layer,
-)
+from prototxt_gen.layers.base import ROWS, Arity, Axes, Problem, Regions, Sample, Sight, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.regions import as_rows, regions, round_half_away, rows
 from prototxt_gen.layers.parts.roi_table import lower_roi_pooling
@@ -36,6 +28,8 @@ class OfRegions(Base):
     """The base of layers that pool the regions of bottom 1 from the feature map, bottom 0."""
 
     spatial_scale: float
+
+    sight = Sight.OPEN
 
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
         """As many rows as regions."""

@@ -9,7 +9,7 @@ from prototxt_gen._numpy import np
 from prototxt_gen._words import plural
 from prototxt_gen.document import Symbol
 from prototxt_gen.errors import ShapeError
-from prototxt_gen.layers.base import Axes, Problem, layer
+from prototxt_gen.layers.base import Axes, Problem, Sight, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import alike, fixed_from
 from prototxt_gen.layers.parts.shapes import Dim, Shape, count, need_rank, show
@@ -30,6 +30,8 @@ class SPP(Base):
     pool: Symbol = MAX
 
     in_place = False
+
+    sight = Sight.ALL
 
     def problems(self) -> Iterator[Problem]:
         """There is a grid, and the finest one is of a sensible size."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Optional
 
 from prototxt_gen._numpy import np
 from prototxt_gen.errors import ShapeError, UnsupportedError
-from prototxt_gen.layers.base import MANY, Arity, Axes, Problem, layer
+from prototxt_gen.layers.base import MANY, Arity, Axes, Problem, Sight, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import alike, filled, fixed_from
 from prototxt_gen.layers.parts.numeric import sigmoid, softmax
@@ -38,6 +38,8 @@ class _Detector(Base):
 
     selects = True
     detects = True
+
+    sight = Sight.ALL
 
     def problems(self) -> Iterator[Problem]:
         """Classes that are named (LayerSetUp), and values in reach of what is read."""

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from prototxt_gen.diagnostics import Diagnostic, Severity, Sink, Source
 from prototxt_gen.document import Document
-from prototxt_gen.graph.infer import infer
-from prototxt_gen.graph.phase import State, phases_of
-from prototxt_gen.graph.read import build
-from prototxt_gen.graph.validation import check_text
+from prototxt_gen.graph.validation import Checked, check_text
 from prototxt_gen.lint.net import InPhase, Net
 from prototxt_gen.lint.rule import rules
 from prototxt_gen.lint.settings import Settings
 from prototxt_gen.lint.suppress import without_ignored
+
+if TYPE_CHECKING:
+    from prototxt_gen.formats.binary.caffemodel import Caffemodel
 
 
 @dataclass(frozen=True)
@@ -28,28 +29,36 @@ class Findings:
         return sum(one.severity is severity for one in self.found)
 
 
-def lint(source: Source, settings: Settings | None = None) -> Findings:
-    """Everything that Caffe would refuse, and what a person should know besides."""
+def lint(
+    source: Source, settings: Settings | None = None, weights: Caffemodel | None = None
+) -> Findings:
+    """Everything that Caffe would refuse, and what a person should know besides.
+
+    ``weights`` are compared with the net in its TEST phase, if it has that and no error.
+    """
     settings = settings or Settings()
     sink = Sink(source)
-    document, net = check_text(source, sink, settings.dialect, settings.unknown_types)
-    if net is not None and not sink.errors:
-        _smells(document, net, sink, settings)
+    checked = check_text(
+        source, sink, settings.dialect, settings.unknown_types, settings.unknown_fields
+    )
+    if checked.net is not None and not sink.errors:
+        _smells(checked, checked.net, sink, settings)
+        if weights is not None:
+            from prototxt_gen.lint.weights import check_weights
+
+            phases = checked.phases
+            check_weights(phases.get("TEST", next(iter(phases.values())))[0], weights, sink)
     shown = [one for one in sink.sorted() if settings.shows(one.rule, source.path)]
     found = without_ignored(shown, source, rules())
     return Findings(source, [one for one in found if settings.shows(one.rule, source.path)])
 
 
-def _smells(document: Document, net: Document, sink: Sink, settings: Settings) -> None:
+def _smells(checked: Checked, upgraded: Document, sink: Sink, settings: Settings) -> None:
     path = sink.source.path if sink.source else ""
     checks = [rule.check for rule in rules().values() if settings.shows(rule.name, path)]
-    if not any(checks):
-        return
-    phases = {}
-    for phase in phases_of(net.root):
-        graph = build(net, Sink(), State(phase))
-        phases[phase] = InPhase(graph, infer(graph, Sink()))
-    whole = Net(document, net, phases)
+    phases = {phase: InPhase(*found) for phase, found in checked.phases.items()}
+    net = Net(checked.document, upgraded, phases)
     for check in filter(None, checks):
-        for one in check(whole):
+        # What is in several phases is found in each of them.
+        for one in dict.fromkeys(check(net)):
             sink.add(one)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from prototxt_gen.document import Document
-from prototxt_gen.graph.graph import Graph
+from prototxt_gen.graph.graph import Graph, Node, Ref
 from prototxt_gen.graph.infer import Shapes
 from prototxt_gen.graph.phase import Phase
+from prototxt_gen.layers.base import Role
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,20 @@ class InPhase:
 
     graph: Graph
     shapes: Shapes
+
+    @cached_property
+    def readers(self) -> dict[Ref, list[Node]]:
+        """The layers that read each blob that is read."""
+        found: defaultdict[Ref, list[Node]] = defaultdict(list)
+        for node in self.graph.nodes:
+            for ref in node.bottoms:
+                found[ref].append(node)
+        return dict(found)
+
+    @cached_property
+    def trains(self) -> bool:
+        """Whether it has a loss, so that there is a backward pass."""
+        return any(node.layer.role is Role.LOSS for node in self.graph.nodes)
 
 
 @dataclass(frozen=True)
@@ -35,8 +52,28 @@ class Net:
         """Whether it is made for inference: its inputs are no data of a file."""
         return all(_has_no_source(one.graph) for one in self.phases.values())
 
+    @property
+    def tests(self) -> InPhase | None:
+        """The net in the phase TEST, where it is certain that it is made for that."""
+        found = self.phases.get("TEST")
+        named = any(
+            rule.has("phase")
+            for layer in self.upgraded.root.blocks("layer")
+            for rule in (*layer.blocks("include"), *layer.blocks("exclude"))
+        )
+        if found is None or named:
+            return found
+        return found if self.is_deploy and not found.trains else None
+
+    def nodes(self) -> Iterator[tuple[InPhase, int, Node]]:
+        """Every layer once, in the first phase that has it, with its index there."""
+        seen: set[int] = set()
+        for one in self.phases.values():
+            for index, node in enumerate(one.graph.nodes):
+                if id(node.source) not in seen:
+                    seen.add(id(node.source))
+                    yield one, index, node
+
 
 def _has_no_source(graph: Graph) -> bool:
-    from prototxt_gen.layers.base import Role
-
     return bool(graph.inputs) and all(n.layer.role is not Role.SOURCE for n in graph.nodes)

@@ -35,6 +35,7 @@ class Rule:
     severity: Severity
     text: str
     check: Check | None = None
+    asked_for: bool = False  #: whether it is shown only to those who name it
 
     @property
     def summary(self) -> str:
@@ -45,14 +46,20 @@ class Rule:
 def described(category: str, severity: Severity, texts: dict[str, str]) -> None:
     """Describe rules that are found elsewhere: their names, and their texts."""
     for name, text in texts.items():
-        _add(Rule(name, category, severity, inspect.cleandoc(text)))
+        summary, rest = inspect.cleandoc(text).split("\n", 1)
+        whole = f"{summary}\n\n{rest.strip()}"
+        _add(Rule(name, category, severity, whole))
 
 
-def smell(name: str) -> Callable[[Check], Check]:
-    """Register a function that finds what Caffe would load and a person should know."""
+def smell(name: str, *, asked_for: bool = False) -> Callable[[Check], Check]:
+    """Register a function that finds what Caffe would load and a person should know.
+
+    What good nets have as well, and only some people want to know, is ``asked_for``.
+    """
 
     def register(check: Check) -> Check:
-        _add(Rule(name, SMELLS, Severity.WARNING, inspect.getdoc(check) or "", check))
+        text = inspect.getdoc(check) or ""
+        _add(Rule(name, SMELLS, Severity.WARNING, text, check, asked_for))
         return check
 
     return register

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from prototxt_gen.errors import SpecError
+from prototxt_gen.formats.dialects import DIALECTS
+from prototxt_gen.formats.text.resolve import UnknownFields
 from prototxt_gen.graph.type_check import UnknownTypes
 from prototxt_gen.lint.rule import CATEGORIES, SMELLS, rules
 
@@ -31,6 +33,7 @@ class Settings:
     ignore: tuple[str, ...] = ()
     dialect: str | None = None
     unknown_types: UnknownTypes = "warning"
+    unknown_fields: UnknownFields = "error"
     fail_on: str = "error"
     exclude: tuple[str, ...] = ()
     per_file_ignores: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -48,8 +51,8 @@ class Settings:
             if name in ignored:
                 return False
             if name in self.select:
-                return True
-        return ALL in self.select
+                return name == rule or not _asked_for(rule)
+        return ALL in self.select and not _asked_for(rule)
 
     def leaves_out(self, path: str) -> bool:
         """Whether a file found in a folder is to be passed over."""
@@ -66,6 +69,11 @@ class Settings:
 def _category(rule: str) -> str:
     known = rules().get(rule)
     return known.category if known else ""
+
+
+def _asked_for(rule: str) -> bool:
+    known = rules().get(rule)
+    return known is not None and known.asked_for
 
 
 def need_rules(names: Iterable[str], where: str) -> None:
@@ -129,12 +137,20 @@ def _read(file: Path) -> Settings | None:
     if not isinstance(values, dict):
         raise SpecError(f"{file}: tool.{TABLE} is no table")
     made = {key.replace("-", "_"): _value(file, key, value) for key, value in values.items()}
+    proto = made.pop("proto", None)
+    if proto is not None:
+        if "dialect" in made:
+            raise SpecError(f"{file}: proto and dialect exclude each other; give one")
+        from prototxt_gen.formats.own import load_proto
+
+        made["dialect"] = load_proto(file.parent / proto)
     return Settings(**made, folder=file.parent)
 
 
 def _value(file: Path, key: str, value: object) -> Any:
     """A value as the settings have it; raises SpecError where it cannot be that."""
     names = [f.name.replace("_", "-") for f in fields(Settings) if f.name != "folder"]
+    names.append("proto")
     if key not in names:
         close = get_close_matches(key, names, 1)
         hint = f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(names)}"
@@ -151,21 +167,20 @@ def _value(file: Path, key: str, value: object) -> Any:
         for name, listed in made.items():
             need_rules(listed, f"{file}: {key}.{name}")
         return made
-    allowed = _ALLOWED[key]() if key == "dialect" else _ALLOWED[key]
-    if value not in allowed:
-        raise SpecError(f"{file}: {key} is {value!r}; expected {', '.join(allowed)}")
+    if key in ("proto", "dialect") and not isinstance(value, str):
+        raise SpecError(f"{file}: {key} is {value!r}; expected a text")
+    if key == "proto":
+        return value
+    allowed = DIALECTS if key == "dialect" else _ALLOWED[key]
+    for one in str(value).split(",") if key == "dialect" else [value]:
+        if one not in allowed:
+            raise SpecError(f"{file}: {key} is {value!r}; expected {', '.join(allowed)}")
     return value
 
 
-def _dialects() -> tuple[str, ...]:
-    from prototxt_gen.formats.dialects import DIALECTS
-
-    return tuple(DIALECTS)
-
-
 _ALLOWED: dict[str, Any] = {
-    "dialect": _dialects,
     "unknown-types": WEIGHTS,
+    "unknown-fields": WEIGHTS,
     "fail-on": ("error", "warning"),
 }
 

@@ -76,6 +76,11 @@ def deploy(graph: Graph, shapes: Shapes, losses: Losses = "auto") -> tuple[Graph
     return _without_unread(graph, made, changes), changes
 
 
+def became(blob: str) -> str:
+    """How the change begins by which the top of a data layer is an input."""
+    return f"{blob!r} became an input"
+
+
 def _sized(node: Node, shapes: Shapes) -> Node:
     """The node, with the shapes that were given for its tops if it has no bottoms."""
     tops = None if node.bottoms else shapes.of(node.tops)
@@ -139,7 +144,7 @@ def _inputs(
         known = shape is not None and None not in shape
         layer = Input((tuple(dim or 0 for dim in shape or ()),)) if known else Input()
         made.add(node.name, layer, (), (top.blob,), Block(), node.field)
-        what = f"{top.blob!r} became an input{left_to_you(node.source)}"
+        what = f"{became(top.blob)}{left_to_you(node.source)}"
         changes.append(Change(node.name, node.type, what))
 
 

@@ -63,10 +63,10 @@ def _readers(graph: Graph) -> dict[Ref, list[int]]:
 
 def _takes(node: Node, blobs: Collection[object]) -> bool:
     """Whether a node has a single top and weights that it does not share."""
-    return bool(blobs) and len(node.tops) == 1 and not _shares(node)
+    return bool(blobs) and len(node.tops) == 1 and not shares(node)
 
 
-def _shares(node: Node) -> bool:
+def shares(node: Node) -> bool:
     """Whether another layer may also have the weights of a node."""
     return any(param.has("name") for param in node.source.blocks("param"))
 

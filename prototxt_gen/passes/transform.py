@@ -6,17 +6,78 @@ result is scaled. Random changes that occur only in training are omitted: mirror
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 from prototxt_gen.document import Block, Value
+from prototxt_gen.graph.graph import Graph
+from prototxt_gen.layers.base import Instead, Role
 
 
-def left_to_you(layer: Block) -> str:
+@dataclass(frozen=True, slots=True)
+class Transform:
+    """The transform of a data layer's images, which are the blob ``top``.
+
+    ``size`` is that of the images before the crop, where the layer tells it, and ``batch`` how
+    many there are; ``warps`` tells that they have the size of the crop before it. ``mirror`` is
+    for training alone.
+    """
+
+    top: str
+    block: Block
+    mean_file: str = ""
+    means: tuple[float, ...] = ()
+    scale: float = 1.0
+    crop: int = 0
+    size: tuple[int, int] | None = None
+    warps: bool = False
+    mirror: bool = False
+    folder: Path = Path()  #: of the net
+
+
+def transforms_of(graph: Graph) -> list[Transform]:
+    """The transforms of the data layers, of which some may do nothing."""
+    folder = Path(graph.source.path).parent if graph.source is not None else Path()
+    found = []
+    for node in graph.nodes:
+        layer = node.layer
+        if layer.role is not Role.SOURCE or layer.at_inference() is not Instead.INPUT:
+            continue
+        params, image = node.source.block("transform_param"), node.source.block("image_data_param")
+        size = tuple(image.get(name, int, 0) for name in ("new_height", "new_width"))
+        found.append(
+            Transform(
+                node.tops[0].blob,
+                node.source,
+                params.get("mean_file", str, ""),
+                params.get_list("mean_value", float),
+                params.get("scale", float, 1.0),
+                params.get("crop_size", int, 0),
+                (size[0], size[1]) if all(size) else None,
+                layer.warps,
+                params.get("mirror", bool, False),
+                folder,
+            )
+        )
+    return found
+
+
+def places(mean_file: str, folder: Path) -> Iterator[Path]:
+    """Where a mean may be that a net in a folder names."""
+    yield Path(mean_file)
+    yield folder / mean_file
+    yield folder / Path(mean_file).name
+
+
+def left_to_you(layer: Block, done: Collection[str] = ()) -> str:
     """The transform in the ``layer`` block of a data layer; empty if there is none.
 
-    It begins with a semicolon, to be appended to the line about the layer.
+    It begins with a semicolon, to be appended to the line about the layer. What is ``done``
+    elsewhere, by the names of fields, is left out.
     """
     parts = [*_transform(layer.block("transform_param")), *_decoding(layer)]
+    parts = [part for part in parts if part.split()[0] not in done]
     return f"; its transform is left to you: {', '.join(parts)}" if parts else ""
 
 

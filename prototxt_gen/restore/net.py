@@ -10,8 +10,8 @@ the metadata says is checked: it may have been written by anyone.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import onnx
 
@@ -21,7 +21,7 @@ from prototxt_gen._words import plural
 from prototxt_gen.diagnostics import Sink, Source
 from prototxt_gen.document import Block
 from prototxt_gen.errors import ParseError, PrototxtError, ShapeError, UnsupportedError
-from prototxt_gen.formats.dialects import DIALECTS
+from prototxt_gen.formats.dialects import DIALECTS, is_own
 from prototxt_gen.formats.reader import read_text
 from prototxt_gen.from_onnx.convert import Lift, lift
 from prototxt_gen.from_onnx.cut import ending_at
@@ -36,11 +36,13 @@ from prototxt_gen.graph.weights import bound
 from prototxt_gen.layers.parts.shapes import Shape, show
 from prototxt_gen.passes.deploy import Change
 from prototxt_gen.passes.inference import with_inputs
+from prototxt_gen.passes.preprocessing import Preprocessing
 from prototxt_gen.restore.blobs import Initializers, stored_weights
 from prototxt_gen.restore.metadata import Kept, read_source
 from prototxt_gen.to_onnx.convert import need_opset
 from prototxt_gen.to_onnx.difference import difference
 from prototxt_gen.to_onnx.export import export, for_inputs, pruned
+from prototxt_gen.to_onnx.preprocess.kept import read_kept
 
 _LARGEST_NET = 64 << 20  #: bytes of text
 _NET = "the net that the model was made from"
@@ -83,9 +85,17 @@ def restore(
             note = [Change(proto.graph.name or "net", "", what)]
         else:
             if graph is not None:
-                return Restored(graph, [Change(graph.name or "net", "", f"is {_NET}")], True)
+                own = Change(graph.name or "net", "", f"is {_NET}")
+                return Restored(graph, [own, *_before(read_kept(proto))], True)
     lifted = lift(proto, Lift(target or Target(), given))
     return Restored(lifted.graph, [*note, *lifted.changes])
+
+
+def _before(done: Sequence[Preprocessing]) -> Iterator[Change]:
+    """What the model did to its inputs before the net, which the net does not do."""
+    for one in done:
+        words = ", then ".join(one.words())
+        yield Change(one.blob, "input", f"preprocessing was in the model, not in the net: {words}")
 
 
 def _words(error: BaseException) -> str:
@@ -108,12 +118,14 @@ def _stored_net(
     if kept is None:
         return None
     need_opset(kept.options.opset)
+    done = read_kept(proto)
+    options = replace(kept.options, preprocessing=done)
     graph = pruned(_parsed(kept), kept.options.outputs)
     shapes = checked(graph, for_inputs(graph, kept.input_shapes))
-    _need_inputs(proto, graph, shapes)
+    _need_inputs(proto, graph, shapes, done)
     graph.stored = stored_weights(graph, shapes, kept, Initializers(proto))
     # Bound anew, so that layers that share weights do so, whatever the model has for each.
-    made = export(graph, bound(graph, shapes), kept.options, kept.input_shapes)
+    made = export(graph, bound(graph, shapes), options, kept.input_shapes)
     what = difference(proto, made)
     if what is not None:
         own = _version.__version__
@@ -133,7 +145,8 @@ def _parsed(kept: Kept) -> Graph:
         )
     source = Source(kept.text, "the net in the metadata")
     sink = Sink(source)
-    dialect = kept.dialect if kept.dialect in DIALECTS else None
+    known = kept.dialect in DIALECTS or is_own(kept.dialect)
+    dialect = kept.dialect if known else None
     document = read_text(source, sink, "NetParameter", dialect)
     sink.raise_errors(ParseError)
     graph = build(document, sink, None)
@@ -142,7 +155,9 @@ def _parsed(kept: Kept) -> Graph:
     return graph
 
 
-def _need_inputs(proto: onnx.ModelProto, graph: Graph, shapes: Shapes) -> None:
+def _need_inputs(
+    proto: onnx.ModelProto, graph: Graph, shapes: Shapes, done: Sequence[Preprocessing]
+) -> None:
     """The inputs of both are the same, so that the stored net is as large as the model.
 
     Anyone may have written the metadata, and an export takes time and memory.
@@ -153,6 +168,8 @@ def _need_inputs(proto: onnx.ModelProto, graph: Graph, shapes: Shapes) -> None:
             raise UnsupportedError(f"input {ref.blob}: gone")
         dims = [d.dim_value for d in value.type.tensor_type.shape.dim]
         own = shapes.blobs.get(ref) or ()
+        taken = [one.outer(own) for one in done if one.blob == ref.blob and len(own) == 4]
+        own = taken[0] if taken else own
         if len(dims) != len(own) or any(a and a != b for a, b in zip(dims, own, strict=True)):
             raise UnsupportedError(f"input {ref.blob}: it is {show(dims)}, stored {show(own)}")
 
@@ -167,7 +184,7 @@ def _need_target(kept: Kept, graph: Graph, target: Target) -> None:
                 for inner in one.value:
                     if not target.has_field(one.value.type.name, inner.name):
                         raise UnsupportedError(f"{target.name} has no {one.name}.{inner.name}")
-    errors = validate(Source(kept.text, "the net in the metadata"), target.dialect).errors
+    errors = validate(Source(kept.text, "the net in the metadata"), target.name).errors
     if errors:
         raise UnsupportedError(f"{target.name} refuses it: {errors[0].message}")
 

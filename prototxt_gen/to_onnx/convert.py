@@ -11,7 +11,7 @@ from prototxt_gen.errors import UnsupportedError, WeightsError
 from prototxt_gen.graph.check import checked
 from prototxt_gen.graph.fillers import Init, initial
 from prototxt_gen.graph.graph import Graph, Ref
-from prototxt_gen.graph.infer import Shapes
+from prototxt_gen.graph.infer import Shapes, named
 from prototxt_gen.graph.weights import Weights, bound, lacking
 from prototxt_gen.layers.base import Role
 from prototxt_gen.layers.parts.shapes import Shape
@@ -27,6 +27,9 @@ from prototxt_gen.to_onnx.export import (
     pruned,
 )
 from prototxt_gen.to_onnx.heads import Detection, at_heads, before_heads, has_heads
+from prototxt_gen.to_onnx.labels import keep_labels
+from prototxt_gen.to_onnx.preprocess.kept import keep
+from prototxt_gen.to_onnx.preprocess.wanted import Wanted, known_shapes, preprocessings
 from prototxt_gen.to_onnx.source import keep_source
 from prototxt_gen.to_onnx.write import check_form
 
@@ -43,6 +46,8 @@ class Conversion:
     seed: int = 0
     metadata: bool = True  #: whether the model keeps the net that it was made from
     detection: Detection = "full"
+    preprocess: Wanted | None = None
+    labels: tuple[str, ...] = ()
 
 
 def convert(graph: Graph, asked: Conversion) -> Exported:
@@ -53,6 +58,9 @@ def convert(graph: Graph, asked: Conversion) -> Exported:
     passed ONNX's checker; VerificationError, if it does not, is a bug of ours.
     """
     need_opset(asked.options.opset)
+    if asked.preprocess is not None:
+        known = known_shapes(asked.preprocess, graph)
+        asked = replace(asked, input_shapes={**known, **asked.input_shapes})
     shapes = checked(graph, asked.input_shapes)
     whole, changes = deploy(graph, shapes, asked.losses)
     if asked.losses == "keep":
@@ -71,6 +79,11 @@ def convert(graph: Graph, asked: Conversion) -> Exported:
     net = pruned(whole, asked.options.outputs)
     weights, more = _weights(net, asked)
     changes += [*more, *_remarks(net, weights), *_unused(graph, whole, weights.extra)]
+    if asked.preprocess is not None:
+        inputs = named(checked(net, for_inputs(net, asked.input_shapes)), net.inputs)
+        done, more = preprocessings(asked.preprocess, graph, inputs, fold=asked.fold)
+        changes = [*_without(changes, more), *more]
+        asked = replace(asked, options=replace(asked.options, preprocessing=tuple(done)))
     before = net, weights
     if asked.fold:
         net, weights, folded = fold(net, weights, asked.options.outputs)
@@ -79,10 +92,21 @@ def convert(graph: Graph, asked: Conversion) -> Exported:
     if len(net.nodes) != len(before[0].nodes):
         exported.before = before
     exported.changes[:0] = changes
+    if asked.labels:
+        exported.changes += keep_labels(exported, asked.labels)
+    keep(exported.skeleton, exported.baked)
     if asked.metadata:
-        keep_source(exported, asked.options, asked.input_shapes)
+        # With a batch of their own the inputs of the net have the shapes that were given.
+        given = {} if isinstance(asked.options.batch, int) else asked.input_shapes
+        keep_source(exported, asked.options, given)
     check_form(exported)
     return exported
+
+
+def _without(changes: list[Change], others: list[Change]) -> list[Change]:
+    """The changes but for those of data layers of which more is known now."""
+    better = {(one.layer, one.what.partition(";")[0]) for one in others}
+    return [one for one in changes if (one.layer, one.what.partition(";")[0]) not in better]
 
 
 def newest_opset() -> int:

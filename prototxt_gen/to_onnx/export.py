@@ -28,12 +28,14 @@ from prototxt_gen.layers.base import Layer, Role
 from prototxt_gen.layers.parts.shapes import Shape, same, show
 from prototxt_gen.passes.batch import set_batch
 from prototxt_gen.passes.deploy import Change
+from prototxt_gen.passes.preprocessing import Preprocessing
 from prototxt_gen.passes.rebuild import append, empty_like, needed
 from prototxt_gen.to_onnx.batch import Batch, free_batch
 from prototxt_gen.to_onnx.builder import Builder
 from prototxt_gen.to_onnx.efficient_nms import Plugins
 from prototxt_gen.to_onnx.heads import made_bottoms
 from prototxt_gen.to_onnx.names import final_names, need_names, outputs_of
+from prototxt_gen.to_onnx.preprocess.lower import Baked, absorbed, lower, need_fit, value_info
 
 Array = np.ndarray[Any, np.dtype[Any]]
 OLDEST_OPSET, USUAL_OPSET = 11, 17
@@ -47,6 +49,7 @@ class Options:
     batch: int | Literal["dynamic"] | None = None
     outputs: tuple[str, ...] = ()
     efficient_nms: bool = False  #: whether detections are those of TensorRT's plug-in
+    preprocessing: tuple[Preprocessing, ...] = ()
 
 
 @dataclass
@@ -64,6 +67,7 @@ class Exported:
     weights: Weights
     changes: list[Change] = field(default_factory=list)
     before: tuple[Graph, Weights] | None = None
+    baked: tuple[Baked, ...] = ()  #: preprocessing in the model
 
     @property
     def source(self) -> tuple[Graph, Weights]:
@@ -109,10 +113,17 @@ def export(
     builder = Builder(options.opset)
     builder.batch_input = batch.followed
     plugins = Plugins(graph, asked=options.efficient_nms)
-    values = _lower(graph, weights, shapes, batch, builder, plugins)
-    model = _model(graph, batch, builder, values, options, plugins)
+    done = options.preprocessing
+    need_fit(done, graph, shapes)
+    ends = outputs_of(graph, options.outputs)
+    seen, bound, baked = absorbed(done, graph, weights, shapes, ends)
+    values = _lower(seen, bound, shapes, batch, builder, plugins, baked)
+    model = _model(graph, batch, builder, values, options, plugins, baked)
     changes += plugins.changes()
-    return Exported(model, builder.initializers, graph, weights, changes)
+    changes += [baked[name].change(batch.dims(Ref(name, 0))) for name in baked]
+    return Exported(
+        model, builder.initializers, graph, weights, changes, baked=tuple(baked.values())
+    )
 
 
 def _need_weights(graph: Graph, shapes: Shapes, weights: Weights) -> None:
@@ -172,6 +183,7 @@ def _lower(
     batch: Batch,
     builder: Builder,
     plugins: Plugins,
+    baked: dict[str, Baked],
 ) -> dict[Ref, str]:
     """Write every node; the name of the value of each blob that is no plug-in's.
 
@@ -184,6 +196,12 @@ def _lower(
     for index, node in enumerate(graph.nodes):
         if node.layer.role is Role.INPUT:
             values.update((top, top.blob) for top in node.tops)
+            for top in node.tops:
+                if top.blob in baked:
+                    channels = shapes.blobs[top][1] or 0
+                    values[top], baked[top.blob] = lower(
+                        builder, baked[top.blob], node.name, channels
+                    )
             continue
         behind = not lost.isdisjoint(node.bottoms)
         try:
@@ -269,15 +287,13 @@ def _model(
     values: dict[Ref, str],
     options: Options,
     plugins: Plugins,
+    baked: Mapping[str, Baked],
 ) -> onnx.ModelProto:
     outputs = outputs_of(graph, options.outputs)
     if not outputs:
         raise UnsupportedError("nothing is left of the net: it has no output at inference")
     names = final_names(graph, builder, values, outputs)
-    inputs = [
-        helper.make_tensor_value_info(ref.blob, TensorProto.FLOAT, batch.dims(ref))
-        for ref in graph.inputs
-    ]
+    inputs = [value_info(ref.blob, batch.dims(ref), baked) for ref in graph.inputs]
     results: list[onnx.ValueInfoProto] = []
     for ref in outputs:
         if ref in names:

@@ -106,3 +106,42 @@ def test_rules_are_explained(capsys: pytest.CaptureFixture[str]) -> None:
     assert told.startswith("old-form (warning, smells)\n") and "resnet-proto upgrade" in told
     assert run(["rule", "old-from"]) == 2
     assert "did you mean 'old-form'?" in capsys.readouterr().err
+
+
+def test_weights_are_compared(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    net, model = models / "w.prototxt", str(models / "w.caffemodel")
+    text = GOOD.replace('"AbsVal" ', '"PReLU" ').replace("dim: 1 }", "dim: [1, 3, 2, 2] }")
+    net.write_text(text)
+    assert run(["weights", "init", str(net), "-o", model]) == 0
+    assert run(["validate", str(net), "--weights", model]) == 0
+    net.write_text(text.replace("dim: [1, 3", "dim: [1, 4"))
+    assert run(["validate", str(net), "--weights", model]) == 1
+    assert "[weight-shape]" in capsys.readouterr().out
+    for words in (["a"], [str(net), str(net)]):
+        assert run(["validate", *words, "--weights", model]) == 2
+        assert "--weights is for one net" in capsys.readouterr().err
+    assert run(["validate", str(net), "--weights", str(net)]) == 2
+
+
+def test_a_schema_of_ones_own_in_the_configuration(
+    models: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("grpc_tools", reason="grpcio-tools is not installed")
+    folder = models / "deep"
+    folder.mkdir()
+    proto = (Path(__file__).parents[2] / "proto/caffe.proto").read_text()
+    own = proto.replace(
+        "message LayerParameter {", "message LayerParameter {\n  optional int32 mine = 9000;"
+    )
+    (folder / "mine.proto").write_text(own)
+    for index in range(3):
+        (folder / f"{index}.prototxt").write_text(GOOD.replace('name: "a"', 'name: "a" mine: 1'))
+    assert run(["validate", str(folder)]) == 1
+    (folder / ".resnet-proto.toml").write_text('proto = "mine.proto"\n')
+    assert run(["validate", str(folder)]) == 0
+    assert run(["validate", str(folder), "--jobs", "2"]) == 0
+    (folder / ".resnet-proto.toml").write_text('proto = "mine.proto"\ndialect = "ssd"\n')
+    assert run(["validate", str(folder)]) == 2
+    assert "exclude each other" in capsys.readouterr().err
+    (folder / ".resnet-proto.toml").write_text('dialect = "ssd,nvcaffe"\n')
+    assert run(["validate", str(folder)]) == 1

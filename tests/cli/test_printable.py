@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from prototxt_gen import api
-from prototxt_gen.cli import output, run
+from prototxt_gen.cli import output, run, tables
 from prototxt_gen.cli.bug import report_bug
 from prototxt_gen.diagnostics import Diagnostic, Severity, Source, Span
 from prototxt_gen.passes.deploy import Change
@@ -158,7 +158,7 @@ def test_a_terminal_shows_a_report(where: str) -> None:
 
 def test_a_terminal_shows_a_table() -> None:
     with a_screen():
-        output.print_table(("layer", ""), [(EVIL, "x")])
+        tables.print_table(("layer", ""), [(EVIL, "x")])
 
 
 def test_a_terminal_shows_changes() -> None:

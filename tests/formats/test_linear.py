@@ -210,7 +210,8 @@ def test_of_one_rule_the_first_hundred_are_shown_and_a_count() -> None:
 
 
 def test_a_hundred_of_a_rule_are_all_there_are() -> None:
-    text = "".join(f"foo{i}: 1\n" for i in range(MOST_OF_A_RULE))
+    text = 'layer { name: "s" type: "Silence" bottom: "x" }\ninput: "x" input_dim: [1, 2, 3, 4]\n'
+    text += "".join(f"foo{i}: 1\n" for i in range(MOST_OF_A_RULE))
     assert len(api.validate(Source(text.encode()))) == MOST_OF_A_RULE
     assert len(api.validate(Source((text + "bar: 1").encode()))) == MOST_OF_A_RULE + 1
     with pytest.raises(ParseError, match=r"\(and 149 more\)"):

@@ -12,7 +12,8 @@ from prototxt_gen.cli import run
 from prototxt_gen.cli.spec_options import FLAGS, OPTIONS
 from prototxt_gen.errors import SpecError
 from prototxt_gen.generate.checks import MOST_CHANNELS, shown
-from prototxt_gen.generate.sense import CONTRADICTIONS, Contradiction
+from prototxt_gen.generate.idle import IDLE, Contradiction
+from prototxt_gen.generate.sense import CONTRADICTIONS
 from prototxt_gen.generate.spec import Spec
 from prototxt_gen.generate.specfile import read_spec
 
@@ -192,25 +193,64 @@ def test_a_number_of_another_type_is_no_whole_number(key: str, value: object) ->
     assert caught.value.path == key
 
 
-#: A spec for each row of the table, in its order.
+#: A spec for each row of the tables, in their order.
 SENSELESS: list[dict[str, object]] = [
     {"depth": 50, "input_shape": [3, 224, 224]},
     {"depth": 50, "phase": "train_val", "input_shape": [1, 3, 224, 192]},
     {"stages": [99_999, 2]},
+    {"depth": 50, "widths": [64, 128]},
+    {"depth": 50, "inner_widths": [64]},
     {"stages": [1] * 33},
     {"depth": 18, "cardinality": 32},
     {"depth": 18, "base_width": 4},
+    {"depth": 50, "base_width": 4, "inner_widths": [64, 64, 64, 64]},
     {"depth": 50, "base_width": 3, "width": 20},
     {"depth": 50, "cardinality": 5},
+    {"stages": [1, 1], "block": "air", "inner_widths": [64, 33]},
+    {"stages": [1], "block": "air", "width": 66, "cardinality": 3},
     {"depth": 50, "coeff": [1, 1], "eltwise": "MAX"},
     {"depth": 20, "stem": "cifar", "output_stride": 8},
     {"depth": 50, "stem": "3x3", "stem_width": 33},
     {"stages": [1], "block": "preact-basic", "folded": True},
     {"depth": 50, "dialect": "bvlc-1.0", "shortcut": "A"},
+    {"depth": 50, "phase": "train_val", "input_shape": [64, 3, 224, 224]},
+    {"depth": 50, "phase": "train_val", "head": "fcn"},
+    {"depth": 50, "folded": True, "norm": "scale"},
+    {"depth": 50, "norm": "fused"},
+    {"depth": 50, "se": 16, "se_join": "axpy"},
+    {"depth": 50, "se": 16, "se_join": "axpy", "dialect": "intel", "eltwise": "MAX"},
+    {"stages": [1], "block": "plain", "se": 16, "se_join": "axpy", "dialect": "intel"},
+    {"stages": [2, 2], "output_stride": 16},
+    {"depth": 18, "dilation": "torchvision", "output_stride": 8},
+    {"depth": 50, "multi_grid": [1, 2], "output_stride": 8},
+    {"depth": 50, "multi_grid": [1, 2, 1 << 20], "output_stride": 8},
+    {"depth": 18, "bias": "branch2c"},
+    {"depth": 18, "block": "plain", "shortcut": "A"},
+    {"depth": 18, "block": "plain", "eltwise": "MAX"},
+    {"depth": 18, "block": "plain", "coeff": [1, 1]},
+    {"stages": [2], "block": "basic", "shortcut": "A"},
+    {"stages": [2], "shortcut": "avgpool"},
+    {"depth": 50, "shortcut": "first"},
+    {"depth": 18, "shortcut": "A", "projection": 3},
+    {"depth": 18, "shortcut": "A", "bias": "branch1"},
+    {"stages": [2], "stride_at": "3x3"},
+    {"depth": 18, "stride_at": "3x3"},
+    {"depth": 20, "stem": "cifar", "pool": "floor"},
+    {"depth": 50, "eps": 1e-3, "folded": True},
+    {"depth": 50, "moving_average_fraction": 0.9, "norm": "scale"},
+    {"depth": 50, "data_norm": True, "norm": "none"},
+    {"depth": 50, "se_form": "conv"},
+    {"depth": 50, "se_join": "axpy", "dialect": "intel"},
+    {"depth": 50, "multi_grid": [1, 2, 4], "output_stride": 32},
+    {"depth": 50, "head": "none", "global_pool": True},
+    {"depth": 50, "head": "fcn", "classifier_dropout": 0.5},
+    {"depth": 50, "head": "none", "classes": 21},
 ]
 
 
-@pytest.mark.parametrize(("row", "keys"), list(zip(CONTRADICTIONS, SENSELESS, strict=True)))
+@pytest.mark.parametrize(
+    ("row", "keys"), list(zip((*CONTRADICTIONS, *IDLE), SENSELESS, strict=True))
+)
 def test_every_contradiction_is_found(row: Contradiction, keys: dict[str, object]) -> None:
     with pytest.raises(SpecError) as caught:
         Spec.of(keys)
@@ -235,3 +275,28 @@ def test_the_width_is_doubled_for_each_stage_after_the_first() -> None:
     Spec.of({**made, "stages": [1, 1], "width": MOST_CHANNELS // 2})
     with pytest.raises(SpecError, match="exceed"):
         Spec.of({**made, "stages": [1, 1, 1], "width": MOST_CHANNELS // 2})
+
+
+@pytest.mark.parametrize(
+    ("line", "place", "tag"),
+    [
+        ("name: !mine x", "2:7", "!mine"),
+        ("name: !!binary aGk=", "2:7", "!!binary"),
+        ("stages: !mine [1, 2]", "2:9", "!mine"),
+        ("stages: [1, !mine 2]", "2:13", "!mine"),
+        ("stages: !!python/tuple [1, 2]", "2:9", "!!python/tuple"),
+    ],
+)
+def test_a_tag_that_nobody_knows_is_refused(
+    tmp_path: Path, line: str, place: str, tag: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_text(f"block: basic\n{line}\n")
+    assert run(["gen", "--spec", str(path)]) == 2
+    assert capsys.readouterr().err == f"error: {path}:{place}: unknown tag {tag}\n"
+
+
+def test_tags_of_plain_values_are_taken(tmp_path: Path) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_text("name: !!str 5\nstages: !!seq [!!int 1, 2]\n")
+    assert read_spec(path).values == {"name": "5", "stages": [1, 2]}

@@ -11,7 +11,7 @@ from prototxt_gen.diagnostics import Sink, Source
 from prototxt_gen.errors import TemplateError
 from prototxt_gen.formats.reader import read_text
 from prototxt_gen.generate.blocks import build
-from prototxt_gen.generate.forms import BIASES, BLOCKS
+from prototxt_gen.generate.forms import BIASED, BLOCKS
 from prototxt_gen.generate.render import render
 from prototxt_gen.generate.spec import Spec
 from prototxt_gen.graph.write import write
@@ -23,12 +23,12 @@ specs = st.builds(
     Spec,
     stages=st.lists(st.integers(1, 8), min_size=1, max_size=4).map(tuple),
     block=st.sampled_from(sorted(BLOCKS)),
-    width=st.integers(1, 70),
+    width=st.integers(1, 35).map(lambda half: 2 * half),
     classes=st.integers(1, 1200),
     input_shape=st.tuples(
         st.integers(1, 4), st.integers(1, 5), st.integers(40, 300), st.integers(40, 300)
     ),
-    bias=st.sampled_from(BIASES),
+    bias=st.sampled_from(["none", "all", *BIASED[:-1], "conv1,branch1"]),
     name=st.text(),
 )
 

@@ -152,10 +152,10 @@ def test_bounds(keys: dict[str, Any], path: str) -> None:
         {"base_width": 16, "width": 4},
         {"cardinality": 4},
         {"coeff": [0, -1]},
-        {"output_stride": 16},
+        {"output_stride": 8},
         {"phase": "train_val", "input_shape": [1, 3, 64, 64]},
-        {"dialect": "bvlc-1.0", "shortcut": "A", "stages": [2], "block": "basic"},
-        {"dialect": "bvlc-1.0", "stem": "cifar", "shortcut": "B", "pool": "floor"},
+        {"dialect": "bvlc-1.0", "shortcut": "A", "stages": [2], "block": "basic", "stem_width": 2},
+        {"dialect": "bvlc-1.0", "stem": "cifar", "shortcut": "B", "pool": "ceil"},
     ],
 )
 def test_what_is_just_within_bounds(keys: dict[str, Any]) -> None:

@@ -85,3 +85,90 @@ def test_a_batch_that_is_no_multiple_is_refused(capsys: pytest.CaptureFixture[st
     assert values(root, "iter_size") == [[8]]
     assert run(["solver", "resnet50", "--batch-size", "100"]) == 2
     assert "100 is not a multiple of the 32" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("iterations", [1, 2, 3])
+def test_steps_come_apart_or_are_refused(
+    iterations: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A step at 0, or two at once, would not be the paper's schedule."""
+    assert run(["solver", "resnet50", "--max-iter", str(iterations)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert f"max_iter: is {iterations}, too few for 3 steps" in err
+    poly = solver(capsys, "resnet50", "--max-iter", str(iterations), "--policy", "poly")
+    assert values(poly, "max_iter") == [[iterations]]
+
+
+def test_the_fewest_iterations(capsys: pytest.CaptureFixture[str]) -> None:
+    root = solver(capsys, "resnet50", "--max-iter", "4")
+    assert values(root, "stepvalue", "max_iter") == [[1, 2, 3], [4]]
+
+
+@pytest.mark.parametrize(
+    ("name", "schedule", "own"),
+    [
+        ("resnet50", "1512.03385", None),
+        ("plain20", "1512.03385", None),
+        ("wrn-28-10", "1605.07146", None),
+        ("resnext29-8x64d", "1611.05431", None),
+        ("preresnet164", "1603.05027", None),
+        ("preresnet50", "1512.03385", "1603.05027"),
+        ("wrn50-2", "1512.03385", "1605.07146"),
+        ("resnext50-32x4d", "1512.03385", "1611.05431"),
+        ("se-resnet50", "1512.03385", "1709.01507"),
+    ],
+)
+def test_the_papers_of_the_schedule_and_of_the_net(
+    name: str, schedule: str, own: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["solver", name]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert f"by the schedule of arXiv {schedule}" in lines[0]
+    assert (lines[1] == f"# (the net is from arXiv {own})") == bool(own)
+
+
+@pytest.mark.parametrize("name", ["resnet110", "resnet1202", "preresnet164"])
+def test_a_deep_net_for_cifar_warms_up(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Section 4.2: "0.01 to warm up the training until the training error is below 80% (about
+    400 iterations), and then go back to 0.1"; 1603.05027 does so in all of CIFAR.
+    """
+    assert run(["solver", name]) == 0
+    text = capsys.readouterr().out
+    assert "a learning rate of 0.01 for the first 400 iterations" in text
+    first, then = solver(capsys, name, "--warm-up"), solver(capsys, name)
+    names = ("base_lr", "lr_policy", "stepvalue", "max_iter", "snapshot")
+    assert values(first, *names) == [[0.01], ["fixed"], [], [400], [400]]
+    assert values(then, "base_lr", "stepvalue") == [[0.1], [32_000, 48_000]]
+    # The second goes on from what the first leaves, so that both have the same parts.
+    prefix = first.get("snapshot_prefix", str, "")
+    assert f"--snapshot={prefix}_iter_400.solverstate" in text
+    for name in ("net", "momentum", "weight_decay", "type", "iter_size"):
+        assert first.all(name) == then.all(name)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("resnet20", "warm_up: ResNet-20 has none in arXiv 1512.03385, section 4.2"),
+        ("wrn-28-10", "warm_up: WRN-28-10 has none in arXiv 1605.07146"),
+        ("resnet110 --policy poly", "policy: is poly, but the warm-up has one rate"),
+        ("resnet110 --max-iter 100", "max_iter: is that of the warm-up: 400"),
+    ],
+)
+def test_a_warm_up_of_nothing_is_refused(
+    arguments: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["solver", *arguments.split(), "--warm-up"]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_a_linear_rate_is_no_papers_schedule(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["solver", "resnet110", "--policy", "poly"]) == 0
+    comments = [line for line in capsys.readouterr().out.splitlines() if line.startswith("#")]
+    assert comments == ["# ResNet-110, at a learning rate that falls linearly"]
+
+
+def test_a_name_of_lines_stays_in_its_comment(capsys: pytest.CaptureFixture[str]) -> None:
+    root = solver(capsys, "resnet20", "--name", "a\nbase_lr: 7")
+    assert values(root, "base_lr", "snapshot_prefix") == [[0.1], ["a\nbase_lr: 7"]]

@@ -286,7 +286,7 @@ def test_pictures_of_one_name_have_two(tmp_path: Path, images: Path, capsys: Any
         (["{images}/red.png", "--batch", "3"], None),
         (["{images}", "--mean", "1,2"], "the mean has 2 channels"),
         (["{images}", "--mean", "/nowhere/mean.npy"], "/nowhere/mean.npy: No such file"),
-        (["{images}", "--mean", "{net}"], "is no binaryproto"),
+        (["{images}", "--mean", "{net}"], "is no mean (a binaryproto or .npy)"),
         (["{images}", "--mean", "{empty}/nan.npy"], "not finite"),
         (["{images}", "--scale", "0"], "expected a finite number"),
         (["{images}", "--scale", "nan"], "expected a finite number"),
@@ -349,6 +349,30 @@ def test_a_model_that_takes_images_of_any_size(tmp_path: Path, images: Path, cap
         [3, 6, 10],
     ]
     assert [one["answers"][0]["parts"][0]["label"] for one in found] == ["b", "g", "g", "r"]
+
+
+@pytest.mark.parametrize("layout", ["nchw", "nhwc"])
+@pytest.mark.parametrize("order", ["bgr", "rgb"])
+def test_a_model_that_prepares_its_images(
+    tmp_path: Path, images: Path, capsys: Any, order: str, layout: str
+) -> None:
+    """It says in which order it takes the channels; the answer is that of the net."""
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    files = net(tmp_path, MEANS % (1, 3))
+    how = ["--mean", "1,0,2", "--scale", "0.5"]
+    assert run(["run", *files, str(images), *how, "--json"]) == 0
+    wanted = [one["answers"] for one in told(capsys)]
+    model = str(tmp_path / "m.onnx")
+    form = ["--input-type", "uint8", "--channel-order", order, "--layout", layout]
+    assert run(["convert", *files, "-o", model, *how, *form]) == 0
+    capsys.readouterr()
+    assert run(["run", model, str(images), "--json"]) == 0
+    found = [one["answers"] for one in told(capsys)]
+    for ours, theirs in zip(wanted, found, strict=True):
+        for a, b in zip(ours[0]["classes"], theirs[0]["classes"], strict=True):
+            assert a["class"] == b["class"] and abs(a["score"] - b["score"]) < 1e-5
+    assert run(["run", model, str(images), "--scale", "2"]) == 0
+    assert "prepares its images itself" in capsys.readouterr().err
 
 
 def test_labels_of_a_model(tmp_path: Path) -> None:

@@ -14,7 +14,9 @@ from layers.test_cases import TAKEN, net
 
 from prototxt_gen import api
 from prototxt_gen.diagnostics import Sink, Source
+from prototxt_gen.document import Symbol
 from prototxt_gen.errors import UnsupportedError
+from prototxt_gen.formats.schema import schema
 from prototxt_gen.graph.check import check
 from prototxt_gen.graph.fillers import initial
 from prototxt_gen.graph.graph import Graph, Node
@@ -23,16 +25,25 @@ from prototxt_gen.graph.sample import seeded
 from prototxt_gen.layers import MODULES, layer_class
 from prototxt_gen.layers.base import (
     BATCH,
+    BOTTOM,
     MEANINGS,
     ROWS,
     TIME,
+    TOP,
     Affine,
+    Before,
     Instead,
     Layer,
     Role,
 )
+from prototxt_gen.layers.batch_norm import BatchNorm
+from prototxt_gen.layers.combine import Eltwise
+from prototxt_gen.layers.elementwise import Power
+from prototxt_gen.layers.fork_normalization import BN, LEARN
+from prototxt_gen.layers.pooling import FLOOR, Pooling
 from prototxt_gen.passes.axes import meaning_of
 
+SHARING = [case for case in TAKEN if getattr(layer_class(case.type), "shares", False)]
 FACTS = Path(__file__).parents[1] / "formats" / "facts"
 
 
@@ -241,6 +252,30 @@ def test_what_absorbs_an_affine_layer_computes_both(case: Case) -> None:
     np.testing.assert_allclose(z, expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("with_mean", [True, False])
+@pytest.mark.parametrize("case", TAKEN, ids=str)
+def test_what_absorbs_what_is_before_it_computes_both(case: Case, with_mean: bool) -> None:
+    graph, shapes, node = analysed(case)
+    blobs = _blobs(graph, shapes, node)
+    if not blobs or len(node.bottoms) != 1 or len(case.bottoms[0]) != 4:
+        return
+    channels = case.bottoms[0][1]
+    random = np.random.default_rng(1)
+    before = Before(0.3, random.normal(size=channels) if with_mean else None)
+    for order in ((), tuple(random.permutation(channels).tolist())):
+        before = before._replace(order=order)
+        absorbed = node.layer.absorb_before(case.bottoms[0], blobs, before)
+        if absorbed is None:
+            continue
+        x = random.normal(size=case.bottoms[0]).astype(np.float32)
+        inside = x[:, order] if order else x
+        if before.mean is not None:
+            inside = inside - before.mean.reshape(1, -1, 1, 1).astype(np.float32)
+        (y,) = node.layer.run([inside * np.float32(0.3)], blobs, 1)
+        (z,) = absorbed[0].run([x], absorbed[1], 1)
+        np.testing.assert_allclose(z, y, rtol=1e-4, atol=1e-4)
+
+
 def test_the_kin_of_a_convolution_absorbs() -> None:
     absorbing = set()
     for case in TAKEN:
@@ -314,3 +349,57 @@ def _blobs(graph: Graph, shapes: Shapes, node: Node) -> list[Any] | None:
     if index not in shapes.weights or shapes.of(node.bottoms) is None:
         return None
     return initial(graph, shapes, "random").get(node.name, [])
+
+
+@pytest.mark.parametrize(
+    "layer", [BatchNorm(), BatchNorm(use_global_stats=False), BN(LEARN)], ids=repr
+)
+def test_only_a_layer_that_says_so_looks_at_its_batch(layer: Layer) -> None:
+    x = np.random.default_rng(1).normal(size=(3, 2, 4, 4)).astype(np.float32)
+    blobs = [np.ones(shape, np.float32) for shape in layer.blob_shapes([x.shape])]
+    whole, alone = layer.run([x], blobs, 1)[0][:1], layer.run([x[:1]], blobs, 1)[0]
+    assert layer.by_batch() == (not np.allclose(whole, alone))
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3, 5])
+@pytest.mark.parametrize(("kernel", "pad"), [(1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2)])
+def test_a_pooling_knows_what_rounding_down_gives(kernel: int, stride: int, pad: int) -> None:
+    layer = Pooling(kernel=(kernel,), stride=(stride,), pad=(pad,))
+    for size in range(kernel, 13):
+        shape = (1, 2, size, size)
+        (caffe,) = layer.shapes([shape], 1)
+        out = min((size + 2 * pad - kernel) // stride + 1, caffe[2] or 0)
+        expected = None if out == caffe[2] else ((1, 2, out, out),)
+        assert layer.rounded_down([shape], 1) == expected
+
+
+def test_what_rounds_down_or_has_no_window_is_the_same_everywhere() -> None:
+    assert (
+        Pooling(kernel=(1,), stride=(2,), round_mode=FLOOR).rounded_down([(1, 1, 4, 4)], 1) is None
+    )
+    assert Pooling(global_pooling=True).rounded_down([(1, 1, 4, 4)], 1) is None
+    assert Pooling(kernel=(2,), stride=(2,)).rounded_down([(1, 1, None, 5)], 1) is None
+
+
+@pytest.mark.parametrize("case", SHARING, ids=str)
+def test_what_shares_memory_has_the_values_of_its_bottom(case: Case) -> None:
+    node, bottoms, tops = with_shapes(case)
+    x = np.random.default_rng(1).normal(size=[size or 1 for size in bottoms[0]])
+    for y in node.layer.run([x], (), len(tops)):
+        assert (y.ravel() == x.ravel()).all()
+
+
+def test_a_line_needs_no_values_for_its_gradient() -> None:
+    assert not Power(scale=2.0, shift=1.0).backward
+    assert Power(power=2.0).backward == BOTTOM
+    assert Power(power=3.0).backward == BOTTOM | TOP
+    assert not Power(power=3.0, scale=0.0).backward
+    assert not Eltwise().backward
+    assert Eltwise(Symbol("PROD")).backward == BOTTOM
+
+
+def test_the_messages_that_are_read_besides_the_own_one_exist() -> None:
+    known = schema("bvlc").message("LayerParameter").fields
+    classes = [cls for cls in map(layer_class, MODULES) if cls is not None]
+    assert {name for cls in classes for name in cls.besides} <= set(known)
+    assert not [cls for cls in classes if cls.param in cls.besides]

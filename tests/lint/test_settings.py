@@ -101,6 +101,10 @@ def test_patterns_are_of_the_folder_of_the_file(repository: Path) -> None:
         ('per-file-ignores = ["a"]', "per-file-ignores is no table"),
         ('[per-file-ignores]\n"*" = ["x"]', "per-file-ignores.*: there is no rule 'x'"),
         ('plugin = ["a.py"]', "unknown key 'plugin'"),
+        ("proto = 1", "proto is 1; expected a text"),
+        ("dialect = 1", "dialect is 1; expected a text"),
+        ('dialect = "ssd,nvcafe"', "dialect is 'ssd,nvcafe'; expected bvlc"),
+        ('unknown-fields = "maybe"', "expected error, warning, ignore"),
     ],
 )
 def test_what_is_wrong_in_it(text: str, words: str, tmp_path: Path) -> None:

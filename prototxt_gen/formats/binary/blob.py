@@ -30,10 +30,11 @@ _MOST_AXES = 32  #: as in Caffe (blob.hpp, kMaxBlobAxes)
 _MOST = 2**31 - 1
 
 
-def read_blob(data: Buffer, place: WireField) -> Array:
+def read_blob(data: Buffer, place: WireField) -> tuple[Array, bool]:
     """The numbers of a blob in its shape, as float32; they stay where they are if they are that.
 
-    Raises WeightsError, with the offset, where the two do not fit.
+    And whether the shape is in the old form: num, channels, height and width. Raises
+    WeightsError, with the offset, where numbers and shape do not fit.
     """
     shape: list[int] | None = None
     legacy: dict[int, int] = {}
@@ -61,6 +62,7 @@ def read_blob(data: Buffer, place: WireField) -> Array:
                 raise broken(field.start, f"raw numbers of type {raw_type} are not floats")
             parts.append(_numbers(data, field, _RAW_TYPES[raw_type]))
     values = parts[0] if len(parts) == 1 else np.concatenate(parts or [np.zeros(0, np.float32)])
+    old = shape is None and bool(legacy)
     if shape is None:
         shape = [legacy.get(number, 0) for number in _LEGACY] if legacy else []
     if len(shape) > _MOST_AXES:
@@ -69,7 +71,7 @@ def read_blob(data: Buffer, place: WireField) -> Array:
         )
     if int(np.prod(shape, dtype=object)) != values.size or max(shape, default=0) > _MOST:
         raise broken(place.start, f"a blob of shape {shape} has {plural(values.size, 'number')}")
-    return values.astype(np.float32, copy=False).reshape(shape)
+    return values.astype(np.float32, copy=False).reshape(shape), old
 
 
 def _folded(data: Buffer, place: WireField) -> Iterator[WireField]:
@@ -104,8 +106,3 @@ def _numbers(data: Buffer, field: WireField, kind: str) -> Array:
     records = np.dtype([("tag", "u1"), ("value", kind)])
     count = (field.end - field.start) // records.itemsize
     return numbers_at(data, records, count, field.start)["value"]
-
-
-def read_mean_blob(data: Buffer) -> Array:
-    """The numbers of a file that is one blob, such as a mean; raises WeightsError."""
-    return read_blob(data, WireField(0, BYTES, 0, len(data), 0, len(data)))

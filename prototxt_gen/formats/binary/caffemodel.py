@@ -54,10 +54,15 @@ _LARGEST_NET = 256 << 20  #: without its weights, as of a text
 
 @dataclass(frozen=True)
 class StoredLayer:
-    """A layer of a file: its name, and its weights as float32 arrays."""
+    """A layer of a file: its name, and its weights as float32 arrays.
+
+    ``legacy`` are the indexes of those whose shape is num, channels, height and width, which
+    Caffe compares from the last axis on (blob.cpp, ShapeEquals).
+    """
 
     name: str
     blobs: tuple[Array, ...]
+    legacy: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, repr=False)
@@ -190,7 +195,9 @@ def _layer(data: Buffer, place: WireField) -> StoredLayer:
                 if old.kind == BYTES and old.number == _V0_NAME:
                     name = _text(data, old)
     own, inner = blobs_of(data, place)
-    return StoredLayer(name, tuple(read_blob(data, field) for field in (*own, *inner)))
+    blobs = [read_blob(data, field) for field in (*own, *inner)]
+    before = frozenset(index for index, (_, legacy) in enumerate(blobs) if legacy)
+    return StoredLayer(name, tuple(blob for blob, _ in blobs), before)
 
 
 def _without_blobs(data: Buffer, place: WireField, numbers: tuple[int, ...]) -> bytes:

@@ -20,7 +20,7 @@ from prototxt_gen.diagnostics import Sink, Source
 from prototxt_gen.document import Block, Document, Field, Number, Symbol, Value
 from prototxt_gen.errors import ParseError
 from prototxt_gen.formats.binary.wire import encoded
-from prototxt_gen.formats.dialects import DIALECTS, PACKAGE, declarations
+from prototxt_gen.formats.dialects import DIALECTS, PACKAGE, RELEASES, declarations, names_of
 from prototxt_gen.formats.schema import Message, schema
 from prototxt_gen.formats.text.scalars import shortest
 
@@ -96,20 +96,16 @@ def read_binary(
     A binary has numbers instead of names, and forks use one number for different fields.
     BVLC's reading is taken if it is complete: no field and no enum value is unknown. Otherwise
     the dialects that can read the file have to agree, or it is refused; ``dialect`` then says
-    which one is meant. With ``drop_unknown`` a file with fields that no dialect knows is read
-    by BVLC's schema, without them.
+    which one is meant, or with commas which ones may be. With ``drop_unknown`` a file with
+    fields that no dialect knows is read by BVLC's schema, without them.
     """
-    if dialect is not None:
-        if message not in schema(dialect):
-            raise ParseError(f"{dialect} has no message {message}")
-        try:
-            return Document(_parsed(source, message, dialect, skip_weights), source, dialect)
-        except ParseError as error:
-            sink.error("not-binary", f"by the schema of {dialect}, {error.message}")
-            sink.fail(ParseError)
+    names = DIALECTS if dialect is None else names_of(dialect)
+    if len(names) == 1:
+        return _read_by(names[0], source, sink, message, skip_weights)
+    drop_unknown = drop_unknown and dialect is None
     readings: dict[str, Block] = {}
     first: ParseError | None = None
-    for name in DIALECTS:
+    for name in names:
         if message not in schema(name):
             continue
         try:
@@ -123,12 +119,27 @@ def read_binary(
         root = _parsed(source, message, DIALECTS[0], skip_weights, drop_unknown=True)
         return Document(root, source, DIALECTS[0])
     if not readings:
-        text = first.message if first else f"no dialect has {message}"
+        which = "no dialect" if dialect is None else f"none of {', '.join(names)}"
+        text = first.message if first else f"{which} has {message}"
         sink.error("not-binary", text)
         sink.fail(ParseError)
     _need_one_reading(readings, sink)
     chosen = next(iter(readings))
-    return Document(readings[chosen], source, chosen)
+    return Document(readings[chosen], source, RELEASES.get(chosen, chosen))
+
+
+def _read_by(
+    dialect: str, source: Source, sink: Sink, message: str, skip_weights: bool
+) -> Document:
+    """The document by one dialect's reading."""
+    if message not in schema(dialect):
+        raise ParseError(f"{dialect} has no message {message}")
+    try:
+        root = _parsed(source, message, dialect, skip_weights)
+    except ParseError as error:
+        sink.error("not-binary", f"by the schema of {dialect}, {error.message}")
+        sink.fail(ParseError)
+    return Document(root, source, RELEASES.get(dialect, dialect))
 
 
 def _need_one_reading(readings: dict[str, Block], sink: Sink) -> None:

@@ -7,24 +7,35 @@ read by the union of all dialects, which tells which dialects have every field o
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
+from typing import Literal
 
-from prototxt_gen.diagnostics import Sink
+from prototxt_gen.diagnostics import Severity, Sink
 from prototxt_gen.document import Block, Field, Scalar, Value
-from prototxt_gen.formats.dialects import DIALECTS
-from prototxt_gen.formats.schema import ALL, UNION, FieldType, Message, schema
+from prototxt_gen.formats.dialects import in_mask
+from prototxt_gen.formats.schema import UNION, FieldType, Message, schema
+from prototxt_gen.formats.text.hints import join, known_to, listed, remedy
 from prototxt_gen.formats.text.scalars import Mismatch, wrong_type
 from prototxt_gen.formats.text.tree import EMPTY_BLOCK_LIST, EMPTY_LIST, ListItem
 
-__all__ = ["resolve"]
+__all__ = ["UnknownFields", "resolve"]
+
+#: How to report a field that no known Caffe has.
+UnknownFields = Literal["error", "warning", "ignore"]
 
 
-def resolve(root: Block, message: str, sink: Sink, dialect: str | None = None) -> str:
+def resolve(
+    root: Block,
+    message: str,
+    sink: Sink,
+    dialect: str | None = None,
+    unknown: UnknownFields = "error",
+) -> str:
     """Type a block in place as a message of Caffe's; return the dialect it was read by.
 
     ``dialect=None`` takes the first one that has every field, or ``union`` where none does,
-    which is an error. What does not fit stays untyped and is reported to the sink. Raises
-    KeyError where the dialect does not exist or has no such message.
+    which is an error; several with commas are a choice of these alone. What does not fit stays
+    untyped and is reported to the sink, a field that no known Caffe has as ``unknown`` says.
+    Raises KeyError where the dialect does not exist or has no such message.
     """
     if dialect is None:
         if schema("bvlc").dialects(message):
@@ -33,8 +44,10 @@ def resolve(root: Block, message: str, sink: Sink, dialect: str | None = None) -
             if not typing.sink.diagnostics:
                 typing.commit()
                 return "bvlc"
-        dialect = _explain(root, message, sink)
-    typing = _Typing(sink)
+        dialect = _explain(root, message, sink, UNION)
+    elif len(schema(dialect).names) > 1:
+        dialect = _explain(root, message, sink, dialect)
+    typing = _Typing(sink, unknown)
     typing.block(root, schema(dialect).message(message))
     typing.commit()
     return dialect
@@ -43,8 +56,9 @@ def resolve(root: Block, message: str, sink: Sink, dialect: str | None = None) -
 class _Typing:
     """The types found so far: nothing is changed before ``commit``."""
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: Sink, unknown: UnknownFields = "error") -> None:
         self.sink = sink
+        self.unknown = unknown
         self.values: list[tuple[Field, Scalar]] = []
         self.types: list[tuple[Block, Message]] = []
         self.emptied: list[tuple[Block, set[int]]] = []
@@ -97,12 +111,18 @@ class _Typing:
                 self._missing(name, message, owner)
 
     def _unknown(self, field: Field, message: Message) -> None:
-        self.sink.error(
-            "unknown-field",
-            f"{message.name} has no field `{field.name}`",
-            span=field.name_span,
-            help=_where_it_is(field.name, message) if self.sink.takes("unknown-field") else None,
-        )
+        known = known_to(field.name, message)
+        if self.unknown == "ignore" and not known:
+            return
+        hard = self.unknown == "error" or bool(known)
+        rule = "unknown-field"
+        help = None
+        if self.sink.takes(rule, Severity.ERROR if hard else Severity.WARNING):
+            theirs = f"known to {listed(known)}: see --dialect"
+            help = theirs if known else remedy(field.name, message)
+        report = self.sink.error if hard else self.sink.warning
+        text = f"{message.name} has no field `{field.name}`"
+        report(rule, text, span=field.name_span, help=help)
 
     def _mismatch(self, field: Field, mismatch: Mismatch) -> None:
         self.sink.error(
@@ -138,14 +158,18 @@ class _Typing:
 
 
 class _Explanation:
-    """Finds the dialects that have every field, and the fields that narrow them down."""
+    """Finds the dialects that have every field, and the fields that narrow them down.
 
-    def __init__(self) -> None:
+    ``all`` is the mask of the dialects that are asked about.
+    """
+
+    def __init__(self, all: int) -> None:
+        self.all = all
         self.narrowing: list[tuple[int, Field]] = []
 
     def block(self, block: Block, message: Message) -> int:
         """The dialects that explain a block; a field that none explains is skipped."""
-        mask = ALL
+        mask = self.all
         several = {f.name for f in block.fields if type(f) is ListItem}
         seen: set[str] = set()
         for field in block.fields:
@@ -157,38 +181,38 @@ class _Explanation:
             value = field.value
             if isinstance(value, Block):
                 fitting = _knowing(fitting, value, message)
-            found = _join(d.dialects for d in fitting)
+            found = join(d.dialects for d in fitting)
             if not found:
                 continue  # no dialect explains it: an error in the file
-            if found != ALL:
+            if found != self.all:
                 self.narrowing.append((found, field))
             if isinstance(value, Block):
-                found = _join(d.dialects & self.block(value, message.type_of(d)) for d in fitting)
+                found = join(d.dialects & self.block(value, message.type_of(d)) for d in fitting)
             mask &= found
         return mask
 
 
-def _explain(root: Block, message: str, sink: Sink) -> str:
-    """The first dialect that explains a block; ``union`` and an error if none does."""
-    union = schema(UNION)
-    explanation = _Explanation()
+def _explain(root: Block, message: str, sink: Sink, among: str) -> str:
+    """The first of some dialects that explains a block; all of them and an error if none does."""
+    union = schema(among)
+    explanation = _Explanation(union.all)
     mask = explanation.block(root, union.message(message)) & union.dialects(message)
-    names = _names(mask)
-    if names:
-        return names[0]
+    chosen = next(in_mask(mask), None)
+    if chosen is not None:
+        return chosen
     left = union.dialects(message)
     for found, field in sorted(explanation.narrowing, key=lambda n: n[1].start):
         if not left & found:
             sink.error(
                 "mixed-dialects",
-                f"no dialect of Caffe has `{field.name}` (known to {_listed(found)}) and the "
-                f"fields before it (known to {_listed(left)})",
+                f"no dialect of Caffe has `{field.name}` (known to {listed(found)}) and the "
+                f"fields before it (known to {listed(left)})",
                 span=field.name_span,
                 help="choose one with --dialect to see which fields it does not have",
             )
             break
         left &= found
-    return UNION
+    return among
 
 
 def _first_fit(declared: Iterable[FieldType], value: Value) -> Scalar:
@@ -252,40 +276,3 @@ def _take_out(block: Block, places: set[int]) -> None:
         kept.append(field)
     block.fields = kept
     block.comments = (*comments, *block.comments)
-
-
-def _where_it_is(name: str, message: Message) -> str | None:
-    """Where a field that a message does not have could belong."""
-    elsewhere = schema(UNION)
-    if message.name in elsewhere:
-        declared = elsewhere.message(message.name).fields.get(name)
-        if declared:
-            return f"known to {_listed(_join(d.dialects for d in declared))}: see --dialect"
-    close = get_close_matches(name, message.fields, 1, 0.75)
-    if close:
-        return f"did you mean `{close[0]}`?"
-    inner = [
-        field
-        for field in message.fields
-        if (type := message.message(field)) and name in type.fields
-    ]
-    if 0 < len(inner) <= 3:
-        return f"it is a field of {' and of '.join(inner)}"
-    return None
-
-
-def _join(masks: Iterable[int]) -> int:
-    joined = 0
-    for mask in masks:
-        joined |= mask
-    return joined
-
-
-def _names(mask: int) -> tuple[str, ...]:
-    return tuple(name for i, name in enumerate(DIALECTS) if mask >> i & 1)
-
-
-def _listed(mask: int) -> str:
-    names = _names(mask)
-    shown = ", ".join(names[:4])
-    return shown if len(names) <= 4 else f"{shown} and {len(names) - 4} more"

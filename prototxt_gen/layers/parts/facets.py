@@ -54,6 +54,17 @@ class Arity(NamedTuple):
 MANY = 1 << 30  #: no upper bound in an Arity
 
 
+class Before(NamedTuple):
+    """What is done to a bottom of (N, C, H, W): its channels in an ``order``, minus, times.
+
+    That is ``(x[:, order] - mean) * scale``, with a mean for each of the new channels.
+    """
+
+    scale: float = 1.0
+    mean: Array | None = None
+    order: tuple[int, ...] = ()
+
+
 class Cost(NamedTuple):
     """The cost of a layer: learnable parameters, stored statistics, multiply-adds."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from prototxt_gen._numpy import np
 
 if TYPE_CHECKING:
+    from prototxt_gen.layers.parts.facets import Before
     from prototxt_gen.layers.parts.protocols import Array
 
 FLT_MAX = 3.4028234663852886e38
@@ -20,6 +21,19 @@ def scaled(weight: Array, factor: Array) -> Array:
     """A weight times a factor that broadcasts, as float32; float64 is used bit by bit."""
     found: Array = np.empty(weight.shape, np.float32)
     return np.multiply(weight, factor, out=found, dtype=np.float64, casting="same_kind")
+
+
+def preceded(weight: Array, before: Before, group: int) -> tuple[Array, Array]:
+    """A convolution's weight for what comes before its bottom, and what is added to its bias."""
+    outputs, channels = weight.shape[:2]
+    made = weight.astype(np.float64) * before.scale
+    shift: Array = np.zeros(outputs)
+    if before.mean is not None:
+        means = np.repeat(before.mean.reshape(group, -1), outputs // group, axis=0)
+        shift = -(made.reshape(outputs, channels, -1).sum(axis=2) * means).sum(axis=1)
+    if before.order:
+        made = made[:, np.argsort(before.order)]
+    return np.ascontiguousarray(made, np.float32), shift
 
 
 def windows(

@@ -218,6 +218,13 @@ described(
             An anchor is a ratio with a scale: num_output of the two convolutions before is 2 and 4
             times their number.
         """,
+        "yolo": """
+            A head of YOLO has anchors, masks or channels that do not fit.
+            Its map has 5 values and the classes for each of `num_box` boxes, and `biases` a width
+            and a height for each anchor; the fork's layers count on it without a check
+            (yolo_detection_output_layer.cpp, yolov3_detection_output_layer.cpp).
+            Write num_output of the convolution before as num_box * (5 + num_classes).
+        """,
         "python-param": """
             param_str is not what the class of a Python layer expects.
             The class reads it as YAML when it is set up, and raises an exception for a value that

@@ -1,0 +1,84 @@
+"""The options of ``convert`` for preprocessing and labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class MeanFile(click.ParamType):  # type: ignore[type-arg]
+    """Numbers separated by commas, or a file."""
+
+    name = "mean"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[float] | str:
+        """The numbers as a list, else the path."""
+        if isinstance(value, list):
+            return value
+        try:
+            return [float(item) for item in str(value).split(",")]
+        except ValueError:
+            return str(value)
+
+
+_OPTIONS = (
+    click.option(
+        "--preprocess",
+        type=click.Choice(["auto"]),
+        help="Put preprocessing into the model: auto takes the transform (mean, scale, crop) of "
+        "the data layers that become inputs.",
+    ),
+    click.option(
+        "--preprocess-from",
+        metavar="FILE",
+        help="Take the transform from the data layer for tests of another net, such as "
+        "train_val.prototxt.",
+    ),
+    click.option(
+        "--mean",
+        type=MeanFile(),
+        metavar="FILE|N,...",
+        help="Subtract a mean in the model: a binaryproto, a .npy, or a number for each channel "
+        "in the net's order (blue, green, red).",
+    ),
+    click.option("--scale", type=float, metavar="N", help="Multiply in the model, after the mean."),
+    click.option(
+        "--channel-order",
+        type=click.Choice(["bgr", "rgb"]),
+        help="The channels that the model takes; bgr is as the net does. [default: bgr]",
+    ),
+    click.option(
+        "--input-type",
+        type=click.Choice(["float32", "uint8"]),
+        help="The numbers that the model takes, from 0 to 255. [default: float32]",
+    ),
+    click.option(
+        "--layout",
+        type=click.Choice(["nchw", "nhwc"]),
+        help="The axes that the model takes. [default: nchw]",
+    ),
+    click.option(
+        "--image-input",
+        metavar="NAME",
+        help="The input to preprocess. [default: the one that is a picture]",
+    ),
+    click.option(
+        "--labels",
+        metavar="FILE",
+        help="Keep the names of the classes in the model: one on each line, synset_words.txt, or "
+        "a labelmap.",
+    ),
+)
+
+
+def preprocess_options(command: F) -> F:
+    """The options, which have the names of those of ``api.convert``."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command

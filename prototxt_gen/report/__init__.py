@@ -1,0 +1,1 @@
+"""One page about a net: its picture, layers, cost, findings, weights and conversion."""
