@@ -40,6 +40,23 @@ def onnx_values(
     model: onnx.ModelProto, names: Sequence[str], inputs: Mapping[str, Array], provider: str
 ) -> dict[str, Array]:
     """Values of a model, computed without optimizations, which would remove their names."""
+    whole = onnx.ModelProto()
+    whole.CopyFrom(model)
+    session = open_session(with_outputs(whole, names), provider, plain=True)
+    return session_values(session, names, inputs)
+
+
+def with_outputs(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
+    """The model itself, with more outputs."""
+    present = {value.name for value in model.graph.output}
+    model.graph.output.extend(
+        onnx.ValueInfoProto(name=name) for name in names if name not in present
+    )
+    return model
+
+
+def open_session(model: onnx.ModelProto, provider: str, *, plain: bool) -> Any:
+    """A session of onnxruntime, ``plain`` without optimizations; the model is used up."""
     try:
         import onnxruntime
     except ImportError:
@@ -49,18 +66,22 @@ def onnx_values(
     if provider not in onnxruntime.get_available_providers():
         available = ", ".join(onnxruntime.get_available_providers())
         raise VerificationError(f"onnxruntime has no {provider} here; it has {available}")
-    whole = onnx.ModelProto()
-    whole.CopyFrom(model)
-    present = {value.name for value in whole.graph.output}
-    whole.graph.output.extend(
-        onnx.ValueInfoProto(name=name) for name in names if name not in present
-    )
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    if plain:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
-        with _given_to_onnxruntime(whole) as given_model:
-            session = onnxruntime.InferenceSession(given_model, options, providers=[provider])
+        with _given_to_onnxruntime(model) as given:
+            return onnxruntime.InferenceSession(given, options, providers=[provider])
+    except Exception as error:
+        raise VerificationError(f"onnxruntime cannot run the model: {error}") from error
+
+
+def session_values(
+    session: Any, names: Sequence[str], inputs: Mapping[str, Array]
+) -> dict[str, Array]:
+    """Values of a session by name; raises VerificationError."""
+    try:
         given = {v.name: inputs[v.name].astype(_dtype(v.type)) for v in session.get_inputs()}
         return dict(zip(names, session.run(list(names), given), strict=True))
     except Exception as error:

@@ -21,20 +21,25 @@ _IR_VERSION = b"\x08"  #: what every model starts with; no text and no caffemode
 
 
 def load(source: Input | Source, state: State | None = None, dialect: str | None = None) -> Graph:
-    """The graph of a net, in the TEST phase if no state is given.
+    """The graph of a net, in the TEST phase if no state is given; of a caffemodel its net.
 
     Raises ParseError with every error of the text, and if it is not a net or has no layers;
     PrototxtError for an unknown dialect.
     """
     from prototxt_gen import _arguments
-    from prototxt_gen.diagnostics import Sink
+    from prototxt_gen.diagnostics import Sink, Source
     from prototxt_gen.errors import ParseError
     from prototxt_gen.formats.content import digest
     from prototxt_gen.formats.reader import read_text
     from prototxt_gen.graph.read import need_layers, read
 
     _arguments.dialect(dialect)
-    found = source_of(source)
+    found = _content_of(source)
+    if not isinstance(found, Source):
+        model, content = found
+        graph = _saved_net(model, model.path, state, dialect)
+        graph.files["net"] = digest(content)
+        return graph
     sink = Sink(found)
     document = read_text(found, sink, dialect=dialect)
     sink.raise_errors(ParseError)
@@ -164,6 +169,42 @@ def _saved_document(model: Caffemodel, name: str, dialect: str | None) -> tuple[
             phase = "TRAIN"
         layer.remove("include", "exclude", "phase")
     return document, phase
+
+
+def saved_net(source: Input, dialect: str | None = None) -> Source | None:
+    """The text of the net that a caffemodel holds, as it holds it; None for another file.
+
+    Raises ParseError and WeightsError for one that is broken or holds none, and OSError.
+    """
+    from prototxt_gen import _arguments
+    from prototxt_gen.diagnostics import Source
+    from prototxt_gen.formats.prototxt import print_document
+
+    _arguments.dialect(dialect)
+    found = _content_of(source)
+    if isinstance(found, Source):
+        return None
+    document, _ = _saved_document(found[0], found[0].path, dialect)
+    return Source(print_document(document), found[0].path)
+
+
+def _content_of(source: Input | Source) -> Source | tuple[Caffemodel, Buffer]:
+    """A text, or the net of a caffemodel with the bytes of the file."""
+    from prototxt_gen.diagnostics import Source
+    from prototxt_gen.formats.binary.caffemodel import is_net, parse_net
+    from prototxt_gen.formats.content import read_content
+
+    if isinstance(source, Source):
+        return source
+    name = os.fspath(source)
+    if name != "-" and os.path.isfile(name):
+        content = read_content(name)
+    else:  # of a pipe no more is read than a text may have
+        piped = read_source(source)
+        name, content = piped.path, piped.data
+    if is_net(content):
+        return parse_net(name, content), content
+    return _text(content, name)
 
 
 def is_onnx(path: Input) -> bool:

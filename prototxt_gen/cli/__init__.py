@@ -36,6 +36,8 @@ COMMANDS = {
         "view",
         "convert",
         "verify",
+        "run",
+        "triton",
         "fold",
         "deploy",
         "weights",

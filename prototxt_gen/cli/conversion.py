@@ -6,7 +6,7 @@ Every path that will be written is checked before work begins.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +16,7 @@ import click
 
 from prototxt_gen._files import whole_file
 from prototxt_gen._words import plural
+from prototxt_gen.cli.layer_names import use_names
 from prototxt_gen.cli.options import as_json, need_own_files, need_places, write_output
 from prototxt_gen.cli.output import print_changes, print_note, progress
 from prototxt_gen.cli.tables import print_table
@@ -31,8 +32,15 @@ if TYPE_CHECKING:
 _UINT8 = 2  #: of ONNX's types
 
 
-def convert_net(net: str, weights: str | None, output: str, report: str | None, way: ToOnnx) -> int:
-    """Convert one net; ``way.options`` are the options of ``api.convert``.
+def convert_net(
+    net: str,
+    weights: str | None,
+    output: str,
+    report: str | None,
+    way: ToOnnx,
+    names: Sequence[str] = (),
+) -> int:
+    """Convert one net; ``way.options`` are the options of ``api.convert``, ``names`` of --map.
 
     The model and the report are written together or not at all.
     """
@@ -45,6 +53,7 @@ def convert_net(net: str, weights: str | None, output: str, report: str | None, 
         raise click.UsageError(f"-o {output}: an ONNX model is made of {net}; give -o FILE.onnx")
     need_places([output, report, f"{output}.data" if way.external_data else None])
     graph = api.read_caffe(net, weights, state=way.state, dialect=way.dialect)
+    use_names(graph, names, way.options["input_shapes"])
     made = api.convert(graph, **way.options)
     if way.verify:
         _prove(made)

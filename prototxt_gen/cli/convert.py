@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from prototxt_gen.cli.layer_names import map_option
 from prototxt_gen.cli.options import (
     InputShape,
     dialect_option,
@@ -26,7 +27,7 @@ from prototxt_gen.from_onnx import TARGETS
 _FOR_BOTH = {"net", "output", "to", "input_shapes", "outputs", "until", "verify", "report", "jobs"}
 _FOR_BOTH |= {"proto"}  # a net in the model may be by it
 #: What is said of one net, and not of a folder.
-_ALONE = {"weights", "weights_out", "input_shapes", "outputs", "until"}
+_ALONE = {"weights", "names", "weights_out", "input_shapes", "outputs", "until"}
 _FOR_ONNX = {"target", "weights_out", "restore"}
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ class BatchSize(click.ParamType):  # type: ignore[type-arg]
     "TensorRT's EfficientNMS_TRT. [default: full]",
 )
 @click.option("--fold/--no-fold", default=True, help="Fold BatchNorm and Scale. [default: fold]")
+@map_option
 @click.option(
     "--weights-init",
     type=click.Choice(["fillers", "zeros", "random"]),
@@ -163,6 +165,7 @@ def command(
     target: str | None,
     weights_out: str | None,
     restore: bool,
+    names: tuple[str, ...],
     **options: Any,
 ) -> int:
     """Convert a Caffe net, NET (prototxt) and WEIGHTS (caffemodel), to an ONNX model.
@@ -190,7 +193,7 @@ def command(
     from prototxt_gen.fleet.ways import FromOnnx, ToOnnx
 
     asked_for = [*(outputs.split(",") if outputs else ()), *([until] if until else ())]
-    names = tuple(dict.fromkeys(asked_for))
+    wanted = tuple(dict.fromkeys(asked_for))
 
     if _is_from_onnx(net, output, to):
         params = set(click.get_current_context().params)
@@ -202,15 +205,16 @@ def command(
             refuse(_ALONE, f"is for one net, and {net} is a folder")
             return convert_folder(Path(net), Path(output), report, lifting, jobs)
         shapes = dict(input_shapes)
-        return lift_model(net, output, weights_out, report, lifting, shapes, names)
+        return lift_model(net, output, weights_out, report, lifting, shapes, wanted)
     refuse(_FOR_ONNX, f"is for an ONNX model, and {net} is none")
     _need_usable(options["opset"], verify)
     way = ToOnnx(options, state, dialect, verify, external_data)
     if Path(net).is_dir():
         refuse(_ALONE, f"is for one net, and {net} is a folder")
         return convert_folder(Path(net), Path(output), report, way, jobs)
-    more = {"outputs": names, "input_shapes": dict(input_shapes)}
-    return convert_net(net, weights, output, report, replace(way, options={**options, **more}))
+    more = {"outputs": wanted, "input_shapes": dict(input_shapes)}
+    way = replace(way, options={**options, **more})
+    return convert_net(net, weights, output, report, way, names)
 
 
 def _is_from_onnx(net: str, output: str, to: str | None) -> bool:

@@ -58,7 +58,7 @@ def command(
     from prototxt_gen import api
 
     need_own_files([net], [output])
-    graph = api.load(api.read_source(net), state, dialect)
+    graph = api.load(net, state, dialect)
     made, changes = api.deploy(graph, dict(input_shapes), batch=batch, losses=losses)
     write_output(output, api.dump(made).encode("utf-8", "surrogateescape"))
     print_changes(changes)

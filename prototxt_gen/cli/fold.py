@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,9 @@ import click
 
 from prototxt_gen._words import plural
 from prototxt_gen.cli.options import (
+    InputShape,
     dialect_option,
+    input_shape_option,
     need_own_files,
     plugin_option,
     state_options,
@@ -24,27 +27,30 @@ if TYPE_CHECKING:
 
 @click.command("fold", short_help="Fold BatchNorm and Scale into the weights of a Caffe net.")
 @click.argument("net", metavar="NET")
-@click.argument("weights", metavar="WEIGHTS")
+@click.argument("weights", required=False, metavar="[WEIGHTS]")
 @click.option("-o", "--output", required=True, metavar="FILE", help="The prototxt to write.")
 @click.option(
     "--output-weights",
     metavar="FILE",
     help="The caffemodel to write. [default: FILE with the suffix .caffemodel]",
 )
+@input_shape_option
 @state_options
 @dialect_option
 @plugin_option
 def command(
     net: str,
-    weights: str,
+    weights: str | None,
     output: str,
     output_weights: str | None,
+    input_shapes: Sequence[InputShape],
     state: State,
     dialect: str | None,
 ) -> None:
     """Write a net and its weights with BatchNorm and Scale folded into the layer before them.
 
-    Both nets are computed with numpy on the same values before anything is written.
+    NET may be a caffemodel alone, which contains the net too. Both nets are computed with numpy
+    on the same values before anything is written.
     """
     from prototxt_gen import api
     from prototxt_gen import weights as tools
@@ -53,6 +59,7 @@ def command(
     from prototxt_gen.graph.weights import bound
     from prototxt_gen.passes.deploy import deploy
     from prototxt_gen.passes.fold import fold
+    from prototxt_gen.passes.inference import with_inputs
     from prototxt_gen.verify import verify_graphs
 
     if output == "-" and output_weights is None:
@@ -63,7 +70,10 @@ def command(
         if path != "-":
             need_place(path)
     graph = api.read_caffe(net, weights, state=state, dialect=dialect)
-    source, _ = deploy(graph, checked(graph))
+    shapes = checked(graph, dict(input_shapes))
+    source, _ = deploy(graph, shapes)
+    if input_shapes:
+        source = with_inputs(source, shapes)
     made, folded, changes = fold(source, bound(source, checked(source)))
     verdict = verify_graphs(source, made, folded)
     if not verdict.agrees:

@@ -22,6 +22,7 @@ from prototxt_gen.cli.output import print_error, print_note, print_report
 from prototxt_gen.diagnostics import Severity
 
 if TYPE_CHECKING:
+    from prototxt_gen.diagnostics import Source
     from prototxt_gen.formats.binary.caffemodel import Caffemodel
     from prototxt_gen.lint.engine import Findings
     from prototxt_gen.lint.settings import Settings
@@ -101,8 +102,9 @@ def command(
     """Report everything that Caffe would refuse in nets, solvers and label maps.
 
     PATH is a file, a folder, which is searched for *.prototxt, a pattern such as
-    'models/**/*.prototxt', or - for standard input. Errors are what Caffe would refuse: syntax,
-    fields that no Caffe knows, layers and shapes that do not fit. Warnings are what it would
+    'models/**/*.prototxt', or - for standard input; of a caffemodel the net in it is looked at, in
+    the text that it has as a prototxt. Errors are what Caffe would refuse: syntax, fields that no
+    Caffe knows, layers and shapes that do not fit. Warnings are what it would
     load, and a person should still know. With --dialect ssd,nvcaffe one of these has to know every
     field, with --proto your own Caffe. A comment  # prototxt: ignore[rule]  leaves out a rule
     on its line, or on the next one; resnet-proto rule NAME explains a rule.
@@ -214,7 +216,7 @@ def checked(
 
     ``plugins`` and ``schemas`` are those of the process that asks.
     """
-    from prototxt_gen import api
+    from prototxt_gen.errors import PrototxtError
     from prototxt_gen.formats import dialects
     from prototxt_gen.layers import load_layers
     from prototxt_gen.lint.engine import lint
@@ -224,9 +226,24 @@ def checked(
         load_layers(plugin)
     path, settings = one
     try:
-        return lint(api.read_source(path), settings, weights)
+        return lint(_source(path, settings.dialect), settings, weights)
+    except PrototxtError as error:
+        return error.message
     except OSError as error:
         return f"{error.filename or path}: {error.strerror or error}"
+
+
+def _source(path: str, dialect: str | None) -> Source:
+    """The text of a file; of a caffemodel that of the net in it."""
+    from prototxt_gen import reading
+    from prototxt_gen.formats.binary.caffemodel import LOOK_AT, is_net
+
+    if path == "-" or not os.path.isfile(path):
+        return reading.read_source(path)
+    with open(path, "rb") as file:
+        if not is_net(file.read(LOOK_AT)):
+            return reading.read_source(path)
+    return reading.saved_net(path, dialect) or reading.read_source(path)
 
 
 def _write(files: list[Findings], form: str, output: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,8 +95,9 @@ def command(
     The net is computed with numpy. The first blob that differs is named, with its layer.
     Exit code 0: all blobs agree. 1: one differs. 2: they cannot be compared.
 
-    If NET is an ONNX model, WEIGHTS and MODEL are the prototxt and the caffemodel that were
-    made from it, and the model is what they are compared with.
+    NET may be a caffemodel alone, which contains the net too; WEIGHTS is then left out. If NET
+    is an ONNX model, WEIGHTS and MODEL are the prototxt and the caffemodel that were made from
+    it, and the model is what they are compared with.
 
     \b
     resnet-proto verify deploy.prototxt net.caffemodel net.onnx
@@ -108,6 +108,7 @@ def command(
     from prototxt_gen.reading import is_onnx
 
     need_files(net, weights, model)
+    alone = model is None and against == "onnx" and is_onnx(weights) and not is_onnx(net)
     names = outputs.split(",") if outputs else []
     if is_onnx(net):
         if model is None or against != "onnx" or losses != "auto":
@@ -120,9 +121,11 @@ def command(
         return _show(verdict, as_json=as_json, show_all=show_all)
     if against != "onnx":
         _need_regular(against, net, weights)
-    graph = api.read_caffe(net, weights, state=state, dialect=dialect)
-    inputs = _inputs(graph, given, model if against == "onnx" else None)
+    graph = api.read_caffe(net, None if alone else weights, state=state, dialect=dialect)
+    taken = weights if alone else model
+    inputs = _inputs(graph, given, taken if against == "onnx" else None)
     if against == "onnx":
+        model = weights if alone else model
         if model is None:
             raise click.UsageError(
                 "there is no MODEL; give one to compare with, or --against opencv"
@@ -276,37 +279,20 @@ def _image(graph: Any, name: str, path: str, done: Preprocessing | None = None) 
     import numpy as np
 
     from prototxt_gen import api
+    from prototxt_gen.inference.images import Frame, open_picture, values
     from prototxt_gen.layers.parts.shapes import show
 
-    try:
-        from PIL import Image, UnidentifiedImageError
-    except ImportError:
-        raise VerificationError("images need Pillow: pip install 'resnet-proto[image]'") from None
     shapes = {
         top: shape
         for row in api.summarize(graph).rows
         for top, shape in zip(row.tops, row.shapes, strict=False)
     }
     shape = shapes.get(name) or ()
-    if len(shape) != 4 or shape[1] != 3:
+    if len(shape) != 4 or shape[1] not in (1, 3):
         raise VerificationError(f"the input {name!r} is {show(shape)}, which an image does not fit")
-    height, width = (dim or 1 for dim in shape[2:])
+    channels, height, width = (dim or 1 for dim in shape[1:])
     if done is not None and done.size is not None:
         height, width = done.size
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            # Pillow only warns of a picture that is somewhat too large for its file.
-            warnings.filterwarnings("error", ".*decompression bomb")
-            with Image.open(path) as image:
-                pixels = np.asarray(image.convert("RGB").resize((width, height)), np.float32)
-    except Exception as error:  # of a damaged picture Pillow raises nearly anything
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        if isinstance(error, UnidentifiedImageError):
-            raise VerificationError(f"{path}: is not an image, .npy or .npz file") from None
-        words = " ".join(str(error).split()) or type(error).__name__
-        raise VerificationError(f"{path}: cannot be read as an image: {words}") from error
-    values = pixels[:, :, ::-1].transpose(2, 0, 1)[None]
-    values = np.repeat(values, shape[0] or 1, axis=0)
-    return np.ascontiguousarray(values) if done is None else done.as_taken(values)
+    one = values(open_picture(path, channels), Frame(channels, height, width))
+    pixels = np.repeat(one[None], shape[0] or 1, axis=0)
+    return np.ascontiguousarray(pixels) if done is None else done.as_taken(pixels)

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from prototxt_gen._words import plural
+from prototxt_gen.cli.layer_names import map_option, use_names
 from prototxt_gen.cli.options import (
     InputShape,
     dialect_option,
     input_shape_option,
     need_own_files,
+    output_option,
     plugin_option,
     state_options,
+    write_output,
 )
 from prototxt_gen.cli.output import print_note
 from prototxt_gen.cli.tables import print_table
@@ -125,6 +128,29 @@ def show_weights(model: str, as_json: bool) -> int:
     return int(bad)
 
 
+@command.command("net", short_help="Print the net that a caffemodel holds.")
+@plugin_option
+@click.argument("model", metavar="MODEL")
+@dialect_option
+@output_option
+def net_of(model: str, dialect: str | None, output: str) -> None:
+    """Write the net that a caffemodel holds as a prototxt, in the newest form.
+
+    The Split layers that Caffe puts in are left out. The file has one phase alone, that of the
+    training, and none of the rules for others.
+    """
+    from prototxt_gen import api
+    from prototxt_gen.formats.binary.caffemodel import is_binary
+    from prototxt_gen.formats.content import read_content
+    from prototxt_gen.passes.splits import without_splits
+
+    need_own_files([model], [output])
+    if not is_binary(read_content(model)):
+        raise click.UsageError(f"{model}: is no caffemodel; expected one that holds its net")
+    graph = without_splits(api.read_caffe(model, dialect=dialect))
+    write_output(output, api.dump(graph).encode("utf-8", "surrogateescape"))
+
+
 @command.command("copy", short_help="Copy weights to another net, by name and shape.")
 @plugin_option
 @click.argument("model", metavar="MODEL")
@@ -192,6 +218,50 @@ def _need_layers(pairs: Mapping[str, str], stored: Mapping[str, Any], graph: Gra
             raise click.UsageError(f"--map: the file has no layer {old!r}")
         if new not in names:
             raise click.UsageError(f"--map: the net has no layer {new!r}")
+
+
+@command.command("match", short_help="Show which weights of a file are those of a net.")
+@plugin_option
+@click.argument("net", metavar="NET")
+@click.argument("model", metavar="MODEL")
+@map_option
+@input_shape_option
+@state_options
+@dialect_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def match(
+    net: str,
+    model: str,
+    names: tuple[str, ...],
+    input_shapes: Sequence[InputShape],
+    state: State,
+    dialect: str | None,
+    as_json: bool,
+) -> int:
+    """List the layers of a net with the layers of MODEL that have their weights.
+
+    They are matched by name, as Caffe does. A layer that MODEL does not have by name is compared
+    by the shapes of its weights with those that the net does not have; give what is right with
+    --map, here or to convert and run. Exit code 1: a layer has no weights that fit.
+    """
+    from prototxt_gen import api
+    from prototxt_gen import weights as tools
+    from prototxt_gen.graph.check import checked
+    from prototxt_gen.graph.matching import matches
+
+    graph = api.load(net, state, dialect)
+    graph.stored = dict(tools.stored(model))
+    pairs = use_names(graph, names, suggest=False)
+    found = [
+        row._replace(source=pairs.get(row.layer or "", row.source))
+        for row in matches(graph, checked(graph, dict(input_shapes)), graph.stored)
+    ]
+    if as_json:
+        keys = ("layer", "source", "what", "fits", "suggested")
+        print(json.dumps([dict(zip(keys, row, strict=True)) for row in found], indent=2))
+    else:
+        print_table(("layer", "from", ""), [(m.layer or "", m.source or "", m.what) for m in found])
+    return int(any(row.layer is not None and not row.fits for row in found))
 
 
 @command.command("diff", short_help="Compare the weights of two files.")

@@ -15,6 +15,7 @@ from prototxt_gen.formats.upgrade.inputs import INPUT_FIELDS
 from prototxt_gen.graph.graph import Graph, Node
 from prototxt_gen.graph.phase import PHASES, State, included, stages_of
 from prototxt_gen.layers.base import Layer, Role
+from prototxt_gen.passes.splits import is_caffes_split
 
 Maker = tuple[int, int]  #: the index of a unit, and which of its tops
 Makers = tuple[tuple[int, Maker], ...]  #: of one bottom: the maker in each state that has one
@@ -89,7 +90,7 @@ def net_of(graph: Graph, root: Block, states: Sequence[State], *, whole: bool) -
             continue
         bottoms = tuple(renamed.get(ref.blob, ref.blob) for ref in node.bottoms)
         tops = tuple(ref.blob for ref in node.tops)
-        if _is_caffes_split(node, makers):
+        if is_caffes_split(node, makers):
             renamed.update(dict.fromkeys(tops, bottoms[0]))
             continue
         makers.update(dict.fromkeys(tops, node.name))
@@ -121,24 +122,6 @@ def _units(
             own.put("shape", given[index if len(given) > 1 else 0])
         siblings = None if is_field else tops
         yield Unit(0, node.name, node.type, (), (top,), own, source, layer, True, siblings)
-
-
-def _is_caffes_split(node: Node, makers: dict[str, str]) -> bool:
-    """Whether a layer is one of those that Caffe adds for blobs with several readers.
-
-    It is known by its name, which tells what it splits, and those of its tops
-    (insert_splits.cpp, SplitLayerName).
-    """
-    if len(node.bottoms) != 1 or not node.tops or not node.layer.parameter_free():
-        return False
-    blob = node.bottoms[0].blob
-    start = f"{blob}_{makers.get(blob, '')}_"
-    number = node.name.removeprefix(start).removesuffix("_split")
-    return (
-        number.isdecimal()
-        and node.name == f"{start}{number}_split"
-        and all(top.blob == f"{node.name}_{index}" for index, top in enumerate(node.tops))
-    )
 
 
 def _wire(units: Sequence[Unit], states: int) -> None:

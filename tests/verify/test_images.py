@@ -81,7 +81,7 @@ def test_an_image_has_the_size_of_the_input(image: str) -> None:
     assert found["data"].shape == (1, 3, 4, 6)
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 2, 1), (3, 2, 1), (1, 4, 2, 1)])
+@pytest.mark.parametrize("shape", [(1, 2, 2, 1), (3, 2, 1), (1, 4, 2, 1)])
 def test_an_input_without_three_channels_takes_no_image(shape: Any, image: str) -> None:
     with pytest.raises(VerificationError, match="an image does not fit"):
         _inputs(net(*shape), (image,))
@@ -96,3 +96,10 @@ def test_arrays_by_name_and_by_file(tmp_path: Path) -> None:
         assert found is not None and set(found["data"].flat) == {value}
     with pytest.raises(click.UsageError, match="no input 'other'"):
         _inputs(net(1, 3), (f"other={tmp_path / 'x.npy'}",))
+
+
+def test_a_grey_input_takes_a_grey_image(tmp_path: Path) -> None:
+    module = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+    module.fromarray(PIXELS[:, :, 0]).save(tmp_path / "grey.png")
+    found = _inputs(net(1, 1, 2, 1), (str(tmp_path / "grey.png"),))
+    assert found is not None and found["data"].tolist() == [[[[200], [1]]]]

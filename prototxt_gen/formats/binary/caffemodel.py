@@ -48,7 +48,7 @@ _HEAD: dict[int, tuple[int, ...]] = {
     4: (VARINT, BYTES),
 }
 _TAGS = (b"\x12", b"\xa2\x06")  #: of a layer field, V1 and V2; neither ever occurs in text
-_LOOK_AT = 4096
+LOOK_AT = 4096
 _LARGEST_NET = 256 << 20  #: without its weights, as of a text
 
 
@@ -89,7 +89,7 @@ def read_caffemodel(path: str | os.PathLike[str]) -> Caffemodel:
 
 def parse_caffemodel(name: str, data: Buffer) -> Caffemodel:
     """The same of bytes that were read from a file of a name."""
-    start = bytes(data[:_LOOK_AT])
+    start = bytes(data[:LOOK_AT])
     if not start:
         raise WeightsError(f"{name}: the file is empty")
     if start.startswith(_HDF5):
@@ -103,9 +103,22 @@ def parse_caffemodel(name: str, data: Buffer) -> Caffemodel:
         raise WeightsError(f"{name}: {error.message}") from None
 
 
+def parse_net(name: str, data: Buffer) -> Caffemodel:
+    """The net of a caffemodel alone: no weight is read."""
+    try:
+        return Caffemodel(name, (), split(data)[0])
+    except WeightsError as error:
+        raise WeightsError(f"{name}: {error.message}") from None
+
+
+def is_net(data: Buffer) -> bool:
+    """Whether the bytes of a file are a caffemodel that may hold a net, by the first of them."""
+    return _starts_as_net(bytes(data[:LOOK_AT]))
+
+
 def is_binary(data: Buffer) -> bool:
     """Whether the bytes of a file are binary rather than a prototxt, by the first of them."""
-    start = bytes(data[:_LOOK_AT])
+    start = bytes(data[:LOOK_AT])
     return start.startswith(_HDF5) or b"\0" in start or _starts_as_net(start)
 
 

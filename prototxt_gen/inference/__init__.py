@@ -1,0 +1,1 @@
+"""A net or a model on pictures: pictures in, answers, pictures out."""
