@@ -92,8 +92,8 @@ class ProposalLayer(Python):
         stride = settings.get("feat_stride")
         if not isinstance(stride, int) or isinstance(stride, bool) or not 1 <= stride < _MOST:
             raise UnsupportedError(
-                f"feat_stride in its param_str is {stride!r}; expected a whole number of at least 1 "
-                f"and below {_MOST:.0f}"
+                f"feat_stride in its param_str is {stride!r}; expected a whole number of at least "
+                f"1 and below {_MOST:.0f}"
             )
         ratios, scales = (
             _numbers(name, settings.get(name, default))

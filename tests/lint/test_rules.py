@@ -35,7 +35,7 @@ MADE = {
 #: Where a name comes from a finding or a rule, which has it from elsewhere.
 PASSED_ON = re.compile(r"rule|[a-z]+\.rule|rule\.name")
 #: Of these the first argument is the name of a rule.
-_MAKERS = ("Diagnostic", "Problem", "Mismatch", "smell", "fatal", "report")
+_MAKERS = ("Diagnostic", "Problem", "Mismatch", "smell", "fatal")
 _TABLE = "graph/solver_check.py"  #: its Rules are findings; proposals have others
 _REPORTS = ("error", "warning", "note")
 
@@ -78,7 +78,14 @@ def _rule_of(call: ast.Call, table: bool) -> ast.expr | None:
     function = call.func
     name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
     to_sink = isinstance(function, ast.Attribute) and "sink" in ast.unparse(function.value)
-    if name in _MAKERS or (name in _REPORTS and to_sink) or (table and name == "Rule"):
+    # A variable for one method of a sink or another; report makes a page elsewhere.
+    by_variable = name == "report" and not ast.unparse(call.args[0]).endswith("graph")
+    if (
+        name in _MAKERS
+        or by_variable
+        or (name in _REPORTS and to_sink)
+        or (table and name == "Rule")
+    ):
         return call.args[0]
     return None
 
