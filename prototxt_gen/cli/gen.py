@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from prototxt_gen.cli.options import as_json, output_option, write_output
-from prototxt_gen.cli.spec_options import spec_from, spec_options
+from prototxt_gen.cli.spec_options import spec_from, spec_options, training_options
 from prototxt_gen.cli.tables import form_option, print_form, print_table
 from prototxt_gen.errors import SpecError
 
@@ -56,8 +56,11 @@ def command(
     if form is not None:
         raise click.UsageError("--format and --json are for --list")
     made = spec_from(preset, spec, options)
-    if options["train_batch"] is not None and made.phase != "train_val":
-        raise SpecError("changes nothing without --phase train_val", path="train_batch")
+    if made.phase != "train_val":
+        for name in training_options():
+            if options[name] is not None:
+                path = name.removeprefix("training_")
+                raise SpecError("changes nothing without --phase train_val", path=path)
     if print_spec:
         import yaml
 

@@ -11,7 +11,7 @@ from click.shell_completion import CompletionItem
 
 from prototxt_gen.cli.options import Decimals, Numbers
 from prototxt_gen.errors import SpecError
-from prototxt_gen.generate import forms
+from prototxt_gen.generate import forms, recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +19,23 @@ if TYPE_CHECKING:
     from prototxt_gen.generate.spec import Spec
 
 F = TypeVar("F", bound="Callable[..., Any]")
+
+
+class Mean(click.ParamType):  # type: ignore[type-arg]
+    """Numbers separated by commas, ``none``, or a file."""
+
+    name = "mean"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[float] | str:
+        """The numbers as a list, or the name of the file."""
+        if isinstance(value, list) or value == "none":
+            return value if isinstance(value, list) else []
+        try:
+            return [float(item) for item in str(value).split(",")]
+        except ValueError:
+            return str(value)
 
 
 def _choice(values: Sequence[str]) -> click.Choice[str]:
@@ -174,6 +191,69 @@ FLAGS = (
 )
 
 
+#: The common keys of a spec's ``training`` as options: name, key, type, metavar, help.
+TRAINING: tuple[tuple[str, str, Any, str | None, str], ...] = (
+    (
+        "source",
+        "source",
+        str,
+        "PATH",
+        "The database of training images. [default: ilsvrc12_train_lmdb]",
+    ),
+    (
+        "test-source",
+        "test_source",
+        str,
+        "PATH",
+        "The database of the TEST phase. [default: ilsvrc12_val_lmdb]",
+    ),
+    (
+        "backend",
+        "backend",
+        click.Choice(recipe.BACKENDS, case_sensitive=False),
+        None,
+        "What the sources are; HDF5 and ImageData: lists of files. [default: LMDB]",
+    ),
+    (
+        "mean",
+        "mean",
+        Mean(),
+        "X,.../FILE",
+        "The mean of each channel, or of all, or a file; none. [default: ImageNet's or CIFAR's]",
+    ),
+    (
+        "crop",
+        "crop",
+        int,
+        "N",
+        "The side of the crop and of the input; 0: images of this size. [default: the input's]",
+    ),
+    ("data-scale", "scale", float, "X", "Multiplies the data, after the mean. [default: 1]"),
+    ("test-batch", "test_batch", int, "N", "The batch of the TEST phase. [default: 50, CIFAR 100]"),
+    (
+        "filler",
+        "filler",
+        str,
+        "FILLER",
+        "Of weights: msra, xavier, msra:FAN_OUT, gaussian:0.01. [default: msra]",
+    ),
+    (
+        "freeze",
+        "freeze",
+        int,
+        "N",
+        "Parts that do not learn: 1 the stem, 2 the first stage too. [default: 0]",
+    ),
+    (
+        "label-smoothing",
+        "label_smoothing",
+        float,
+        "X",
+        "Of the loss, with --dialect intel or nvcaffe. [default: 0]",
+    ),
+)
+
+
 class PresetName(click.ParamType):  # type: ignore[type-arg]
     """The name of a preset; the table of presets checks it."""
 
@@ -192,6 +272,9 @@ def spec_options(command: F) -> F:
     """A preset as an argument, ``--spec FILE``, and every key of a spec as an option."""
     for name, help in reversed(FLAGS):
         command = click.option(f"--{name}", is_flag=True, default=None, help=help)(command)
+    for name, key, kind, metavar, help in reversed(TRAINING):
+        option = click.option(f"--{name}", f"training_{key}", type=kind, metavar=metavar, help=help)
+        command = option(command)
     for name, kind, metavar, help in reversed(OPTIONS):
         command = click.option(f"--{name}", type=kind, metavar=metavar, help=help)(command)
     command = click.option(
@@ -203,6 +286,11 @@ def spec_options(command: F) -> F:
     return click.argument("preset", required=False, type=PresetName())(command)
 
 
+def training_options() -> list[str]:
+    """The names by which a command gets the options about training."""
+    return ["train_batch", *(f"training_{key}" for _, key, *_ in TRAINING)]
+
+
 def spec_from(preset: str | None, spec: str | None, options: dict[str, Any]) -> Spec:
     """The spec that they give together: options override the file, and that the preset.
 
@@ -210,6 +298,9 @@ def spec_from(preset: str | None, spec: str | None, options: dict[str, Any]) -> 
     if none of them is given.
     """
     given = {name: value for name, value in options.items() if value is not None}
+    recipe = {key: given.pop(f"training_{key}", None) for _, key, *_ in TRAINING}
+    recipe["train_batch"] = given.pop("train_batch", None)
+    recipe = {key: value for key, value in recipe.items() if value is not None}
     keys: dict[str, Any] = {}
     if preset is not None:
         from prototxt_gen.generate.zoo import preset as keys_of
@@ -221,6 +312,8 @@ def spec_from(preset: str | None, spec: str | None, options: dict[str, Any]) -> 
 
         file = read_spec(Path(spec))
     asked = {**(file.values if file else {}), **given}
+    if recipe:
+        asked["training"] = _over(asked, recipe)
     if preset is not None and "depth" in asked:
         raise click.UsageError(f"the preset {preset} determines the depth; give one of the two")
     if preset is None and spec is None and not {"depth", "stages"} & given.keys():
@@ -238,6 +331,23 @@ def spec_from(preset: str | None, spec: str | None, options: dict[str, Any]) -> 
             raise SpecError("changes nothing: a folded net has all biases", path="bias")
         return made
     except SpecError as error:
-        if file is None or error.path.partition("[")[0] in given:
+        entry = error.path.partition("[")[0]
+        key = entry.removeprefix("training.")
+        if key in recipe:
+            for name, own, *_ in TRAINING:  # as the option is called
+                if own == key != entry:
+                    raise SpecError(error.message.partition(": ")[2], path=name) from error
+            raise SpecError(error.message.partition(": ")[2], path=key) from error
+        if file is None or entry in given:
             raise
         raise file.locate(error) from error
+
+
+def _over(asked: dict[str, Any], recipe: dict[str, Any]) -> object:
+    """What options say of training over what a file says, which may be wrong."""
+    own = asked.get("training", {})
+    if not isinstance(own, dict):
+        return own
+    if "train_batch" in recipe:
+        asked.pop("train_batch", None)
+    return {**own, **recipe}

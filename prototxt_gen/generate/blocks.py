@@ -52,8 +52,9 @@ def build(spec: Spec) -> Net:
         if deploy:
             graph.add("input", Input((spec.input_shape,)), (), ("data",))
         else:
-            from prototxt_gen.generate.training import add_data
+            from prototxt_gen.generate.training import add_data, add_header
 
+            add_header(maker)
             add_data(maker)
         _trunk(maker)
     except ShapeError as error:
@@ -87,9 +88,12 @@ def _check(graph: Graph, spec: Spec) -> None:
 def _trunk(maker: Maker) -> None:
     """All layers between the data and the scores, inclusive."""
     spec = maker.spec
+    frozen = spec.training.freeze if spec.phase != "deploy" else 0
+    maker.frozen = frozen > 0
     _stem(maker)
     steps = _steps(spec)
     for stage, blocks in enumerate(maker.names.blocks(spec.stages)):
+        maker.frozen = frozen > stage + 1
         out = spec.channels(stage)[1]
         section = maker.names.section(stage)
         maker.start(
@@ -97,6 +101,7 @@ def _trunk(maker: Maker) -> None:
         )
         for index, block in enumerate(blocks):
             _block(maker, block, Place(stage, index, *steps[stage][index]))
+    maker.frozen = False
     add_head(maker)
 
 

@@ -70,7 +70,7 @@ def need_fraction(path: str, value: object) -> None:
     """A number of 0 or more that is less than 1, also as a float of 32 bits."""
     if not (is_number(value) and 0 <= value < 1):
         raise SpecError(f"is {shown(value)}; expected 0 or more and less than 1", path=path)
-    if _single(value) == 1:
+    if single(value) == 1:
         raise SpecError(f"is {shown(value)}, which is 1 as a float of 32 bits", path=path)
 
 
@@ -78,8 +78,15 @@ def need_positive(path: str, value: object) -> None:
     """A number of more than 0, also as a float of 32 bits."""
     if not (is_number(value) and value > 0):
         raise SpecError(f"is {shown(value)}; expected more than 0", path=path)
-    if _single(value) == 0:
+    if single(value) == 0:
         raise SpecError(f"is {shown(value)}, which is 0 as a float of 32 bits", path=path)
+
+
+def need_rates(path: str, value: object) -> None:
+    """Two numbers of 0 or more: the factors of the learning rate and of the decay."""
+    need_pair(path, value, "of the learning rate and of the decay")
+    if isinstance(value, tuple) and any(item < 0 for item in value):
+        raise SpecError(f"is {shown(value)}; expected 0 or more", path=path)
 
 
 def need_list(path: str, value: object) -> None:
@@ -126,7 +133,7 @@ def need_type(path: str, value: object, kind: type, wanted: str) -> None:
         raise SpecError(f"is {shown(value)}; expected {wanted}", path=path)
 
 
-def _single(value: float) -> float:
+def single(value: float) -> float:
     """The nearest float of 32 bits."""
     return float(struct.unpack("f", struct.pack("f", value))[0])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from prototxt_gen.errors import SpecError
 from prototxt_gen.generate.checks import (
     MOST_CHANNELS,
     need_choice,
@@ -17,6 +18,7 @@ from prototxt_gen.generate.checks import (
     need_text,
     need_type,
     need_words,
+    shown,
 )
 from prototxt_gen.generate.forms import (
     BIASED,
@@ -36,6 +38,7 @@ from prototxt_gen.generate.forms import (
     STEMS,
     STRIDES,
 )
+from prototxt_gen.generate.recipe import Training
 
 if TYPE_CHECKING:
     from prototxt_gen.generate.spec import Spec
@@ -49,7 +52,7 @@ def need_types(spec: Spec) -> None:
     need_choice("block", spec.block, list(BLOCKS))
     for path in ("width", "width_factor", "cardinality", "classes"):
         need_size(path, getattr(spec, path))
-    for path in ("stem_width", "base_width", "se", "train_batch"):
+    for path in ("stem_width", "base_width", "se"):
         need_range(path, getattr(spec, path), 0, MOST_CHANNELS)
     need_choice("shortcut", spec.shortcut, SHORTCUTS)
     need_choice("projection", spec.projection, PROJECTIONS)
@@ -75,3 +78,5 @@ def need_types(spec: Spec) -> None:
     need_choice("dialect", spec.dialect, DIALECTS)
     need_sizes("input_shape", spec.input_shape)
     need_text("name", spec.name)
+    if not isinstance(spec.training, Training):
+        raise SpecError(f"is {shown(spec.training)}; expected a mapping", path="training")

@@ -38,7 +38,8 @@ def _classify(maker: Maker) -> None:
     if spec.classifier_dropout:
         dropout = Dropout(float(spec.classifier_dropout))
         maker.layer("classifier_dropout", dropout, maker.blob)
-    maker.layer(maker.names.classifier(spec.classes), InnerProduct(spec.classes))
+    name = maker.names.classifier(spec.classes)
+    maker.layer(name, InnerProduct(spec.classes), kind="classifier")
 
 
 def _score_places(maker: Maker) -> None:

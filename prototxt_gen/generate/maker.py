@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from prototxt_gen.document import Block
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.generate.naming import Naming, UnitNames, naming
+from prototxt_gen.generate.rates import learning
 from prototxt_gen.generate.spec import Spec
 from prototxt_gen.graph.graph import Graph
 from prototxt_gen.layers.activation import ReLU
 from prototxt_gen.layers.affine import Scale
-from prototxt_gen.layers.base import Layer, Weight
+from prototxt_gen.layers.base import Layer
 from prototxt_gen.layers.batch_norm import BatchNorm
 from prototxt_gen.layers.convolution import Convolution
 from prototxt_gen.layers.parts.shapes import Shape
@@ -36,15 +35,16 @@ class Maker:
         self.sections: list[Section] = []
         self.blob = blob
         self.shape = shape
+        self.frozen = False  #: whether layers from here on do not learn
 
     def start(self, title: str) -> None:
         """Begin a group of layers."""
         self.sections.append(Section(title, len(self.graph.nodes)))
 
-    def layer(self, name: str, layer: Layer, top: str | None = None) -> None:
+    def layer(self, name: str, layer: Layer, top: str | None = None, *, kind: str = "") -> None:
         """Append a layer that reads the current blob, and continue from its top.
 
-        The top has the layer's name if no other is given.
+        The top has the layer's name if no other is given; ``kind`` is as in ``learning``.
         """
         try:
             weights = layer.weights(layer.blob_shapes((self.shape,)))
@@ -53,7 +53,10 @@ class Maker:
             error.layer = name
             raise
         top = name if top is None else top
-        self.graph.add(name, layer, (self.blob,), (top,), self._training(layer, weights))
+        block = None
+        if self.spec.phase != "deploy":
+            block = learning(self.spec.training, layer, weights, kind, frozen=self.frozen)
+        self.graph.add(name, layer, (self.blob,), (top,), block)
         self.blob = top
 
     def join(self, name: str, layer: Layer, *others: str) -> None:
@@ -85,7 +88,7 @@ class Maker:
             group,
             bias_term=self.spec.has_bias(kind),
         )
-        self.layer(name, layer)
+        self.layer(name, layer, kind=kind)
 
     def norm(self, names: UnitNames, *, relu: bool, top: str | None = None) -> None:
         """The normalization of the spec, in place or to a new top, and a ReLU."""
@@ -93,7 +96,7 @@ class Maker:
         fused = spec.norm == "fused"
         if spec.batch_normalized:
             norm = BatchNorm(
-                True if spec.phase == "deploy" else None,
+                True if spec.phase == "deploy" or self.frozen else None,
                 float(spec.moving_average_fraction),
                 float(spec.eps),
                 scale_bias=fused,
@@ -109,28 +112,3 @@ class Maker:
     def relu(self, name: str) -> None:
         """A ReLU in place on the current blob."""
         self.layer(name, ReLU(), self.blob)
-
-    def _training(self, layer: Layer, weights: Sequence[Weight]) -> Block | None:
-        """The fields that training adds to a layer; None for deployment.
-
-        He et al. fill by the fan-in (msra). A bias has twice the learning rate and no weight
-        decay, as in all of Caffe's models. BatchNorm's statistics are not learned, and Scale
-        has its default fillers.
-        """
-        if self.spec.phase == "deploy":
-            return None
-        block = Block()
-        fillers = Block()
-        filled = any(weight.filler == "weight_filler" for weight in weights)
-        for weight in weights:
-            if weight.fixed:
-                block.add("param", Block.of(lr_mult=0.0, decay_mult=0.0))
-            elif filled and weight.filler == "weight_filler":
-                block.add("param", Block.of(lr_mult=1.0, decay_mult=1.0))
-                fillers.add("weight_filler", Block.of(type="msra"))
-            elif filled and weight.filler == "bias_filler":
-                block.add("param", Block.of(lr_mult=2.0, decay_mult=0.0))
-                fillers.add("bias_filler", Block.of(type="constant", value=0.0))
-        if layer.param is not None and fillers.fields:
-            block.add(layer.param, fillers)
-        return block

@@ -32,6 +32,7 @@ from prototxt_gen.errors import TemplateError
 from prototxt_gen.formats.prototxt import LARGEST_FILE
 from prototxt_gen.formats.text.printer import print_block
 from prototxt_gen.generate.blocks import Net
+from prototxt_gen.generate.recipe import Training
 from prototxt_gen.generate.sandbox import TemplateSandbox
 from prototxt_gen.generate.spec import Spec
 from prototxt_gen.graph.write import write
@@ -96,7 +97,8 @@ SHOWN: dict[type, tuple[str, ...]] = {
     NetView: ("name", "spec", "header", "layers", "sections"),
     SectionView: ("title", "layers"),
     LayerView: ("name", "type", "bottoms", "tops", "params"),
-    Spec: tuple(field.name for field in dataclass_fields(Spec)),
+    Spec: (*(field.name for field in dataclass_fields(Spec)), "train_batch"),
+    Training: tuple(field.name for field in dataclass_fields(Training)),
 }
 
 

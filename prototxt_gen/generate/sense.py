@@ -9,6 +9,7 @@ from prototxt_gen.errors import SpecError
 from prototxt_gen.generate.checks import MOST_CHANNELS
 from prototxt_gen.generate.forms import FLOORING, MOST_BLOCKS
 from prototxt_gen.generate.idle import IDLE, Contradiction
+from prototxt_gen.generate.practice import TRAINING
 
 if TYPE_CHECKING:
     from prototxt_gen.generate.spec import Spec
@@ -20,7 +21,7 @@ MOST_FACTOR = 1 << 16
 
 def need_sense(spec: Spec) -> None:
     """Raise SpecError for the first contradiction of a spec, or the first idle entry."""
-    for path, holds, message in (*CONTRADICTIONS, *IDLE):
+    for path, holds, message in (*CONTRADICTIONS, *IDLE, *TRAINING):
         if holds(spec):
             raise SpecError(message.format(spec=spec), path=path)
 

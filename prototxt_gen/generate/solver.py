@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple
 
 from prototxt_gen.document import Block, Symbol
 from prototxt_gen.errors import SpecError
+from prototxt_gen.generate.sources import dataset
 from prototxt_gen.generate.spec import Spec
-from prototxt_gen.generate.training import dataset
 
 Policy = Literal["steps", "poly"]
 

@@ -13,11 +13,15 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Self
 
 from prototxt_gen.errors import SpecError
-from prototxt_gen.generate.checks import shown, unknown
+from prototxt_gen.generate.checks import MOST_CHANNELS, need_range, shown, unknown
 from prototxt_gen.generate.depths import with_depth
 from prototxt_gen.generate.entries import need_types
 from prototxt_gen.generate.forms import BLOCKS, CIFAR, POOLS, BlockForm
+from prototxt_gen.generate.recipe import USUAL, Training
 from prototxt_gen.generate.sense import need_sense
+
+#: Keys that are no fields: what they say, fields say in another way.
+_ALSO = ("depth", "train_batch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,8 @@ class Spec:
     classifier_dropout  the ratio before the classifier; 0: none
     naming            MSRA's ``res2a_branch2a`` or torchvision's ``layer1.0.conv1``
     phase             deploy, or train_val with data, losses and fillers
-    train_batch       batch size of the training data layer; 0: 32, for CIFAR 128
+    training          data, fillers, rates and losses: see ``recipe.Training``; its
+                      ``train_batch`` may stand in the spec itself
     dialect           which Caffe will read it: how rounding down is written, what is known
     classes, input_shape (N, C, H, W), name
 
@@ -105,7 +110,7 @@ class Spec:
     classifier_dropout: float = 0.0
     naming: str = "msra"
     phase: str = "deploy"
-    train_batch: int = 0
+    training: Training = USUAL
     dialect: str = "bvlc"
     classes: int = 1000
     input_shape: tuple[int, ...] = (1, 3, 224, 224)
@@ -136,6 +141,16 @@ class Spec:
     def batch_normalized(self) -> bool:
         """Whether the net has BatchNorm layers."""
         return not self.folded and self.norm in ("batch", "fused")
+
+    @property
+    def scales(self) -> bool:
+        """Whether the net has Scale layers with weights, or BatchNorm that scales."""
+        return not self.folded and self.norm != "none"
+
+    @property
+    def train_batch(self) -> int:
+        """The batch size of the training data layer; 0: that of the papers' nets."""
+        return self.training.train_batch
 
     @property
     def natural_stride(self) -> int:
@@ -199,9 +214,10 @@ class Spec:
         """A spec from a mapping, such as a YAML file or the command line gives."""
         known = [field.name for field in fields(cls)]
         for key in values:
-            if key not in known and key != "depth":
-                raise SpecError(unknown("key", key, ["depth", *known]), path=shown(key, plain=True))
-        given = {key: _tuple(value) for key, value in values.items() if key != "depth"}
+            if key not in known and key not in _ALSO:
+                raise SpecError(unknown("key", key, [*_ALSO, *known]), path=shown(key, plain=True))
+        given = {key: _tuple(value) for key, value in values.items() if key not in _ALSO}
+        given.update(_training(values))
         if given.get("stem") == "cifar":
             given = {**CIFAR, **given}
         if "depth" in values:
@@ -218,7 +234,9 @@ class Spec:
             usual = CIFAR.get(field.name, field.default) if self.stem == "cifar" else field.default
             if field.name == "name":
                 usual = self._default_name()
-            if field.default is MISSING or field.name == "block" or value != usual:
+            if isinstance(value, Training):
+                found.update({field.name: value.to_dict()} if value != usual else {})
+            elif field.default is MISSING or field.name == "block" or value != usual:
                 found[field.name] = list(value) if isinstance(value, tuple) else value
         return found
 
@@ -233,6 +251,36 @@ class Spec:
             family = "ResNeXt" if self.cardinality > 1 else "ResNet"
         groups = f"-{self.cardinality}x{self.base_width}d" if self.base_width else ""
         return f"{'SE-' if self.se else ''}{family}-{self.depth}{groups}"
+
+
+def _training(values: Mapping[str, object]) -> dict[str, object]:
+    """The part of a spec about training, with what of it stands in the spec itself.
+
+    A crop is the input's size where that is not given.
+    """
+    own = dict(_mapping(values.get("training", {})))
+    if "train_batch" in values:
+        if "train_batch" in own:
+            raise SpecError("is given twice, also as training.train_batch", path="train_batch")
+        need_range("train_batch", values["train_batch"], 0, MOST_CHANNELS)
+        own["train_batch"] = values["train_batch"]
+    if not own:
+        return {}
+    found: dict[str, object] = {"training": Training.of(own)}
+    crop = own.get("crop")
+    if crop and "input_shape" not in values:
+        found["input_shape"] = (1, 3, crop, crop)
+    return found
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    if isinstance(value, Training):
+        return value.to_dict()
+    if isinstance(value, Mapping):
+        return value
+    raise SpecError(
+        f"is {shown(value)}; expected a mapping of keys such as source", path="training"
+    )
 
 
 def _tuple(value: object) -> object:

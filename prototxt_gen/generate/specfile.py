@@ -12,12 +12,15 @@ from yaml.constructor import SafeConstructor
 from prototxt_gen._limits import HINT, at_most
 from prototxt_gen.errors import SpecError
 from prototxt_gen.generate.checks import shown
+from prototxt_gen.generate.recipe import MAPPINGS
 
 #: A spec is a short text; a file of more bytes than this is not a spec.
 LARGEST_SPEC = 1 << 16
 _YAML = "tag:yaml.org,2002:"
 #: What a value without a tag may be, to be checked by its key.
 _KINDS = "null bool int float str timestamp value merge seq map"
+#: The entries that are mappings themselves.
+_MAPPINGS = ("training", *(f"training.{name}" for name in MAPPINGS))
 _TAGS = frozenset(_YAML + kind for kind in _KINDS.split())
 
 
@@ -32,7 +35,9 @@ class SpecFile:
     def locate(self, error: SpecError) -> SpecError:
         """The same error, starting with the file, line and column of its entry."""
         entry = error.path
-        place = self._places.get(entry) or self._places.get(entry.partition("[")[0])
+        place = None
+        for end in (len(entry), *(i for i in range(len(entry))[::-1] if entry[i] in "[.")):
+            place = place or self._places.get(entry[:end])
         where = f"{self.path}:{place}" if place else str(self.path)
         located = SpecError(f"{where}: {error.message}")
         located.path = entry
@@ -101,27 +106,45 @@ def _unique(path: Path, pairs: list[tuple[str, object]]) -> dict[str, object]:
 def _mapping(path: Path, root: yaml.Node | None) -> SpecFile:
     if not isinstance(root, yaml.MappingNode):
         raise SpecError(f"{path}: is not a mapping; expected lines such as `depth: 50`")
-    values: dict[str, object] = {}
-    places: dict[str, str] = {}
-    items = 0
-    for key, value in root.value:
-        name = key.value if isinstance(key, yaml.ScalarNode) else "a mapping or list as a key"
-        if name in values:
-            place, again = _place(key.start_mark), shown(name, plain=True)
-            raise SpecError(f"{path}:{place}: {again} is given twice")
-        if isinstance(value, yaml.SequenceNode):
-            items += len(_items(value))
-            if items > LARGEST_SPEC:  # more than it has bytes: aliases of a list repeat it
-                raise SpecError(f"{path}: has more than {LARGEST_SPEC} items of lists")
-        for node in (value, *_items(value)):
-            if node.tag not in _TAGS:
-                tag = shown(node.tag.replace(_YAML, "!!"), plain=True)
-                raise SpecError(f"{path}:{_place(node.start_mark)}: unknown tag {tag}")
-        values[name] = _value(value)
-        places[name] = _place(value.start_mark)
-        for index, item in enumerate(_items(value)):
-            places[f"{name}[{index}]"] = _place(item.start_mark)
-    return SpecFile(path, values, places)
+    reader = _Reader(path)
+    return SpecFile(path, reader.entries(root, ""), reader.places)
+
+
+class _Reader:
+    """Reads the entries of a mapping, and of those in it that a spec has."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.places: dict[str, str] = {}
+        self._items = 0
+
+    def entries(self, root: yaml.MappingNode, prefix: str) -> dict[str, object]:
+        """The values of a mapping whose place in the spec is ``prefix``."""
+        values: dict[str, object] = {}
+        for key, value in root.value:
+            name = key.value if isinstance(key, yaml.ScalarNode) else "a mapping or list as a key"
+            if name in values:
+                place, again = _place(key.start_mark), shown(name, plain=True)
+                raise SpecError(f"{self.path}:{place}: {again} is given twice")
+            self._count(len(_items(value)) + (1 if prefix else 0))
+            for node in (value, *_items(value)):
+                if node.tag not in _TAGS:
+                    tag = shown(node.tag.replace(_YAML, "!!"), plain=True)
+                    raise SpecError(f"{self.path}:{_place(node.start_mark)}: unknown tag {tag}")
+            entry = f"{prefix}{name}"
+            self.places[entry] = _place(value.start_mark)
+            for index, item in enumerate(_items(value)):
+                self.places[f"{entry}[{index}]"] = _place(item.start_mark)
+            if isinstance(value, yaml.MappingNode) and entry in _MAPPINGS:
+                values[name] = self.entries(value, f"{entry}.")
+            else:
+                values[name] = _value(value)
+        return values
+
+    def _count(self, items: int) -> None:
+        self._items += items
+        if self._items > LARGEST_SPEC:  # more than it has bytes: aliases of a list repeat it
+            raise SpecError(f"{self.path}: has more than {LARGEST_SPEC} items of lists")
 
 
 def _items(node: yaml.Node) -> list[yaml.Node]:

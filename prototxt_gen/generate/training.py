@@ -1,69 +1,57 @@
-"""The parts of a net that only training needs: data, losses, accuracy."""
+"""The parts of a net that only training needs after its scores: losses, accuracy."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from prototxt_gen.document import Block, Symbol
+from prototxt_gen.errors import SpecError
+from prototxt_gen.generate.further import further_fields
 from prototxt_gen.generate.maker import Maker
+from prototxt_gen.generate.sources import add_data
 from prototxt_gen.generate.spec import Spec
 from prototxt_gen.layers.accuracy import Accuracy
-from prototxt_gen.layers.data import Data
+from prototxt_gen.layers.activation import Softmax
 from prototxt_gen.layers.loss import SoftmaxWithLoss
+
+__all__ = ["add_data", "add_header", "add_losses"]
 
 _BEST = 5  #: for ImageNet an answer is also correct if it is among the best five
 
 
-class Dataset(NamedTuple):
-    """Databases, batches, and the mean of each channel in the order blue, green, red."""
-
-    train: str
-    test: str
-    train_batch: int
-    test_batch: int
-    mean: tuple[float, ...]
-
-
-IMAGENET = Dataset("ilsvrc12_train_lmdb", "ilsvrc12_val_lmdb", 32, 50, (104.0, 117.0, 123.0))
-#: The training images have a border of four pixels, from which a crop is cut at random.
-CIFAR = Dataset("cifar_train_lmdb", "cifar_test_lmdb", 128, 100, (113.9, 123.0, 125.3))
+def add_header(maker: Maker) -> None:
+    """Further fields of the net."""
+    spec = maker.spec
+    header = further_fields(spec.training.net, "NetParameter", spec.dialect, "training.net")
+    for field in header:
+        if field.name in ("name", "input", "input_dim"):
+            raise SpecError("is said elsewhere", path=f"training.net.{field.name}")
+    maker.graph.header.extend(header.fields)
 
 
-def dataset(spec: Spec) -> Dataset:
-    """The dataset of a spec: a net with the stem ``cifar`` is for CIFAR."""
-    found = CIFAR if spec.stem == "cifar" else IMAGENET
-    return found._replace(train_batch=spec.train_batch or found.train_batch)
-
-
-def add_data(maker: Maker) -> None:
-    """Two Data layers, one for each phase, cropped to the size of the spec's input."""
-    data = dataset(maker.spec)
-    _, channels, height, _ = maker.spec.input_shape
-    mean = data.mean if channels == len(data.mean) else ()
-    maker.start("data")
-    for phase, source, batch in (
-        ("TRAIN", data.train, data.train_batch),
-        ("TEST", data.test, data.test_batch),
-    ):
-        block = Block.of(
-            include=Block.of(phase=Symbol(phase)),
-            transform_param=Block.of(
-                mirror=phase == "TRAIN", crop_size=height, mean_value=list(mean)
-            ),
-            data_param=Block.of(backend=Symbol("LMDB")),
-        )
-        layer = Data(source, batch, height, len(mean))
-        maker.graph.add("data", layer, (), ("data", "label"), block)
-    maker.shape = (data.train_batch, channels, height, height)
+def accuracies(spec: Spec) -> tuple[int, ...]:
+    """Among how many of the best scores the label is looked for, for each accuracy."""
+    if spec.training.accuracy is not None:
+        return spec.training.accuracy
+    return (1, _BEST) if spec.classes > _BEST else (1,)
 
 
 def add_losses(maker: Maker) -> None:
-    """The loss, and in the TEST phase the top-1 and top-5 accuracy."""
-    scores = maker.blob
+    """The loss, and in the TEST phase the top-1 and top-5 accuracy, unless the spec differs."""
+    own, scores = maker.spec.training, maker.blob
     maker.start("loss")
-    maker.graph.add("loss", SoftmaxWithLoss(), (scores, "label"), ("loss",))
-    test = Block.of(include=Block.of(phase=Symbol("TEST")))
-    maker.graph.add("accuracy_top1", Accuracy(), (scores, "label"), ("accuracy_top1",), test)
-    if maker.spec.classes > _BEST:
-        layer = Accuracy(top_k=_BEST)
-        maker.graph.add("accuracy_top5", layer, (scores, "label"), ("accuracy_top5",), test.copy())
+    loss = _within(own.loss_phase)
+    loss.add("loss_weight", float(own.loss_weight) if own.loss_weight != 1 else None)
+    if own.label_smoothing:
+        loss.add("loss_param", Block.of(label_smoothing=float(own.label_smoothing)))
+    maker.graph.add("loss", SoftmaxWithLoss(), (scores, "label"), ("loss",), loss)
+    places = accuracies(maker.spec)
+    if places and own.accuracy_of == "softmax":
+        maker.graph.add("softmax", Softmax(), (scores,), ("softmax",), _within(own.accuracy_phase))
+        scores = "softmax"
+    for best in places:
+        name = f"accuracy_top{best}"
+        block = _within(own.accuracy_phase)
+        maker.graph.add(name, Accuracy(top_k=best), (scores, "label"), (name,), block)
+
+
+def _within(phase: str) -> Block:
+    return Block() if phase == "both" else Block.of(include=Block.of(phase=Symbol(phase)))
