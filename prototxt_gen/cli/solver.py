@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Literal
 
 import click
 
 from prototxt_gen.cli.options import output_option, write_output
 from prototxt_gen.cli.spec_options import spec_from, spec_options
+from prototxt_gen.generate.checks import LARGEST_FLOAT
+from prototxt_gen.generate.schedules import SCHEDULES
+
+COUNT = click.IntRange(1, 2**31 - 1)
+POSITIVE = click.FloatRange(0, LARGEST_FLOAT, min_open=True)
+FRACTION = click.FloatRange(0, 1, max_open=True)
+TYPES = ["SGD", "Nesterov", "Adam"]
 
 
 @click.command("solver", short_help="Print the solver that trains a generated net.")
@@ -20,21 +28,72 @@ from prototxt_gen.cli.spec_options import spec_from, spec_options
 )
 @click.option(
     "--policy",
-    type=click.Choice(["steps", "poly"]),
+    type=click.Choice(["steps", "poly", "fixed"]),
     default="steps",
-    help="How the learning rate falls: in the steps of the paper, or linearly. [default: steps]",
+    help="How the learning rate falls: in the steps of the paper, to 0 by a power, or not. "
+    "[default: steps]",
+)
+@click.option(
+    "--schedule",
+    type=click.Choice(["own", *SCHEDULES]),
+    help="The paper's schedule; own: that of the net's paper, for ImageNet too. "
+    "[default: ResNet's; for CIFAR the own]",
+)
+@click.option("--base-lr", type=POSITIVE, metavar="X", help="The first learning rate.")
+@click.option("--power", type=POSITIVE, metavar="X", help="Of the policy poly. [default: 1]")
+@click.option("--momentum", type=FRACTION, metavar="X", help="[default: 0.9]")
+@click.option(
+    "--weight-decay",
+    type=click.FloatRange(0, LARGEST_FLOAT),
+    metavar="X",
+    help="[default: the paper's]",
+)
+@click.option(
+    "--type",
+    "kind",
+    type=click.Choice(TYPES),
+    help="The solver's type. [default: SGD, or the paper's]",
 )
 @click.option(
     "--batch-size",
-    type=click.IntRange(1, 2**31 - 1),
+    type=COUNT,
     metavar="N",
     help="Images per iteration, split by iter_size if needed. [default: 256; for CIFAR 128]",
 )
 @click.option(
     "--max-iter",
-    type=click.IntRange(1, 2**31 - 1),
+    type=COUNT,
     metavar="N",
     help="Iterations; the learning rate steps scale with them. [default: those of the paper]",
+)
+@click.option(
+    "--epochs",
+    type=POSITIVE,
+    metavar="X",
+    help="The length in passes over the training images, in place of --max-iter.",
+)
+@click.option(
+    "--train-images",
+    type=COUNT,
+    metavar="N",
+    help="Images for training, which epochs are counted by. [default: ImageNet's or CIFAR's]",
+)
+@click.option(
+    "--test-images",
+    type=COUNT,
+    metavar="N",
+    help="Images for a test; the TEST batch divides them. [default: ImageNet's or CIFAR's]",
+)
+@click.option("--test-interval", type=COUNT, metavar="N", help="Iterations between tests.")
+@click.option("--display", type=COUNT, metavar="N", help="[default: 100]")
+@click.option("--snapshot", type=COUNT, metavar="N", help="Iterations between snapshots.")
+@click.option("--snapshot-prefix", metavar="PATH", help="[default: the name of the net]")
+@click.option(
+    "--field",
+    "fields",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Any other field of a solver, such as random_seed=1. May be repeated.",
 )
 @click.option(
     "--warm-up",
@@ -46,10 +105,12 @@ def command(
     preset: str | None,
     spec: str | None,
     net: str,
-    policy: Literal["steps", "poly"],
+    policy: Literal["steps", "poly", "fixed"],
     batch_size: int | None,
     max_iter: int | None,
     warm_up: bool,
+    fields: tuple[str, ...],
+    kind: str | None,
     output: str,
     **options: Any,
 ) -> None:
@@ -59,9 +120,63 @@ def command(
     resnet-proto gen resnet50 --phase train_val -o train_val.prototxt
     resnet-proto solver resnet50 -o solver.prototxt
     """
+    from prototxt_gen.generate.solver import Wishes, length, solver, title
+
+    wanted = {name: options.pop(name) for name in _WISHES}
+    wishes = Wishes(
+        **{**wanted, "schedule": wanted["schedule"] or ""}, type=kind, fields=_pairs(fields)
+    )
     made = spec_from(preset, spec, options)
     from prototxt_gen.generate.render import render_solver
-    from prototxt_gen.generate.solver import solver, title
 
-    block = solver(made, net, policy=policy, batch=batch_size, iterations=max_iter, warm_up=warm_up)
-    write_output(output, render_solver(block, title(made, policy=policy, warm_up=warm_up)).encode())
+    block = solver(
+        made,
+        net,
+        policy=policy,
+        batch=batch_size,
+        iterations=max_iter,
+        warm_up=warm_up,
+        wishes=wishes,
+    )
+    words = title(
+        made, policy=policy, warm_up=warm_up, wishes=wishes, epochs=length(made, block, wishes)
+    )
+    write_output(output, render_solver(block, words).encode())
+
+
+#: The options that are wishes of the same name.
+_WISHES = (
+    "schedule",
+    "base_lr",
+    "power",
+    "momentum",
+    "weight_decay",
+    "train_images",
+    "test_images",
+    "epochs",
+    "test_interval",
+    "display",
+    "snapshot",
+    "snapshot_prefix",
+)
+
+
+def _pairs(fields: tuple[str, ...]) -> tuple[tuple[str, object], ...]:
+    """Names of fields with their values; the values of one name stand together."""
+    found: dict[str, list[object]] = {}
+    for text in fields:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise click.UsageError(f"--field {text}: expected NAME=VALUE")
+        found.setdefault(name, []).append(_scalar(value))
+    return tuple((name, tuple(values)) for name, values in found.items())
+
+
+def _scalar(text: str) -> object:
+    """A number or a bool where the text is one."""
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text

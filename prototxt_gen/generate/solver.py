@@ -1,101 +1,47 @@
-"""The solver that trains a net as its paper did."""
+"""The solver that trains a net as its paper did, or as a user says."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from prototxt_gen.document import Block, Symbol
 from prototxt_gen.errors import SpecError
+from prototxt_gen.generate.checks import is_number, shown
+from prototxt_gen.generate.further import further_fields
+from prototxt_gen.generate.schedules import Schedule, WarmUp, paper, schedule
 from prototxt_gen.generate.sources import dataset
 from prototxt_gen.generate.spec import Spec
 
-Policy = Literal["steps", "poly"]
-
-RESIDUAL = "arXiv 1512.03385"
-PREACT_PAPER = "arXiv 1603.05027"
-WIDE_PAPER = "arXiv 1605.07146"
-RESNEXT_PAPER = "arXiv 1611.05431"
-SE_PAPER = "arXiv 1709.01507"
+Policy = Literal["steps", "poly", "fixed"]
+TYPES = ("SGD", "Nesterov", "Adam")
+_ADAMS_RATE = 0.001  #: arXiv 1412.6980
+_MOST_ITERATIONS = 2**31 - 1
 
 
-class WarmUp(NamedTuple):
-    """A lower learning rate for the first iterations."""
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a user wants otherwise than the schedule; None, and an empty text, want nothing.
 
-    iterations: int
-    rate: float
+    ``epochs`` of ``train_images`` give the iterations, ``test_images`` the length of a test.
+    ``fields`` are any others of the solver, which replace those of the same name.
+    """
 
-
-class Schedule(NamedTuple):
-    """The training schedule of a net; an iteration is a whole batch."""
-
-    paper: str
-    batch: int
-    iterations: int
-    steps: tuple[int, ...]
-    gamma: float
-    decay: float
-    type: str = "SGD"
-    images_tested: int = 50_000
-    test_interval: int = 5_000
-    warm_up: WarmUp | None = None
-
-
-#: 60 * 10^4 iterations; "divided by 10 when the error plateaus", which is about here.
-IMAGENET = Schedule(RESIDUAL, 256, 600_000, (150_000, 300_000, 450_000), 0.1, 1e-4)
-CIFAR = Schedule(
-    f"{RESIDUAL}, section 4.2",
-    128,
-    64_000,
-    (32_000, 48_000),
-    0.1,
-    1e-4,
-    images_tested=10_000,
-    test_interval=1_000,
-)
-#: 200 epochs of 391 iterations, steps after 60, 120 and 160.
-WIDE = CIFAR._replace(
-    paper=WIDE_PAPER,
-    iterations=78_200,
-    steps=(23_460, 46_920, 62_560),
-    gamma=0.2,
-    decay=5e-4,
-    type="Nesterov",
-)
-#: 300 epochs of 391 iterations, steps after 150 and 225.
-RESNEXT = CIFAR._replace(
-    paper=RESNEXT_PAPER, iterations=117_300, steps=(58_650, 87_975), decay=5e-4
-)
-
-
-#: "We use 0.01 to warm up the training until the training error is below 80% (about 400
-#: iterations)", for 110 layers and 1202.
-DEEP = CIFAR._replace(warm_up=WarmUp(400, 0.01))
-#: "For all CIFAR experiments we warm up", in the appendix.
-PREACT = DEEP._replace(paper=PREACT_PAPER)
-_DEEP = 110
-
-
-def paper(spec: Spec) -> str:
-    """The paper that a net is from."""
-    return SE_PAPER if spec.se else _paper_of_blocks(spec)
-
-
-def _paper_of_blocks(spec: Spec) -> str:
-    if spec.cardinality > 1:
-        return RESNEXT_PAPER
-    if spec.width_factor > 1 or (spec.base_width > 64 and spec.form.bottleneck):
-        return WIDE_PAPER
-    return PREACT_PAPER if spec.form.preact else RESIDUAL
-
-
-def schedule(spec: Spec) -> Schedule:
-    """The schedule that a net is trained by: its own paper's if it has one for the data."""
-    if spec.stem != "cifar":
-        return IMAGENET
-    plain = DEEP if spec.depth >= _DEEP else CIFAR
-    others = {WIDE_PAPER: WIDE, RESNEXT_PAPER: RESNEXT, PREACT_PAPER: PREACT}
-    return others.get(_paper_of_blocks(spec), plain)
+    schedule: str = ""
+    base_lr: float | None = None
+    power: float | None = None
+    momentum: float | None = None
+    weight_decay: float | None = None
+    type: str | None = None
+    train_images: int | None = None
+    test_images: int | None = None
+    epochs: float | None = None
+    test_interval: int | None = None
+    display: int | None = None
+    snapshot: int | None = None
+    snapshot_prefix: str | None = None
+    fields: tuple[tuple[str, object], ...] = ()
 
 
 def solver(
@@ -106,55 +52,93 @@ def solver(
     batch: int | None = None,
     iterations: int | None = None,
     warm_up: bool = False,
+    wishes: Wishes | None = None,
 ) -> Block:
     """The fields of a solver for a net in the file ``net``.
 
     An iteration has ``batch`` images, and the net's data layer reads some of them at a time:
     the quotient is ``iter_size``. With other ``iterations`` the steps scale with them.
     ``warm_up``: the solver of the first iterations, whose last snapshot the other goes on from.
-    Raises SpecError if the batch is not a multiple of the images read at a time, or the
-    iterations are too few for the steps.
+    Raises SpecError if the batch is not a multiple of the images read at a time, the
+    iterations are too few for the steps, or a wish is of no effect.
     """
-    plan = schedule(spec)
+    wishes = wishes or Wishes()
+    plan = schedule(spec, wishes.schedule)
     data = dataset(spec)
-    batch = plan.batch if batch is None else batch
-    if batch % data.train_batch:
-        raise SpecError(
-            f"{batch} is not a multiple of the {data.train_batch} images that are read at a time",
-            path="batch_size",
-        )
+    batch = _batch(spec, plan, batch)
+    iterations = _iterations(spec, batch, iterations, wishes)
     longest = plan.iterations if iterations is None else iterations
-    rates = Block.of(base_lr=0.1)
     snapshot = plan.test_interval * 2
-    if warm_up and policy != "steps":
-        raise SpecError(f"is {policy}, but the warm-up has one rate", path="policy")
     if warm_up:
-        longest, rate = _need_warm_up(spec, plan, iterations)
+        longest, rate = _need_warm_up(spec, plan, iterations, policy, wishes)
         rates, snapshot = Block.of(base_lr=rate, lr_policy="fixed"), longest
-    elif policy == "poly":
-        rates.add("lr_policy", "poly")
-        rates.add("power", 1.0)
     else:
-        rates.add("lr_policy", "multistep")
-        rates.add("gamma", plan.gamma)
-        rates.add("stepvalue", _steps(plan, longest))
+        rates = _rates(plan, policy, longest, wishes)
+    tested = wishes.test_images or plan.images_tested
+    kind = wishes.type or plan.type
     block = Block.of(
         net=net,
-        test_iter=-(-plan.images_tested // data.test_batch),
-        test_interval=plan.test_interval,
+        test_iter=-(-tested // data.test_batch),
+        test_interval=wishes.test_interval or plan.test_interval,
         test_initialization=False,
     )
     block.fields.extend(rates)
     block.add("max_iter", longest)
     block.add("iter_size", batch // data.train_batch if batch > data.train_batch else None)
-    block.add("momentum", 0.9)
-    block.add("weight_decay", plan.decay)
-    block.add("type", plan.type if plan.type != "SGD" else None)
-    block.add("display", 100)
-    block.add("snapshot", snapshot)
-    block.add("snapshot_prefix", spec.name.lower())
+    block.add("momentum", 0.9 if wishes.momentum is None else wishes.momentum)
+    block.add("momentum2", 0.999 if kind == "Adam" else None)
+    block.add("weight_decay", plan.decay if wishes.weight_decay is None else wishes.weight_decay)
+    block.add("type", kind if kind != "SGD" else None)
+    block.add("display", 100 if wishes.display is None else wishes.display)
+    block.add("snapshot", snapshot if wishes.snapshot is None else wishes.snapshot)
+    block.add("snapshot_prefix", wishes.snapshot_prefix or spec.name.lower())
     block.add("solver_mode", Symbol("GPU"))
+    further = further_fields(wishes.fields, "SolverParameter", spec.dialect, "field")
+    block.remove(*(field.name for field in further))
+    block.fields.extend(further.fields)
     return block
+
+
+def _batch(spec: Spec, plan: Schedule, batch: int | None) -> int:
+    batch, read = plan.batch if batch is None else batch, dataset(spec).train_batch
+    if batch % read:
+        raise SpecError(
+            f"{batch} is not a multiple of the {read} images that are read at a time",
+            path="batch_size",
+        )
+    return batch
+
+
+def _iterations(spec: Spec, batch: int, iterations: int | None, wishes: Wishes) -> int | None:
+    """The iterations that were asked for, by their number or by epochs; None for the paper's."""
+    if wishes.epochs is None:
+        return iterations
+    if iterations is not None:
+        raise SpecError("and max_iter say the same thing; expected one of them", path="epochs")
+    if not (is_number(wishes.epochs) and wishes.epochs > 0):
+        raise SpecError(f"is {shown(wishes.epochs)}; expected more than 0", path="epochs")
+    images = wishes.train_images or dataset(spec).train_images
+    found = max(1, round(wishes.epochs * images / batch))
+    if found > _MOST_ITERATIONS:
+        raise SpecError(f"make {found} iterations; expected at most 2^31 - 1", path="epochs")
+    return found
+
+
+def _rates(plan: Schedule, policy: Policy, longest: int, wishes: Wishes) -> Block:
+    rate = _ADAMS_RATE if wishes.type == "Adam" else plan.rate
+    rates = Block.of(base_lr=rate if wishes.base_lr is None else wishes.base_lr)
+    if wishes.power is not None and policy != "poly":
+        raise SpecError(f"changes nothing with the policy {policy}", path="power")
+    if policy == "poly":
+        rates.add("lr_policy", "poly")
+        rates.add("power", 1.0 if wishes.power is None else wishes.power)
+    elif policy == "fixed":
+        rates.add("lr_policy", "fixed")
+    else:
+        rates.add("lr_policy", "multistep")
+        rates.add("gamma", plan.gamma)
+        rates.add("stepvalue", _steps(plan, longest))
+    return rates
 
 
 def _steps(plan: Schedule, longest: int) -> list[int]:
@@ -169,34 +153,67 @@ def _steps(plan: Schedule, longest: int) -> list[int]:
     return steps
 
 
-def _need_warm_up(spec: Spec, plan: Schedule, iterations: int | None) -> WarmUp:
+def _need_warm_up(
+    spec: Spec, plan: Schedule, iterations: int | None, policy: Policy, wishes: Wishes
+) -> WarmUp:
+    if policy != "steps":
+        raise SpecError(f"is {policy}, but the warm-up has one rate", path="policy")
     if plan.warm_up is None:
         raise SpecError(f"{spec.name} has none in {plan.paper}", path="warm_up")
     if iterations is not None:
         raise SpecError(f"is that of the warm-up: {plan.warm_up.iterations}", path="max_iter")
+    for path, wish in (("base_lr", wishes.base_lr), ("power", wishes.power)):
+        if wish is not None:
+            raise SpecError(f"is that of the warm-up: {plan.warm_up.rate}", path=path)
     return plan.warm_up
 
 
-def title(spec: Spec, *, policy: Policy = "steps", warm_up: bool = False) -> str:
-    """A title: the net of the solver, and the source of its schedule, unless that is linear.
+def title(
+    spec: Spec,
+    *,
+    policy: Policy = "steps",
+    warm_up: bool = False,
+    wishes: Wishes | None = None,
+    epochs: str = "",
+) -> str:
+    """A title: the net of the solver, and the source of its schedule, unless the policy differs.
 
     It says if that is another net's, and if a warm-up comes first, since a solver has one rate
-    policy.
+    policy. ``epochs`` is a line about the length.
     """
-    plan, own = schedule(spec), paper(spec)
+    wishes = wishes or Wishes()
+    plan, own = schedule(spec, wishes.schedule), paper(spec)
     name = " ".join(spec.name.split())  # a comment ends with its line
+    last = f"\n# {epochs}" if epochs else ""
     if policy == "poly":
-        return f"{name}, at a learning rate that falls linearly"
+        power = wishes.power or 1
+        falls = "linearly" if power == 1 else f"to 0, by the power {power:g}"
+        return f"{name}, at a learning rate that falls {falls}{last}"
+    if policy == "fixed":
+        return f"{name}, at one learning rate{last}"
     found = f"{name}, by the schedule of {plan.paper}"
     if own not in plan.paper:
         found += f"\n# (the net is from {own})"
     if plan.warm_up is None:
-        return found
+        return found + last
     count, rate = plan.warm_up
     if warm_up:
-        return f"{found}: the first {count} iterations, to warm up"
-    snapshot = f"{spec.name.lower()}_iter_{count}.solverstate"
+        return f"{found}: the first {count} iterations, to warm up{last}"
+    snapshot = f"{wishes.snapshot_prefix or spec.name.lower()}_iter_{count}.solverstate"
     return (
         f"{found}\n# The paper has a learning rate of {rate} for the first {count} iterations: "
         f"train with\n# `resnet-proto solver --warm-up` first, then with --snapshot={snapshot}"
+        f"{last}"
+    )
+
+
+def length(spec: Spec, found: Block, wishes: Wishes) -> str:
+    """How many epochs a solver's iterations are, if the user speaks of epochs or images."""
+    if wishes.epochs is None and wishes.train_images is None:
+        return ""
+    images = wishes.train_images or dataset(spec).train_images
+    batch = dataset(spec).train_batch * found.get("iter_size", int, 1)
+    count = found.get("max_iter", int, 0)
+    return (
+        f"{count} iterations of {batch} images are {count * batch / images:.4g} epochs of {images}"
     )

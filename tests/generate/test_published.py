@@ -9,17 +9,21 @@ from typing import Any
 
 import pytest
 import yaml
-from generate.structure import Structures
+from generate.structure import Structures, header, written
 
 from prototxt_gen import api
 from prototxt_gen.cli import run
-from prototxt_gen.diagnostics import Source
+from prototxt_gen.diagnostics import Sink, Source
+from prototxt_gen.document import Block
+from prototxt_gen.formats.reader import read_text
 from prototxt_gen.graph.graph import Graph
-from prototxt_gen.graph.phase import State
+from prototxt_gen.graph.phase import PHASES, State
 from prototxt_gen.layers.combine import Eltwise
 
 TABLE = yaml.safe_load(Path(__file__).with_name("published.yml").read_text("utf-8"))
 EQUAL: list[dict[str, Any]] = TABLE["equal"]
+TRAINED = [entry for entry in EQUAL if "training" in entry]
+SOLVERS = [(entry, row) for entry in EQUAL for row in entry.get("solvers", [])]
 CASES = [(entry, phase) for entry in EQUAL for phase in entry.get("phases", ["TEST"])]
 
 
@@ -65,6 +69,109 @@ def test_every_residual_net_of_the_corpus_is_in_the_table(corpus: Path) -> None:
             files.add(path.relative_to(corpus).as_posix())
     assert files == {entry["file"] for entry in (*EQUAL, *TABLE["left"])}
     assert all(entry["why"] for entry in TABLE["left"])
+
+
+def recipe(entry: dict[str, Any], tmp_path: Path) -> str:
+    """The arguments of an entry, with its training in a file."""
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(yaml.safe_dump({"training": entry["training"]}))
+    return f"{entry['gen']} --spec {spec}"
+
+
+def text_of(path: Path) -> Block:
+    source = Source(path.read_bytes())
+    return read_text(source, Sink(source)).root
+
+
+@pytest.mark.parametrize("entry", TRAINED, ids=lambda entry: str(entry["file"]))
+def test_training_nets_are_equal_strictly(
+    corpus: Path, tmp_path: Path, entry: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With data layers, fillers, rates, losses, accuracies and the phases of each; up to names."""
+    source = generated(recipe(entry, tmp_path), capsys)
+    dialect = re.search(r"--dialect (\w+)", entry["gen"])
+    assert api.validate(source, dialect[1] if dialect else None) == []
+    structures = Structures()
+    for phase in PHASES:
+        ours, theirs = (api.load(net, State(phase)) for net in (source, corpus / entry["file"]))
+        assert header(ours) == header(theirs)
+        found, wanted = (structures.whole(net, phase) for net in (ours, theirs))
+        assert (found == wanted) == ("unsaid" not in entry), phase
+        if "unsaid" in entry:  # and nothing else
+            for node in (*ours.nodes, *theirs.nodes):
+                node.params.remove(*(["filler"] if node.type == "BatchNorm" else []))
+            found, wanted = (structures.whole(net, phase) for net in (ours, theirs))
+            assert found == wanted, phase
+
+
+def test_every_training_net_is_tried() -> None:
+    assert {entry["file"] for entry in TRAINED} == {e["file"] for e in EQUAL if "phases" in e}
+    assert sum("unsaid" not in entry for entry in TRAINED) == 12
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("source", "other"),
+        ("mean", [127]),
+        ("scale", 0.5),
+        ("mirror", False),
+        ("test_batch", 50),
+        ("test_crop", 32),
+        ("backend", "LEVELDB"),
+        ("filler", "xavier"),
+        ("filler", "msra:FAN_OUT"),
+        ("bias_filler", "constant:1"),
+        ("classifier_filler", "gaussian:0.01"),
+        ("weight_rates", [1, 0]),
+        ("bias_rates", [2, 0]),
+        ("classifier_bias_rates", [1, 0]),
+        ("scale_rates", [1, 0]),
+        ("shift_rates", [1, 0]),
+        ("freeze", 1),
+        ("loss_weight", 2),
+        ("loss_phase", "TRAIN"),
+        ("accuracy", [1, 5]),
+        ("accuracy_phase", "TEST"),
+        ("accuracy_of", "scores"),
+        ("train_transform", {"force_color": True}),
+    ],
+)
+def test_the_strict_comparison_sees_every_key(
+    corpus: Path, tmp_path: Path, key: str, value: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (entry,) = (e for e in TRAINED if "resnet-20/" in e["file"])
+    changed = {**entry, "training": {**entry["training"], key: value}}
+    structures = Structures()
+    source = generated(recipe(changed, tmp_path), capsys)
+    equal = [
+        structures.whole(api.load(source, State(phase)), phase)
+        == structures.whole(api.load(corpus / entry["file"], State(phase)), phase)
+        for phase in PHASES
+    ]
+    assert not all(equal)
+
+
+@pytest.mark.parametrize(("entry", "row"), SOLVERS, ids=[str(row["file"]) for _, row in SOLVERS])
+def test_solvers_are_equal(
+    corpus: Path,
+    tmp_path: Path,
+    entry: dict[str, Any],
+    row: dict[str, Any],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments = f"{recipe(entry, tmp_path)} {row['solver']}"
+    assert run(["solver", *shlex.split(arguments)]) == 0
+    made = tmp_path / "solver.prototxt"
+    made.write_text(capsys.readouterr().out)
+    assert api.validate(made) == []
+    assert written(text_of(made)) == written(text_of(corpus / row["file"]))
+
+
+def test_every_solver_of_a_training_net_is_tried(corpus: Path) -> None:
+    folders = {(corpus / entry["file"]).parent for entry in TRAINED}
+    found = {path for folder in folders for path in folder.glob("*solver*.prototxt")}
+    assert found == {corpus / row["file"] for _, row in SOLVERS}
 
 
 @pytest.mark.parametrize(
