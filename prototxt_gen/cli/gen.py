@@ -57,9 +57,8 @@ def command(
         raise click.UsageError("--format and --json are for --list")
     made = spec_from(preset, spec, options)
     if made.phase != "train_val":
-        for name in training_options():
+        for name, path in training_options().items():
             if options[name] is not None:
-                path = name.removeprefix("training_")
                 raise SpecError("changes nothing without --phase train_val", path=path)
     if print_spec:
         import yaml

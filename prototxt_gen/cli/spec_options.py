@@ -286,9 +286,9 @@ def spec_options(command: F) -> F:
     return click.argument("preset", required=False, type=PresetName())(command)
 
 
-def training_options() -> list[str]:
-    """The names by which a command gets the options about training."""
-    return ["train_batch", *(f"training_{key}" for _, key, *_ in TRAINING)]
+def training_options() -> dict[str, str]:
+    """How a command gets the options about training, and what they are called in messages."""
+    return {"train_batch": "train_batch", **{f"training_{key}": name for name, key, *_ in TRAINING}}
 
 
 def spec_from(preset: str | None, spec: str | None, options: dict[str, Any]) -> Spec:
@@ -334,10 +334,8 @@ def spec_from(preset: str | None, spec: str | None, options: dict[str, Any]) -> 
         entry = error.path.partition("[")[0]
         key = entry.removeprefix("training.")
         if key in recipe:
-            for name, own, *_ in TRAINING:  # as the option is called
-                if own == key != entry:
-                    raise SpecError(error.message.partition(": ")[2], path=name) from error
-            raise SpecError(error.message.partition(": ")[2], path=key) from error
+            called = {own: name for name, own, *_ in TRAINING}.get(key, key)
+            raise SpecError(error.message.partition(": ")[2], path=called) from error
         if file is None or entry in given:
             raise
         raise file.locate(error) from error

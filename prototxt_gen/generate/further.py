@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from prototxt_gen.diagnostics import Sink, Source
 from prototxt_gen.document import Block, Symbol
 from prototxt_gen.errors import SpecError
@@ -9,7 +11,36 @@ from prototxt_gen.formats.reader import read_text
 from prototxt_gen.formats.schema import schema
 from prototxt_gen.formats.text.printer import print_block
 from prototxt_gen.generate.checks import unknown
-from prototxt_gen.generate.recipe import Pairs
+from prototxt_gen.generate.recipe import MAPPINGS, Pairs
+from prototxt_gen.graph.phase import PHASES, State, included
+
+if TYPE_CHECKING:
+    from prototxt_gen.generate.spec import Spec
+
+TOPS = ("data", "label")  #: of the data layers
+#: Fields that a spec says in another way.
+_ELSEWHERE = {
+    "train_transform": ("crop_size", "mirror", "scale", "mean_file", "mean_value"),
+    "test_transform": ("crop_size", "mirror", "scale", "mean_file", "mean_value"),
+    "net": ("name", "input", "input_dim"),
+}
+
+
+def need_further(spec: Spec) -> None:
+    """Raise SpecError for the first further field, or layer, that the dialect does not have."""
+    for name in MAPPINGS:
+        for field in further(spec, name):
+            if field.name in _ELSEWHERE[name]:
+                raise SpecError("is said elsewhere", path=f"training.{name}.{field.name}")
+    if spec.training.layers:
+        further_layers(spec)
+
+
+def further(spec: Spec, name: str) -> Block:
+    """The fields of a mapping in the part ``training`` of a spec."""
+    message = "NetParameter" if name == "net" else "TransformationParameter"
+    pairs = getattr(spec.training, name)
+    return further_fields(pairs, message, spec.dialect, f"training.{name}")
 
 
 def further_fields(pairs: Pairs, message: str, dialect: str, path: str) -> Block:
@@ -33,13 +64,28 @@ def further_fields(pairs: Pairs, message: str, dialect: str, path: str) -> Block
     return found
 
 
-def further_layers(text: str, dialect: str, path: str) -> list[Block]:
-    """The layers of a text; raises SpecError if it has anything else."""
-    root = _read(text, "NetParameter", dialect, path)
+def further_layers(spec: Spec) -> list[Block]:
+    """The layers that a spec has as text.
+
+    Raises SpecError if there is anything else, or no data or labels in some phase.
+    """
+    path = "training.layers"
+    root = _read(spec.training.layers, "NetParameter", spec.dialect, path)
     for field in root:
         if field.name != "layer":
-            raise SpecError(f"has {field.name!r}; expected `layer {{ … }}`", path=path)
-    return root.blocks("layer")
+            raise SpecError(f"have {field.name!r}; expected `layer {{ }}`", path=path)
+    blocks = root.blocks("layer")
+    for phase in PHASES:
+        made = {
+            top
+            for block in blocks
+            if included(block, State(phase))
+            for top in block.get_list("top", str)
+        }
+        if missing := [top for top in TOPS if top not in made]:
+            message = f"make no {missing[0]!r} in the phase {phase}; expected data and label"
+            raise SpecError(message, path=path)
+    return blocks
 
 
 def _read(text: str, message: str, dialect: str, path: str) -> Block:

@@ -24,6 +24,11 @@ def need_sense(spec: Spec) -> None:
     for path, holds, message in (*CONTRADICTIONS, *IDLE, *TRAINING):
         if holds(spec):
             raise SpecError(message.format(spec=spec), path=path)
+    own = spec.training
+    if own.layers or own.net or own.train_transform or own.test_transform:
+        from prototxt_gen.generate.further import need_further
+
+        need_further(spec)
 
 
 def _is_too_wide(spec: Spec) -> bool:

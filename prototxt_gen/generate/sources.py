@@ -5,16 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from prototxt_gen.document import Block, Symbol
-from prototxt_gen.errors import SpecError
-from prototxt_gen.generate.further import further_fields, further_layers
+from prototxt_gen.generate.further import TOPS, further, further_layers
 from prototxt_gen.generate.maker import Maker
 from prototxt_gen.generate.spec import Spec
-from prototxt_gen.graph.phase import PHASES, State, included
 from prototxt_gen.layers import read_layer
 from prototxt_gen.layers.base import Layer
 from prototxt_gen.layers.data import Data, HDF5Data, ImageData
-
-_TOPS = ("data", "label")
 
 
 class Dataset(NamedTuple):
@@ -64,25 +60,12 @@ def add_data(maker: Maker) -> None:
             ("TEST", data.test, data.test_batch),
         ):
             layer, block = _source(spec, phase, source, batch, data.mean)
-            maker.graph.add("data", layer, (), _TOPS, block)
+            maker.graph.add("data", layer, (), TOPS, block)
     maker.shape = (data.train_batch, *spec.input_shape[1:])
 
 
 def _add_own(maker: Maker) -> None:
-    """The user's layers, which have to make data and labels in each phase."""
-    path = "training.layers"
-    blocks = further_layers(maker.spec.training.layers, maker.spec.dialect, path)
-    for phase in PHASES:
-        made = {
-            top
-            for block in blocks
-            if included(block, State(phase))
-            for top in block.get_list("top", str)
-        }
-        if missing := [top for top in _TOPS if top not in made]:
-            message = f"make no {missing[0]!r} in the phase {phase}; expected data and label"
-            raise SpecError(message, path=path)
-    for block in blocks:
+    for block in further_layers(maker.spec):
         name, (bottoms, tops) = block.get("name", str, ""), _wiring(block)
         maker.graph.add(name, read_layer(block), bottoms, tops, block)
 
@@ -114,14 +97,7 @@ def _source(
         mean_file=own.mean if isinstance(own.mean, str) else None,
         scale=float(own.scale) if own.scale != 1 else None,
     )
-    name = "train_transform" if train else "test_transform"
-    further = further_fields(
-        getattr(own, name), "TransformationParameter", spec.dialect, f"training.{name}"
-    )
-    for field in further:
-        if transform.has(field.name):
-            raise SpecError("has a key of its own", path=f"training.{name}.{field.name}")
-    transform.fields.extend(further.fields)
+    transform.fields.extend(further(spec, "train_transform" if train else "test_transform").fields)
     block.add("transform_param", transform)
     if own.backend == "ImageData":
         size = own.resize

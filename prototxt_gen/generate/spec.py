@@ -216,7 +216,8 @@ class Spec:
         for key in values:
             if key not in known and key not in _ALSO:
                 raise SpecError(unknown("key", key, [*_ALSO, *known]), path=shown(key, plain=True))
-        given = {key: _tuple(value) for key, value in values.items() if key not in _ALSO}
+        apart = (*_ALSO, "training")
+        given = {key: _tuple(value) for key, value in values.items() if key not in apart}
         given.update(_training(values))
         if given.get("stem") == "cifar":
             given = {**CIFAR, **given}

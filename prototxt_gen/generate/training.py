@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from prototxt_gen.document import Block, Symbol
-from prototxt_gen.errors import SpecError
-from prototxt_gen.generate.further import further_fields
+from prototxt_gen.generate.further import further
 from prototxt_gen.generate.maker import Maker
 from prototxt_gen.generate.sources import add_data
 from prototxt_gen.generate.spec import Spec
@@ -19,12 +18,7 @@ _BEST = 5  #: for ImageNet an answer is also correct if it is among the best fiv
 
 def add_header(maker: Maker) -> None:
     """Further fields of the net."""
-    spec = maker.spec
-    header = further_fields(spec.training.net, "NetParameter", spec.dialect, "training.net")
-    for field in header:
-        if field.name in ("name", "input", "input_dim"):
-            raise SpecError("is said elsewhere", path=f"training.net.{field.name}")
-    maker.graph.header.extend(header.fields)
+    maker.graph.header.extend(further(maker.spec, "net").fields)
 
 
 def accuracies(spec: Spec) -> tuple[int, ...]:

@@ -64,12 +64,12 @@ OTHER: dict[str, list[Any]] = {
     "classifier_dropout": [0.5],
     "naming": ["torchvision"],
     "phase": ["train_val"],
-    "train_batch": [7],
+    "training": [{"train_batch": 7}, {"freeze": 1}],
     "classes": [21],
     "name": ["other"],
 }
 #: Said by a preset before it has an effect, or to the solver; the command refuses them.
-LATER = {"dilation", "train_batch"}
+LATER = {"dilation", "training"}
 
 
 def test_every_key_is_tried() -> None:
