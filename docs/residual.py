@@ -7,8 +7,9 @@ from pathlib import Path
 
 import yaml
 
-from prototxt_gen.cli.spec_options import FLAGS, OPTIONS
+from prototxt_gen.cli.spec_options import FLAGS, OPTIONS, TRAINING
 from prototxt_gen.generate.blocks import build
+from prototxt_gen.generate.recipe import MEANINGS
 from prototxt_gen.generate.spec import Spec
 from prototxt_gen.generate.zoo import PRESETS, preset
 from prototxt_gen.summary import summarize
@@ -30,10 +31,24 @@ A spec file has these keys, in YAML or JSON; each is an option of `gen` as well,
 contradicts something else, or would change nothing, is refused.
 
 {keys}
+### Training
+
+The key `training` of a spec is a mapping of these keys. What is left out is as in the papers: the
+names and means of ImageNet or CIFAR, fillers by He et al., rates as in Caffe's models. Those with
+an option are common enough for one; an option overrides its key.
+
+{training}
+Further fields are checked by the schema of the spec's `dialect`. A `training` that crops to a size
+says the size of the input too, where no `input_shape` does. No key names classes: a label map is
+for detectors' data layers, which `layers` can have.
+
 ## Published nets
 
 The nets that `gen` makes with these arguments equal these files except for names: the blobs given
-are computed in the same way from the same inputs, with the same parameters.
+are computed in the same way from the same inputs, with the same parameters. For those with a
+*yes*, a `training` makes a net that is the same in data layers, fillers, rates, losses, accuracies
+and the phases of each as well, and `solver` prints the solvers beside them; the keys and arguments
+are in `tests/generate/published.yml`.
 
 {published}
 Others with sums of blobs are left:
@@ -66,6 +81,8 @@ Others with sums of blobs are left:
 - **Rounding down** is `round_mode: FLOOR`, which Caffe 1.0 does not know; `--dialect caffe_priv` writes
   `ceil_mode: false` instead. NVIDIA's and Intel's Caffe always round up.
 - **Stochastic depth** is left out: a Caffe net has no layer that skips a block by chance.
+- **Freezing** (`freeze`) gives every layer of the stem and of the first stages rates of 0, and their
+  BatchNorm the stored statistics in training as well (`use_global_stats`).
 - **Warm-up**: a solver has one policy for its rate, so that CIFAR's ResNet-110 takes two:
   `solver resnet110 --warm-up`, and then `solver resnet110`, which goes on from its snapshot.
 """
@@ -86,8 +103,13 @@ def page() -> str:
 def _tables() -> dict[str, str]:
     found = yaml.safe_load(PUBLISHED.read_text("utf-8"))
     equal = "".join(
-        f"| {entry['file']} | `{entry['gen']}` | {', '.join(entry['blobs'].values())} |\n"
+        f"| {entry['file']} | `{entry['gen']}` | {', '.join(entry['blobs'].values())} "
+        f"| {_trained(entry)} |\n"
         for entry in found["equal"]
+    )
+    known = {key: f"`--{name}`" for name, key, *_ in TRAINING} | {"train_batch": "`--train-batch`"}
+    training = "".join(
+        f"| `{key}` | {meaning} | {known.get(key, '')} |\n" for key, meaning in MEANINGS.items()
     )
     left = "".join(f"| {entry['file']} | {entry['why']} |\n" for entry in found["left"])
     keys = "".join(
@@ -96,9 +118,17 @@ def _tables() -> dict[str, str]:
     )
     return {
         "keys": f"| key | values | meaning |\n|---|---|---|\n{keys}",
-        "published": f"| file | `gen` | blobs |\n|---|---|---|\n{equal}",
+        "training": f"| key | meaning | option |\n|---|---|---|\n{training}",
+        "published": f"| file | `gen` | blobs | training |\n|---|---|---|---|\n{equal}",
         "left": f"| file | why |\n|---|---|\n{left}",
     }
+
+
+def _trained(entry: dict[str, str]) -> str:
+    """Whether training is equal, too."""
+    if "unsaid" in entry:
+        return f"but for this: {entry['unsaid']}"
+    return "yes" if "training" in entry else ""
 
 
 def _values(kind: object, metavar: str | None) -> str:
