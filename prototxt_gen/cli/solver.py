@@ -9,12 +9,9 @@ import click
 
 from prototxt_gen.cli.options import output_option, write_output
 from prototxt_gen.cli.spec_options import spec_from, spec_options
-from prototxt_gen.generate.checks import LARGEST_FLOAT
 from prototxt_gen.generate.schedules import SCHEDULES
 
 COUNT = click.IntRange(1, 2**31 - 1)
-POSITIVE = click.FloatRange(0, LARGEST_FLOAT, min_open=True)
-FRACTION = click.FloatRange(0, 1, max_open=True)
 TYPES = ["SGD", "Nesterov", "Adam"]
 
 
@@ -39,12 +36,12 @@ TYPES = ["SGD", "Nesterov", "Adam"]
     help="The paper's schedule; own: that of the net's paper, for ImageNet too. "
     "[default: ResNet's; for CIFAR the own]",
 )
-@click.option("--base-lr", type=POSITIVE, metavar="X", help="The first learning rate.")
-@click.option("--power", type=POSITIVE, metavar="X", help="Of the policy poly. [default: 1]")
-@click.option("--momentum", type=FRACTION, metavar="X", help="[default: 0.9]")
+@click.option("--base-lr", type=float, metavar="X", help="The first learning rate.")
+@click.option("--power", type=float, metavar="X", help="Of the policy poly. [default: 1]")
+@click.option("--momentum", type=float, metavar="X", help="[default: 0.9]")
 @click.option(
     "--weight-decay",
-    type=click.FloatRange(0, LARGEST_FLOAT),
+    type=float,
     metavar="X",
     help="[default: the paper's]",
 )
@@ -68,7 +65,7 @@ TYPES = ["SGD", "Nesterov", "Adam"]
 )
 @click.option(
     "--epochs",
-    type=POSITIVE,
+    type=float,
     metavar="X",
     help="The length in passes over the training images, in place of --max-iter.",
 )

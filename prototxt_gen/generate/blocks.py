@@ -206,7 +206,7 @@ def _branch(maker: Maker, block: str, place: Place) -> None:
             kind=f"branch2{'abc'[index]}",
         )
         if index < last or not spec.form.preact:
-            maker.norm(names, relu=index < last)
+            maker.norm(names, relu=index < last, kind="last" if index == last else "")
 
 
 def _fork(maker: Maker, block: str, place: Place) -> None:
@@ -239,7 +239,7 @@ def _fork(maker: Maker, block: str, place: Place) -> None:
     _drop_out(maker, block)
     units = names.branch(block, 2)
     maker.conv(units.conv, out, 1, kind="branch2c")
-    maker.norm(units, relu=False)
+    maker.norm(units, relu=False, kind="last")
 
 
 def _strided(spec: Spec) -> int:

@@ -17,6 +17,7 @@ from prototxt_gen.graph.phase import PHASES, State, included
 if TYPE_CHECKING:
     from prototxt_gen.generate.spec import Spec
 
+_LONGEST = 300  #: characters of what the reader says
 TOPS = ("data", "label")  #: of the data layers
 #: Fields that a spec says in another way.
 _ELSEWHERE = {
@@ -93,5 +94,11 @@ def _read(text: str, message: str, dialect: str, path: str) -> Block:
     sink = Sink(source)
     root = read_text(source, sink, message, dialect).root
     for found in sink.errors:
-        raise SpecError(" ".join(found.message.split()), path=path)
+        raise SpecError(_short(found.message), path=path)
     return root
+
+
+def _short(message: str) -> str:
+    """A message in one line that is not too long."""
+    words = " ".join(message.split())
+    return words if len(words) <= _LONGEST else f"{words[:_LONGEST]}…"

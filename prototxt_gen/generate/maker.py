@@ -90,7 +90,7 @@ class Maker:
         )
         self.layer(name, layer, kind=kind)
 
-    def norm(self, names: UnitNames, *, relu: bool, top: str | None = None) -> None:
+    def norm(self, names: UnitNames, *, relu: bool, top: str | None = None, kind: str = "") -> None:
         """The normalization of the spec, in place or to a new top, and a ReLU."""
         spec, layers = self.spec, list[tuple[str, Layer]]()
         fused = spec.norm == "fused"
@@ -107,7 +107,7 @@ class Maker:
         if relu:
             layers.append((names.relu, ReLU()))
         for name, layer in layers:
-            self.layer(name, layer, top or self.blob)
+            self.layer(name, layer, top or self.blob, kind=kind)
 
     def relu(self, name: str) -> None:
         """A ReLU in place on the current blob."""

@@ -119,6 +119,13 @@ TRAINING = (
         "changes nothing: there is no accuracy",
     ),
     Contradiction(
+        "training.last_scale_filler",
+        lambda spec: (
+            bool(spec.training.last_scale_filler) and (spec.form.preact or not spec.scales)
+        ),
+        "changes nothing: no block ends in a Scale",
+    ),
+    Contradiction(
         "training.scale_rates",
         lambda spec: _said(spec, "scale_rates") and not spec.scales,
         "change nothing: the net has no Scale",

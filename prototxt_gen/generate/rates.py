@@ -20,8 +20,8 @@ def learning(
 
     By default He et al. fill by the fan-in (msra). A bias has twice the learning rate and no
     weight decay, as in all of Caffe's models. BatchNorm's statistics are not learned, and
-    Scale has its default fillers. ``kind`` is ``classifier``, or that of a convolution. A
-    frozen layer learns nothing.
+    Scale has its default fillers. ``kind`` is ``classifier``, that of a convolution, or
+    ``last`` for the norm at the end of a branch. A frozen layer learns nothing.
     """
     block, fillers = Block(), Block()
     filled = any(weight.filler == "weight_filler" for weight in weights)
@@ -30,6 +30,10 @@ def learning(
         rates.pop()
     for rate in rates:
         block.add("param", Block.of(lr_mult=float(rate[0]), decay_mult=float(rate[1])))
+    if kind == "last" and training.last_scale_filler:
+        for weight in weights:
+            if weight.filler in ("filler", "scale_filler"):
+                fillers.add(weight.filler, filler(training.last_scale_filler))
     for weight in weights if filled else ():
         if weight.filler in ("weight_filler", "bias_filler"):
             fillers.add(weight.filler, filler(_filler(training, weight.filler, kind)))

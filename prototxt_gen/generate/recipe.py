@@ -42,7 +42,7 @@ MEANINGS: dict[str, str] = {
     "backend": "`LMDB`, `LEVELDB`; `HDF5` and `ImageData` are layers that read lists of files",
     "root_folder": "what the names in ImageData's lists begin with",
     "resize": "the side that ImageData resizes images to, before the crop",
-    "layers": "the data layers as text, in place of all of the above",
+    "layers": "the data layers as text, in place of all other entries about data",
     "mean": "numbers for the channels, in the order of the data, or a file; `[]`: none",
     "crop": "the side of the crop, which is the input's; 0: the images have this size",
     "test_crop": "the same of the TEST phase, if it differs",
@@ -60,6 +60,8 @@ MEANINGS: dict[str, str] = {
     "classifier_filler": "of the classifier's weights, if it differs",
     "bias_filler": "of biases",
     "classifier_bias_filler": "of the classifier's biases, if it differs",
+    "last_scale_filler": "of the Scale at the end of each block's branch; `constant:0` makes "
+    "blocks begin as identities",
     "weight_rates": "two numbers, `lr_mult` and `decay_mult`, of weights",
     "bias_rates": "the same of biases",
     "classifier_rates": "of the classifier's weights, if they differ",
@@ -106,6 +108,7 @@ class Training:
     classifier_filler: str = ""
     bias_filler: str = "constant:0"
     classifier_bias_filler: str = ""
+    last_scale_filler: str = ""
     weight_rates: tuple[float, ...] = (1.0, 1.0)
     bias_rates: tuple[float, ...] = (2.0, 0.0)
     classifier_rates: tuple[float, ...] = ()
@@ -182,7 +185,12 @@ def _need_types(made: Training) -> None:
     need_fraction(*at("label_smoothing"))
     for name in ("filler", "bias_filler"):
         need_filler(*at(name))
-    for name in ("stem_filler", "classifier_filler", "classifier_bias_filler"):
+    for name in (
+        "stem_filler",
+        "classifier_filler",
+        "classifier_bias_filler",
+        "last_scale_filler",
+    ):
         if getattr(made, name) != "":
             need_filler(*at(name))
     for name in ("weight_rates", "bias_rates", "scale_rates", "shift_rates"):

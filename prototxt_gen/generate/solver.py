@@ -8,7 +8,7 @@ from typing import Literal
 
 from prototxt_gen.document import Block, Symbol
 from prototxt_gen.errors import SpecError
-from prototxt_gen.generate.checks import is_number, shown
+from prototxt_gen.generate.checks import is_number, need_fraction, need_positive, shown
 from prototxt_gen.generate.further import further_fields
 from prototxt_gen.generate.schedules import Schedule, WarmUp, paper, schedule
 from prototxt_gen.generate.sources import dataset
@@ -17,6 +17,11 @@ from prototxt_gen.generate.spec import Spec
 Policy = Literal["steps", "poly", "fixed"]
 TYPES = ("SGD", "Nesterov", "Adam")
 _ADAMS_RATE = 0.001  #: arXiv 1412.6980
+#: What schedules say; the first are wishes of that name.
+_SCHEDULED = (
+    *("base_lr", "momentum", "weight_decay", "type"),
+    *("lr_policy", "gamma", "stepvalue", "max_iter", "iter_size", "regularization_type"),
+)
 _MOST_ITERATIONS = 2**31 - 1
 
 
@@ -63,6 +68,7 @@ def solver(
     iterations are too few for the steps, or a wish is of no effect.
     """
     wishes = wishes or Wishes()
+    _need_numbers(wishes)
     plan = schedule(spec, wishes.schedule)
     data = dataset(spec)
     batch = _batch(spec, plan, batch)
@@ -97,6 +103,15 @@ def solver(
     block.remove(*(field.name for field in further))
     block.fields.extend(further.fields)
     return block
+
+
+def _need_numbers(wishes: Wishes) -> None:
+    for path in ("base_lr", "power"):
+        if getattr(wishes, path) is not None:
+            need_positive(path, getattr(wishes, path))
+    for path in ("momentum", "weight_decay"):
+        if getattr(wishes, path) is not None:
+            need_fraction(path, getattr(wishes, path))
 
 
 def _batch(spec: Spec, plan: Schedule, batch: int | None) -> int:
@@ -191,7 +206,8 @@ def title(
         return f"{name}, at a learning rate that falls {falls}{last}"
     if policy == "fixed":
         return f"{name}, at one learning rate{last}"
-    found = f"{name}, by the schedule of {plan.paper}"
+    others = _others(wishes)
+    found = f"{name}, by the schedule of {plan.paper}" + (f", but for {others}" if others else "")
     if own not in plan.paper:
         found += f"\n# (the net is from {own})"
     if plan.warm_up is None:
@@ -205,6 +221,13 @@ def title(
         f"train with\n# `resnet-proto solver --warm-up` first, then with --snapshot={snapshot}"
         f"{last}"
     )
+
+
+def _others(wishes: Wishes) -> str:
+    """The fields of a schedule for which a user has others."""
+    names = [name for name in _SCHEDULED[:4] if getattr(wishes, name) is not None]
+    names += [name for name, _ in wishes.fields if name in _SCHEDULED]
+    return ", ".join(dict.fromkeys(names))
 
 
 def length(spec: Spec, found: Block, wishes: Wishes) -> str:

@@ -123,6 +123,7 @@ def test_every_training_net_is_tried() -> None:
         ("filler", "msra:FAN_OUT"),
         ("bias_filler", "constant:1"),
         ("classifier_filler", "gaussian:0.01"),
+        ("last_scale_filler", "constant:0"),
         ("weight_rates", [1, 0]),
         ("bias_rates", [2, 0]),
         ("classifier_bias_rates", [1, 0]),

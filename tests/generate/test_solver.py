@@ -172,3 +172,106 @@ def test_a_linear_rate_is_no_papers_schedule(capsys: pytest.CaptureFixture[str])
 def test_a_name_of_lines_stays_in_its_comment(capsys: pytest.CaptureFixture[str]) -> None:
     root = solver(capsys, "resnet20", "--name", "a\nbase_lr: 7")
     assert values(root, "base_lr", "snapshot_prefix") == [[0.1], ["a\nbase_lr: 7"]]
+
+
+def test_epochs_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of the images for training; a test has all images of its own."""
+    arguments = "resnet50 --epochs 90 --batch-size 512 --train-images 128000 --test-images 1001"
+    root = solver(capsys, *arguments.split(), "--test-batch", "100")
+    assert values(root, "max_iter", "test_iter") == [[90 * 250], [11]]
+    assert values(root, "stepvalue") == [[90 * 250 * n // 4 for n in (1, 2, 3)]]
+    assert run(["solver", *arguments.split()]) == 0
+    words = "# 22500 iterations of 512 images are 90 epochs of 128000"
+    assert words in capsys.readouterr().out.splitlines()
+    imagenet = solver(capsys, "resnet50", "--epochs", "90")
+    assert values(imagenet, "max_iter") == [[round(90 * 1_281_167 / 256)]]
+
+
+def test_rates_and_names(capsys: pytest.CaptureFixture[str]) -> None:
+    words = "--base-lr 0.2 --momentum 0.8 --weight-decay 0.0005 --type Nesterov --snapshot 7"
+    more = "--snapshot-prefix a/b --display 5 --test-interval 6 --field random_seed=1"
+    root = solver(capsys, "resnet50", *words.split(), *more.split())
+    assert values(root, "base_lr", "momentum", "weight_decay", "type") == [
+        [0.2],
+        [0.8],
+        [0.0005],
+        ["Nesterov"],
+    ]
+    assert values(root, "snapshot", "snapshot_prefix", "display", "test_interval") == [
+        [7],
+        ["a/b"],
+        [5],
+        [6],
+    ]
+    assert values(root, "random_seed") == [[1]]
+    assert run(["solver", "resnet50", *words.split()]) == 0
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first.endswith("1512.03385, but for base_lr, momentum, weight_decay, type")
+
+
+def test_adam_and_other_policies(capsys: pytest.CaptureFixture[str]) -> None:
+    root = solver(capsys, "resnet20", "--type", "Adam", "--policy", "fixed")
+    assert values(root, "type", "base_lr", "momentum", "momentum2", "lr_policy") == [
+        ["Adam"],
+        [0.001],
+        [0.9],
+        [0.999],
+        ["fixed"],
+    ]
+    root = solver(capsys, "resnet20", "--policy", "poly", "--power", "2")
+    assert values(root, "lr_policy", "power") == [["poly"], [2.0]]
+
+
+@pytest.mark.parametrize(
+    ("name", "schedule", "batch", "rate", "steps", "longest"),
+    [
+        # Divided by 10 every 30 of 100 epochs, of 1251 and of 5005 iterations.
+        ("se-resnet50", "own", 1024, 0.6, [1251 * n for n in (30, 60, 90)], 125_100),
+        ("preresnet50", "own", 256, 0.1, [5005 * n for n in (30, 60)], 450_450),
+        ("resnet50", "own", 256, 0.1, [150_000, 300_000, 450_000], 600_000),
+        ("resnet50", "senet", 1024, 0.6, [1251 * n for n in (30, 60, 90)], 125_100),
+        ("resnet20", "wide-cifar", 128, 0.1, [391 * n for n in (60, 120, 160)], 78_200),
+    ],
+)
+def test_schedules_by_name(
+    name: str,
+    schedule: str,
+    batch: int,
+    rate: float,
+    steps: list[int],
+    longest: int,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    root = solver(capsys, name, "--schedule", schedule)
+    assert values(root, "base_lr", "stepvalue", "max_iter") == [[rate], steps, [longest]]
+    read = 128 if name == "resnet20" else 32
+    assert root.get("iter_size", int, 1) * read == batch
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("--field random_sed=1", "field.random_sed: unknown field 'random_sed'; did you mean"),
+        ("--field solver_mode=CPUX", "has no value CPUX"),
+        ("--field random_seed=x", "field.random_seed"),
+        ("--field net_param=1", "field.net_param: is a message"),
+        ("--field x", "expected NAME=VALUE"),
+        ("--field larc=true", "unknown field 'larc'"),
+        ("--power 2", "power: changes nothing with the policy steps"),
+        ("--epochs 9 --max-iter 5", "epochs: and max_iter say the same thing"),
+        ("--epochs 1e30", "epochs: make"),
+        ("--epochs nan", "epochs: is nan; expected more than 0"),
+        ("--epochs -1", "epochs: is -1.0; expected more than 0"),
+        ("--base-lr 0", "base_lr: is 0.0; expected more than 0"),
+        ("--base-lr 1e-60", "base_lr: is 1e-60, which is 0 as a float of 32 bits"),
+        ("--momentum 1", "momentum: is 1.0; expected 0 or more and less than 1"),
+        ("--weight-decay -1", "weight_decay: is -1.0"),
+    ],
+)
+def test_what_a_solver_cannot_be_is_refused(
+    arguments: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["solver", "resnet50", *arguments.split()]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert words in err

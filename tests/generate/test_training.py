@@ -62,6 +62,12 @@ RECIPES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("classifier_filler", {"classifier_filler": "gaussian:0.01"}, {}),
     ("bias_filler", {"bias_filler": "constant:0.1"}, {}),
     ("classifier_bias_filler", {"classifier_bias_filler": "constant:0.1"}, {}),
+    ("last_scale_filler", {"last_scale_filler": "constant:0"}, {}),
+    (
+        "last_scale_filler",
+        {"last_scale_filler": "constant:0"},
+        {"dialect": "nvcaffe", "norm": "fused"},
+    ),
     ("weight_rates", {"weight_rates": [0.1, 1]}, {}),
     ("bias_rates", {"bias_rates": [1, 1]}, {}),
     ("classifier_rates", {"classifier_rates": [10, 1]}, {}),
@@ -164,6 +170,36 @@ def test_what_is_frozen_learns_nothing() -> None:
                 assert node.params.get("use_global_stats", bool, False)
 
 
+@pytest.mark.parametrize("block", ["basic", "bottleneck", "air"])
+def test_blocks_begin_as_identities(block: str) -> None:
+    """Goyal et al., arXiv 1706.02677: the factor at the end of each branch starts as 0."""
+    found = [
+        node.name
+        for node in trained({"last_scale_filler": "constant:0"}, block=block).nodes
+        if node.params.has("filler") and node.params.block("filler").get("value", float, 1.0) == 0
+    ]
+    last = "b" if block == "basic" else "c"
+    assert found == [f"scale{stage}a_branch2{last}" for stage in (2, 3)]
+
+
+#: Values of no key, or hardly any.
+WRONG = [None, 0, -1, 1.5, True, "", "nonsense", [], [[1]], ["a"], [None], {"a": 1}, {"a": {}}]
+WRONG += [float("nan"), float("inf"), 10**5000, "\ud800", "x" * 10**4, {1: 2}, {"a": [10**5000]}]
+
+
+@pytest.mark.parametrize("key", MEANINGS)
+def test_nonsense_is_refused_or_is_a_net(key: str) -> None:
+    refused = 0
+    for value in WRONG:
+        try:
+            Spec.of({**SMALL, "training": {key: value}})
+        except SpecError as error:
+            refused += 1
+            assert error.path.partition("[")[0].startswith(f"training.{key}")
+            assert len(error.message) < 1200 and "\n" not in error.message, value
+    assert refused > len(WRONG) // 2
+
+
 def test_a_crop_is_the_input_where_none_is_given() -> None:
     keys = {key: value for key, value in SMALL.items() if key != "input_shape"}
     assert Spec.of({**keys, "training": {"crop": 96}}).input_shape == (1, 3, 96, 96)
@@ -260,6 +296,7 @@ SENSELESS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"accuracy": [11]}, {}),
     ({"accuracy": [], "accuracy_of": "softmax"}, {}),
     ({"accuracy": [], "accuracy_phase": "both"}, {}),
+    ({"last_scale_filler": "constant:0"}, {"block": "preact-basic"}),
     ({"scale_rates": [1, 0]}, {"norm": "none"}),
     ({"shift_rates": [1, 0]}, {"folded": True}),
 ]
