@@ -90,11 +90,13 @@ def further_layers(spec: Spec) -> list[Block]:
 
 
 def _read(text: str, message: str, dialect: str, path: str) -> Block:
-    source = Source(text.encode())
+    source = Source(text.encode("utf-8", "surrogateescape"))
     sink = Sink(source)
     root = read_text(source, sink, message, dialect).root
     for found in sink.errors:
-        raise SpecError(_short(found.message), path=path)
+        lines = "\n" in text.strip() and found.span is not None
+        where = f"line {source.row(found.span.start)}: " if found.span and lines else ""
+        raise SpecError(where + _short(found.message), path=path)
     return root
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from prototxt_gen.generate.idle import Contradiction
-from prototxt_gen.generate.recipe import USUAL
+from prototxt_gen.generate.recipe import IMAGES, USUAL
 
 if TYPE_CHECKING:
     from prototxt_gen.generate.spec import Spec
@@ -62,12 +62,12 @@ TRAINING = (
     ),
     Contradiction(
         "training.root_folder",
-        lambda spec: bool(spec.training.root_folder) and spec.training.backend != "ImageData",
+        lambda spec: bool(spec.training.root_folder) and spec.training.backend != IMAGES,
         "changes nothing without backend: ImageData",
     ),
     Contradiction(
         "training.resize",
-        lambda spec: spec.training.resize > 0 and spec.training.backend != "ImageData",
+        lambda spec: spec.training.resize > 0 and spec.training.backend != IMAGES,
         "changes nothing without backend: ImageData",
     ),
     Contradiction(

@@ -27,7 +27,8 @@ from prototxt_gen.generate.checks import (
 )
 from prototxt_gen.generate.fillers import need_filler
 
-BACKENDS = ("LMDB", "LEVELDB", "HDF5", "ImageData")
+IMAGES = "ImageData"  #: the backend that reads files of images
+BACKENDS = ("LMDB", "LEVELDB", "HDF5", IMAGES)
 PHASES = ("both", "TRAIN", "TEST")
 MEASURED = ("scores", "softmax")
 MAPPINGS = ("train_transform", "test_transform", "net")  #: keys that are mappings
