@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any, Literal
 
 import click
@@ -159,21 +158,11 @@ _WISHES = (
 
 
 def _pairs(fields: tuple[str, ...]) -> tuple[tuple[str, object], ...]:
-    """Names of fields with their values; the values of one name stand together."""
-    found: dict[str, list[object]] = {}
+    """Names of fields with their values, as text; the values of one name stand together."""
+    found: dict[str, list[str]] = {}
     for text in fields:
         name, equals, value = text.partition("=")
         if not equals:
             raise click.UsageError(f"--field {text}: expected NAME=VALUE")
-        found.setdefault(name, []).append(_scalar(value))
+        found.setdefault(name, []).append(value)
     return tuple((name, tuple(values)) for name, values in found.items())
-
-
-def _scalar(text: str) -> object:
-    """A number or a bool where the text is one."""
-    if text in ("true", "false"):
-        return text == "true"
-    for kind in (int, float):
-        with suppress(ValueError):
-            return kind(text)
-    return text

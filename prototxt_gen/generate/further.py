@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from prototxt_gen.diagnostics import Sink, Source
@@ -10,13 +11,14 @@ from prototxt_gen.errors import SpecError
 from prototxt_gen.formats.reader import read_text
 from prototxt_gen.formats.schema import schema
 from prototxt_gen.formats.text.printer import print_block
-from prototxt_gen.generate.checks import unknown
+from prototxt_gen.generate.checks import is_number, shown, unknown
 from prototxt_gen.generate.recipe import MAPPINGS, Pairs
 from prototxt_gen.graph.phase import PHASES, State, included
 
 if TYPE_CHECKING:
     from prototxt_gen.generate.spec import Spec
 
+_WORD = re.compile(r"[-+]?[\w.]+([eE][-+]\d+)?", re.ASCII)  #: a number, or the name of a value
 _LONGEST = 300  #: characters of what the reader says
 TOPS = ("data", "label")  #: of the data layers
 #: Fields that a spec says in another way.
@@ -57,12 +59,29 @@ def further_fields(pairs: Pairs, message: str, dialect: str, path: str) -> Block
             raise SpecError(unknown("field", name, list(known.fields)), path=place)
         if known.message(name) is not None:
             raise SpecError("is a message; expected a field of a single value", path=place)
-        texts = isinstance(known.default(name), str) and not isinstance(known.default(name), Symbol)
+        texts = type(known.default(name)) is str
         one = Block()
         for item in value if isinstance(value, tuple) else (value,):
-            one.add(name, Symbol(item) if isinstance(item, str) and not texts else item)
-        found.fields.extend(_read(print_block(one, 0), message, dialect, place).fields)
+            one.add(name, _written(item, place, texts=texts))
+        read = _read(print_block(one, 0), message, dialect, place)
+        for field in read:
+            if isinstance(field.value, float) and not is_number(field.value):
+                raise SpecError(f"is {field.value}; expected a number of 32 bits", path=place)
+        found.fields.extend(read.fields)
     return found
+
+
+def _written(item: object, place: str, *, texts: bool) -> str | int | float:
+    """A value as it is printed: a text in quotes where the field has texts, else bare."""
+    if isinstance(item, str):
+        if texts:
+            return item
+        if not _WORD.fullmatch(item):
+            raise SpecError(f"is {shown(item)}; expected a number or a word", path=place)
+        return Symbol(item)
+    if isinstance(item, bool) or is_number(item):
+        return item
+    raise SpecError(f"is {shown(item)}; expected a number that Caffe's floats hold", path=place)
 
 
 def further_layers(spec: Spec) -> list[Block]:

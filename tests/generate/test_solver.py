@@ -204,6 +204,13 @@ def test_rates_and_names(capsys: pytest.CaptureFixture[str]) -> None:
         [6],
     ]
     assert values(root, "random_seed") == [[1]]
+    fields = ("snapshot_prefix=5", "clip_gradients=-1e-3", "test_iter=3", "test_iter=4")
+    root = solver(capsys, "resnet50", *(word for text in fields for word in ("--field", text)))
+    assert values(root, "snapshot_prefix", "clip_gradients", "test_iter") == [
+        ["5"],
+        [-0.001],
+        [3, 4],
+    ]
     assert run(["solver", "resnet50", *words.split()]) == 0
     first = capsys.readouterr().out.splitlines()[0]
     assert first.endswith("1512.03385, but for base_lr, momentum, weight_decay, type")
@@ -254,6 +261,9 @@ def test_schedules_by_name(
         ("--field random_sed=1", "field.random_sed: unknown field 'random_sed'; did you mean"),
         ("--field solver_mode=CPUX", "has no value CPUX"),
         ("--field random_seed=x", "field.random_seed"),
+        ("--field random_seed=1{}", "is '1{}'; expected a number or a word"),
+        ("--field base_lr=1e99999", "field.base_lr"),
+        ("--field test_iter=nan", "field.test_iter"),
         ("--field net_param=1", "field.net_param: is a message"),
         ("--field x", "expected NAME=VALUE"),
         ("--field larc=true", "unknown field 'larc'"),
