@@ -48,6 +48,8 @@ SPECS = [
     b"stages: [3, 4, 6, 3]\nblock: basic\nclasses: 10\n",
     b"preset: resnet50\nclasses: 10\nse: 16\nnaming: torchvision\n",
     b"depth: 18\nphase: train_val\ntrain_batch: 32\ninput_shape: [1, 3, 32, 32]\n",
+    b"depth: 18\nphase: train_val\ntraining:\n  mean: [1, 2, 3]\n  filler: gaussian:0.1\n"
+    b"  net: {debug_info: true}\n  test_transform: {force_color: true}\n",
     b"stages:\n- 2\n- 2\nwidth_factor: 1.5\ncoeff: [1, 0.5]\nname: 'a: b'\n",
 ]
 MANIFEST = json.dumps(
