@@ -50,6 +50,7 @@ def infer(graph: Graph, sink: Sink, given: Mapping[str, Shape] | None = None) ->
     _need_inputs(graph, given)
     shapes = Shapes()
     makers: dict[Ref, Node] = {}
+    cautions: list[tuple[Node, Problem]] = []
     for index, node in enumerate(graph.nodes):
         makers.update(dict.fromkeys(node.tops, node))
         if not node.bottoms:
@@ -77,9 +78,26 @@ def infer(graph: Graph, sink: Sink, given: Mapping[str, Shape] | None = None) ->
         shapes.weights[index] = weights
         shapes.blobs.update(zip(node.tops, tops, strict=True))
         _check_sizes(node, bottoms, weights, tops, sink)
-        for caution in node.layer.cautions(bottoms):
+        cautions += [(node, caution) for caution in node.layer.cautions(bottoms)]
+    for node, caution in cautions:
+        if not _is_cut(graph, node, shapes):
             _warn(node, caution, sink)
     return shapes
+
+
+def _is_cut(graph: Graph, node: Node, shapes: Shapes) -> bool:
+    """Whether all that reads a node takes a part of it, and so knows what is odd about it."""
+    readers = [reader for reader in graph.nodes if not set(reader.bottoms).isdisjoint(node.tops)]
+    size = _elements(node.tops, shapes)
+    return bool(readers) and all(
+        reader.layer.rearranges
+        and (len(reader.tops) > 1 or 0 < _elements(reader.tops, shapes) < size)
+        for reader in readers
+    )
+
+
+def _elements(refs: Sequence[Ref], shapes: Shapes) -> int:
+    return sum(count(shapes.blobs.get(ref, (None,))) or 0 for ref in refs)
 
 
 def costs(graph: Graph, shapes: Shapes) -> Iterator[tuple[Node, Cost]]:

@@ -61,10 +61,12 @@ MORE.append(good("LRN", "lrn_param { norm_region: WITHIN_CHANNEL local_size: 3 }
     ids=str,
 )
 def test_a_layer_returns(case):
-    graph = api.load(Source(net(case).encode()))
+    source = Source(net(case).encode())
+    graph = api.load(source)
     graph.stored = make(graph, "random")
     target = SAME.get(case.type, "ssd")
-    made = lifted(api.convert(graph).model, target)
+    own = {finding.rule for finding in api.validate(source)}
+    made = lifted(api.convert(graph).model, target, known=own)
     wanted = graph.nodes[-1].layer
     if case.type in ALIKE:
         found = types(made)
