@@ -62,19 +62,20 @@ def generate(
     spec: Spec | Mapping[str, object] | str | None = None,
     *,
     templates: Input | None = None,
+    check: bool = True,
     **values: object,
 ) -> str:
     """The prototxt of a residual net.
 
     ``spec`` is a Spec, a mapping of its keys, or the name of a preset; ``values`` are
     keys of a spec (``generate.spec``), including ``depth``, and override those. Templates
-    in the folder ``templates`` replace the built-in ones. Raises SpecError and
-    TemplateError.
+    in the folder ``templates`` replace the built-in ones, or it is the name of a shipped set;
+    with ``check`` their text has to be a prototxt of the net. Raises SpecError and TemplateError.
     """
     from prototxt_gen.errors import SpecError
     from prototxt_gen.generate.blocks import build
-    from prototxt_gen.generate.render import render
     from prototxt_gen.generate.spec import Spec
+    from prototxt_gen.templated import print_net
 
     if isinstance(spec, Spec):
         if values:
@@ -86,7 +87,8 @@ def generate(
 
             spec = preset(spec)
         made = Spec.of({**(spec or {}), **values})
-    return render(build(made), Path(templates) if templates is not None else None)
+    folder = Path(templates) if templates is not None else None
+    return print_net(build(made), folder, check=check).text
 
 
 def load_layers(path: Input) -> tuple[str, ...]:

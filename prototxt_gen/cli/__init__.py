@@ -26,6 +26,7 @@ COMMANDS = {
     name: name
     for name in (
         "gen",
+        "templates",
         "solver",
         "validate",
         "rule",

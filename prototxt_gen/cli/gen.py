@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from prototxt_gen.cli.options import as_json, output_option, write_output
+from prototxt_gen.cli.output import print_note
 from prototxt_gen.cli.spec_options import spec_from, spec_options, training_options
 from prototxt_gen.cli.tables import form_option, print_form, print_table
 from prototxt_gen.errors import SpecError
@@ -25,10 +26,15 @@ from prototxt_gen.errors import SpecError
 @click.option("--print-spec", is_flag=True, help="Print the spec as YAML instead of the net.")
 @click.option(
     "--templates",
-    type=click.Path(file_okay=False),
     metavar="DIR",
-    help="Use the Jinja2 templates in DIR in preference to the built-in ones. They run in a "
-    "sandbox: they see the net and other templates in DIR, and change nothing.",
+    help="Use the Jinja2 templates in DIR in preference to the built-in ones, or a shipped set, "
+    "such as pycaffe. They run in a sandbox: they see the net and other templates in DIR, and "
+    "change nothing.",
+)
+@click.option(
+    "--no-check",
+    is_flag=True,
+    help="Print what the templates in DIR make also where it is no prototxt, or another net's.",
 )
 @output_option
 def command(
@@ -38,6 +44,7 @@ def command(
     form: str | None,
     print_spec: bool,
     templates: str | None,
+    no_check: bool,
     output: str,
     **options: Any,
 ) -> None:
@@ -55,6 +62,8 @@ def command(
         return
     if form is not None:
         raise click.UsageError("--format and --json are for --list")
+    if no_check and templates is None:
+        raise click.UsageError("--no-check is for --templates")
     made = spec_from(preset, spec, options)
     if made.phase != "train_val":
         for name, path in training_options().items():
@@ -66,9 +75,12 @@ def command(
         text = yaml.safe_dump(made.to_dict(), default_flow_style=None, sort_keys=False)
     else:
         from prototxt_gen.generate.blocks import build
-        from prototxt_gen.generate.render import render
+        from prototxt_gen.templated import print_net
 
-        text = render(build(made), Path(templates) if templates is not None else None)
+        folder = Path(templates) if templates is not None else None
+        text, notes = print_net(build(made), folder, check=not no_check)
+        for note in notes:
+            print_note(f"unlike the spec's net: {note}")
     write_output(output, text.encode())
 
 

@@ -10,34 +10,34 @@ by ``formats.printer``, which they reach through the filter ``fields``. A templa
     ``name``, ``type``, ``bottoms``, ``tops`` and ``params``, the parameters as a mapping
 ``value | fields(indent=1)``
     the fields of a layer or of a header, one per line, without a final newline
+``value | python(owner)``
+    a value as a Python expression, with the names of enums of a layer's type or field
 
 It sees nothing else: ``generate.sandbox`` says what templates may do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from dataclasses import fields as dataclass_fields
 from functools import cached_property
-from pathlib import Path
 from types import TracebackType
 
 import jinja2
 
 from prototxt_gen._limits import HINT, at_most
-from prototxt_gen.diagnostics import Sink, Source
-from prototxt_gen.document import Block, Field, Value
+from prototxt_gen.document import Block, Value
 from prototxt_gen.errors import TemplateError
 from prototxt_gen.formats.prototxt import LARGEST_FILE
 from prototxt_gen.formats.text.printer import print_block
 from prototxt_gen.generate.blocks import Net
 from prototxt_gen.generate.recipe import Training
+from prototxt_gen.generate.python import python
 from prototxt_gen.generate.sandbox import TemplateSandbox
 from prototxt_gen.generate.spec import Spec
+from prototxt_gen.generate.templates import Templates, find_templates
 from prototxt_gen.graph.write import write
-
-ROOT = "net.prototxt.j2"
 
 
 @dataclass(frozen=True)
@@ -102,40 +102,40 @@ SHOWN: dict[type, tuple[str, ...]] = {
 }
 
 
-def render(net: Net, templates: Path | None = None) -> str:
-    """The text of a net, by the built-in templates or by those of a folder that replace them.
+def render(net: Net, templates: Templates | None = None) -> str:
+    """The text of a net, by the built-in templates or by another set.
 
-    Raises TemplateError, with the template's file and line, if a template of the folder has
-    an error, or if its text does not read back as the net.
+    Raises TemplateError, with the template's file and line, if a template of a folder has
+    an error. What it prints is not looked at: ``printed`` does that.
     """
-    document = write(net.graph).root
-    view = _view(net, document)
-    environment = _environment(templates, len(view.layers))
-    if templates is None:
-        return environment.get_template(ROOT).render(net=view)
+    chosen = templates or find_templates(None)
+    view = _view(net, write(net.graph).root)
+    environment = _environment(chosen, len(view.layers))
+    root = chosen.root
+    if chosen.folder is None:
+        return environment.get_template(root).render(net=view)
     try:
-        text = _bounded(environment.get_template(ROOT).generate(net=view))
+        text = _bounded(environment.get_template(root).generate(net=view))
+        text.encode("utf-8", "surrogateescape")
+        return text
     except jinja2.TemplateSyntaxError as error:
-        raise TemplateError(f"{error.filename or ROOT}:{error.lineno}: {error.message}") from error
+        raise TemplateError(f"{error.filename or root}:{error.lineno}: {error.message}") from error
     except Exception as error:
         place = _place(error.__traceback__)
         if not place and isinstance(error, TemplateError):
             raise  # it names the template that cannot be loaded
-        raise TemplateError(f"{place or templates}: {_words(error)}") from error
-    _compare(text, document, templates)
-    return text
+        raise TemplateError(f"{place or chosen.folder}: {_words(error)}") from error
 
 
 def render_solver(solver: Block, title: str) -> str:
     """The text of a solver; ``title`` is the comment at the top."""
-    template = _environment(None).get_template("solver.prototxt.j2")
+    template = _environment(find_templates(None)).get_template("solver.prototxt.j2")
     return template.render(solver=solver, title=title)
 
 
-def _environment(templates: Path | None, layers: int = 0) -> TemplateSandbox:
-    if templates is not None and not templates.is_dir():
-        raise TemplateError(f"{templates}: is not a folder; expected a folder of templates")
-    return TemplateSandbox(templates, SHOWN, {"fields": _fields}, layers)
+def _environment(chosen: Templates, layers: int = 0) -> TemplateSandbox:
+    filters: dict[str, Callable[..., str]] = {"fields": _fields, "python": python}
+    return TemplateSandbox(chosen.folder, SHOWN, filters, layers, chosen.shipped.place)
 
 
 def _bounded(pieces: Iterable[str]) -> str:
@@ -203,40 +203,3 @@ def _place(traceback: TracebackType | None) -> str | None:
             place = f"{file}:{traceback.tb_lineno}"
         traceback = traceback.tb_next
     return place
-
-
-def _compare(text: str, wanted: Block, templates: Path) -> None:
-    """Refuse a text that is not that of the net; the message names the first difference."""
-    from prototxt_gen.formats.reader import read_text
-
-    source = Source(text.encode("utf-8", "surrogateescape"), f"what {templates} prints")
-    sink = Sink(source)
-    found = read_text(source, sink, "NetParameter").root
-    sink.raise_errors(TemplateError)
-    if found == wanted:
-        return
-    for name in ("layer", *(field.name for field in (*wanted, *found))):
-        pairs = zip(found.all(name), wanted.all(name), strict=False)
-        for index, (one, other) in enumerate(pairs):
-            if one != other:
-                raise TemplateError(_difference(templates, name, index, one, other))
-        if len(found.all(name)) != len(wanted.all(name)):
-            raise TemplateError(
-                f"{templates} prints {len(found.all(name))} {name}, the net has "
-                f"{len(wanted.all(name))}"
-            )
-
-
-def _difference(templates: Path, name: str, index: int, found: Value, wanted: Value) -> str:
-    if isinstance(found, Block) and isinstance(wanted, Block):
-        index_text = repr(wanted.get("name", str, str(index)))
-        for key in dict.fromkeys(field.name for field in (*wanted, *found)):
-            if found.all(key) != wanted.all(key):
-                one, other = _shown(found, key), _shown(wanted, key)
-                return f"{templates} prints {name} {index_text} with {one}; the net has {other}"
-    return f"{templates} prints {name} {found!r}; the net has {wanted!r}"
-
-
-def _shown(block: Block, key: str) -> str:
-    fields = [Field(key, value) for value in block.all(key)]
-    return " ".join(print_block(Block(fields)).split()) or f"no {key}"

@@ -8,8 +8,9 @@ are counted, and numbers and repeated texts do not grow without a bound.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,8 @@ class _Counting(CodeGenerator):
 class TemplateSandbox(ImmutableSandboxedEnvironment):
     """An environment for one run of templates over a net of so many layers.
 
-    ``shown`` are the attributes of our own types that a template may see.
+    ``shown`` are the attributes of our own types that a template may see. ``shipped`` is where
+    the templates of a shipped set are.
     """
 
     code_generator_class = _Counting
@@ -55,9 +57,11 @@ class TemplateSandbox(ImmutableSandboxedEnvironment):
         shown: Mapping[type, Iterable[str]],
         filters: Mapping[str, Callable[..., Any]],
         layers: int = 0,
+        shipped: Traversable | None = None,
     ) -> None:
+        places = [data_dir("templates")] if shipped is None else [shipped, data_dir("templates")]
         super().__init__(
-            loader=jinja2.FunctionLoader(lambda name: _load(name, folder)),
+            loader=jinja2.FunctionLoader(lambda name: _load(name, folder, places)),
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
@@ -131,7 +135,9 @@ def _one_by_one(environment: TemplateSandbox, items: Iterable[Any]) -> Iterable[
         yield item
 
 
-def _load(name: str, folder: Path | None) -> tuple[str, str | None, None] | None:
+def _load(
+    name: str, folder: Path | None, places: Sequence[Traversable]
+) -> tuple[str, str | None, None] | None:
     """A template of the folder, else the shipped one of that name; None if there is neither."""
     if name.startswith("/") or ".." in name.split("/") or "\\" in name or ":" in name:
         raise TemplateError(
@@ -141,8 +147,10 @@ def _load(name: str, folder: Path | None) -> tuple[str, str | None, None] | None
         return None
     if folder is not None and (folder / name).is_file():
         return _text(folder / name, folder), str(folder / name), None
-    shipped = data_dir("templates") / name
-    return (shipped.read_text(encoding="utf-8"), name, None) if shipped.is_file() else None
+    for place in places:
+        if (place / name).is_file():
+            return (place / name).read_text(encoding="utf-8"), name, None
+    return None
 
 
 def _text(file: Path, folder: Path) -> str:

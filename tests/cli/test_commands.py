@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from prototxt_gen import _version, api
+from prototxt_gen import _version, api, templated
 from prototxt_gen.cli import cli, run
-from prototxt_gen.generate import render
 
 NET = """name: "n"
 layer {
@@ -208,7 +207,7 @@ def test_a_bug_of_ours_exits_with_3_and_a_report(
     def broken(*_: object, **__: object) -> str:
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr(render, "render", broken)
+    monkeypatch.setattr(templated, "print_net", broken)
     assert run(["gen", "--depth", "50"]) == 3
     err = capsys.readouterr().err
     assert "bug in resnet-proto" in err

@@ -65,10 +65,14 @@ def test_a_template_may_have_a_form_of_its_own(tmp_path: Path) -> None:
         (LAYER, "{{ 'x' | fields }}", f"{LAYER}:1: fields takes a layer"),
         (NET, "{% include 'other.j2' %}", "no template 'other.j2'"),
         (LAYER, "layer { {{ layer | fields }}\n", "is not closed"),
-        (LAYER, "", "prints 0 layer, the net has"),
+        (LAYER, "", "- layer 'conv1' .Convolution. .and 88 more"),
         (LAYER, '{{ "layer { " }}{{ layer | fields }}\ntype: "ReLU" }\n', "only once"),
-        (LAYER, "layer { {{ (layer | fields).replace('64', '32') }} }\n", "num_output: 32"),
-        (NET, '{{ "" }}', "prints 0 layer"),
+        (
+            LAYER,
+            "layer { {{ (layer | fields).replace('64', '32') }} }\n",
+            "has 32x112x112, 32x3x7x7",
+        ),
+        (NET, '{{ "" }}', "the net has no layer"),
     ],
 )
 def test_a_wrong_template_is_named_with_its_line(
