@@ -162,6 +162,13 @@ def net_of(model: str, dialect: str | None, output: str) -> None:
     metavar="OLD=NEW",
     help="A layer that has another name in the net; may be repeated.",
 )
+@click.option(
+    "--by-structure",
+    "other",
+    metavar="NET",
+    help="The net that MODEL is of: layers are found by their places in both nets, whatever they "
+    "are called.",
+)
 @input_shape_option
 @state_options
 @dialect_option
@@ -170,23 +177,41 @@ def copy(
     model: str,
     net: str,
     names: tuple[str, ...],
+    other: str | None,
     input_shapes: Sequence[InputShape],
     state: State,
     dialect: str | None,
     output: str,
 ) -> None:
-    """Write a caffemodel for a net with the matching weights of another net."""
+    """Write a caffemodel for a net with the matching weights of another net.
+
+    \b
+    resnet-proto weights copy a.caffemodel b.prototxt --map fc8=score -o b.caffemodel
+    resnet-proto weights copy a.caffemodel b.prototxt --by-structure a.prototxt -o b.caffemodel
+
+    With --by-structure the two nets have to compute the same in the TEST phase, by layers of any
+    names, in any order, in place or not; else the first difference is shown. One of them may go
+    on where the other ends, as a detector does behind its trunk.
+    """
     from prototxt_gen import api
     from prototxt_gen import weights as tools
 
     pairs = _pairs(names)
+    if pairs and other is not None:
+        raise click.UsageError("--map is for layers that are found by name")
     need_caffemodel(output)
-    need_own_files([model, net], [output])
+    need_own_files([model, net, other], [output])
     graph = api.load(net, state, dialect)
-    stored = tools.stored(model)
+    stored: Mapping[str, Any] = tools.stored(model)
+    old_names = {}
+    if other is not None:
+        by_place = _counterparts(other, graph, state, dialect)
+        _need_its_net(stored, by_place, model, other)
+        old_names = {new: old for old, new in by_place.items()}
+        stored = {by_place[old]: blobs for old, blobs in stored.items() if old in by_place}
     _need_layers(pairs, stored, graph)
     found, report = tools.copy(stored, graph, pairs, dict(input_shapes))
-    rows = [(c.layer, c.source or "", c.what) for c in report]
+    rows = [(c.layer, old_names.get(c.source or "", c.source or ""), c.what) for c in report]
     print_table(("layer", "from", ""), rows, prose=(2,))
     if not found:
         raise click.UsageError(
@@ -195,6 +220,25 @@ def copy(
     save(graph, found, output)
     matched = sum(c.what == "matched" for c in report)
     print_note(f"{output}: {matched} of {plural(len(report), 'layer')} matched")
+
+
+def _counterparts(other: str, graph: Graph, state: State, dialect: str | None) -> dict[str, str]:
+    """The layers of another net, and those of this one that are the same but for names."""
+    from prototxt_gen import api
+    from prototxt_gen.diff.counterparts import counterparts
+
+    found = counterparts(api.read_caffe(other, state=state, dialect=dialect), graph)
+    for left, mine, more in zip(found.left, (other, "the net"), ("the net", other), strict=True):
+        if left:
+            print_note(f"{mine} has {plural(left, 'layer')} that {more} does not have")
+    return found.names
+
+
+def _need_its_net(
+    stored: Mapping[str, Any], names: Mapping[str, str], model: str, other: str
+) -> None:
+    if names.keys().isdisjoint(stored):
+        raise click.UsageError(f"{model} has weights for no layer of {other}; expected its net")
 
 
 def _pairs(names: Sequence[str]) -> dict[str, str]:

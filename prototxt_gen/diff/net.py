@@ -35,6 +35,7 @@ class Unit:
     layer: Layer
     is_input: bool = False
     siblings: tuple[str, ...] | None = None  #: the tops of an input's layer; None if it has none
+    commutes: bool = False  #: whether the order of its bottoms does not count
     states: frozenset[int] = frozenset()
     makers: tuple[Makers, ...] = ()
     readers: list[tuple[int, int, int]] = field(default_factory=list)  #: unit, its bottom, our top
@@ -98,7 +99,7 @@ def net_of(graph: Graph, root: Block, states: Sequence[State], *, whole: bool) -
         for unit in _units(node, bottoms, tops, whole=whole, is_field=is_field):
             unit.index, unit.states = len(units), inside
             units.append(unit)
-    _wire(units, len(own))
+    wire(units, len(own))
     rest = block_fields(root, (*INPUT_FIELDS, "layer", "layers", "name"))
     header = Fields({"name": graph.name, **rest.values}, {"name": "", **rest.defaults})
     return Net(units, header, states)
@@ -124,7 +125,8 @@ def _units(
         yield Unit(0, node.name, node.type, (), (top,), own, source, layer, True, siblings)
 
 
-def _wire(units: Sequence[Unit], states: int) -> None:
+def wire(units: Sequence[Unit], states: int) -> None:
+    """Say of each unit who makes what it reads, and who reads what it makes."""
     last: list[dict[str, Maker]] = [{} for _ in range(states)]
     for unit in units:
         unit.makers = tuple(
@@ -133,7 +135,8 @@ def _wire(units: Sequence[Unit], states: int) -> None:
         )
         for bottom, found in enumerate(unit.makers):
             for maker, top in {maker for _, maker in found}:
-                units[maker].readers.append((unit.index, bottom, top))
+                place = 0 if unit.commutes else bottom
+                units[maker].readers.append((unit.index, place, top))
         for index, blob in enumerate(unit.tops):
             for state in unit.states:
                 last[state][blob] = unit.index, index

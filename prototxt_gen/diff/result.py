@@ -131,7 +131,7 @@ class Diff:
                 if (id(change), field) in firsts:
                     yield firsts[id(change), field]
         if self.structure is not None:
-            yield from _structure_lines(self.structure)
+            yield from structure_lines(self.structure)
 
     def to_dict(self) -> dict[str, object]:
         """The differences as JSON."""
@@ -165,12 +165,14 @@ def _places(group: Sequence[Change]) -> str:
     return f"{plural(len(group), 'layer')} of type {group[0].type} ({names}, …)"
 
 
-def _structure_lines(structure: Structure) -> Iterator[str]:
-    for sign, where, found in zip("-+", ("first", "second"), structure.first, strict=True):
+def structure_lines(structure: Structure, signs: str = "-+") -> Iterator[str]:
+    """The first layers that do not fit, a line for each net."""
+    for index, (where, found) in enumerate(zip(("first", "second"), structure.first, strict=True)):
+        sign = f"{signs[index]} " if signs else ""
         if found is not None:
-            yield f"{sign} first layer of the {where} net that does not fit: {found.text}"
+            yield f"{sign}first layer of the {where} net that does not fit: {found.text}"
         else:
-            yield f"{sign} every layer of the {where} net fits"
+            yield f"{sign}every layer of the {where} net fits"
 
 
 def _listed(names: Sequence[str]) -> str:

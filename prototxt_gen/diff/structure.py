@@ -9,12 +9,13 @@ have a colour, as equal branches have, one is chosen, and the choice is a colour
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import NamedTuple
 
 from prototxt_gen.diff.compare import field_changes
 from prototxt_gen.diff.fields import differences
 from prototxt_gen.diff.match import Match
-from prototxt_gen.diff.net import Net, Unit
+from prototxt_gen.diff.net import Makers, Net, Unit
 from prototxt_gen.diff.result import Change, FieldChange, Found, Structure, What
 
 _MOST_CHOICES = 64  #: after so many refinements, a choice is taken as it comes
@@ -26,10 +27,7 @@ def compare_structure(a: Net, b: Net) -> tuple[tuple[Change, ...], Structure | N
     fields = tuple(FieldChange(*one) for one in differences(a.header, b.header) if one[0] != "name")
     changes = (Change("changed", "net", "", "", fields),) if fields else ()
     search = _Search(a, b)
-    if Counter(search.colours[0]) == Counter(search.colours[1]) and search.pair_all():
-        return changes, None
-    pairs = Match(a, b)
-    fitting = _pair_from_inputs(pairs, search)
+    pairs, fitting = _paired(search)
     if fitting == len(a.units) == len(b.units):
         return changes, None
     changed = [
@@ -41,36 +39,76 @@ def compare_structure(a: Net, b: Net) -> tuple[tuple[Change, ...], Structure | N
     return (*changes, *found), _structure(pairs, fitting)
 
 
+class Pairing(NamedTuple):
+    """The layers of two nets that are the same ones, and how many of them fit."""
+
+    pairs: Match
+    fitting: int
+
+    @property
+    def structure(self) -> Structure:
+        """How far the nets fit."""
+        return _structure(self.pairs, self.fitting)
+
+
+def pair_structure(a: Net, b: Net, ends: Mapping[str, str]) -> Pairing:
+    """The layers of two nets that are the same ones but for names.
+
+    ``ends`` are the labels of units of which it is known which are the same ones.
+    """
+    return _paired(_Search(a, b, ends))
+
+
+def alike(net: Net) -> list[list[Unit]]:
+    """The units of a net that cannot be told from each other but by their names."""
+    groups = defaultdict(list)
+    for unit, colour in zip(net.units, _Search(net, net).colours[0], strict=True):
+        groups[colour].append(unit)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _paired(search: _Search) -> Pairing:
+    """Pairs, and how many of them fit."""
+    if Counter(search.colours[0]) == Counter(search.colours[1]):
+        found = search.pair_all()
+        if found is not None:
+            return Pairing(found, len(found.there))
+    pairs = Match(*search.nets)
+    return Pairing(pairs, _pair_from_inputs(pairs, search))
+
+
 class _Search:
-    def __init__(self, a: Net, b: Net) -> None:
+    def __init__(self, a: Net, b: Net, ends: Mapping[str, str] | None = None) -> None:
         self.nets = (a, b)
+        ends = ends or {}
+        there = {new: old for old, new in ends.items()}
         self.own: dict[Hashable, int] = {}
         #: What each unit is by itself, as a number.
         self.labels: Colours = (
-            [self._colour(_label(unit)) for unit in a.units],
-            [self._colour(_label(unit)) for unit in b.units],
+            [self._colour((_label(u), u.label if u.label in ends else None)) for u in a.units],
+            [self._colour((_label(u), there.get(u.label))) for u in b.units],
         )
         self.colours = self._refined(self.labels)
         self.choices = 0
 
-    def pair_all(self) -> bool:
-        """Whether every layer of the first net has one of the second that it is."""
+    def pair_all(self) -> Match | None:
+        """For every layer of the first net the one of the second that it is; None without one."""
         pairs = Match(*self.nets)
         self.theirs = self._by_colour()
         for unit in self.nets[0].units:
             same = self._candidates(unit, pairs)
             if not same:
-                return False
+                return None
             if len(same) > 1 and self.choices < _MOST_CHOICES:
                 self.choices += 1
                 self._choose(unit, same[0])
             pairs.pair(unit, same[0])
-        return True
+        return pairs
 
     def _candidates(self, unit: Unit, pairs: Match) -> list[Unit]:
-        makers = tuple(pairs.image(found) for found in unit.makers)
+        makers = _images(unit, pairs)
         same = self.theirs.get(self.colours[0][unit.index], [])
-        return [u for u in same if u.index not in pairs.back and u.makers == makers]
+        return [u for u in same if u.index not in pairs.back and _makers(u) == makers]
 
     def _choose(self, a: Unit, b: Unit) -> None:
         new = self._colour(("chosen", self.choices))
@@ -111,6 +149,8 @@ class _Search:
                 tuple((state, colours[maker], top) for state, (maker, top) in makers)
                 for makers in unit.makers
             )
+            if unit.commutes:
+                below = tuple(sorted(below))
             colours[unit.index] = self._colour((colours[unit.index], "reads", below))
         for unit in reversed(net.units):
             above = tuple(sorted((colours[r], bottom, top) for r, bottom, top in unit.readers))
@@ -163,14 +203,13 @@ def _pair_by(
     ours, theirs = pairs.left()
     waiting: dict[Hashable, list[Unit]] = defaultdict(list)
     for unit in theirs:
-        waiting[kinds[1][unit.index], unit.makers].append(unit)
-    alike = Counter((kinds[0][unit.index], unit.makers) for unit in ours)
+        waiting[kinds[1][unit.index], _makers(unit)].append(unit)
+    alike = Counter((kinds[0][unit.index], _makers(unit)) for unit in ours)
     made = 0
     for unit in ours:
         kind = kinds[0][unit.index]
-        makers = tuple(pairs.image(found) for found in unit.makers)
-        same = waiting.get((kind, makers))
-        if not same or (among and max(len(same), alike[kind, unit.makers]) > among):
+        same = waiting.get((kind, _images(unit, pairs)))
+        if not same or (among and max(len(same), alike[kind, _makers(unit)]) > among):
             continue
         best = max(same, key=lambda other: search.likeness(unit, other))
         same.remove(best)
@@ -179,6 +218,19 @@ def _pair_by(
         if made == most:
             break
     return made
+
+
+def _makers(unit: Unit) -> tuple[Makers | None, ...]:
+    """Who makes what a unit reads, in an order that counts."""
+    return tuple(sorted(unit.makers)) if unit.commutes else unit.makers
+
+
+def _images(unit: Unit, pairs: Match) -> tuple[Makers | None, ...]:
+    """The same in terms of the second net; None for what is not in it."""
+    found = tuple(pairs.image(makers) for makers in unit.makers)
+    if not unit.commutes or None in found:
+        return found
+    return tuple(sorted(makers for makers in found if makers is not None))
 
 
 def _changed(a: Unit, b: Unit, pairs: Match) -> Change:
@@ -214,8 +266,8 @@ def _counterpart(unit: Unit | None, pairs: Match) -> Unit | None:
     """What the second net has where the first has a unit without a partner."""
     _, others = pairs.left()
     if unit is not None:
-        makers = tuple(pairs.image(found) for found in unit.makers)
-        here = [other for other in others if other.makers == makers]
+        makers = _images(unit, pairs)
+        here = [other for other in others if _makers(other) == makers]
         return here[0] if here else next(iter(others), None)
     return next(iter(others), None)
 

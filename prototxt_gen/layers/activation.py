@@ -252,6 +252,10 @@ class Dropout(Base):
         """The ratio."""
         return frozenset({"dropout_ratio"})
 
+    def in_test(self) -> Self | None:
+        """Nothing, unless its own phase is TRAIN."""
+        return self if self.live and self.dropout_ratio else None
+
     def canonical(self, bottoms: Sequence[Shape], blobs: Sequence[Array]) -> Normal:
         """Nothing."""
         return None

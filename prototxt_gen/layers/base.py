@@ -271,6 +271,18 @@ class Layer:
         """
         return _AT_INFERENCE.get(self.role, Instead.NOTHING)
 
+    def in_test(self) -> Layer | None:
+        """The layer as the TEST phase has it, in one spelling; None if it changes nothing there.
+
+        Two layers that compute the same with the same weights should be equal.
+        """
+        return self
+
+    @property
+    def commutes(self) -> bool:
+        """Whether the order of the bottoms does not matter."""
+        return False
+
     def by_batch(self) -> bool:
         """Whether a result depends on the other samples of its batch in the TEST phase too."""
         return False

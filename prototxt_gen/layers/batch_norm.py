@@ -83,6 +83,12 @@ class BatchNorm(Base):
                 "mean and variance by it"
             )
 
+    def in_test(self) -> Self:
+        """With the stored statistics, however they were made, unless that is refused."""
+        fraction = type(self)().moving_average_fraction
+        stored = self.use_global_stats is not False
+        return replace(self, use_global_stats=stored, moving_average_fraction=fraction)
+
     def by_batch(self) -> bool:
         """Where use_global_stats is false."""
         return self.use_global_stats is False

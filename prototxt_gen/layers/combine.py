@@ -39,6 +39,11 @@ class Eltwise(Base):
         """A product needs its factors."""
         return BOTTOM if self.operation == "PROD" else frozenset()
 
+    @property
+    def commutes(self) -> bool:
+        """Unless each bottom has a factor of its own."""
+        return not self.coeff
+
     def arity(self) -> Arity:
         """Two bottoms or more."""
         return Arity((2, MANY), (1, 1))
@@ -280,6 +285,9 @@ class Split(Base):
     def arity(self) -> Arity:
         """One top or more."""
         return Arity((1, 1), (1, MANY))
+
+    def in_test(self) -> None:
+        """Nothing."""
 
     def canonical(self, bottoms: Sequence[Shape], blobs: Sequence[Array]) -> Normal:
         """Nothing."""

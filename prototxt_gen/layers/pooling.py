@@ -73,6 +73,10 @@ class Pooling(Base):
             ceil_mode=params.has("ceil_mode") and not params.has("round_mode"),
         )
 
+    def in_test(self) -> Self:
+        """Without the spelling of its rounding."""
+        return replace(self, ceil_mode=False)
+
     def write(self) -> Block:
         """Global pooling has no window; the pad is written where there is one."""
         block = Block.of(pool=self.pool)
