@@ -104,12 +104,31 @@ def _resnext(depth: int, groups: int, width: int, **keys: Any) -> Keys:
     return _imagenet(depth, cardinality=groups, base_width=width, **form)
 
 
+def _small() -> Iterator[tuple[str, Keys]]:
+    """Depths that others added: one block, or two bottlenecks, in each stage."""
+    yield "resnet10", {"stages": [1, 1, 1, 1], "block": "basic", "width": 64}
+    yield "resnet10-tv", {"stages": [1, 1, 1, 1], "block": "basic", "width": 64} | TORCHVISION_BASIC
+    yield "resnet26", {"stages": [2, 2, 2, 2], "block": "bottleneck", "width": 64}
+    yield "resnet26-tv", {"stages": [2, 2, 2, 2], "block": "bottleneck", "width": 64} | TORCHVISION
+
+
+def _deep_stem() -> Iterator[tuple[str, Keys]]:
+    """He et al. (arXiv 1812.01187): C has three 3x3 in its stem, D pools on its shortcuts too."""
+    for depth in (50, 101, 152):
+        keys = {**TORCHVISION, "stem": "3x3"}
+        yield f"resnet{depth}c", _imagenet(depth, name=f"ResNet-{depth}-C", **keys)
+        keys["shortcut"] = "avgpool"
+        yield f"resnet{depth}d", _imagenet(depth, name=f"ResNet-{depth}-D", **keys)
+
+
 def _table() -> Iterator[tuple[str, Keys]]:
+    yield from _small()
     for depth in (18, 34, 50, 101, 152, 200):
         bias = {"bias": "conv1"} if depth == 50 else {}
         yield f"resnet{depth}", _imagenet(depth, **bias)
         form = TORCHVISION_BASIC if DEPTHS[depth][1] == "basic" else TORCHVISION
         yield f"resnet{depth}-tv", _imagenet(depth, **form)
+    yield from _deep_stem()
     for depth in (50, 101, 152, 200, 269):
         yield (
             f"preresnet{depth}",
@@ -117,6 +136,8 @@ def _table() -> Iterator[tuple[str, Keys]]:
         )
     for depth in (164, 1001):
         yield f"preresnet{depth}", _cifar(depth, "preact-bottleneck", 3)
+    for depth in (164, 1001):
+        yield f"resnet{depth}", _cifar(depth, "bottleneck", 3, stride_at="3x3")
     for depth in (20, 32, 44, 56, 110, 1202):
         yield f"resnet{depth}", _cifar(depth, "basic", 2, shortcut="A")
     for depth, factor in ((16, 8), (28, 10), (40, 4)):
@@ -124,7 +145,9 @@ def _table() -> Iterator[tuple[str, Keys]]:
     for depth in (50, 101):
         name = f"WRN-{depth}-2"
         yield f"wrn{depth}-2", _imagenet(depth, base_width=128, name=name, **TORCHVISION)
-    for depth, groups, width in ((50, 32, 4), (101, 32, 4), (101, 32, 8), (101, 64, 4)):
+    for depth, groups, width in (
+        *((50, 32, 4), (101, 32, 4), (101, 32, 8), (101, 64, 4), (152, 32, 4)),
+    ):
         yield f"resnext{depth}-{groups}x{width}d", _resnext(depth, groups, width)
     for groups in (8, 16):
         keys = {"cardinality": groups, "base_width": 64, "width": 64, "stride_at": "3x3"}
@@ -189,6 +212,8 @@ def _refuse_resnext(prefix: str) -> Callable[..., Keys]:
 _FAMILIES = (
     _Family(r"wrn-(\d+)-(\d+)", _wide),
     _Family(r"resnet(\d+)", _refuse("resnet")),
+    _Family(r"resnet(\d+)-?c", _refuse("resnet", "c")),
+    _Family(r"resnet(\d+)-?d", _refuse("resnet", "d")),
     _Family(r"resnet(\d+)-?tv", _refuse("resnet", "-tv")),
     _Family(r"preresnet(\d+)", _refuse("preresnet")),
     _Family(r"plain(\d+)", _refuse("plain")),

@@ -206,7 +206,7 @@ def test_a_training_net_has_data_losses_and_fillers() -> None:
     ("name", "keys", "path", "words"),
     [
         ("resnet51", {}, "preset", "nearest are 50 and 56"),
-        ("resnet7-tv", {}, "preset", "nearest is 18"),
+        ("resnet7-tv", {}, "preset", "nearest is 10"),
         ("preresnet99", {}, "preset", "nearest are 50 and 101"),
         ("plain21", {}, "preset", "nearest are 20 and 32"),
         ("wrn-29-10", {}, "depth", "nearest are 28 and 34"),

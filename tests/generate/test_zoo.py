@@ -1,0 +1,64 @@
+"""Presets beyond the first papers: their published numbers, and what makes them what they are."""
+
+from __future__ import annotations
+
+import pytest
+
+from prototxt_gen.errors import SpecError
+from prototxt_gen.generate.counts import COUNTS
+from prototxt_gen.generate.zoo import preset
+
+
+# As osmr/imgclsmob lists them in pytorch/README.md ("b": the stride in the 3x3), to the last one.
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("resnet10", 5_418_792),
+        ("resnet10-tv", 5_418_792),
+        ("resnet26-tv", 15_995_176),
+        ("resnet164", 1_704_154),
+        ("resnet1001", 10_328_602),
+    ],
+)
+def test_parameters_are_published(name: str, parameters: int) -> None:
+    assert COUNTS[name][0] == parameters
+
+
+def test_resnext152_is_resnext101_with_more_blocks() -> None:
+    """4 more in its second stage and 13 in its third, whose weights are counted by hand."""
+    second = 512 * 256 + 256 * (256 // 32) * 9 + 256 * 512 + 2 * (256 + 256 + 512)
+    third = 1024 * 512 + 512 * (512 // 32) * 9 + 512 * 1024 + 2 * (512 + 512 + 1024)
+    more = COUNTS["resnext152-32x4d"][0] - COUNTS["resnext101-32x4d"][0]
+    assert more == 4 * second + 13 * third
+
+
+# Millions and billions of mmclassification's model zoo (ResNetV1D) and of osmr/imgclsmob, whose
+# operations are those of normalization and activation as well.
+@pytest.mark.parametrize(
+    ("name", "millions", "billions"),
+    [
+        ("resnet50c", 25.58, 4.36),
+        ("resnet50d", 25.58, 4.36),
+        ("resnet101d", 44.57, 8.09),
+        ("resnet10-tv", 5.42, 0.894),
+        ("resnet26-tv", 16.00, 2.357),
+    ],
+)
+def test_sizes_are_published(name: str, millions: float, billions: float) -> None:
+    parameters, adds = COUNTS[name]
+    assert round(parameters / 1e6, 2) == millions
+    assert adds / 1e9 == pytest.approx(billions, rel=0.01)
+    assert adds / 1e9 < billions
+
+
+@pytest.mark.parametrize(
+    ("spelt", "name"),
+    [("ResNet-50-D", "resnet50d"), ("resnet_101c", "resnet101c"), ("ResNeXt152_32x4d", None)],
+)
+def test_names_are_taken_as_they_are_meant(spelt: str, name: str | None) -> None:
+    assert preset(spelt) == preset(name or "resnext152-32x4d")
+
+
+def test_there_is_no_other_depth() -> None:
+    with pytest.raises(SpecError, match="no resnet34d; the nearest is 50"):
+        preset("resnet34d")
