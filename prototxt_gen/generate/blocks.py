@@ -192,13 +192,14 @@ def _branch(maker: Maker, block: str, place: Place) -> None:
     spec = maker.spec
     inner, out = spec.channels(place.stage)
     last = len(spec.form.convs) - 1
+    channels = [inner // 2 if spec.form.halved else inner, *[inner] * (last - 1), out]
     for index, (kernel, _) in enumerate(spec.form.convs):
         names = maker.names.branch(block, index)
         if index == last:
             _drop_out(maker, block)
         maker.conv(
             names.conv,
-            out if index == last else inner,
+            channels[index],
             kernel,
             stride=place.stride if index == _strided(spec) else 1,
             dilation=place.dilation if kernel > 1 else 1,

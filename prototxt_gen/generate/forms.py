@@ -19,13 +19,16 @@ class BlockForm(NamedTuple):
     """The branch of a block, and whether activations come before convolutions.
 
     ``forked``: a second path of half the width, with two 3x3 in a row, is concatenated to the
-    first before the last convolution.
+    first before the last convolution. ``halved``: the first convolution has half the channels of
+    the second. ``projection``: the kernel of a shortcut's convolution where it has a stride.
     """
 
     convs: tuple[Conv, ...]
     preact: bool = False
     plain: bool = False
     forked: bool = False
+    halved: bool = False
+    projection: int = 1
 
     @property
     def bottleneck(self) -> bool:
@@ -40,8 +43,8 @@ class BlockForm(NamedTuple):
 
 _BASIC = (Conv(3, 1), Conv(3, 1))
 _BOTTLENECK = (Conv(1, 1), Conv(3, 1), Conv(1, 4))
-#: The blocks of He et al. (arXiv 1512.03385, figure 5; 1603.05027), plain ones, and those of
-#: AIR (github.com/soeaver/caffe-model).
+#: The blocks of He et al. (arXiv 1512.03385, figure 5; 1603.05027), plain ones, those of AIR
+#: (github.com/soeaver/caffe-model), and those of SENet-154 (arXiv 1709.01507, appendix).
 BLOCKS = {
     "basic": BlockForm(_BASIC),
     "bottleneck": BlockForm(_BOTTLENECK),
@@ -49,6 +52,7 @@ BLOCKS = {
     "preact-bottleneck": BlockForm(_BOTTLENECK, preact=True),
     "plain": BlockForm(_BASIC, plain=True),
     "air": BlockForm(_BOTTLENECK, forked=True),
+    "senet": BlockForm(_BOTTLENECK, halved=True, projection=3),
 }
 SHORTCUTS = ("A", "B", "C", "avgpool", "first")
 PROJECTIONS = (1, 3)

@@ -54,7 +54,7 @@ def _groups_do_not_divide(spec: Spec, stage: int) -> bool:
 
 
 def _is_not_halved(spec: Spec, stage: int) -> bool:
-    return spec.form.forked and spec.channels(stage)[0] % 2 != 0
+    return (spec.form.forked or spec.form.halved) and spec.channels(stage)[0] % 2 != 0
 
 
 def _misses_stages(entry: str) -> Callable[[Spec], bool]:
@@ -119,7 +119,7 @@ CONTRADICTIONS = (
     Contradiction(
         "block",
         _any_stage(_is_not_halved),
-        "air halves the width in its second path; expected even widths inside the blocks",
+        "{spec.block} halves the width in a part; expected even widths inside the blocks",
     ),
     Contradiction(
         "cardinality",

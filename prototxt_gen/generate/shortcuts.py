@@ -26,7 +26,8 @@ def add_shortcut(maker: Maker, block: str, raw: str, out: int, stride: int, *, f
         # Rounded up, like a convolution with a pad.
         maker.layer(maker.names.part(block, "shortcut_pool"), Pooling(AVE, (stride,), (stride,)))
         stride = 1
-    maker.conv(names.conv, out, spec.projection, stride=stride, kind="branch1")
+    kernel = max(spec.projection, spec.form.projection if stride > 1 else 1)
+    maker.conv(names.conv, out, kernel, stride=stride, kind="branch1")
     if not spec.form.preact:
         maker.norm(names, relu=False)
     return maker.blob

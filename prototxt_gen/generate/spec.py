@@ -248,10 +248,13 @@ class Spec:
             family = "PreResNet"
         elif self.form.forked:
             family = "AIR"
+        elif self.form.halved:
+            family = "SENet"
         else:
             family = "ResNeXt" if self.cardinality > 1 else "ResNet"
         groups = f"-{self.cardinality}x{self.base_width}d" if self.base_width else ""
-        return f"{'SE-' if self.se else ''}{family}-{self.depth}{groups}"
+        se = "SE-" if self.se and not self.form.halved else ""
+        return f"{se}{family}-{self.depth}{groups}"
 
 
 def _training(values: Mapping[str, object]) -> dict[str, object]:

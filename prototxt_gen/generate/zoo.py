@@ -104,6 +104,21 @@ def _resnext(depth: int, groups: int, width: int, **keys: Any) -> Keys:
     return _imagenet(depth, cardinality=groups, base_width=width, **form)
 
 
+def _senet() -> Keys:
+    """SENet-154 (Hu et al., arXiv 1709.01507, appendix)."""
+    return _imagenet(
+        152,
+        cardinality=64,
+        base_width=4,
+        stem="3x3",
+        stem_width=128,
+        stride_at="3x3",
+        se=_SE_RATIO,
+        classifier_dropout=0.2,
+        name="SENet-154",
+    ) | {"block": "senet"}
+
+
 def _small() -> Iterator[tuple[str, Keys]]:
     """Depths that others added: one block, or two bottlenecks, in each stage."""
     yield "resnet10", {"stages": [1, 1, 1, 1], "block": "basic", "width": 64}
@@ -158,6 +173,7 @@ def _table() -> Iterator[tuple[str, Keys]]:
         # SENet's stem pools without a pad, and rounds up.
         keys = {"se": _SE_RATIO, "pool": "ceil", "dilation": "stage"}
         yield f"se-resnext{depth}-32x4d", _resnext(depth, 32, 4, **keys)
+    yield "senet154", _senet()
     for depth in (18, 34):
         yield f"plain{depth}", _imagenet(depth) | {"block": "plain"}
     for depth in (20, 32, 44, 56, 110):
@@ -219,6 +235,7 @@ _FAMILIES = (
     _Family(r"plain(\d+)", _refuse("plain")),
     _Family(r"se-?resnet(\d+)", _refuse("se-resnet")),
     _Family(r"wrn(\d+)-2", _refuse("wrn", "-2")),
+    _Family(r"senet-?(\d+)", _refuse("senet")),
     _Family(r"resnext(\d+)-(\d+)x(\d+)d", _refuse_resnext("resnext")),
     _Family(r"se-?resnext(\d+)-(\d+)x(\d+)d", _refuse_resnext("se-resnext")),
 )

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from prototxt_gen.errors import SpecError
+from prototxt_gen.generate.blocks import build
 from prototxt_gen.generate.counts import COUNTS
+from prototxt_gen.generate.spec import Spec
 from prototxt_gen.generate.zoo import preset
+from prototxt_gen.layers.convolution import Convolution
 
 
 # As osmr/imgclsmob lists them in pytorch/README.md ("b": the stride in the 3x3), to the last one.
@@ -18,6 +21,7 @@ from prototxt_gen.generate.zoo import preset
         ("resnet26-tv", 15_995_176),
         ("resnet164", 1_704_154),
         ("resnet1001", 10_328_602),
+        ("senet154", 115_088_984),
     ],
 )
 def test_parameters_are_published(name: str, parameters: int) -> None:
@@ -42,6 +46,7 @@ def test_resnext152_is_resnext101_with_more_blocks() -> None:
         ("resnet101d", 44.57, 8.09),
         ("resnet10-tv", 5.42, 0.894),
         ("resnet26-tv", 16.00, 2.357),
+        ("senet154", 115.09, 20.746),
     ],
 )
 def test_sizes_are_published(name: str, millions: float, billions: float) -> None:
@@ -49,6 +54,24 @@ def test_sizes_are_published(name: str, millions: float, billions: float) -> Non
     assert round(parameters / 1e6, 2) == millions
     assert adds / 1e9 == pytest.approx(billions, rel=0.01)
     assert adds / 1e9 < billions
+
+
+def test_senets_blocks_are_narrow_at_first_and_its_strided_shortcuts_are_3x3() -> None:
+    """What the appendix of the paper (arXiv 1709.01507) says of SENet-154."""
+    convs = {
+        node.name: node.layer
+        for node in build(Spec.of(preset("senet154"))).graph.nodes
+        if type(node.layer) is Convolution
+    }
+    found = [
+        (conv.num_output, conv.kernel, conv.stride, conv.group)
+        for conv in (convs[f"res{name}"] for name in ("2a_branch1", "2a_branch2a", "2a_branch2b"))
+    ]
+    assert found == [(256, (1,), (1,), 1), (128, (1,), (1,), 1), (256, (3,), (1,), 64)]
+    for stage in (3, 4, 5):
+        shortcut, strided = convs[f"res{stage}a_branch1"], convs[f"res{stage}a_branch2b"]
+        assert (shortcut.kernel, shortcut.stride, strided.stride) == ((3,), (2,), (2,))
+    assert [convs[f"conv1_{n}"].num_output for n in (1, 2, 3)] == [64, 64, 128]
 
 
 @pytest.mark.parametrize(
