@@ -86,9 +86,10 @@ OPTIONS: tuple[tuple[str, Any, str | None, str], ...] = (
     ),
     (
         "stem",
-        _choice(forms.STEMS),
+        _choice(list(forms.STEMS)),
         None,
-        "7x7 and a pooling, three 3x3 and a pooling, or one 3x3. [default: 7x7]",
+        "7x7 and a pooling, three 3x3 and a pooling, or one 3x3: cifar, or flat, with which the "
+        "first stage has a stride too. [default: 7x7]",
     ),
     (
         "pool",
@@ -163,7 +164,8 @@ OPTIONS: tuple[tuple[str, Any, str | None, str], ...] = (
         _choice(forms.HEADS),
         None,
         "A classifier; none, a trunk that ends in the last block's blob; fcn, scores for each "
-        "place. [default: classifier]",
+        "place; embedding, a normalized vector of as many numbers as --classes. "
+        "[default: classifier]",
     ),
     ("classifier-dropout", float, "RATIO", "Dropout before the classifier. [default: none]"),
     ("naming", _choice(forms.NAMINGS), None, "The names of layers. [default: msra]"),

@@ -60,7 +60,7 @@ def build(spec: Spec) -> Net:
     except ShapeError as error:
         message = f"{show(spec.input_shape)} is too small: {error.layer}: {error.message}"
         raise SpecError(message, path="input_shape") from error
-    if deploy and spec.head != "none":
+    if deploy and spec.head in ("classifier", "fcn"):
         maker.layer("prob", Softmax())
     elif not deploy:
         from prototxt_gen.generate.training import add_losses
@@ -113,6 +113,7 @@ def _stem(maker: Maker) -> None:
         "7x7": [(width, 7, 2)],
         "3x3": [(width // 2, 3, 2), (width // 2, 3, 1), (width, 3, 1)],
         "cifar": [(width, 3, 1)],
+        "flat": [(width, 3, 1)],
     }[spec.stem]
     maker.start("conv1")
     if spec.data_norm:
@@ -123,7 +124,7 @@ def _stem(maker: Maker) -> None:
         kind = "" if index else "conv1"
         maker.conv(names.conv, channels, kernel, stride=stride, kind=kind)
         maker.norm(names, relu=True)
-    if spec.stem != "cifar":
+    if spec.pools:
         maker.layer(maker.names.pools()[0], subsampling(spec, 3, POOLS[spec.pool]))
 
 
@@ -144,7 +145,7 @@ def _steps(spec: Spec) -> list[list[tuple[int, int]]]:
     (torchvision's replace_stride_with_dilation). The last stage may have factors for each block.
     """
     reached, dilation = spec.natural_stride >> (len(spec.stages) - 1), 1
-    found = [[(1, 1)] * spec.stages[0]]
+    found = [[(spec.first_stride, 1), *[(1, 1)] * (spec.stages[0] - 1)]]
     for blocks in spec.stages[1:]:
         stride, before = 1, dilation
         if spec.output_stride and reached >= spec.output_stride:
@@ -174,6 +175,9 @@ def _block(maker: Maker, block: str, place: Place) -> None:
         first = place.number == 0
         shortcut = add_shortcut(maker, block, raw, out, place.stride, first=first)
     maker.blob, maker.shape = blob, shape
+    if form.leading:
+        names = maker.names.unit(block, "pre")
+        maker.norm(names, relu=False, top=names.conv)
     if form.forked:
         _fork(maker, block, place)
     else:
@@ -183,7 +187,7 @@ def _block(maker: Maker, block: str, place: Place) -> None:
     if shortcut is not None and not summed:
         coeff = tuple(map(float, spec.coeff))
         maker.join(total, Eltwise(Symbol(spec.eltwise), coeff), shortcut)
-    if not form.preact:
+    if not (form.preact or form.leading):
         maker.relu(relu)
 
 
@@ -245,6 +249,8 @@ def _fork(maker: Maker, block: str, place: Place) -> None:
 
 def _strided(spec: Spec) -> int:
     """The index of the convolution that has a block's stride."""
+    if spec.form.leading:
+        return len(spec.form.convs) - 1
     return 1 if spec.form.bottleneck and spec.stride_at == "3x3" else 0
 
 

@@ -57,7 +57,7 @@ def need_types(spec: Spec) -> None:
     need_choice("shortcut", spec.shortcut, SHORTCUTS)
     need_choice("projection", spec.projection, PROJECTIONS)
     need_choice("stride_at", spec.stride_at, STRIDES)
-    need_choice("stem", spec.stem, STEMS)
+    need_choice("stem", spec.stem, list(STEMS))
     need_choice("pool", spec.pool, list(POOLS))
     need_words("bias", spec.bias, ("none", "all"), BIASED)
     need_choice("norm", spec.norm, NORMS)

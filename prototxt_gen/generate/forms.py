@@ -21,6 +21,8 @@ class BlockForm(NamedTuple):
     ``forked``: a second path of half the width, with two 3x3 in a row, is concatenated to the
     first before the last convolution. ``halved``: the first convolution has half the channels of
     the second. ``projection``: the kernel of a shortcut's convolution where it has a stride.
+    ``leading``: a normalization comes first and nothing after the sum, and the last convolution
+    has the stride. ``prelu``: activations are PReLU.
     """
 
     convs: tuple[Conv, ...]
@@ -29,6 +31,8 @@ class BlockForm(NamedTuple):
     forked: bool = False
     halved: bool = False
     projection: int = 1
+    leading: bool = False
+    prelu: bool = False
 
     @property
     def bottleneck(self) -> bool:
@@ -44,7 +48,8 @@ class BlockForm(NamedTuple):
 _BASIC = (Conv(3, 1), Conv(3, 1))
 _BOTTLENECK = (Conv(1, 1), Conv(3, 1), Conv(1, 4))
 #: The blocks of He et al. (arXiv 1512.03385, figure 5; 1603.05027), plain ones, those of AIR
-#: (github.com/soeaver/caffe-model), and those of SENet-154 (arXiv 1709.01507, appendix).
+#: (github.com/soeaver/caffe-model), of SENet-154 (arXiv 1709.01507, appendix) and of ArcFace
+#: (improved residual, arXiv 1801.07698).
 BLOCKS = {
     "basic": BlockForm(_BASIC),
     "bottleneck": BlockForm(_BOTTLENECK),
@@ -53,10 +58,12 @@ BLOCKS = {
     "plain": BlockForm(_BASIC, plain=True),
     "air": BlockForm(_BOTTLENECK, forked=True),
     "senet": BlockForm(_BOTTLENECK, halved=True, projection=3),
+    "ir": BlockForm(_BASIC, leading=True, prelu=True),
 }
 SHORTCUTS = ("A", "B", "C", "avgpool", "first")
 PROJECTIONS = (1, 3)
-STEMS = ("7x7", "3x3", "cifar")
+#: By what a stem divides the sides; with the stem ``flat``, the first stage halves them too.
+STEMS = {"7x7": 4, "3x3": 4, "cifar": 1, "flat": 1}
 
 
 class Pool(NamedTuple):
@@ -79,7 +86,7 @@ BIASED = ("conv1", "branch1", "branch2a", "branch2b", "branch2c")
 NORMS = ("batch", "scale", "fused", "none")
 SE_FORMS = ("dense", "conv")
 SE_JOINS = ("scale", "axpy")
-HEADS = ("classifier", "none", "fcn")
+HEADS = ("classifier", "none", "fcn", "embedding")
 DILATIONS = ("stage", "torchvision")
 ELTWISE = ("SUM", "PROD", "MAX")
 NAMINGS = ("msra", "torchvision")

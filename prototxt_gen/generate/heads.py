@@ -1,10 +1,11 @@
-"""What follows the last block: a classifier, scores for each place, or nothing."""
+"""What follows the last block: a classifier, scores for each place, a vector, or nothing."""
 
 from __future__ import annotations
 
 from prototxt_gen.document import Block
 from prototxt_gen.errors import SpecError
 from prototxt_gen.generate.maker import Maker
+from prototxt_gen.generate.naming import UnitNames
 from prototxt_gen.layers.activation import Dropout
 from prototxt_gen.layers.arrange import Crop
 from prototxt_gen.layers.convolution import Convolution
@@ -24,6 +25,8 @@ def add_head(maker: Maker) -> None:
         _classify(maker)
     elif spec.head == "fcn":
         _score_places(maker)
+    elif spec.head == "embedding":
+        _embed(maker)
 
 
 def _classify(maker: Maker) -> None:
@@ -35,11 +38,26 @@ def _classify(maker: Maker) -> None:
         kernel = (height,) if height == width else (height, width)
         pooling = Pooling(AVE, kernel)  # type: ignore[arg-type]
     maker.layer(maker.names.pools()[1], pooling)
+    _score(maker)
+
+
+def _score(maker: Maker) -> None:
+    spec = maker.spec
     if spec.classifier_dropout:
         dropout = Dropout(float(spec.classifier_dropout))
         maker.layer("classifier_dropout", dropout, maker.blob)
     name = maker.names.classifier(spec.classes)
     maker.layer(name, InnerProduct(spec.classes), kind="classifier")
+
+
+def _embed(maker: Maker) -> None:
+    """A vector of all places, with a normalization before and after (ArcFace, arXiv 1801.07698)."""
+    if not maker.spec.form.preact:
+        names = maker.names.last()
+        maker.norm(names, relu=False, top=names.conv)
+    _score(maker)
+    blob = maker.blob
+    maker.norm(UnitNames(blob, f"bn_{blob}", f"scale_{blob}", ""), relu=False)
 
 
 def _score_places(maker: Maker) -> None:

@@ -48,7 +48,7 @@ IDLE = (
     ),
     Contradiction(
         "shortcut",
-        lambda spec: spec.shortcut == "avgpool" and len(spec.stages) == 1,
+        lambda spec: spec.shortcut == "avgpool" and not spec.strides,
         "is avgpool, which is B in a single stage: no block has a stride",
     ),
     Contradiction(
@@ -68,7 +68,7 @@ IDLE = (
     ),
     Contradiction(
         "stride_at",
-        lambda spec: spec.stride_at != "1x1" and len(spec.stages) == 1,
+        lambda spec: spec.stride_at != "1x1" and not spec.strides,
         "is {spec.stride_at}, which changes nothing in a single stage: no block has a stride",
     ),
     Contradiction(
@@ -79,8 +79,8 @@ IDLE = (
     ),
     Contradiction(
         "pool",
-        lambda spec: spec.pool != "ceil" and spec.stem == "cifar",
-        "is {spec.pool}, which changes nothing: the stem cifar has no pooling",
+        lambda spec: spec.pool != "ceil" and not spec.pools,
+        "is {spec.pool}, which changes nothing: the stem {spec.stem} has no pooling",
     ),
     Contradiction(
         "eps",
@@ -120,7 +120,7 @@ IDLE = (
     ),
     Contradiction(
         "classifier_dropout",
-        lambda spec: spec.classifier_dropout > 0 and spec.head != "classifier",
+        lambda spec: spec.classifier_dropout > 0 and spec.head in ("none", "fcn"),
         "changes nothing: the head is {spec.head}",
     ),
     Contradiction(

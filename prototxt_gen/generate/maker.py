@@ -9,7 +9,7 @@ from prototxt_gen.generate.naming import Naming, UnitNames, naming
 from prototxt_gen.generate.rates import learning
 from prototxt_gen.generate.spec import Spec
 from prototxt_gen.graph.graph import Graph
-from prototxt_gen.layers.activation import ReLU
+from prototxt_gen.layers.activation import PReLU, ReLU
 from prototxt_gen.layers.affine import Scale
 from prototxt_gen.layers.base import Layer
 from prototxt_gen.layers.batch_norm import BatchNorm
@@ -91,7 +91,7 @@ class Maker:
         self.layer(name, layer, kind=kind)
 
     def norm(self, names: UnitNames, *, relu: bool, top: str | None = None, kind: str = "") -> None:
-        """The normalization of the spec, in place or to a new top, and a ReLU."""
+        """The normalization of the spec, in place or to a new top, and the activation."""
         spec, layers = self.spec, list[tuple[str, Layer]]()
         fused = spec.norm == "fused"
         if spec.batch_normalized:
@@ -105,7 +105,7 @@ class Maker:
         if not (spec.folded or fused or spec.norm == "none"):
             layers.append((names.scale, Scale(bias_term=True)))
         if relu:
-            layers.append((names.relu, ReLU()))
+            layers.append((names.relu, PReLU() if spec.form.prelu else ReLU()))
         for name, layer in layers:
             self.layer(name, layer, top or self.blob, kind=kind)
 

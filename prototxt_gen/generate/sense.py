@@ -133,8 +133,8 @@ CONTRADICTIONS = (
     ),
     Contradiction(
         "output_stride",
-        lambda spec: spec.output_stride > 0 and spec.stem == "cifar",
-        "is {spec.output_stride} with the stem cifar; expected 0, or another stem",
+        lambda spec: spec.output_stride > 0 and not spec.pools,
+        "is {spec.output_stride} with the stem {spec.stem}; expected 0, or another stem",
     ),
     Contradiction(
         "stem_width",
@@ -143,8 +143,13 @@ CONTRADICTIONS = (
     ),
     Contradiction(
         "folded",
-        lambda spec: spec.folded and spec.form.preact,
+        lambda spec: spec.folded and (spec.form.preact or spec.form.leading),
         "BatchNorm before a convolution with a pad cannot be folded into it",
+    ),
+    Contradiction(
+        "folded",
+        lambda spec: spec.folded and spec.head == "embedding",
+        "BatchNorm before the embedding has no convolution to be folded into",
     ),
     Contradiction(
         "dialect",

@@ -16,7 +16,7 @@ from prototxt_gen.errors import SpecError
 from prototxt_gen.generate.checks import MOST_CHANNELS, need_range, shown, unknown
 from prototxt_gen.generate.depths import with_depth
 from prototxt_gen.generate.entries import need_types
-from prototxt_gen.generate.forms import BLOCKS, CIFAR, POOLS, BlockForm
+from prototxt_gen.generate.forms import BLOCKS, CIFAR, POOLS, STEMS, BlockForm
 from prototxt_gen.generate.recipe import USUAL, Training
 from prototxt_gen.generate.sense import need_sense
 
@@ -43,7 +43,8 @@ class Spec:
                       the first block of each stage, even if the shape stays
     projection        the kernel of these convolutions, 1 or 3
     stride_at         the convolution of a bottleneck that has the stride
-    stem              7x7 and a pooling, three 3x3 and a pooling, or one 3x3
+    stem              7x7 and a pooling, three 3x3 and a pooling, or one 3x3 (cifar); flat: one 3x3,
+                      and a stride in the first stage too
     pool              the stem's: ceil, without pad; floor, with pad 1; ceil-pad1, floor-pad0
     bias              which convolutions have a bias in addition to BatchNorm: none, all, or
                       names such as ``conv1,branch2a`` (branch1 is the shortcut's)
@@ -62,7 +63,8 @@ class Spec:
     eltwise, coeff    how the shortcut and the branch are joined
     folded            without BatchNorm and Scale, which are folded into weights and biases
     head              classifier; none: the net ends in the last block's blob; fcn: scores for
-                      each place, and as large as the input
+                      each place, and as large as the input; embedding: a normalized vector
+                      of so many numbers as classes say
     global_pool       the last pooling is global
     classifier_dropout  the ratio before the classifier; 0: none
     naming            MSRA's ``res2a_branch2a`` or torchvision's ``layer1.0.conv1``
@@ -155,7 +157,22 @@ class Spec:
     @property
     def natural_stride(self) -> int:
         """What all strides of the net together divide the input by, without dilation."""
-        return (1 if self.stem == "cifar" else 4) << (len(self.stages) - 1)
+        return STEMS[self.stem] * self.first_stride << (len(self.stages) - 1)
+
+    @property
+    def first_stride(self) -> int:
+        """The stride of the first stage."""
+        return 2 if self.stem == "flat" else 1
+
+    @property
+    def pools(self) -> bool:
+        """Whether the stem ends in a pooling."""
+        return STEMS[self.stem] > 1
+
+    @property
+    def strides(self) -> bool:
+        """Whether some block has a stride."""
+        return len(self.stages) > 1 or self.first_stride > 1
 
     @property
     def stem_channels(self) -> int:
@@ -165,8 +182,8 @@ class Spec:
     @property
     def floors(self) -> bool:
         """Whether some pooling rounds down."""
-        subsamples = self.shortcut == "A" and len(self.stages) > 1 and not self.form.plain
-        return subsamples or (self.stem != "cifar" and POOLS[self.pool].floor)
+        subsamples = self.shortcut == "A" and self.strides and not self.form.plain
+        return subsamples or (self.pools and POOLS[self.pool].floor)
 
     @property
     def dilates(self) -> bool:
@@ -177,10 +194,10 @@ class Spec:
     def reshapes(self) -> tuple[bool, ...]:
         """Whether the first block of each stage changes channels or size."""
         found, channels = [], self.stem_channels
-        first = 1 if self.stem == "cifar" else 4
+        first = STEMS[self.stem]
         for stage in range(len(self.stages)):
             dilated = self.dilates and self.output_stride < first << stage
-            strided = stage > 0 and not dilated
+            strided = (stage > 0 or self.first_stride > 1) and not dilated
             found.append(strided or self.channels(stage)[1] != channels)
             channels = self.channels(stage)[1]
         return tuple(found)
@@ -250,6 +267,8 @@ class Spec:
             family = "AIR"
         elif self.form.halved:
             family = "SENet"
+        elif self.form.leading:
+            family = "IResNet"
         else:
             family = "ResNeXt" if self.cardinality > 1 else "ResNet"
         groups = f"-{self.cardinality}x{self.base_width}d" if self.base_width else ""

@@ -119,6 +119,23 @@ def _senet() -> Keys:
     ) | {"block": "senet"}
 
 
+#: ArcFace's nets for faces (arXiv 1801.07698, deepinsight/insightface).
+_IRESNETS = {18: [2, 2, 2, 2], 34: [3, 4, 6, 3], 50: [3, 4, 14, 3], 100: [3, 13, 30, 3]}
+
+
+def _improved(depth: int, stages: list[int]) -> Keys:
+    return {
+        "stages": stages,
+        "block": "ir",
+        "width": 64,
+        "stem": "flat",
+        "head": "embedding",
+        "classes": 512,
+        "input_shape": [1, 3, 112, 112],
+        "name": f"IResNet-{depth}",
+    }
+
+
 def _small() -> Iterator[tuple[str, Keys]]:
     """Depths that others added: one block, or two bottlenecks, in each stage."""
     yield "resnet10", {"stages": [1, 1, 1, 1], "block": "basic", "width": 64}
@@ -174,6 +191,8 @@ def _table() -> Iterator[tuple[str, Keys]]:
         keys = {"se": _SE_RATIO, "pool": "ceil", "dilation": "stage"}
         yield f"se-resnext{depth}-32x4d", _resnext(depth, 32, 4, **keys)
     yield "senet154", _senet()
+    for depth, stages in _IRESNETS.items():
+        yield f"iresnet{depth}", _improved(depth, stages)
     for depth in (18, 34):
         yield f"plain{depth}", _imagenet(depth) | {"block": "plain"}
     for depth in (20, 32, 44, 56, 110):
@@ -236,6 +255,7 @@ _FAMILIES = (
     _Family(r"se-?resnet(\d+)", _refuse("se-resnet")),
     _Family(r"wrn(\d+)-2", _refuse("wrn", "-2")),
     _Family(r"senet-?(\d+)", _refuse("senet")),
+    _Family(r"iresnet(\d+)", _refuse("iresnet")),
     _Family(r"resnext(\d+)-(\d+)x(\d+)d", _refuse_resnext("resnext")),
     _Family(r"se-?resnext(\d+)-(\d+)x(\d+)d", _refuse_resnext("se-resnext")),
 )

@@ -102,7 +102,8 @@ def test_a_preset_is_sound_in_every_phase_and_survives_print_spec(
     assert run(["gen", name, "--print-spec"]) == 0
     assert Spec.of(yaml.safe_load(capsys.readouterr().out)) == made
     if made.depth < 1000:
-        for phase in ("deploy", "train_val"):
+        # Training needs scores of classes.
+        for phase in ("deploy", "train_val") if made.head == "classifier" else ("deploy",):
             text = api.generate(name, phase=phase)
             assert api.validate(Source(text.encode())) == [], phase
 

@@ -212,6 +212,7 @@ SENSELESS: list[dict[str, object]] = [
     {"depth": 20, "stem": "cifar", "output_stride": 8},
     {"depth": 50, "stem": "3x3", "stem_width": 33},
     {"stages": [1], "block": "preact-basic", "folded": True},
+    {"depth": 50, "head": "embedding", "folded": True},
     {"depth": 50, "dialect": "bvlc-1.0", "shortcut": "A"},
     {"depth": 50, "phase": "train_val", "input_shape": [64, 3, 224, 224]},
     {"depth": 50, "phase": "train_val", "head": "fcn"},

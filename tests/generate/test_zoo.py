@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from prototxt_gen.cli import run
 from prototxt_gen.errors import SpecError
 from prototxt_gen.generate.blocks import build
 from prototxt_gen.generate.counts import COUNTS
@@ -72,6 +73,45 @@ def test_senets_blocks_are_narrow_at_first_and_its_strided_shortcuts_are_3x3() -
         shortcut, strided = convs[f"res{stage}a_branch1"], convs[f"res{stage}a_branch2b"]
         assert (shortcut.kernel, shortcut.stride, strided.stride) == ((3,), (2,), (2,))
     assert [convs[f"conv1_{n}"].num_output for n in (1, 2, 3)] == [64, 64, 128]
+
+
+# To the last one, and billions, as a table of insightface's recognition nets has them for 112x112.
+@pytest.mark.parametrize(
+    ("name", "parameters", "billions"),
+    [
+        ("iresnet18", 24_025_600, 2.63),
+        ("iresnet34", 34_139_328, 4.48),
+        ("iresnet50", 43_590_848, 6.33),
+        ("iresnet100", 65_156_160, 12.13),
+    ],
+)
+def test_nets_for_faces_have_their_published_sizes(
+    name: str, parameters: int, billions: float
+) -> None:
+    assert COUNTS[name][0] == parameters
+    assert COUNTS[name][1] / 1e9 == pytest.approx(billions, rel=0.01)
+
+
+def test_an_improved_block_is_normalized_at_both_ends() -> None:
+    """BN, 3x3, BN, PReLU, 3x3 with the stride, BN; and nothing after the sum."""
+    graph = build(Spec.of({**preset("iresnet18"), "stages": [1]})).graph
+    assert [node.type for node in graph.nodes] == [
+        *("Input", "Convolution", "BatchNorm", "Scale", "PReLU"),
+        *("Convolution", "BatchNorm", "Scale"),
+        *("BatchNorm", "Scale", "Convolution", "BatchNorm", "Scale", "PReLU"),
+        *("Convolution", "BatchNorm", "Scale", "Eltwise"),
+        *("BatchNorm", "Scale", "InnerProduct", "BatchNorm", "Scale"),
+    ]
+    strides = {n.name: n.layer.stride for n in graph.nodes if type(n.layer) is Convolution}
+    assert [name for name, stride in strides.items() if stride == (2,)] == [
+        *("res2a_branch1", "res2a_branch2b"),
+    ]
+    assert [ref.blob for ref in graph.outputs] == ["fc512"]
+
+
+@pytest.mark.parametrize("words", ["--phase train_val", "--folded", "--output-stride 16"])
+def test_what_a_net_for_faces_cannot_be(words: str) -> None:
+    assert run(["gen", "iresnet18", *words.split()]) == 2
 
 
 @pytest.mark.parametrize(
