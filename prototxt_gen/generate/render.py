@@ -32,8 +32,8 @@ from prototxt_gen.errors import TemplateError
 from prototxt_gen.formats.prototxt import LARGEST_FILE
 from prototxt_gen.formats.text.printer import print_block
 from prototxt_gen.generate.blocks import Net
-from prototxt_gen.generate.recipe import Training
 from prototxt_gen.generate.python import python
+from prototxt_gen.generate.recipe import Training
 from prototxt_gen.generate.sandbox import TemplateSandbox
 from prototxt_gen.generate.spec import Spec
 from prototxt_gen.generate.templates import Templates, find_templates

@@ -228,4 +228,7 @@ def test_what_does_not_go_with_it(tmp_path: Path, capsys: pytest.CaptureFixture[
     err = capsys.readouterr().err
     assert f"the net has 1 layer that {net} does not have" in err
     assert "2 of 3 layers matched" in err
-    assert run([*copy, str(model), str(model)]) == 2
+    # A caffemodel has its net.
+    assert run([*copy, str(model), str(model)]) == 0
+    assert "2 of 2 layers matched" in capsys.readouterr().err
+    assert run([*copy, str(model), str(tmp_path / "none")]) == 2
