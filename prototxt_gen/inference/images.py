@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Optional
 
 import numpy as np
 
+from prototxt_gen._words import plural
 from prototxt_gen.errors import VerificationError
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class Preparation:
     def need_fit(self, frame: Frame) -> None:
         """Raise VerificationError for a mean of other channels than the input's."""
         if self.mean is not None and len(self.mean) not in (1, frame.channels):
-            found = f"the mean has {len(self.mean)} channels"
+            found = f"the mean has {plural(len(self.mean), 'channel')}"
             raise VerificationError(f"{found}; the input takes {frame.channels}")
 
 

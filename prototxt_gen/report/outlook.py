@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from prototxt_gen._numpy import np
+from prototxt_gen._words import plural
 from prototxt_gen.diagnostics import Severity
 from prototxt_gen.errors import PrototxtError, UnsupportedError, WeightsError
 from prototxt_gen.graph.graph import Graph, Ref
@@ -112,7 +113,7 @@ def _refused(graph: Graph, shapes: Shapes, error: UnsupportedError) -> Outlook:
     count = sum(one.what == REFUSED for one in found)
     if not count:
         more = (*more, Remark("", error.message))
-    answer = f"It does not convert to ONNX: {count or 'some'} of {len(found)} layers "
+    answer = f"It does not convert to ONNX: {count or 'some'} of {plural(len(found), 'layer')} "
     answer += "is refused." if count == 1 else "are refused."
     return Outlook(False, False, answer, tuple(found), more)
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from prototxt_gen._words import plural
 from prototxt_gen.draw.forms import drawn
 from prototxt_gen.draw.picture import Drawing, Frame, picture
 from prototxt_gen.errors import PrototxtError
@@ -56,7 +57,7 @@ def sketch(
         return Sketch("", f"There is no picture: {error.message}.", boxes, once)
     keys = {numbers[id(node)]: key for key, nodes in made.layers.items() for node in nodes}
     merged = any(isinstance(part, Frame) and part.times > 1 for part in made.parts)
-    why = _ONCE.format(f"The net has {len(graph.nodes)} layers: equal") if merged else ""
+    why = _ONCE.format(f"The net has {plural(len(graph.nodes), 'layer')}: equal") if merged else ""
     if merged and blocks:
         why = _ONCE.format("Equal")
     return Sketch(_cleaned(svg), why, boxes, once, keys)

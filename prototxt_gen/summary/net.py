@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from prototxt_gen._words import plural
 from prototxt_gen.diagnostics import Diagnostic, Severity, Sink, Source
 from prototxt_gen.errors import PrototxtError
 from prototxt_gen.graph.check import check
@@ -227,7 +228,7 @@ def _group(name: str, rows: list[Row]) -> Row:
     read = dict.fromkeys(bottom for row in rows for bottom in row.bottoms if bottom not in own)
     return Row(
         name,
-        f"{len(rows)} layers",
+        plural(len(rows), "layer"),
         tuple(read),
         rows[-1].tops,
         rows[-1].shapes,

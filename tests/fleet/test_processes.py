@@ -218,7 +218,7 @@ def test_how_a_process_died_is_known() -> None:
     assert left.text == "the process that converted it ended with code 3"
 
 
-def _convert_but_one(job: fleet.Job, way: fleet.ToOnnx, plugins: object) -> fleet.Outcome:
+def _convert_but_one(job: fleet.Job, **_: object) -> fleet.Outcome:
     if job.name == "n1":
         half = Path(job.target).parent / f".n1.onnx.resnet-proto-{os.getpid()}-0123abcd.half"
         half.write_bytes(b"half")

@@ -52,7 +52,9 @@ def test_a_net_comes_back_from_its_structure(name: str) -> None:
         inputs = seeded(made.graph, {r.blob: shapes[r] for r in made.graph.inputs}, 0)
         wanted = run_onnx(made.model.SerializeToString(), inputs)
         values = run_onnx(api.to_onnx(found.graph).SerializeToString(), inputs)
-    assert_close(values, wanted)
+    # A value near 0 is the difference of larger ones, and these are large in a deep net.
+    largest = max([1.0, *(float(np.abs(value).max()) for value in wanted.values() if value.size)])
+    assert_close(values, wanted, 1e-5 if isinstance(of, Path) else 1e-5 + 2e-6 * largest)
     inner = {ref.blob for ref in found.graph.outputs if ref not in found.graph.inputs}
     assert inner <= set(wanted), "nothing else comes out"
 
