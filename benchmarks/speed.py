@@ -134,6 +134,19 @@ def folders(folder: Path) -> Iterator[Figure]:
     yield compare("validate 1,000 files, 2 jobs", "1 job", runs, 1 / 1.7, 1)
 
 
+def corpus(folder: Path) -> Iterator[Figure]:
+    """Files of public repositories (PROTOTXT_CORPUS), if there are any: at most 5 seconds."""
+    nets = Path(os.environ.get("PROTOTXT_CORPUS", Path(__file__).parents[2] / "shared/corpus"))
+    if not nets.is_dir():
+        print(f"no corpus in {nets}")
+        return
+    number = sum(1 for _ in nets.rglob("*.prototxt"))
+    for jobs in ("1", "2"):
+        words = [COMMAND, "validate", str(nets), "--jobs", jobs, "--fail-on", "error"]
+        runs = (lambda words=words: process(words, 1), lambda: (1.0, 0.0))
+        yield compare(f"validate {number} files, {jobs} jobs", "1 s", runs, 5, 3, 200)
+
+
 def large(folder: Path) -> Iterator[Figure]:
     net, model = str(folder / "large.prototxt"), str(folder / "large.caffemodel")
     wide = "".join(
@@ -157,6 +170,7 @@ GROUPS: dict[str, Callable[[Path], Iterator[Figure]]] = {
     "convert": convert,
     "reference": reference,
     "folders": folders,
+    "corpus": corpus,
     "large": large,
 }
 

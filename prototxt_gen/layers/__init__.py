@@ -139,10 +139,13 @@ def layer_class(name: str) -> type[Layer] | None:
 
     Raises PluginError where an installed package registers layer types and fails.
     """
+    found = REGISTRY.get(name)
+    if found is not None:
+        return found
     module = MODULES.get(name)
     if module is not None:
         import_module(f"{__name__}.{module}")
-    elif name not in REGISTRY:
+    else:
         from prototxt_gen.layers.outside import load_installed
 
         load_installed()
