@@ -18,6 +18,7 @@ from prototxt_gen.cli.options import (
     plugin_option,
     refuse,
     state_options,
+    weights_init_options,
 )
 from prototxt_gen.cli.preprocess import preprocess_options
 from prototxt_gen.errors import UnsupportedError
@@ -97,18 +98,7 @@ class BatchSize(click.ParamType):  # type: ignore[type-arg]
 )
 @click.option("--fold/--no-fold", default=True, help="Fold BatchNorm and Scale. [default: fold]")
 @map_option
-@click.option(
-    "--weights-init",
-    type=click.Choice(["fillers", "zeros", "random"]),
-    help="Create weights that no file has: by the net's fillers, as zeros, or at random.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=0,
-    metavar="N",
-    help="The seed of --weights-init. [default: 0]",
-)
+@weights_init_options
 @click.option(
     "--target",
     type=click.Choice(TARGETS),

@@ -225,6 +225,33 @@ def input_shape_option(command: F) -> F:
     )(command)
 
 
+def labels_option(command: F) -> F:
+    """``--labels FILE``: the names of the classes, instead of the model's own."""
+    return click.option(
+        "--labels",
+        metavar="FILE",
+        help="The names of the classes: one a line, synset_words.txt, or SSD's "
+        "labelmap.prototxt. [default: the model's own]",
+    )(command)
+
+
+def weights_init_options(command: F) -> F:
+    """``--weights-init`` and ``--seed``: how to make the weights that no file has."""
+    seed = click.option(
+        "--seed",
+        type=click.IntRange(min=0),
+        default=0,
+        metavar="N",
+        help="The seed of --weights-init. [default: 0]",
+    )
+    init = click.option(
+        "--weights-init",
+        type=click.Choice(["fillers", "zeros", "random"]),
+        help="Create weights that no file has: by the net's fillers, as zeros, or at random.",
+    )
+    return init(seed(command))
+
+
 def refuse(params: Collection[str], why: str) -> None:
     """Raise UsageError for an option or argument that was given, and ``why`` it cannot be."""
     context = click.get_current_context()

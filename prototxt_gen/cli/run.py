@@ -16,10 +16,12 @@ from prototxt_gen.cli.options import (
     InputShape,
     dialect_option,
     input_shape_option,
+    labels_option,
     need_files,
     plugin_option,
     refuse,
     state_options,
+    weights_init_options,
 )
 from prototxt_gen.cli.output import print_changes, print_note
 from prototxt_gen.reading import is_onnx
@@ -32,19 +34,15 @@ if TYPE_CHECKING:
 #: What is taken of a folder, and what cannot be weights.
 IMAGES = {".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm"}
 IMAGES |= {".ppm", ".tif", ".tiff", ".webp"}
-_OF_NETS = {"phase", "stages", "level", "dialect", "input_shapes", "names", "init", "seed"}
+_OF_NETS = {"phase", "stages", "level", "dialect", "input_shapes", "names"}
+_OF_NETS |= {"weights_init", "seed"}
 INPUTS = IMAGES | {".npy"}
 
 
 @click.command("run", short_help="Run a net on images: classes, boxes, segments.")
 @click.argument("net", metavar="NET")
 @click.argument("files", metavar="[WEIGHTS] INPUT...", nargs=-1, required=True)
-@click.option(
-    "--labels",
-    metavar="FILE",
-    help="The names of the classes: one a line, synset_words.txt, or SSD's labelmap.prototxt. "
-    "[default: the model's own]",
-)
+@labels_option
 @click.option(
     "--top",
     type=click.IntRange(min=1),
@@ -104,19 +102,7 @@ INPUTS = IMAGES | {".npy"}
     help="The execution provider of onnxruntime, such as CUDAExecutionProvider.",
 )
 @map_option
-@click.option(
-    "--weights-init",
-    "init",
-    type=click.Choice(["fillers", "zeros", "random"]),
-    help="Create weights that no file has: by the net's fillers, as zeros, or at random.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=0,
-    metavar="N",
-    help="The seed of --weights-init. [default: 0]",
-)
+@weights_init_options
 @input_shape_option
 @state_options
 @dialect_option
@@ -137,7 +123,7 @@ def command(
     blobs: str | None,
     provider: str,
     names: tuple[str, ...],
-    init: Init | None,
+    weights_init: Init | None,
     seed: int,
     input_shapes: Sequence[InputShape],
     state: State,
@@ -184,8 +170,8 @@ def command(
         use_names(graph, names, dict(input_shapes))
         made = NetComputer(graph, dict(input_shapes), every=every)
         computer = made
-        if init is not None:
-            made.complete(init, seed)
+        if weights_init is not None:
+            made.complete(weights_init, seed)
     print_changes(computer.changes)
     if computer.prepares and (mean is not None or scale != 1):
         print_note(f"{net} prepares its images itself; --mean and --scale come before that")

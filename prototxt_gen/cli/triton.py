@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from prototxt_gen.cli.options import Numbers, need_files, need_own_files
+from prototxt_gen.cli.options import Numbers, labels_option, need_files, need_own_files
 from prototxt_gen.cli.output import print_note
 from prototxt_gen.reading import is_onnx
 
@@ -30,12 +30,7 @@ _KINDS: dict[str, Kind] = {"auto": "KIND_AUTO", "cpu": "KIND_CPU", "gpu": "KIND_
     metavar="V",
     help="The version, a folder of its own. [default: 1]",
 )
-@click.option(
-    "--labels",
-    metavar="FILE",
-    help="The names of the classes: one a line, synset_words.txt, or SSD's labelmap.prototxt. "
-    "[default: the model's own]",
-)
+@labels_option
 @click.option(
     "--max-batch",
     type=click.IntRange(1, 65536),

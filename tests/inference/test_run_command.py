@@ -312,6 +312,28 @@ def test_what_cannot_be_run(
         assert words in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--phase", "TRAIN"),
+        ("--stage", "deploy"),
+        ("--level", "1"),
+        ("--dialect", "bvlc"),
+        ("--input-shape", "data=1,3,4,4"),
+        ("--map", "a=b"),
+        ("--weights-init", "zeros"),
+        ("--seed", "1"),
+    ],
+)
+def test_what_is_of_caffe_nets_is_refused_of_a_model(
+    tmp_path: Path, images: Path, capsys: Any, option: str, value: str
+) -> None:
+    model = tmp_path / "net.onnx"
+    model.write_bytes(b"")
+    assert run(["run", str(model), str(images), option, value]) == 2
+    assert f"{option} is for a Caffe net" in capsys.readouterr().err
+
+
 def test_a_fixed_batch_of_a_model_is_filled(tmp_path: Path, images: Path, capsys: Any) -> None:
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     files = net(tmp_path, MEANS % (2, 3))
