@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 IMAGES = {".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm"}
 IMAGES |= {".ppm", ".tif", ".tiff", ".webp"}
 _OF_NETS = {"phase", "stages", "level", "dialect", "input_shapes", "names"}
-_OF_NETS |= {"weights_init", "seed"}
+_OF_NETS |= {"weights_init", "seed", "proto"}
 INPUTS = IMAGES | {".npy"}
 
 

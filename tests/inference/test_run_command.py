@@ -319,6 +319,7 @@ def test_what_cannot_be_run(
         ("--stage", "deploy"),
         ("--level", "1"),
         ("--dialect", "bvlc"),
+        ("--proto", str(Path(__file__).parents[2] / "proto" / "caffe.proto")),
         ("--input-shape", "data=1,3,4,4"),
         ("--map", "a=b"),
         ("--weights-init", "zeros"),
