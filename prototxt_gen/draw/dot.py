@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from html import escape
 from itertools import pairwise
 
-from prototxt_gen.draw.picture import Frame, Picture, Shown
+from prototxt_gen.draw.picture import MARKS, Frame, Picture, Shown
 
 #: The fill and the line of each kind of box.
 COLOURS = {
@@ -25,6 +25,14 @@ COLOURS = {
     "loss": ("#fde7d3", "#b5651d"),
     "other": ("#f4f4f4", "#666666"),
     "unknown": ("#ffffff", "#999999"),
+}
+#: The line around a box that differs from another net's.
+MARKED = {
+    "added": "#1f7a35",
+    "removed": "#b3261e",
+    "changed": "#b36b00",
+    "rewired": "#6a3fb5",
+    "renamed": "#5c6773",
 }
 FONT = "Arial"  #: whose widths Graphviz knows, and every system has in some form
 
@@ -72,10 +80,14 @@ def _frame(frame: Frame) -> Iterator[str]:
 def _node(one: Shown, indent: str) -> Iterator[str]:
     fill, line = COLOURS[one.kind]
     style = ', style="rounded,dashed"' if one.kind == "unknown" else ""
-    rows = [f"<B>{_html(one.name)}</B>"]
+    mark = f'id="box-{one.key}", class="{one.kind}{f" is-{one.mark}" if one.mark else ""}"'
+    if one.mark:
+        line = MARKED[one.mark]
+        style += ", penwidth=2.6"
+    sign = f"{MARKS[one.mark]} " if one.mark else ""
+    rows = [f"<B>{sign}{_html(one.name)}</B>"]
     rows += [f'<FONT POINT-SIZE="9.5">{_html(text)}</FONT>' for text in one.lines]
     label = "<BR/>".join(rows)
-    mark = f'id="box-{one.key}", class="{one.kind}"'
     yield f'{indent}{one.key} [label=<{label}>, fillcolor="{fill}", color="{line}", {mark}{style}];'
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from prototxt_gen.draw.boxes import Box, boxes
@@ -30,6 +30,11 @@ class Shown:
     name: str
     lines: tuple[str, ...]
     kind: str
+    mark: str = ""  #: one of MARKS
+
+
+#: How layers differ from those of another net, with a sign for each: what weighs most first.
+MARKS = {"added": "+", "removed": "−", "changed": "~", "rewired": "⇄", "renamed": "≈"}
 
 
 @dataclass(frozen=True)
@@ -63,10 +68,21 @@ class Picture:
                 yield part
 
 
-def picture(graph: Graph, shapes: Shapes, drawing: Drawing | None = None) -> Picture:
-    """The picture of a net whose shapes are known as far as can be."""
+def picture(
+    graph: Graph,
+    shapes: Shapes,
+    drawing: Drawing | None = None,
+    marks: Mapping[int, str] | None = None,
+) -> Picture:
+    """The picture of a net whose shapes are known as far as can be.
+
+    ``marks`` say by the identity of a node how its layer differs from that of another net.
+    """
     asked = drawing or Drawing()
     every = boxes(graph, shapes, expand=asked.expand)
+    if marks:
+        for one in every:
+            one.mark = _mark([marks.get(id(node), "") for node in one.nodes])
     frames = units(every)
     made = Picture(graph.name, asked.direction)
     drawn, like = every, dict[int, Box]()
@@ -89,6 +105,15 @@ def picture(graph: Graph, shapes: Shapes, drawing: Drawing | None = None) -> Pic
         for one, shape in box.inputs:
             made.edges.append((_key(one), _key(box), size(shape)))
     return made
+
+
+def _mark(found: Sequence[str]) -> str:
+    """The mark of a box: that of all its layers, or of the layer that weighs most."""
+    if len(set(found)) == 1:
+        return found[0]
+    # A box of which a layer is new is not new itself.
+    inner = {"changed" if one in ("added", "removed") else one for one in found}
+    return next(mark for mark in MARKS if mark in inner)
 
 
 def _once(
@@ -147,7 +172,7 @@ def _shown(box: Box, asked: Drawing) -> Shown:
         lines.append(cost)
     if box.kind == "input":
         lines = [f"{box.nodes[0].type} {size(shape)}" for shape in box.shapes]
-    return Shown(_key(box), box.name, tuple(lines), box.kind)
+    return Shown(_key(box), box.name, tuple(lines), box.kind, box.mark)
 
 
 def _key(box: Box) -> str:

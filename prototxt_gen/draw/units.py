@@ -25,13 +25,14 @@ class Unit:
 
     @property
     def form(self) -> tuple[object, ...]:
-        """What equal units have in common: their layers and wiring, without names."""
+        """What equal units have in common: their layers, wiring and marks, without names."""
         places = {id(box): index for index, box in enumerate(self.boxes)}
         return tuple(
             (
                 *(node.layer for node in box.nodes),
                 *(places.get(id(one), -1) for one, _ in box.inputs),
                 *map(str, box.shapes),
+                box.mark,
             )
             for box in self.boxes
         )

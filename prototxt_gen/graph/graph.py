@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from prototxt_gen.diagnostics import Source, Span
-from prototxt_gen.document import Block, Field
+from prototxt_gen.document import Block, Field, MessageType
 from prototxt_gen.layers.base import Layer, Role
 from prototxt_gen.layers.parts.phase import own_phase
 
@@ -80,8 +80,9 @@ class Graph:
     ``stored`` holds the weights of a caffemodel by layer name, where one was read;
     ``graph.weights`` assigns them to nodes. ``files`` are the SHA-256 of the files that the
     net and its weights came from, where known.
-    ``header`` holds the fields of the net other than layers. Where ``input_form`` is not
-    ``layers``, the first node stands for the ``input`` fields of the net.
+    ``header`` holds the fields of the net other than layers, ``header_type`` is the schema by
+    which they were read. Where ``input_form`` is not ``layers``, the first node stands for the
+    ``input`` fields of the net.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Graph:
         name: str = "",
         *,
         header: Sequence[Field] = (),
+        header_type: MessageType | None = None,
         input_form: InputForm = "layers",
         source: Source | None = None,
         dialect: str = "bvlc",
@@ -102,6 +104,7 @@ class Graph:
         #: options that give that state.
         self.elsewhere: dict[str, tuple[str, str]] = {}
         self.header = list(header)
+        self.header_type = header_type
         self.input_form: InputForm = input_form
         self.source = source
         self.dialect = dialect

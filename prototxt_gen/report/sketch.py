@@ -21,6 +21,7 @@ _ONCE = (
 )
 _TITLE = re.compile(r"<title>[^<]*</title>\n?|<!--.*?-->\n?", re.S)
 _GROUND = re.compile(r'<polygon fill="white" stroke="none"[^>]*/>\n?')
+_ID = re.compile(r'(?<=[\w"]) id="')  #: of an element; in a text a quote is escaped
 _OUTER = re.compile(r'<svg width="[^"]*" height="[^"]*"')
 
 
@@ -43,11 +44,20 @@ class Sketch:
 
 
 def sketch(
-    graph: Graph, shapes: Shapes, numbers: Mapping[int, int], blocks: bool | None = None
+    graph: Graph,
+    shapes: Shapes,
+    blocks: bool | None = None,
+    marks: Mapping[int, str] | None = None,
+    side: str = "",
 ) -> Sketch:
-    """The picture of a net; ``numbers`` are the indices of nodes by their identity."""
+    """The picture of a net; ``marks`` say by the index of a layer how it differs from another's.
+
+    Of two pictures in one page each has a ``side``, with which its ids begin.
+    """
     once = len(graph.nodes) > MOST_LAYERS if blocks is None else blocks
-    made = picture(graph, shapes, Drawing(blocks=once))
+    numbers = {id(node): index for index, node in enumerate(graph.nodes)}
+    of_nodes = {id(graph.nodes[index]): mark for index, mark in (marks or {}).items()}
+    made = picture(graph, shapes, Drawing(blocks=once), of_nodes)
     boxes = sum(1 for _ in made.shown)
     if boxes > _MOST_BOXES:
         return Sketch("", f"{boxes:,} boxes are more than a page can show.", boxes, once)
@@ -60,11 +70,12 @@ def sketch(
     why = _ONCE.format(f"The net has {plural(len(graph.nodes), 'layer')}: equal") if merged else ""
     if merged and blocks:
         why = _ONCE.format("Equal")
-    return Sketch(_cleaned(svg), why, boxes, once, keys)
+    return Sketch(_cleaned(svg, side), why, boxes, once, keys)
 
 
-def _cleaned(svg: str) -> str:
+def _cleaned(svg: str, side: str) -> str:
     """The element alone, without titles, which browsers show as hints, and without a ground."""
     inner = _TITLE.sub("", svg[svg.index("<svg") :])
     inner = _GROUND.sub("", inner, count=1)
+    inner = _ID.sub(f' id="{side}', inner) if side else inner
     return _OUTER.sub('<svg class="net" role="img" aria-label="The net as boxes"', inner, count=1)
