@@ -220,6 +220,21 @@ def is_onnx(path: Input) -> bool:
         return False
 
 
+def is_text(path: Input) -> bool:
+    """Whether a file is the text of a net rather than a caffemodel; of pipes only ``-`` is."""
+    from prototxt_gen.formats.binary.caffemodel import LOOK_AT, is_binary
+
+    if os.fspath(path) == "-":
+        return True
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return False
+        with open(path, "rb") as file:
+            return not is_binary(file.read(LOOK_AT))
+    except OSError:
+        return False
+
+
 def read_source(path: Input) -> Source:
     """The bytes of a file or a pipe, with its name; ``-`` is standard input.
 

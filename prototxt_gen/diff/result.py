@@ -147,6 +147,10 @@ class Diff:
             for field in _told(change.fields) or (None,):
                 if (id(change), field) in firsts:
                     yield firsts[id(change), field]
+        yield from self.unfit()
+
+    def unfit(self) -> Iterator[str]:
+        """The first layers that do not fit, where names were not to count."""
         if self.structure is not None:
             yield from structure_lines(self.structure)
 

@@ -34,7 +34,7 @@ class Shown:
 
 
 #: How layers differ from those of another net, with a sign for each: what weighs most first.
-MARKS = {"added": "+", "removed": "−", "changed": "~", "rewired": "⇄", "renamed": "≈"}
+MARKS = {"added": "+", "removed": "-", "changed": "~", "rewired": "⇄", "renamed": "≈"}
 
 
 @dataclass(frozen=True)
@@ -108,10 +108,10 @@ def picture(
 
 
 def _mark(found: Sequence[str]) -> str:
-    """The mark of a box: that of all its layers, or of the layer that weighs most."""
-    if len(set(found)) == 1:
+    """The mark of a box: that of its first layer, whose name it has, or what weighs most."""
+    if found[0] in ("added", "removed") or not any(found):
         return found[0]
-    # A box of which a layer is new is not new itself.
+    # A box to which a layer is added is not new itself.
     inner = {"changed" if one in ("added", "removed") else one for one in found}
     return next(mark for mark in MARKS if mark in inner)
 
