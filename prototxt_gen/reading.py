@@ -75,8 +75,9 @@ def read_caffe(
 
     _arguments.dialect(dialect)
     # A pipe is read but once, so that its bytes are looked at here.
-    name = os.fspath(net if weights is None else weights)
-    content = read_content(name)
+    name, content = (
+        read_any(net) if weights is None else (os.fspath(weights), read_content(weights))
+    )
     model: Caffemodel | None = None
     if weights is not None:
         model = parse_caffemodel(name, content)

@@ -132,7 +132,8 @@ def _page_of_one(
         settings = Configured({} if dialect is None else {"dialect": dialect}).of(net)
     else:
         settings = Settings(dialect=dialect)
-    return as_html(report(graph, Asked(net, weights, state.phase, given, settings, None, blocks)))
+    asked = Asked(_named(net), weights, state.phase, given, settings, None, blocks)
+    return as_html(report(graph, asked))
 
 
 def _page_of_two(
@@ -159,5 +160,11 @@ def _page_of_two(
         for file, model in zip(files, models, strict=True)
     ]
     used = None if all(models) else state
-    asked = Asked(files, used, {} if all(models) else given, structure, blocks)
+    asked = Asked(
+        (_named(files[0]), _named(files[1])), used, {} if all(models) else given, structure, blocks
+    )
     return as_pair_html(pair(graphs[0], graphs[1], asked))
+
+
+def _named(file: str) -> str:
+    return "standard input" if file == "-" else file

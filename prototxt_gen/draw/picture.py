@@ -171,8 +171,17 @@ def _shown(box: Box, asked: Drawing) -> Shown:
             cost += f", {short(box.cost.multiply_adds)} multiply-adds"
         lines.append(cost)
     if box.kind == "input":
-        lines = [f"{box.nodes[0].type} {size(shape)}" for shape in box.shapes]
+        lines = _given(box)
     return Shown(_key(box), box.name, tuple(lines), box.kind, box.mark)
+
+
+def _given(box: Box) -> list[str]:
+    """What an input gives; of several blobs each by its name."""
+    node, sizes = box.nodes[0], map(size, box.shapes)
+    if len(node.tops) == 1:
+        return [f"{node.type} {next(sizes)}".strip()]
+    blobs = zip(node.tops, sizes, strict=True)
+    return [node.type, *(f"{top.blob} {shown}".strip() for top, shown in blobs)]
 
 
 def _key(box: Box) -> str:

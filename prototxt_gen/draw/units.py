@@ -65,7 +65,8 @@ def _candidates(found: Sequence[Box]) -> list[tuple[int, list[Box]]]:
     made = []
     for box in found:
         start = above[box.number]
-        if len(box.inputs) < 2 or start is None:
+        # A loss joins what a net computes with its labels: what lies between is the net.
+        if len(box.inputs) < 2 or start is None or box.kind == "loss":
             continue
         inside = _between(start, box)
         names = {one.number for one in inside}

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from prototxt_gen._words import plural
 from prototxt_gen.diagnostics import Source, Span
 from prototxt_gen.document import Block, Field, MessageType
 from prototxt_gen.layers.base import Layer, Role
@@ -19,6 +20,7 @@ from prototxt_gen.layers.parts.phase import own_phase
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array
 
+_FEW = 4  #: inputs and outputs that are named in a line
 NEVER = -1  #: the version of a blob that no layer has written
 
 
@@ -183,3 +185,22 @@ class Graph:
             if top not in read and top.version == self._versions[top.blob]
             if top.blob not in self.hidden
         )
+
+    def __repr__(self) -> str:
+        """``<Graph 'LeNet': 9 layers, data -> prob, with weights>``."""
+        ends = " -> ".join(_listed(refs) for refs in (self.inputs, self.outputs))
+        weights = ", with weights" if self.stored else ""
+        return f"<Graph {self.name!r}: {plural(len(self.nodes), 'layer')}, {ends}{weights}>"
+
+    def _repr_html_(self) -> str:
+        """The picture that a notebook shows, or a table if Graphviz is not installed."""
+        # The one import of a room below: of the notebook's asking, and not before.
+        from prototxt_gen.report.notebook import as_html
+
+        return as_html(self)
+
+
+def _listed(refs: Sequence[Ref]) -> str:
+    """The names of a few blobs, and that there are more."""
+    names = [ref.blob for ref in refs[:_FEW]]
+    return ", ".join([*names, "…"] if len(refs) > _FEW else names) or "nothing"

@@ -74,8 +74,12 @@ def sketch(
 
 
 def _cleaned(svg: str, side: str) -> str:
-    """The element alone, without titles, which browsers show as hints, and without a ground."""
-    inner = _TITLE.sub("", svg[svg.index("<svg") :])
-    inner = _GROUND.sub("", inner, count=1)
+    """The element alone, without titles and without a ground."""
+    inner = _GROUND.sub("", untitled(svg), count=1)
     inner = _ID.sub(f' id="{side}', inner) if side else inner
     return _OUTER.sub('<svg class="net" role="img" aria-label="The net as boxes"', inner, count=1)
+
+
+def untitled(svg: str) -> str:
+    """The element of an SVG file, without the titles that browsers show as hints."""
+    return _TITLE.sub("", svg[svg.index("<svg") :])
