@@ -33,7 +33,7 @@ MARKED = {
     "rewired": "#6a3fb5",
     "renamed": "#5c6773",
 }
-_AIR = '<FONT POINT-SIZE="12.5"> </FONT>'  #: keeps a line off the name above it
+_AIR = '<FONT POINT-SIZE="12"> </FONT>'  #: keeps a line off the name above it
 _STRAIGHT = 200  #: more than Graphviz's own wish for narrow frames weighs
 FONT = "Arial"  #: whose widths Graphviz knows, and every system has in some form
 
@@ -107,7 +107,7 @@ def _node(one: Shown, indent: str) -> Iterator[str]:
         style += ", penwidth=2.6"
     sign = f"{MARKS[one.mark]} " if one.mark else ""
     rows = [f"<B>{sign}{_html(one.name)}</B>"]
-    rows += [f'<FONT POINT-SIZE="9.5">{_html(text)}</FONT>' for text in one.lines]
+    rows += [f'<FONT POINT-SIZE="9">{_html(text)}</FONT>' for text in one.lines]
     if one.lines:
         rows[1] = f"{_AIR}{rows[1]}{_AIR}"
     label = "<BR/>".join(rows)

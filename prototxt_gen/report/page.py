@@ -47,6 +47,8 @@ def as_html(made: Report) -> bytes:
 def as_pair_html(made: Pair) -> bytes:
     """The page about two nets, the same for equal comparisons."""
     found = made.to_dict()
+    # A box may have another mark than its layers.
+    used = {*made.sides[0].sketch.marks, *made.sides[1].sketch.marks, *made.counts}
     sides = [
         {name: side[name] for name in ("file", "printed", "layers", "marks", "partners")}
         for side in found["sides"]
@@ -59,15 +61,10 @@ def as_pair_html(made: Pair) -> bytes:
         pair=made,
         names=NAMES,
         signs=MARKS,
-        marked={mark: MARKED[mark] for mark in MARKS if mark in made.counts or _drawn(made, mark)},
+        marked={mark: MARKED[mark] for mark in MARKS if mark in used},
         titles=_titles(*made.sides),
         svgs=[Markup(side.sketch.svg) for side in made.sides],
     )
-
-
-def _drawn(made: Pair, mark: str) -> bool:
-    """Whether a box has a mark, which may be another one than those of its layers."""
-    return any(f' is-{mark}"' in side.sketch.svg for side in made.sides)
 
 
 def _page(

@@ -37,6 +37,7 @@ class Sketch:
     boxes: int
     blocks: bool  #: whether equal units are drawn once
     keys: Mapping[int, str] = field(default_factory=dict)  #: of the boxes of layers
+    marks: tuple[str, ...] = ()  #: those that boxes have
 
     def of(self, layer: int) -> str | None:
         """The box of a layer."""
@@ -70,7 +71,8 @@ def sketch(
     why = _ONCE.format(f"The net has {plural(len(graph.nodes), 'layer')}: equal") if merged else ""
     if merged and blocks:
         why = _ONCE.format("Equal")
-    return Sketch(_cleaned(svg, side), why, boxes, once, keys)
+    used = tuple(sorted({one.mark for one in made.shown} - {""}))
+    return Sketch(_cleaned(svg, side), why, boxes, once, keys, used)
 
 
 def _cleaned(svg: str, side: str) -> str:
