@@ -47,16 +47,16 @@
   }
 
   // The layers of both nets, given by one of them, or by a row: either may be null.
-  function both(indices, { row = -1, still = -1, scroll = false } = {}) {
+  function both(indices, { row = -1, side = indices[0] === null ? 1 : 0, still = -1, scroll = false } = {}) {
     const found = indices.map((index, at) => (index === null ? null : sides[at].layers[index]));
     const at = row >= 0 ? row : differences.findIndex(({ first, second }) =>
       (first !== null && first === indices[0]) || (second !== null && second === indices[1]));
     current = at;
-    for (const side of [0, 1]) {
-      pictures[side].unmark();
-      if (found[side]) pictures[side].mark(found[side], side !== still);
-      else if (found[1 - side]) pictures[side].centre(sides[side].layers[beside(1 - side, indices[1 - side])]);
-    }
+    pictures.forEach((picture, own) => {
+      picture.unmark();
+      if (found[own]) picture.mark(found[own], own !== still);
+      else if (found[1 - own]) picture.centre(sides[own].layers[beside(1 - own, indices[1 - own])]);
+    });
     if (rows) rows.select(at >= 0 ? document.getElementById(`difference-${at}`) : null);
     const close = el("button", { type: "button", class: "close", "aria-label": "Close" }, "×");
     close.addEventListener("click", clear);
@@ -65,9 +65,8 @@
     panel.replaceChildren(close,
       el("p", { class: `verdict${mark && ` mark is-${mark}`}` }, words),
       ...(differing.length ? [fields(differing)] : []),
-      ...(found.some((one) => one) ? [el("div", { class: "two" }, ...found.map((one, side) => half(side, one)))] : []));
+      ...(found.some((one) => one) ? [el("div", { class: "two" }, ...found.map((one, own) => half(own, one)))] : []));
     panel.scrollTop = 0;
-    const side = indices[0] === null ? 1 : 0;
     const place = indices[side] === null ? `difference-${at}` : `${names[side]}-${indices[side]}`;
     history.replaceState(null, "", `#${place}`);
     if (scroll) document.getElementById("pictures").scrollIntoView({ block: "start", behavior: "smooth" });
@@ -76,7 +75,7 @@
   function show(side, index, options) {
     if (!sides[side].layers[index]) return;
     const other = sides[side].partners[index];
-    both(side ? [other, index] : [index, other], options);
+    both(side ? [other, index] : [index, other], { side, ...options });
   }
 
   function go(row, scroll) {

@@ -37,7 +37,9 @@ os.dup2(ends[0], 3)
 os.dup2(ends[1], 4)
 os.execv(sys.argv[3], sys.argv[3:])
 """
-_KEYS = {"Enter": "\r", "ArrowDown": "", "ArrowUp": "", "Escape": "", "Tab": ""}
+_KEYS = {"Enter": "\r"}
+#: Two frames of a page.
+FRAMES = "new Promise(f => requestAnimationFrame(() => requestAnimationFrame(f)))"
 
 
 class Browser:
@@ -83,6 +85,7 @@ class Browser:
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable", session)
         made = Page(self, session)
+        made.call("Page.bringToFront")
         if metrics:
             made.call("Emulation.setDeviceMetricsOverride", deviceScaleFactor=1, **metrics)
         self.call("Page.navigate", session, url=url)
@@ -127,9 +130,10 @@ class Page:
     def click(self, selector: str) -> None:
         """Press the mouse where an element is."""
         where = self.value(
-            f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
+            f"(async () => {{ const e = document.querySelector({json.dumps(selector)});"
             " if (!e.closest('svg')) e.scrollIntoView({ block: 'center', behavior: 'instant' });"
-            " const r = e.getBoundingClientRect();"
+            # Where something is, is known to who moves the mouse a frame later.
+            f" await {FRAMES}; const r = e.getBoundingClientRect();"
             " return [r.x + r.width / 2, r.y + r.height / 2]; })()"
         )
         for kind in ("mousePressed", "mouseReleased"):
@@ -144,7 +148,7 @@ class Page:
 
     def key(self, name: str) -> None:
         """Press a key."""
-        text = _KEYS.get(name, name)
+        text = _KEYS.get(name, name if len(name) == 1 else "")
         more = {"text": text} if text else {}
         self.call("Input.dispatchKeyEvent", type="keyDown", key=name, code=name, **more)
         self.call("Input.dispatchKeyEvent", type="keyUp", key=name, code=name)
