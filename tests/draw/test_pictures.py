@@ -158,6 +158,44 @@ def test_equal_units_in_a_row_are_drawn_once(name: str, blocks: int) -> None:
     assert {key for start, end, _ in picture_of.edges for key in (start, end)} <= keys
 
 
+def test_a_loss_ends_no_unit() -> None:
+    found = frames(preset("resnet20", phase="train_val"))
+    assert [frame.name for frame in found][:2] == ["res2a", "res2b"] and len(found) == 9
+
+
+def test_an_input_with_several_blobs_names_them() -> None:
+    text = """layer { name: "d" type: "Data" top: "data" top: "label"
+            transform_param { crop_size: 4 } data_param { batch_size: 2 } }
+    layer { name: "e" type: "Input" top: "e" input_param { shape { dim: [1, 3, 2, 2] } } }
+    layer { name: "f" type: "Input" top: "f" }"""
+    lines = [one.lines for one in made(net(text)).shown]
+    assert lines == [("Data", "data ?×4×4", "label 2"), ("Input 3×2×2",), ("Input",)]
+
+
+def straight(graph: Graph) -> list[str]:
+    """The layers along the heavy edges of a picture, from its first box on."""
+    dot = as_dot(made(graph))
+    names = dict(re.findall(r"(n\d+) \[label=<<B>([^<]*)<", dot))
+    heavy = dict(re.findall(r"(n\d+) -> (n\d+) \[[^\n]*weight", dot))
+    key, way = "n0", []
+    while key:
+        way.append(names[key])
+        key = heavy.get(key, "")
+    return way
+
+
+def test_the_longest_way_is_straight(corpus: Path) -> None:
+    way = straight(preset("resnet50"))
+    assert way[:7] == ["input", "conv1", "pool1", *(f"res2a_branch2{c}" for c in "abc"), "res2a"]
+    assert way[-1] == "fc1000" and not any("branch1" in name for name in way)
+    # Of branches of one length that in the middle.
+    way = straight(api.load(corpus / "BVLC+caffe/models/bvlc_googlenet/deploy.prototxt"))
+    assert [name for name in way if "3b" in name] == [
+        f"inception_3b/{part}" for part in ("5x5_reduce", "5x5", "output")
+    ]
+    assert way[-1] == "loss3/classifier"
+
+
 def test_shapes_stand_on_the_edges() -> None:
     found = made(preset("resnet18"))
     labels = [label for _, _, label in found.edges]
