@@ -84,7 +84,7 @@ class Browser:
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable", session)
-        made = Page(self, session)
+        made = Page(self, session, target)
         made.call("Page.bringToFront")
         if metrics:
             made.call("Emulation.setDeviceMetricsOverride", deviceScaleFactor=1, **metrics)
@@ -108,11 +108,14 @@ class Browser:
 class Page:
     """A page, and what can be done on it."""
 
-    def __init__(self, browser: Browser, session: str) -> None:
-        self.browser, self.session = browser, session
+    def __init__(self, browser: Browser, session: str, target: str) -> None:
+        self.browser, self.session, self.target = browser, session, target
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
         return self.browser.call(method, self.session, **params)
+
+    def close(self) -> None:
+        self.browser.call("Target.closeTarget", targetId=self.target)
 
     def value(self, script: str) -> Any:
         """What an expression of JavaScript gives, when it is settled."""
