@@ -49,8 +49,8 @@ def test_prose_is_broken_before_a_name_is_shortened() -> None:
 
 
 def test_a_column_without_a_head_goes_last() -> None:
-    assert fitted([20, 10, 10, 7], 40, (), {0}, (), [3]) == {0: 9, 1: 10, 2: 10, 3: 7}
-    assert fitted([20, 10, 10, 7], 30, (), {0}, (), [3]) == {0: 9, 1: 10, 3: 7}
+    assert fitted([20, 10, 10, 7], 42, (), {0}, (), [3]) == {0: 9, 1: 10, 2: 10, 3: 7}
+    assert fitted([20, 10, 10, 7], 40, (), {0}, (), [3]) == {0: 19, 1: 10, 3: 7}
     assert fitted([20, 0, 10], 40, (), {0}, (), [1]) == {0: 20, 2: 10}
 
 

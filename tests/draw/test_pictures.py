@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,39 @@ def test_equal_units_in_a_row_are_drawn_once(name: str, blocks: int) -> None:
     picture_of = made(preset(name), blocks=True)
     keys = {one.key for one in picture_of.shown}
     assert {key for start, end, _ in picture_of.edges for key in (start, end)} <= keys
+
+
+def test_a_unit_is_a_box_of_a_compact_picture(corpus: Path) -> None:
+    graph = preset("resnet152")
+    found = made(graph, compact=True, cost=True)
+    boxes = {one.name: one for one in found.shown}
+    assert list(boxes) == [
+        *("input", "conv1", "pool1", "res2a", "res2b … res2c × 2", "res3a", "res3b1 … res3b7 × 7"),
+        *("res4a", "res4b1 … res4b35 × 35", "res5a", "res5b … res5c × 2", "pool5", "fc1000"),
+    ]
+    assert boxes["res3a"].lines[:3] == (
+        "Convolution 1×1, 128, /2 · 3×3, 128 · 1×1, 512",
+        "Convolution 1×1, 512, /2",
+        "Eltwise, sum · ReLU",
+    )
+    # 1024 x 256 + 256 x 256 x 9 + 256 x 1024 weights, and two values a channel.
+    assert boxes["res4b1 … res4b35 × 35"].lines[-1].startswith("1.12 M parameters, 218 M")
+    assert boxes["res4b1 … res4b35 × 35"].lines[-1].endswith(" each")
+    keys = [one.key for one in found.shown]
+    assert [edge[:2] for edge in found.edges] == list(pairwise(keys))
+    assert sorted(id(n) for nodes in found.layers.values() for n in nodes) == sorted(
+        map(id, graph.nodes)
+    )
+    assert set(found.layers) == set(keys)
+    googlenet = api.load(corpus / "BVLC+caffe/models/bvlc_googlenet/deploy.prototxt")
+    (module,) = [one for one in made(googlenet, compact=True).shown if one.name == "inception_3a"]
+    assert set(module.lines) == {
+        "Convolution 1×1, 64",
+        "Convolution 1×1, 96 · 3×3, 128",
+        "Convolution 1×1, 16 · 5×5, 32",
+        "Pooling 3×3, max · Convolution 1×1, 32",
+        "Concat",
+    }
 
 
 def test_a_loss_ends_no_unit() -> None:
