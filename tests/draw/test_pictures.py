@@ -21,6 +21,7 @@ from prototxt_gen.errors import PrototxtError
 from prototxt_gen.graph.check import check
 from prototxt_gen.graph.graph import Graph
 from prototxt_gen.graph.infer import infer
+from prototxt_gen.graph.phase import State
 
 HOSTILE = '</script><b>&"\\\n\x1b]0;x\x07#;`'
 
@@ -193,7 +194,8 @@ def test_a_unit_is_a_box_of_a_compact_picture(corpus: Path) -> None:
 
 
 def test_a_loss_ends_no_unit() -> None:
-    found = frames(preset("resnet20", phase="train_val"))
+    text = api.generate("resnet20", phase="train_val")
+    found = frames(api.load(Source(text.encode()), State("TRAIN")))
     assert [frame.name for frame in found][:2] == ["res2a", "res2b"] and len(found) == 9
 
 
@@ -228,6 +230,14 @@ def test_the_longest_way_is_straight(corpus: Path) -> None:
         f"inception_3b/{part}" for part in ("5x5_reduce", "5x5", "output")
     ]
     assert way[-1] == "loss3/classifier"
+    # In whatever order a sum reads them.
+    for bottoms in ('bottom: "b" bottom: "s"', 'bottom: "s" bottom: "b"'):
+        text = 'input: "x" input_shape { dim: [1, 4, 2, 2] }\n'
+        for bottom, top in ("xs", "xa", "ab"):
+            text += f'layer {{ name: "{top}" type: "Convolution" bottom: "{bottom}" top: "{top}"'
+            text += " convolution_param { num_output: 4 kernel_size: 1 } }\n"
+        text += f'layer {{ name: "e" type: "Eltwise" {bottoms} top: "e" }}'
+        assert straight(net(text)) == ["input", "a", "b", "e"]
 
 
 def test_shapes_stand_on_the_edges() -> None:
