@@ -11,6 +11,8 @@ from report.test_page import hostile
 
 from prototxt_gen import api
 from prototxt_gen.diagnostics import Source
+from prototxt_gen.draw import forms
+from prototxt_gen.errors import PrototxtError
 from prototxt_gen.report.data import Asked, report
 from prototxt_gen.report.page import as_html, as_pair_html
 from prototxt_gen.report.pair import Asked as AskedTwo
@@ -29,6 +31,8 @@ PAGES: dict[str, Callable[[], bytes]] = {
     "problem": lambda: of_one(PROBLEM),
     "hostile": lambda: of_one(hostile()),
     "two": lambda: of_two(api.generate("plain34"), api.generate("resnet34")),
+    "one without": lambda: of_one(PROBLEM),
+    "two without": lambda: of_two(PROBLEM.partition('layer { name: "mine"')[0], PROBLEM),
     "hostile two": lambda: of_two(hostile(), PROBLEM),
 }
 
@@ -183,6 +187,26 @@ def test_the_differences_by_keys(show: Callable[..., Page]) -> None:
     page.write("res5c")
     page.key("Enter")
     assert page.text("#panel .verdict") == "+ added"
+
+
+@pytest.mark.parametrize("name", ["one without", "two without"])
+def test_without_pictures(
+    name: str, show: Callable[..., Page], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing() -> str:
+        raise PrototxtError("Graphviz is not installed")
+
+    monkeypatch.setattr(forms, "_engine", missing)
+    page = show(name)
+    assert "Graphviz is not installed" in page.text("main")
+    page.key("/")
+    page.write("mine")
+    page.key("Enter")
+    assert page.text("#panel").count("mine") >= 2  # its name, and its text
+    page.key("Escape")
+    page.key("Escape")
+    page.key("n")
+    assert ("added" in page.text("#panel")) == (name == "two without")
 
 
 @pytest.mark.parametrize("name", ["hostile", "hostile two"])
