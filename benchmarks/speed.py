@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from measuring import COMMAND, PYTHON, Figure, call, compare, process
+from pages import pages
 
 MIB = 1 << 20
 
@@ -171,6 +172,7 @@ GROUPS: dict[str, Callable[[Path], Iterator[Figure]]] = {
     "reference": reference,
     "folders": folders,
     "corpus": corpus,
+    "pages": pages,
     "large": large,
 }
 

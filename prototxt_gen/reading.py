@@ -75,8 +75,9 @@ def read_caffe(
 
     _arguments.dialect(dialect)
     # A pipe is read but once, so that its bytes are looked at here.
-    name = os.fspath(net if weights is None else weights)
-    content = read_content(name)
+    name, content = (
+        read_any(net) if weights is None else (os.fspath(weights), read_content(weights))
+    )
     model: Caffemodel | None = None
     if weights is not None:
         model = parse_caffemodel(name, content)
@@ -216,6 +217,21 @@ def is_onnx(path: Input) -> bool:
             return False
         with open(path, "rb") as file:
             return file.read(1) == _IR_VERSION
+    except OSError:
+        return False
+
+
+def is_text(path: Input) -> bool:
+    """Whether a file is the text of a net rather than a caffemodel; of pipes only ``-`` is."""
+    from prototxt_gen.formats.binary.caffemodel import LOOK_AT, is_binary
+
+    if os.fspath(path) == "-":
+        return True
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return False
+        with open(path, "rb") as file:
+            return not is_binary(file.read(LOOK_AT))
     except OSError:
         return False
 

@@ -39,6 +39,11 @@ FORMS = ("svg", "png", "pdf", "dot", "mermaid", "html")
 )
 @click.option("--expand", is_flag=True, help="Give each layer a box of its own.")
 @click.option("--blocks", is_flag=True, help="Draw equal units that follow each other once.")
+@click.option(
+    "--compact",
+    is_flag=True,
+    help="The same with each unit as a single box, so that a deep net fits on a page.",
+)
 @click.option("--cost", is_flag=True, help="Show parameters and multiply-adds.")
 @click.option(
     "--direction",
@@ -56,6 +61,7 @@ def command(
     form: str | None,
     expand: bool,
     blocks: bool,
+    compact: bool,
     cost: bool,
     direction: str,
     state: State,
@@ -70,7 +76,7 @@ def command(
 
     \b
     resnet-proto draw resnet50.prototxt -o resnet50.svg
-    resnet-proto draw resnet152.prototxt --blocks --cost -o resnet152.pdf
+    resnet-proto draw resnet152.prototxt --compact --cost -o resnet152.pdf
     resnet-proto gen resnet18 | resnet-proto draw - --format mermaid
     """
     from prototxt_gen.diagnostics import Sink
@@ -86,7 +92,7 @@ def command(
         )
     graph = _read(net, state, input_shapes, dialect)
     shapes = check(graph, Sink(), dict(input_shapes) if not is_onnx(net) else None)
-    made = picture(graph, shapes, Drawing(expand, blocks, cost, direction))
+    made = picture(graph, shapes, Drawing(expand, blocks, compact, cost, direction))
     write_output(output, drawn(made, form or known or "svg"))
     return 0
 

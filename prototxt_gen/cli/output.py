@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _COLOURS = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold blue"}
 
+_LEAST, _MOST = 20, 100  #: characters of a line of the source
 _SIGNS = {"+": "green", "-": "red", "~": "yellow"}
 
 
@@ -68,7 +69,8 @@ def print_error(message: str) -> None:
 def print_report(diagnostics: Iterable[Diagnostic], source: Source | None, stream: TextIO) -> None:
     """Each diagnostic with its place; on a terminal also the source line."""
     if stream.isatty():
-        _print_rich((_pretty(diagnostic, source, stream) for diagnostic in diagnostics), stream)
+        width = _width(stream)
+        _print_rich((_pretty(one, source, stream, width) for one in diagnostics), stream)
         return
     for diagnostic in diagnostics:
         stream.write(printable(render(diagnostic, source), stream) + "\n")
@@ -123,7 +125,14 @@ def _print_rich(texts: Iterable[Text], stream: TextIO) -> None:
         console.print(text)
 
 
-def _pretty(diagnostic: Diagnostic, source: Source | None, stream: TextIO) -> Text:
+def _width(stream: TextIO) -> int:
+    """How many characters a line of a terminal has."""
+    from rich.console import Console
+
+    return Console(file=stream).width
+
+
+def _pretty(diagnostic: Diagnostic, source: Source | None, stream: TextIO, columns: int) -> Text:
     severity = diagnostic.severity
     whole = printable(render(replace(diagnostic, help=None), source), stream)
     place, _, rest = whole.partition(f"{severity.value}: ")
@@ -138,11 +147,12 @@ def _pretty(diagnostic: Diagnostic, source: Source | None, stream: TextIO) -> Te
         shown = source.line(line).replace("\t", " ")
         last = source.position(max(diagnostic.span.end, diagnostic.span.start + 1))
         width = last[1] - column if last[0] == line else len(shown) - column + 1
-        # A long line is cut to the text around the place.
-        start = max(0, column - 40)
-        shown = shown[start : start + 100]
-        width = max(1, min(width, len(shown) - (column - 1 - start)))
         margin = " " * len(str(line))
+        # A long line is cut to the text around the place, so that the mark stands below it.
+        room = max(_LEAST, min(_MOST, columns - len(margin) - 5))
+        start = max(0, min(column - 2 * room // 5, len(shown) - room))
+        shown = shown[start : start + room]
+        width = max(1, min(width, len(shown) - (column - 1 - start)))
         text.append_text(
             _styled(
                 (f"\n {line} | ", "blue"),

@@ -52,7 +52,7 @@ def print_table(
     On a terminal that is too narrow the columns of ``spare`` are left out, in their order, as
     many as need be. Then those of ``prose`` are broken between words, and those of ``names``,
     by default all that are neither, shortened in the middle. If that is not enough, the last
-    columns are left out. stderr says what is missing.
+    columns are left out, but for those without a head: they are marks. stderr says what is missing.
     """
     clean = [[printable(cell, sys.stdout) for cell in row] for row in rows]
     if sys.stdout.isatty():
@@ -86,9 +86,10 @@ def fitted(
     spare: Sequence[int],
     names: Collection[int],
     prose: Collection[int],
+    marks: Collection[int] = (),
 ) -> dict[int, int]:
-    """The columns that are kept, and how wide each becomes."""
-    kept = dict(enumerate(widths))
+    """The columns that are kept, and how wide each becomes; empty ones are not."""
+    kept = {index: width for index, width in enumerate(widths) if width}
     least = {i: min(w, _LINE if i in prose else _LEAST) for i, w in kept.items()}
     least.update({i: w for i, w in kept.items() if i not in prose and i not in names})
 
@@ -99,7 +100,7 @@ def fitted(
         if excess({i: least[i] if i in prose else w for i, w in kept.items()}) > 0:
             del kept[index]
     while len(kept) > 1 and excess({i: least[i] for i in kept}) > 0:
-        del kept[max(kept)]
+        del kept[max(kept, key=lambda i: (i not in marks, i))]
     for some in (prose, names):
         while (over := excess(kept)) > 0:
             loose = [i for i in kept if i in some and kept[i] > least[i]]
@@ -143,7 +144,8 @@ def _print_rich_table(
 
     console = Console(highlight=False)
     widths = [max(map(cell_len, column)) for column in zip(heads, *rows, strict=True)]
-    kept = fitted(widths, console.width, spare, names, prose)
+    marks = [index for index, head in enumerate(heads) if not head]
+    kept = fitted(widths, console.width, spare, names, prose, marks)
     mark = "…" if printable("…", sys.stdout) == "…" else "~"
     table = Rich(box=box.HORIZONTALS, pad_edge=False, padding=(0, _GAP - 1, 0, 0), show_edge=False)
     for index, width in kept.items():
@@ -163,7 +165,7 @@ def _print_rich_table(
         table.add_row(*map(Text, cells))
     # Columns that do not even fit shortened are the terminal's to wrap.
     console.print(table, soft_wrap=sum(kept.values()) + _GAP * (len(kept) - 1) > console.width)
-    if len(kept) < len(heads):
-        gone = [head for index, head in enumerate(heads) if index not in kept]
+    gone = [head for index, head in enumerate(heads) if head and index not in kept]
+    if gone:
         words = " and ".join([", ".join(gone[:-1]), gone[-1]] if gone[1:] else gone)
         print_note(f"the terminal is too narrow for {words}; a wider one or a pipe has them")

@@ -3,43 +3,33 @@
 from __future__ import annotations
 
 import webbrowser
-from collections.abc import Sequence
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
-from prototxt_gen.cli.options import InputShape, need_files
+from prototxt_gen.cli.options import need_files
 from prototxt_gen.cli.output import print_error, print_note
 from prototxt_gen.cli.report import page, page_options
 
-if TYPE_CHECKING:
-    from prototxt_gen.graph.phase import State
 
-
-@click.command("view", short_help="Show a net in the browser.")
+@click.command("view", short_help="Show a net, or two side by side, in the browser.")
 @click.argument("net", metavar="NET")
-@click.argument("weights", metavar="[WEIGHTS]", required=False)
+@click.argument("second", metavar="[WEIGHTS|OTHER]", required=False)
 @page_options
-def command(
-    net: str,
-    weights: str | None,
-    blocks: bool | None,
-    state: State,
-    input_shapes: Sequence[InputShape],
-    dialect: str | None,
-) -> int:
-    """Open the page that report writes about NET, with its WEIGHTS, in the browser.
+def command(net: str, second: str | None, **options: Any) -> int:
+    """Open the page that report writes about NET, with its WEIGHTS or beside an OTHER net.
 
     The page is a temporary file, which stays until the system clears such files away.
 
     \b
     resnet-proto view resnet50.prototxt
+    resnet-proto view plain34.prototxt resnet34.prototxt
     resnet-proto gen resnet152 | resnet-proto view - --no-blocks
     """
-    need_files(net, weights)
-    made = page(net, weights, blocks, state, input_shapes, dialect)
+    need_files(net, second)
+    made = page(net, second, **options)
     # A folder that nobody else may write to: the browser reads the file after this has ended.
     path = Path(mkdtemp(prefix="resnet-proto-")) / "net.html"
     path.write_bytes(made)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from prototxt_gen.diff.fields import (
     Fields,
@@ -13,25 +14,33 @@ from prototxt_gen.diff.fields import (
     resolved,
     untyped_fields,
 )
-from prototxt_gen.diff.match import Match, match
+from prototxt_gen.diff.match import Match
 from prototxt_gen.diff.net import Net, Unit
 from prototxt_gen.diff.order import moves
 from prototxt_gen.diff.result import Change, FieldChange, Kind, What
 from prototxt_gen.document import Block, Symbol
 
 
-def compare_nets(a: Net, b: Net) -> tuple[Change, ...]:
+class Placed(NamedTuple):
+    """A difference, and the layers of both nets that it is about; of a whole net there is none."""
+
+    change: Change
+    first: Unit | None = None
+    second: Unit | None = None
+
+
+def compare_nets(pairs: Match) -> tuple[Placed, ...]:
     """Every difference of two nets of the same states, in the order of the first.
 
     What the second has in addition comes behind the layer that it stands behind, and what the
     first had there.
     """
-    return tuple(_Comparison(a, b, match(a, b)).run())
+    return tuple(_Comparison(pairs).run())
 
 
 def compare_blocks(a: Block, b: Block, what: What) -> tuple[Change, ...]:
     """The fields of two messages, such as solvers."""
-    return tuple(_whole(block_fields(a), block_fields(b), what))
+    return tuple(one.change for one in _whole(block_fields(a), block_fields(b), what))
 
 
 def field_changes(a: Unit, b: Unit) -> tuple[FieldChange, ...]:
@@ -55,14 +64,15 @@ def field_changes(a: Unit, b: Unit) -> tuple[FieldChange, ...]:
     return tuple(direct or found)
 
 
-def _whole(a: Fields, b: Fields, what: What) -> Iterator[Change]:
+def _whole(a: Fields, b: Fields, what: What) -> Iterator[Placed]:
     found = tuple(FieldChange(*one) for one in differences(a, b))
     if found:
-        yield Change("changed", what, "", "", found)
+        yield Placed(Change("changed", what, "", "", found))
 
 
 class _Comparison:
-    def __init__(self, a: Net, b: Net, pairs: Match) -> None:
+    def __init__(self, pairs: Match) -> None:
+        a, b = pairs.a, pairs.b
         self.a, self.b, self.pairs = a, b, pairs
         self.blobs = _renamed_blobs(pairs)
         self.told: set[str] = set()  #: renamed blobs of which a line has told
@@ -74,30 +84,31 @@ class _Comparison:
             if number > 1
         }
 
-    def run(self) -> Iterator[Change]:
+    def run(self) -> Iterator[Placed]:
         yield from _whole(self.a.header, self.b.header, "net")
         new = self._new()
         waiting = new[-1]
         for unit in self.a.units:
             there = self.pairs.there.get(unit.index)
             if there is None:
-                yield self._change("removed", unit)
+                yield Placed(self._change("removed", unit), unit)
                 continue
             yield from waiting
             waiting = new[unit.index]
-            found = tuple(self._changes(unit, self.b.units[there]))
+            other = self.b.units[there]
+            found = tuple(self._changes(unit, other))
             if found:
-                yield self._change("changed", unit, found)
+                yield Placed(self._change("changed", unit, found), unit, other)
         yield from waiting
 
-    def _new(self) -> dict[int, list[Change]]:
+    def _new(self) -> dict[int, list[Placed]]:
         """What the second net has in addition, by the unit of the first that it is behind."""
-        found: dict[int, list[Change]] = defaultdict(list)
+        found: dict[int, list[Placed]] = defaultdict(list)
         behind = -1
         for unit in self.b.units:
             behind = self.pairs.back.get(unit.index, behind)
             if unit.index not in self.pairs.back:
-                found[behind].append(self._change("added", unit))
+                found[behind].append(Placed(self._change("added", unit), None, unit))
         return found
 
     def _change(self, kind: Kind, unit: Unit, fields: tuple[FieldChange, ...] = ()) -> Change:

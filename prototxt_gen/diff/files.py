@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.diff.compare import compare_blocks, compare_nets
+from prototxt_gen.diff.match import match
 from prototxt_gen.diff.net import Net, net_of, states_of
 from prototxt_gen.diff.result import Diff, What
 from prototxt_gen.diff.structure import compare_structure
@@ -54,9 +55,9 @@ def compare(a: Read, b: Read, state: State | None = None, *, structure: bool = F
             notes = (f"{saved.path} holds the net of phase {state.phase}, which is compared",)
     nets = _nets(a, b, state)
     if structure:
-        changes, differing = compare_structure(*nets)
-        return Diff(changes, differing, notes)
-    return Diff(compare_nets(*nets), notes=notes)
+        placed, differing, _ = compare_structure(*nets)
+        return Diff(tuple(one.change for one in placed), differing, notes)
+    return Diff(tuple(one.change for one in compare_nets(match(*nets))), notes=notes)
 
 
 def _nets(a: Read, b: Read, state: State | None) -> tuple[Net, Net]:

@@ -39,6 +39,7 @@ class Unit:
     states: frozenset[int] = frozenset()
     makers: tuple[Makers, ...] = ()
     readers: list[tuple[int, int, int]] = field(default_factory=list)  #: unit, its bottom, our top
+    node: int = -1  #: the index of its node in the graph
 
     @property
     def label(self) -> str:
@@ -97,7 +98,7 @@ def net_of(graph: Graph, root: Block, states: Sequence[State], *, whole: bool) -
         makers.update(dict.fromkeys(tops, node.name))
         is_field = index == 0 and graph.input_form != "layers"
         for unit in _units(node, bottoms, tops, whole=whole, is_field=is_field):
-            unit.index, unit.states = len(units), inside
+            unit.index, unit.states, unit.node = len(units), inside, index
             units.append(unit)
     wire(units, len(own))
     rest = block_fields(root, (*INPUT_FIELDS, "layer", "layers", "name"))

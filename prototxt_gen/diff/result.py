@@ -13,8 +13,12 @@ from prototxt_gen.document import Symbol
 from prototxt_gen.layers.parts.shapes import show
 
 Kind = Literal["added", "removed", "changed"]
+Mark = Literal["added", "removed", "changed", "rewired", "renamed"]
 What = Literal["net", "solver", "file", "input", "layer"]
 _SIGNS: dict[Kind, str] = {"added": "+", "removed": "-", "changed": "~"}
+#: Fields of a change that are names, and those that say who reads what, and when.
+_NAMES = {"name", "layer", "top"}
+_WIRES = {"bottom", "order", "number of tops", "in place"}
 _FEW = 4  #: layers with the same change that have a line each
 _SHOWN = 3  #: the names in the line of more
 
@@ -34,7 +38,12 @@ class FieldChange:
     @property
     def text(self) -> str:
         """Both values in words."""
-        return f"{self.name} {_shown(self.name, self.before)} -> {_shown(self.name, self.after)}"
+        return f"{self.name} {' -> '.join(self.words)}"
+
+    @property
+    def words(self) -> tuple[str, str]:
+        """Each value in words."""
+        return _shown(self.name, self.before), _shown(self.name, self.after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +57,14 @@ class Change:
     fields: tuple[FieldChange, ...] = ()
     rules: str = ""  #: when the layer is in the net, if another one has its name
     other: str = ""  #: its name in the second file, if names do not count and it is another one
+
+    @property
+    def mark(self) -> Mark:
+        """What has happened to it: changed is one that computes something else by itself."""
+        names = {field.name.partition("[")[0] for field in self.fields}
+        if self.kind != "changed" or names - _NAMES - _WIRES:
+            return self.kind
+        return "rewired" if names & _WIRES else "renamed"
 
     @property
     def place(self) -> str:
@@ -130,6 +147,10 @@ class Diff:
             for field in _told(change.fields) or (None,):
                 if (id(change), field) in firsts:
                     yield firsts[id(change), field]
+        yield from self.unfit()
+
+    def unfit(self) -> Iterator[str]:
+        """The first layers that do not fit, where names were not to count."""
         if self.structure is not None:
             yield from structure_lines(self.structure)
 

@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from typing import NamedTuple
 
-from prototxt_gen.diff.compare import field_changes
+from prototxt_gen.diff.compare import Placed, field_changes
 from prototxt_gen.diff.fields import differences
 from prototxt_gen.diff.match import Match
 from prototxt_gen.diff.net import Makers, Net, Unit
@@ -22,21 +22,18 @@ _MOST_CHOICES = 64  #: after so many refinements, a choice is taken as it comes
 Colours = tuple[list[int], list[int]]
 
 
-def compare_structure(a: Net, b: Net) -> tuple[tuple[Change, ...], Structure | None]:
-    """What differs but for names, and how far the layers fit; None if all do."""
+def compare_structure(a: Net, b: Net) -> tuple[tuple[Placed, ...], Structure | None, Match]:
+    """What differs but for names, how far the layers fit (None if all do), and the pairs."""
     fields = tuple(FieldChange(*one) for one in differences(a.header, b.header) if one[0] != "name")
-    changes = (Change("changed", "net", "", "", fields),) if fields else ()
+    changes = (Placed(Change("changed", "net", "", "", fields)),) if fields else ()
     search = _Search(a, b)
     pairs, fitting = _paired(search)
     if fitting == len(a.units) == len(b.units):
-        return changes, None
-    changed = [
-        _changed(unit, b.units[pairs.there[unit.index]], pairs)
-        for unit in a.units
-        if unit.index in pairs.there
-    ]
-    found = [change for change in changed if change.fields]
-    return (*changes, *found), _structure(pairs, fitting)
+        return changes, None, pairs
+    both = [(u, b.units[pairs.there[u.index]]) for u in a.units if u.index in pairs.there]
+    changed = [Placed(_changed(unit, other, pairs), unit, other) for unit, other in both]
+    found = [one for one in changed if one.change.fields]
+    return (*changes, *found), _structure(pairs, fitting), pairs
 
 
 class Pairing(NamedTuple):

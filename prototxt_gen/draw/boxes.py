@@ -26,6 +26,7 @@ class Box:
     shapes: list[Shape | None]  #: of the tops of the last layer
     cost: Cost | None = None
     inputs: list[tuple[Box, Shape | None]] = field(default_factory=list)
+    mark: str = ""  #: how it differs from another net that it is drawn beside
 
     @property
     def name(self) -> str:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from html import escape
-from itertools import pairwise
 
-from prototxt_gen.draw.picture import Frame, Picture, Shown
+from prototxt_gen.draw.picture import MARKS, Frame, Picture, Shown
 
 #: The fill and the line of each kind of box.
 COLOURS = {
@@ -26,6 +25,16 @@ COLOURS = {
     "other": ("#f4f4f4", "#666666"),
     "unknown": ("#ffffff", "#999999"),
 }
+#: The line around a box that differs from another net's.
+MARKED = {
+    "added": "#1f7a35",
+    "removed": "#b3261e",
+    "changed": "#b36b00",
+    "rewired": "#6a3fb5",
+    "renamed": "#5c6773",
+}
+_AIR = '<FONT POINT-SIZE="12"> </FONT>'  #: keeps a line off the name above it
+_STRAIGHT = 200  #: more than Graphviz's own wish for narrow frames weighs
 FONT = "Arial"  #: whose widths Graphviz knows, and every system has in some form
 
 
@@ -47,15 +56,35 @@ def _lines(made: Picture) -> Iterator[str]:
             yield from _node(part, "  ")
         else:
             yield from _frame(part)
-    keys = [one.key for one in made.shown]
-    after = dict(pairwise(keys))
+    main = _main(made)
     for start, end, label in made.edges:
         options = [f"label={quoted(' ' + label)}"] if label else []
         options.append(f'class="from-{start} to-{end}"')
-        # What follows directly stands below: a long way round bends instead.
-        options += ["weight=6"] if after.get(start) == end else []
+        # The longest way goes straight: a short cut bends.
+        options += [f"weight={_STRAIGHT}"] if (start, end) in main else []
         yield f"  {start} -> {end} [{', '.join(options)}];"
     yield "}"
+
+
+def _main(made: Picture) -> set[tuple[str, str]]:
+    """The edges of which no way round is longer; of several at a box that in the middle.
+
+    Those into a box stand before those out of it.
+    """
+    above: dict[str, int] = {}
+    below: dict[str, int] = {}
+    for start, end, _ in made.edges:
+        above[end] = max(above.get(end, 0), above.get(start, 0) + 1)
+    for start, end, _ in reversed(made.edges):
+        below[start] = max(below.get(start, 0), below.get(end, 0) + 1)
+    leaving: dict[str, list[str]] = {}
+    entering: dict[str, list[str]] = {}
+    for start, end, _ in made.edges:
+        if above[end] == above.get(start, 0) + 1 and below[start] == below.get(end, 0) + 1:
+            leaving.setdefault(start, []).append(end)
+            entering.setdefault(end, []).append(start)
+    out = {(start, ends[len(ends) // 2]) for start, ends in leaving.items()}
+    return out & {(starts[len(starts) // 2], end) for end, starts in entering.items()}
 
 
 def _frame(frame: Frame) -> Iterator[str]:
@@ -72,10 +101,16 @@ def _frame(frame: Frame) -> Iterator[str]:
 def _node(one: Shown, indent: str) -> Iterator[str]:
     fill, line = COLOURS[one.kind]
     style = ', style="rounded,dashed"' if one.kind == "unknown" else ""
-    rows = [f"<B>{_html(one.name)}</B>"]
-    rows += [f'<FONT POINT-SIZE="9.5">{_html(text)}</FONT>' for text in one.lines]
+    mark = f'id="box-{one.key}", class="{one.kind}{f" is-{one.mark}" if one.mark else ""}"'
+    if one.mark:
+        line = MARKED[one.mark]
+        style += ", penwidth=2.6"
+    sign = f"{MARKS[one.mark]} " if one.mark else ""
+    rows = [f"<B>{sign}{_html(one.name)}</B>"]
+    rows += [f'<FONT POINT-SIZE="9">{_html(text)}</FONT>' for text in one.lines]
+    if one.lines:
+        rows[1] = f"{_AIR}{rows[1]}{_AIR}"
     label = "<BR/>".join(rows)
-    mark = f'id="box-{one.key}", class="{one.kind}"'
     yield f'{indent}{one.key} [label=<{label}>, fillcolor="{fill}", color="{line}", {mark}{style}];'
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from prototxt_gen.draw import compact
 from prototxt_gen.draw.boxes import Box, boxes
 from prototxt_gen.draw.units import Unit, units
 from prototxt_gen.graph.graph import Graph, Node
 from prototxt_gen.graph.infer import Shapes
+from prototxt_gen.layers.base import Cost
 from prototxt_gen.layers.parts.shapes import Shape
 
 
@@ -18,6 +20,7 @@ class Drawing:
 
     expand: bool = False  #: each layer has a box of its own
     blocks: bool = False  #: units of one form in a row are drawn once
+    compact: bool = False  #: the same, and each unit is a single box
     cost: bool = False  #: parameters and multiply-adds stand in the boxes
     direction: str = "TB"  #: or LR
 
@@ -30,6 +33,11 @@ class Shown:
     name: str
     lines: tuple[str, ...]
     kind: str
+    mark: str = ""  #: one of MARKS
+
+
+#: How layers differ from those of another net, with a sign for each: what weighs most first.
+MARKS = {"added": "+", "removed": "-", "changed": "~", "rewired": "⇄", "renamed": "≈"}
 
 
 @dataclass(frozen=True)
@@ -63,19 +71,34 @@ class Picture:
                 yield part
 
 
-def picture(graph: Graph, shapes: Shapes, drawing: Drawing | None = None) -> Picture:
-    """The picture of a net whose shapes are known as far as can be."""
+def picture(
+    graph: Graph,
+    shapes: Shapes,
+    drawing: Drawing | None = None,
+    marks: Mapping[int, str] | None = None,
+) -> Picture:
+    """The picture of a net whose shapes are known as far as can be.
+
+    ``marks`` say by the identity of a node how its layer differs from that of another net.
+    """
     asked = drawing or Drawing()
     every = boxes(graph, shapes, expand=asked.expand)
+    if marks:
+        for one in every:
+            one.mark = _mark([marks.get(id(node), "") for node in one.nodes])
     frames = units(every)
     made = Picture(graph.name, asked.direction)
     drawn, like = every, dict[int, Box]()
     times = dict[int, int]()
-    if asked.blocks:
+    if asked.blocks or asked.compact:
         drawn, frames, times, like = _once(every, frames)
-    for box in every:
-        made.layers.setdefault(_key(like.get(box.number, box)), []).extend(box.nodes)
     of_box = {box.number: unit for unit in frames for box in unit.boxes}
+    keys = {box.number: _key(box) for box in drawn}
+    if asked.compact:
+        keys.update((number, _key(unit.boxes[0])) for number, unit in of_box.items())
+    for box in every:
+        key = keys[like.get(box.number, box).number]
+        made.layers.setdefault(key, []).extend(box.nodes)
     done: set[int] = set()
     for box in drawn:
         unit = of_box.get(box.number)
@@ -83,12 +106,37 @@ def picture(graph: Graph, shapes: Shapes, drawing: Drawing | None = None) -> Pic
             made.parts.append(_shown(box, asked))
         elif id(unit) not in done:
             done.add(id(unit))
-            inside = tuple(_shown(one, asked) for one in unit.boxes)
-            count = times.get(id(unit), 1)
-            made.parts.append(Frame(f"cluster{box.number}", unit.name, inside, count))
+            made.parts.append(_part(unit, times.get(id(unit), 1), asked))
         for one, shape in box.inputs:
-            made.edges.append((_key(one), _key(box), size(shape)))
+            edge = keys[one.number], keys[box.number], size(shape)
+            # Of a unit that is a box, what it reads several times is read once.
+            if not asked.compact or (edge[0] != edge[1] and edge not in made.edges):
+                made.edges.append(edge)
     return made
+
+
+def _part(unit: Unit, times: int, asked: Drawing) -> Frame | Shown:
+    """A unit as a frame, or as a box."""
+    first = unit.boxes[0]
+    if not asked.compact:
+        inside = tuple(_shown(one, asked) for one in unit.boxes)
+        return Frame(f"cluster{first.number}", unit.name, inside, times)
+    inner = list(compact.lines(unit))
+    costs = [box.cost for box in unit.boxes]
+    if asked.cost and None not in costs:
+        whole = Cost(*map(sum, zip(*(cost for cost in costs if cost), strict=True)))
+        inner += [f"{words} each" if times > 1 else words for words in _cost(whole)]
+    name = f"{unit.name} × {times}" if times > 1 else unit.name
+    return Shown(_key(first), name, tuple(inner), compact.kind(unit))
+
+
+def _mark(found: Sequence[str]) -> str:
+    """The mark of a box: that of its first layer, whose name it has, or what weighs most."""
+    if found[0] in ("added", "removed") or not any(found):
+        return found[0]
+    # A box to which a layer is added is not new itself.
+    inner = {"changed" if one in ("added", "removed") else one for one in found}
+    return next(mark for mark in MARKS if mark in inner)
 
 
 def _once(
@@ -140,14 +188,29 @@ def _shown(box: Box, asked: Drawing) -> Shown:
     lines = [box.title]
     if box.more:
         lines.append(" · ".join(box.more))
-    if asked.cost and box.cost is not None and box.cost.parameters:
-        cost = f"{short(box.cost.parameters)} parameters"
-        if box.cost.multiply_adds:
-            cost += f", {short(box.cost.multiply_adds)} multiply-adds"
-        lines.append(cost)
+    if asked.cost and box.cost is not None:
+        lines += _cost(box.cost)
     if box.kind == "input":
-        lines = [f"{box.nodes[0].type} {size(shape)}" for shape in box.shapes]
-    return Shown(_key(box), box.name, tuple(lines), box.kind)
+        lines = _given(box)
+    return Shown(_key(box), box.name, tuple(lines), box.kind, box.mark)
+
+
+def _cost(found: Cost) -> list[str]:
+    """What a box costs, if anything, in a line."""
+    if not found.parameters:
+        return []
+    words = f"{short(found.parameters)} parameters"
+    adds = f", {short(found.multiply_adds)} multiply-adds" if found.multiply_adds else ""
+    return [words + adds]
+
+
+def _given(box: Box) -> list[str]:
+    """What an input gives; of several blobs each by its name."""
+    node, sizes = box.nodes[0], map(size, box.shapes)
+    if len(node.tops) == 1:
+        return [f"{node.type} {next(sizes)}".strip()]
+    blobs = zip(node.tops, sizes, strict=True)
+    return [node.type, *(f"{top.blob} {shown}".strip() for top, shown in blobs)]
 
 
 def _key(box: Box) -> str:

@@ -25,13 +25,14 @@ class Unit:
 
     @property
     def form(self) -> tuple[object, ...]:
-        """What equal units have in common: their layers and wiring, without names."""
+        """What equal units have in common: their layers, wiring and marks, without names."""
         places = {id(box): index for index, box in enumerate(self.boxes)}
         return tuple(
             (
                 *(node.layer for node in box.nodes),
                 *(places.get(id(one), -1) for one, _ in box.inputs),
                 *map(str, box.shapes),
+                box.mark,
             )
             for box in self.boxes
         )
@@ -64,7 +65,8 @@ def _candidates(found: Sequence[Box]) -> list[tuple[int, list[Box]]]:
     made = []
     for box in found:
         start = above[box.number]
-        if len(box.inputs) < 2 or start is None:
+        # A loss joins what a net computes with its labels: what lies between is the net.
+        if len(box.inputs) < 2 or start is None or box.kind == "loss":
             continue
         inside = _between(start, box)
         names = {one.number for one in inside}

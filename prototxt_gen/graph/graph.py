@@ -11,14 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from prototxt_gen._words import plural
 from prototxt_gen.diagnostics import Source, Span
-from prototxt_gen.document import Block, Field
+from prototxt_gen.document import Block, Field, MessageType
 from prototxt_gen.layers.base import Layer, Role
 from prototxt_gen.layers.parts.phase import own_phase
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array
 
+_FEW = 4  #: inputs and outputs that are named in a line
 NEVER = -1  #: the version of a blob that no layer has written
 
 
@@ -80,8 +82,9 @@ class Graph:
     ``stored`` holds the weights of a caffemodel by layer name, where one was read;
     ``graph.weights`` assigns them to nodes. ``files`` are the SHA-256 of the files that the
     net and its weights came from, where known.
-    ``header`` holds the fields of the net other than layers. Where ``input_form`` is not
-    ``layers``, the first node stands for the ``input`` fields of the net.
+    ``header`` holds the fields of the net other than layers, ``header_type`` is the schema by
+    which they were read. Where ``input_form`` is not ``layers``, the first node stands for the
+    ``input`` fields of the net.
     """
 
     def __init__(
@@ -89,6 +92,7 @@ class Graph:
         name: str = "",
         *,
         header: Sequence[Field] = (),
+        header_type: MessageType | None = None,
         input_form: InputForm = "layers",
         source: Source | None = None,
         dialect: str = "bvlc",
@@ -102,6 +106,7 @@ class Graph:
         #: options that give that state.
         self.elsewhere: dict[str, tuple[str, str]] = {}
         self.header = list(header)
+        self.header_type = header_type
         self.input_form: InputForm = input_form
         self.source = source
         self.dialect = dialect
@@ -180,3 +185,22 @@ class Graph:
             if top not in read and top.version == self._versions[top.blob]
             if top.blob not in self.hidden
         )
+
+    def __repr__(self) -> str:
+        """``<Graph 'LeNet': 9 layers, data -> prob, with weights>``."""
+        ends = " -> ".join(_listed(refs) for refs in (self.inputs, self.outputs))
+        weights = ", with weights" if self.stored else ""
+        return f"<Graph {self.name!r}: {plural(len(self.nodes), 'layer')}, {ends}{weights}>"
+
+    def _repr_html_(self) -> str:
+        """The picture that a notebook shows, or a table if Graphviz is not installed."""
+        # The one import of a room below: of the notebook's asking, and not before.
+        from prototxt_gen.report.notebook import as_html
+
+        return as_html(self)
+
+
+def _listed(refs: Sequence[Ref]) -> str:
+    """The names of a few blobs, and that there are more."""
+    names = [ref.blob for ref in refs[:_FEW]]
+    return ", ".join([*names, "…"] if len(refs) > _FEW else names) or "nothing"

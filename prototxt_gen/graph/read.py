@@ -51,6 +51,7 @@ def build(document: Document, sink: Sink, state: State | None) -> Graph:
     graph = Graph(
         root.get("name", str, ""),
         header=header,
+        header_type=root.type,
         input_form=_input_form(root),
         source=document.source,
         dialect=document.dialect,

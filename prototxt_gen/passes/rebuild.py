@@ -13,6 +13,7 @@ def empty_like(graph: Graph) -> Graph:
     made = Graph(
         graph.name,
         header=graph.header,
+        header_type=graph.header_type,
         input_form=graph.input_form,
         source=graph.source,
         dialect=graph.dialect,

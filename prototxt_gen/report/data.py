@@ -82,8 +82,7 @@ def report(graph: Graph, asked: Asked) -> Report:
     summary = summarize(graph, given)
     shapes = check(graph, Sink(), given)
     source, fields = text_of(graph, asked.file)
-    numbers = {id(node): index for index, node in enumerate(graph.nodes)}
-    drawn = sketch(graph, shapes, numbers, asked.blocks)
+    drawn = sketch(graph, shapes, asked.blocks)
     layers = layer_views(graph, summary, source, fields, drawn)
     if asked.changes is None:
         outlook = to_model(graph, shapes, given)

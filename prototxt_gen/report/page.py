@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from pathlib import PurePath
 from typing import Any
@@ -19,35 +19,82 @@ from markupsafe import Markup
 
 from prototxt_gen._resources import data_dir
 from prototxt_gen._words import plural
-from prototxt_gen.draw.dot import COLOURS, printable
-from prototxt_gen.draw.picture import short
+from prototxt_gen.draw.dot import COLOURS, MARKED, printable
+from prototxt_gen.draw.picture import MARKS, short
 from prototxt_gen.report.data import Report
+from prototxt_gen.report.layers import LayerView
+from prototxt_gen.report.pair import NAMES, Pair, Side
 
-_PAGE, _STYLE = "report.html.j2", "report/page.css"
+_PAGE, _PAIR, _STYLE = "report.html.j2", "pair.html.j2", "report/page.css"
 _MOVES, _LICENCE = "report/vendor/svg-pan-zoom.min.js", "report/vendor/svg-pan-zoom.LICENSE"
-_OWN = "report/page.js"
+_PARTS, _OWN, _OWN_OF_PAIR = "report/parts.js", "report/page.js", "report/pair.js"
 _HEIGHT = 22  #: of a histogram, whose bins are two wide
 
 
 def as_html(made: Report) -> bytes:
     """The page, the same for equal reports."""
+    return _page(
+        _PAGE,
+        _OWN,
+        _for_script(made),
+        made.layers,
+        report=made,
+        title=_title(made.name, made.file),
+        svg=Markup(made.sketch.svg),
+    )
+
+
+def as_pair_html(made: Pair) -> bytes:
+    """The page about two nets, the same for equal comparisons."""
+    found = made.to_dict()
+    # A box may have another mark than its layers.
+    used = {*made.sides[0].sketch.marks, *made.sides[1].sketch.marks, *made.counts}
+    sides = [
+        {name: side[name] for name in ("file", "printed", "layers", "marks", "partners")}
+        for side in found["sides"]
+    ]
+    return _page(
+        _PAIR,
+        _OWN_OF_PAIR,
+        {"sides": sides, "rows": found["rows"], "signs": MARKS},
+        (*made.sides[0].layers, *made.sides[1].layers),
+        pair=made,
+        names=NAMES,
+        signs=MARKS,
+        marked={mark: MARKED[mark] for mark in MARKS if mark in used},
+        titles=_titles(*made.sides),
+        svgs=[Markup(side.sketch.svg) for side in made.sides],
+    )
+
+
+def _page(
+    name: str, script: str, data: dict[str, Any], layers: Iterable[LayerView], **values: Any
+) -> bytes:
     # Its licence asks to be wherever the script is.
-    scripts = [f"/*!\n{_read(_LICENCE)}*/\n{_read(_MOVES)}", _read(_OWN)]
+    moves = f"/*!\n{_read(_LICENCE)}*/\n{_read(_MOVES)}"
+    scripts = [moves, _read(_PARTS) + _read(script)]
     text = (
         _environment()
-        .get_template(_PAGE)
+        .get_template(name)
         .render(
-            report=made,
-            colours={one.kind: COLOURS[one.kind] for one in made.layers},
-            title=made.name or PurePath(made.file).name,
+            colours={one.kind: COLOURS[one.kind] for one in layers},
             style=Markup(_read(_STYLE)),
             scripts=[Markup(script) for script in scripts],
             hashes=[_hash(script) for script in scripts],
-            svg=Markup(made.sketch.svg),
-            data=Markup(_safe_json(_for_script(made))),
+            data=Markup(_safe_json(data)),
+            **values,
         )
     )
     return text.encode("utf-8", "backslashreplace")
+
+
+def _title(name: str, file: str) -> str:
+    return name or PurePath(file).name
+
+
+def _titles(a: Side, b: Side) -> list[str]:
+    """What both nets are called; by their files where they have one name."""
+    return [_title(one.name if a.name != b.name else "", one.file) for one in (a, b)]
 
 
 def _environment() -> jinja2.Environment:

@@ -21,6 +21,7 @@ _ONCE = (
 )
 _TITLE = re.compile(r"<title>[^<]*</title>\n?|<!--.*?-->\n?", re.S)
 _GROUND = re.compile(r'<polygon fill="white" stroke="none"[^>]*/>\n?')
+_ID = re.compile(r'(?<=[\w"]) id="')  #: of an element; in a text a quote is escaped
 _OUTER = re.compile(r'<svg width="[^"]*" height="[^"]*"')
 
 
@@ -36,6 +37,7 @@ class Sketch:
     boxes: int
     blocks: bool  #: whether equal units are drawn once
     keys: Mapping[int, str] = field(default_factory=dict)  #: of the boxes of layers
+    marks: tuple[str, ...] = ()  #: those that boxes have
 
     def of(self, layer: int) -> str | None:
         """The box of a layer."""
@@ -43,11 +45,20 @@ class Sketch:
 
 
 def sketch(
-    graph: Graph, shapes: Shapes, numbers: Mapping[int, int], blocks: bool | None = None
+    graph: Graph,
+    shapes: Shapes,
+    blocks: bool | None = None,
+    marks: Mapping[int, str] | None = None,
+    side: str = "",
 ) -> Sketch:
-    """The picture of a net; ``numbers`` are the indices of nodes by their identity."""
+    """The picture of a net; ``marks`` say by the index of a layer how it differs from another's.
+
+    Of two pictures in one page each has a ``side``, with which its ids begin.
+    """
     once = len(graph.nodes) > MOST_LAYERS if blocks is None else blocks
-    made = picture(graph, shapes, Drawing(blocks=once))
+    numbers = {id(node): index for index, node in enumerate(graph.nodes)}
+    of_nodes = {id(graph.nodes[index]): mark for index, mark in (marks or {}).items()}
+    made = picture(graph, shapes, Drawing(blocks=once), of_nodes)
     boxes = sum(1 for _ in made.shown)
     if boxes > _MOST_BOXES:
         return Sketch("", f"{boxes:,} boxes are more than a page can show.", boxes, once)
@@ -60,11 +71,17 @@ def sketch(
     why = _ONCE.format(f"The net has {plural(len(graph.nodes), 'layer')}: equal") if merged else ""
     if merged and blocks:
         why = _ONCE.format("Equal")
-    return Sketch(_cleaned(svg), why, boxes, once, keys)
+    used = tuple(sorted({one.mark for one in made.shown} - {""}))
+    return Sketch(_cleaned(svg, side), why, boxes, once, keys, used)
 
 
-def _cleaned(svg: str) -> str:
-    """The element alone, without titles, which browsers show as hints, and without a ground."""
-    inner = _TITLE.sub("", svg[svg.index("<svg") :])
-    inner = _GROUND.sub("", inner, count=1)
+def _cleaned(svg: str, side: str) -> str:
+    """The element alone, without titles and without a ground."""
+    inner = _GROUND.sub("", untitled(svg), count=1)
+    inner = _ID.sub(f' id="{side}', inner) if side else inner
     return _OUTER.sub('<svg class="net" role="img" aria-label="The net as boxes"', inner, count=1)
+
+
+def untitled(svg: str) -> str:
+    """The element of an SVG file, without the titles that browsers show as hints."""
+    return _TITLE.sub("", svg[svg.index("<svg") :])

@@ -149,7 +149,15 @@ class Summary:
 
         return as_dict(self, depth)
 
+    def __repr__(self) -> str:
+        """``<Summary of 'LeNet': 9 layers, 431,080 parameters, 2,293,000 multiply-adds>``."""
+        words = [plural(len(self.rows), "layer"), plural(self.parameters, "parameter", ",")]
+        words.append(plural(self.multiply_adds, "multiply-add", ","))
+        least = "" if self.complete else " at least"
+        return f"<Summary of {self.name!r}: {', '.join(words)}{least}>"
+
     def _repr_html_(self) -> str:
+        """The table that a notebook shows."""
         from prototxt_gen._tables import as_html
         from prototxt_gen.summary.columns import DEFAULT, table, totals
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -184,3 +185,24 @@ def test_a_prototxt_is_data_and_stays(
     assert run(["deploy", str(net)]) == 0
     made = api.load(Source(capsysbinary.readouterr().out))
     assert EVIL in {node.name for node in made.nodes}
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_mark_stands_below_the_place(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = f"layer {{ name: '{'x' * 90}' }} {'y ' * 30} group: 4 {'z ' * 50}"
+    source = Source(text.encode(), "net")
+    start = text.index("group: 4")
+    screen = Terminal()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", str(width))
+    for at in (0, start, len(text) - 3):
+        found = Diagnostic("rule", Severity.ERROR, "m", span=Span(at, min(at + 8, len(text))))
+        output.print_report([found], source, screen)
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", screen.getvalue()).splitlines()
+    assert len(lines) == 9
+    for shown, mark in zip(lines[1::3], lines[2::3], strict=True):
+        assert len(shown) < width and len(mark) < width
+        assert len(shown) > min(width - 8, 100)
+    assert lines[4][lines[5].index("^") : lines[5].rindex("^") + 1] == "group: 4"
+    assert lines[1].startswith(" 1 | layer") and lines[2] == "   | ^^^^^^^^"

@@ -48,6 +48,12 @@ def test_prose_is_broken_before_a_name_is_shortened() -> None:
     assert fitted([20, 90], 40, (), {0}, {1}) == {0: 14, 1: 24}
 
 
+def test_a_column_without_a_head_goes_last() -> None:
+    assert fitted([20, 10, 10, 7], 42, (), {0}, (), [3]) == {0: 9, 1: 10, 2: 10, 3: 7}
+    assert fitted([20, 10, 10, 7], 40, (), {0}, (), [3]) == {0: 19, 1: 10, 3: 7}
+    assert fitted([20, 0, 10], 40, (), {0}, (), [1]) == {0: 20, 2: 10}
+
+
 def test_text_forms() -> None:
     table = Table(("a", "b"), [("x|*", "1"), ('q"', "2,3")], [1])
     assert delimited(table, ",") == 'a,b\nx|*,1\n"q""","2,3"\n'

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -98,6 +100,14 @@ def test_mermaid_of_a_unit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         'n0 -->|"8×14×14"| n2',
     ]
     assert lines[8] == 'n1 -->|"8×14×14"| n2'
+
+
+def test_a_net_from_a_pipe(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(NETS["unit"].encode())))
+    assert run(["draw", "-", "--format", "mermaid", "--compact"]) == 0
+    assert "Convolution 3×3, 8<br/>Eltwise, sum" in capsys.readouterr().out
 
 
 def test_a_name_that_says_no_form(net: Path, capsys: pytest.CaptureFixture[str]) -> None:

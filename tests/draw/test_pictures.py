@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from prototxt_gen.errors import PrototxtError
 from prototxt_gen.graph.check import check
 from prototxt_gen.graph.graph import Graph
 from prototxt_gen.graph.infer import infer
+from prototxt_gen.graph.phase import State
 
 HOSTILE = '</script><b>&"\\\n\x1b]0;x\x07#;`'
 
@@ -156,6 +158,86 @@ def test_equal_units_in_a_row_are_drawn_once(name: str, blocks: int) -> None:
     picture_of = made(preset(name), blocks=True)
     keys = {one.key for one in picture_of.shown}
     assert {key for start, end, _ in picture_of.edges for key in (start, end)} <= keys
+
+
+def test_a_unit_is_a_box_of_a_compact_picture(corpus: Path) -> None:
+    graph = preset("resnet152")
+    found = made(graph, compact=True, cost=True)
+    boxes = {one.name: one for one in found.shown}
+    assert list(boxes) == [
+        *("input", "conv1", "pool1", "res2a", "res2b … res2c × 2", "res3a", "res3b1 … res3b7 × 7"),
+        *("res4a", "res4b1 … res4b35 × 35", "res5a", "res5b … res5c × 2", "pool5", "fc1000"),
+    ]
+    assert boxes["res3a"].lines[:3] == (
+        "Convolution 1×1, 128, /2 · 3×3, 128 · 1×1, 512",
+        "Convolution 1×1, 512, /2",
+        "Eltwise, sum · ReLU",
+    )
+    # 1024 x 256 + 256 x 256 x 9 + 256 x 1024 weights, and two values a channel.
+    assert boxes["res4b1 … res4b35 × 35"].lines[-1].startswith("1.12 M parameters, 218 M")
+    assert boxes["res4b1 … res4b35 × 35"].lines[-1].endswith(" each")
+    keys = [one.key for one in found.shown]
+    assert [edge[:2] for edge in found.edges] == list(pairwise(keys))
+    assert sorted(id(n) for nodes in found.layers.values() for n in nodes) == sorted(
+        map(id, graph.nodes)
+    )
+    assert set(found.layers) == set(keys)
+    googlenet = api.load(corpus / "BVLC+caffe/models/bvlc_googlenet/deploy.prototxt")
+    (module,) = [one for one in made(googlenet, compact=True).shown if one.name == "inception_3a"]
+    assert set(module.lines) == {
+        "Convolution 1×1, 64",
+        "Convolution 1×1, 96 · 3×3, 128",
+        "Convolution 1×1, 16 · 5×5, 32",
+        "Pooling 3×3, max · Convolution 1×1, 32",
+        "Concat",
+    }
+
+
+def test_a_loss_ends_no_unit() -> None:
+    text = api.generate("resnet20", phase="train_val")
+    found = frames(api.load(Source(text.encode()), State("TRAIN")))
+    assert [frame.name for frame in found][:2] == ["res2a", "res2b"] and len(found) == 9
+
+
+def test_an_input_with_several_blobs_names_them() -> None:
+    text = """layer { name: "d" type: "Data" top: "data" top: "label"
+            transform_param { crop_size: 4 } data_param { batch_size: 2 } }
+    layer { name: "e" type: "Input" top: "e" input_param { shape { dim: [1, 3, 2, 2] } } }
+    layer { name: "f" type: "Input" top: "f" }"""
+    lines = [one.lines for one in made(net(text)).shown]
+    assert lines == [("Data", "data ?×4×4", "label 2"), ("Input 3×2×2",), ("Input",)]
+
+
+def straight(graph: Graph) -> list[str]:
+    """The layers along the heavy edges of a picture, from its first box on."""
+    dot = as_dot(made(graph))
+    names = dict(re.findall(r"(n\d+) \[label=<<B>([^<]*)<", dot))
+    heavy = dict(re.findall(r"(n\d+) -> (n\d+) \[[^\n]*weight", dot))
+    key, way = "n0", []
+    while key:
+        way.append(names[key])
+        key = heavy.get(key, "")
+    return way
+
+
+def test_the_longest_way_is_straight(corpus: Path) -> None:
+    way = straight(preset("resnet50"))
+    assert way[:7] == ["input", "conv1", "pool1", *(f"res2a_branch2{c}" for c in "abc"), "res2a"]
+    assert way[-1] == "fc1000" and not any("branch1" in name for name in way)
+    # Of branches of one length that in the middle.
+    way = straight(api.load(corpus / "BVLC+caffe/models/bvlc_googlenet/deploy.prototxt"))
+    assert [name for name in way if "3b" in name] == [
+        f"inception_3b/{part}" for part in ("5x5_reduce", "5x5", "output")
+    ]
+    assert way[-1] == "loss3/classifier"
+    # In whatever order a sum reads them.
+    for bottoms in ('bottom: "b" bottom: "s"', 'bottom: "s" bottom: "b"'):
+        text = 'input: "x" input_shape { dim: [1, 4, 2, 2] }\n'
+        for bottom, top in ("xs", "xa", "ab"):
+            text += f'layer {{ name: "{top}" type: "Convolution" bottom: "{bottom}" top: "{top}"'
+            text += " convolution_param { num_output: 4 kernel_size: 1 } }\n"
+        text += f'layer {{ name: "e" type: "Eltwise" {bottoms} top: "e" }}'
+        assert straight(net(text)) == ["input", "a", "b", "e"]
 
 
 def test_shapes_stand_on_the_edges() -> None:
