@@ -29,8 +29,8 @@ BLOCKS = {
 
 def pictures() -> Iterator[tuple[str, bytes]]:
     """The name and the SVG of each."""
-    stage = api.generate(block="bottleneck", stages=[2], head="none")
-    yield "stage", svg(stage, Drawing(direction="LR"))
+    first = unit(api.generate("resnet50"), "res2a", "pool1", (64, 56, 56))
+    yield "block", svg(first, Drawing(direction="LR"))
     yield "resnet20", svg(api.generate("resnet20", classes=4), Drawing(blocks=True))
     for name, (preset, *block) in BLOCKS.items():
         yield name, svg(unit(api.generate(preset), *block), Drawing())
@@ -55,7 +55,7 @@ def unit(text: str, name: str, bottom: str, shape: tuple[int, ...]) -> str:
         if re.search(rf'^  name: "(res|bn|scale|relu|bn_|scale_)?{number}(_|")', layer, re.M)
     ]
     dims = " ".join(f"dim: {size}" for size in (1, *shape))
-    start = f'name: "{name}" layer {{ name: "x" type: "Input" top: "{bottom}"'
+    start = f'name: "{name}" layer {{ name: "{bottom}" type: "Input" top: "{bottom}"'
     return f"{start} input_param {{ shape {{ {dims} }} }} }}\n{''.join(kept)}"
 
 

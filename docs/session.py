@@ -23,7 +23,7 @@ COMMANDS = (
     "sed 's/kernel_size: 8/kernel_size: 9/' net.prototxt | resnet-proto validate -",
     "resnet-proto convert net.prototxt net.caffemodel -o net.onnx --batch dynamic --verify",
 )
-WIDTH, LINE, LETTER = 108, 19, 7.85  #: letters in a line; pixels
+WIDTH, LINE, LETTER = 122, 19, 7.85  #: letters in a line; pixels
 TYPED, READ = 0.028, 1.7  #: seconds for a letter, and for what a command prints
 STYLE = """
   text { font: 13px ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;
