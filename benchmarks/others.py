@@ -62,6 +62,9 @@ def by_file(command: list[str], folder: Path, inputs: Blobs) -> Blobs:
     options.log_severity_level = 4
     try:
         session = onnxruntime.InferenceSession(file, options, ["CPUExecutionProvider"])
+    except Exception as error:
+        raise Unloadable from error
+    try:
         names = [one.name for one in session.get_inputs()]
         given = {
             name: inputs.get(name, spare).astype(np.float32)
@@ -69,8 +72,8 @@ def by_file(command: list[str], folder: Path, inputs: Blobs) -> Blobs:
         }
         outputs = [one.name for one in session.get_outputs()]
         return dict(zip(outputs, session.run(outputs, given), strict=True))
-    except Exception as error:
-        raise Unloadable from error
+    except Exception:  # it loads and does not run, so that no output is right
+        return {}
 
 
 def opencv(folder: Path, inputs: Blobs) -> Blobs:

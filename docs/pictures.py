@@ -15,25 +15,25 @@ from prototxt_gen.graph.check import check
 
 FOLDER = Path(__file__).with_name("pictures")
 SSD = Path(__file__).with_name("how-to") / "migrate.md"
-#: Blocks alone: the preset, what layers of the block are called, and what it reads.
+#: Blocks alone, the second of a net: the preset, and the shape that it reads.
 BLOCKS = {
-    "plain": ("plain20", "res2b", "res2a", (16, 32, 32)),
-    "basic": ("resnet20", "res2b", "res2a", (16, 32, 32)),
-    "bottleneck": ("resnet50", "res2b", "res2a", (256, 56, 56)),
-    "preact": ("preresnet50", "res2b", "res2a", (256, 56, 56)),
-    "wide": ("wrn50-2", "res2b", "res2a", (256, 56, 56)),
-    "resnext": ("resnext50-32x4d", "res2b", "res2a", (256, 56, 56)),
-    "se": ("se-resnet50", "res2b", "res2a", (256, 56, 56)),
+    "plain": ("plain20", (16, 32, 32)),
+    "basic": ("resnet20", (16, 32, 32)),
+    "bottleneck": ("resnet50", (256, 56, 56)),
+    "preact": ("preresnet50", (256, 56, 56)),
+    "wide": ("wrn50-2", (256, 56, 56)),
+    "resnext": ("resnext50-32x4d", (256, 56, 56)),
+    "se": ("se-resnet50", (256, 56, 56)),
 }
 
 
 def pictures() -> Iterator[tuple[str, bytes]]:
     """The name and the SVG of each."""
-    first = unit(api.generate("resnet50"), "res2a", "pool1", (64, 56, 56))
+    first = unit(api.generate("resnet50"), "2a", (64, 56, 56))
     yield "block", svg(first, Drawing(direction="LR"))
     yield "resnet20", svg(api.generate("resnet20", classes=4), Drawing(blocks=True))
-    for name, (preset, *block) in BLOCKS.items():
-        yield name, svg(unit(api.generate(preset), *block), Drawing())
+    for name, (preset, shape) in BLOCKS.items():
+        yield name, svg(unit(api.generate(preset), "2b", shape), Drawing())
     found = re.search(r'title="ssd.prototxt"\n(.*?)^ *```', SSD.read_text("utf-8"), re.S | re.M)
     assert found is not None
     yield "ssd", svg(found[1], Drawing())
@@ -45,17 +45,18 @@ def svg(text: str, how: Drawing) -> bytes:
     return drawn(picture(graph, check(graph, Sink()), how), "svg")
 
 
-def unit(text: str, name: str, bottom: str, shape: tuple[int, ...]) -> str:
-    """A net of the layers of one block."""
+def unit(text: str, number: str, shape: tuple[int, ...]) -> str:
+    """A net of the layers of one block, which reads the blob of a shape."""
     layers = re.split(r"^(?=layer \{)", text, flags=re.M)[1:]
-    number = name.removeprefix("res")
     kept = [
         re.sub(r"^#.*\n", "", layer, flags=re.M)
         for layer in layers
-        if re.search(rf'^  name: "(res|bn|scale|relu|bn_|scale_)?{number}(_|")', layer, re.M)
+        if re.search(rf'^  name: "[a-z]*_?{number}(_|")', layer, re.M)
     ]
+    tops = set(re.findall(r'^  top: "(.*)"', "".join(kept), re.M))
+    (bottom,) = set(re.findall(r'^  bottom: "(.*)"', "".join(kept), re.M)) - tops
     dims = " ".join(f"dim: {size}" for size in (1, *shape))
-    start = f'name: "{name}" layer {{ name: "{bottom}" type: "Input" top: "{bottom}"'
+    start = f'name: "block {number}" layer {{ name: "{bottom}" type: "Input" top: "{bottom}"'
     return f"{start} input_param {{ shape {{ {dims} }} }} }}\n{''.join(kept)}"
 
 
