@@ -2,7 +2,7 @@
 
 # All that CI runs, in the environment at hand.
 check:
-	.ci/steps test nets lint types wheel
+	.ci/steps test nets lint types docs wheel
 
 test lint types wheel:
 	.ci/steps $@

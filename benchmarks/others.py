@@ -1,4 +1,4 @@
-"""How other programs do on the recorded layers: right, wrong, refused, or a file that cannot be read.
+"""How other programs do on the recorded layers: right, wrong, refused, or no file that loads.
 
     python benchmarks/others.py prepare WORK      with this package installed
     python benchmarks/others.py caffe-onnx WORK   in an environment with that package
@@ -101,7 +101,8 @@ def outcome(tool: Callable[[Path, Blobs], Blobs], folder: Path) -> str:
         return type(error).__name__.lower()
     pairs = [(made.get(n), v) for n, v in wanted.items()]
     if len(made) == len(wanted):
-        pairs = [(made.get(n, m), v) for (n, v), m in zip(wanted.items(), made.values(), strict=True)]
+        named = zip(wanted.items(), made.values(), strict=True)
+        pairs = [(made.get(name, other), value) for (name, value), other in named]
     shown = [(a, b) for a, b in pairs if a is not None]
     close = (
         a.size == b.size and np.allclose(a.reshape(b.shape), b, 1e-4, 1e-5, equal_nan=True)

@@ -42,7 +42,9 @@ def session() -> str:
     for words, kind, at in _lines():
         start = '<tspan class="prompt">$ </tspan>' if kind == "typed" else ""
         shown = f'<tspan class="{kind}">{escape(words)}</tspan>'
-        parts.append(f'<text x="18" y="{height}" style="animation-delay:{at:.2f}s">{start}{shown}</text>')
+        parts.append(
+            f'<text x="18" y="{height}" style="animation-delay:{at:.2f}s">{start}{shown}</text>'
+        )
         height += LINE
     width = round(WIDTH * LETTER + 36)
     return "\n".join(

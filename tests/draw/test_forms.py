@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 from pathlib import Path
@@ -32,6 +33,15 @@ NETS = {
 needs_engine = pytest.mark.skipif(
     shutil.which("graphviz-pure") is None, reason="graphviz-pure is not installed"
 )
+
+
+@pytest.mark.parametrize("command", [["draw", "--format", "mermaid"], ["summary"], ["report"]])
+def test_a_net_comes_through_a_pipe(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(NETS["line"].encode())))
+    assert run([*command, "-"]) == 0
+    assert "InnerProduct" in capsys.readouterr().out
 
 
 @pytest.fixture(params=sorted(NETS))

@@ -8,8 +8,8 @@ Of a page these count, in their order:
 - another block ``python``: a program that goes on where the page's last one ended;
 - a comment ``<!-- run``, for what a reader has already: commands, one a line, up to ``-->``.
 
-In front of a block ``<!-- exit 1 -->`` tells how its last command ends, and ``<!-- not run: a GPU -->``
-what it needs that a test does not have.
+In front of a block ``<!-- exit 1 -->`` tells how its last command ends, and
+``<!-- not run: a GPU -->`` what it needs that a test does not have.
 """
 
 from __future__ import annotations

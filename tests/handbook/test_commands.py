@@ -1,4 +1,4 @@
-"""Each command of README and the pages runs, in the page's order, and prints what the page shows."""
+"""Each command of README and the pages runs, in order, and prints what the page shows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import pytest
-
 from handbook.pages import ROOT, Command, File, Program, matches, pages, steps
 from handbook.shell import Shell
 
@@ -58,7 +57,8 @@ def test_set_up_is_what_ci_does() -> None:
 def test_no_command_stands_outside_of_a_block_that_is_run(page: Path) -> None:
     text = re.sub(r"<!-- run\n.*?\n-->", "", page.read_text("utf-8"), flags=re.S)
     outside = re.sub(r"^ *```.*?^ *```$", "", text, flags=re.S | re.M)
-    lines = re.findall(r"^(?: {4}|\t)(?:\$ )?(?:[\w./]*resnet-proto|python3?|pip) .*", outside, re.M)
+    command = r"^(?: {4}|\t)(?:\$ )?(?:[\w./]*resnet-proto|python3?|pip) .*"
+    lines = re.findall(command, outside, re.M)
     assert [line for line in lines if line.strip() not in SET_UP] == []
 
 
