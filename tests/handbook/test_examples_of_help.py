@@ -35,13 +35,10 @@ def test_one_with_a_mistake_is_not(wrong: str) -> None:
 
 def parse(words: list[str]) -> None:
     """Read arguments as the command does, and run nothing."""
-    context = cli.make_context("resnet-proto", words)
-    group: click.Group = cli
-    rest = [*context._protected_args, *context.args]
-    while True:
-        name, command, rest = group.resolve_command(context, rest)
+    context = click.Context(cli, info_name="resnet-proto")
+    command: click.Command | None = cli
+    rest = words
+    while isinstance(command, click.Group):
+        name, command, rest = command.resolve_command(context, rest)
         assert command is not None
-        context = command.make_context(name, rest, parent=context)
-        if not isinstance(command, click.Group):
-            return
-        group, rest = command, [*context._protected_args, *context.args]
+    command.make_context(name, rest, parent=context)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import runpy
 import sys
+from html import unescape
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
+from handbook.shell import Shell
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -19,8 +22,6 @@ MENU = re.findall(r"[\w/-]+\.md", (ROOT / "mkdocs.yml").read_text("utf-8").parti
 @pytest.fixture
 def hooks(monkeypatch: pytest.MonkeyPatch) -> Any:
     """docs/hooks.py, also where mkdocs is not installed: only its File is asked for."""
-    import runpy
-
     for name in ("mkdocs", "mkdocs.structure", "mkdocs.structure.files"):
         module: Any = ModuleType(name)
         module.File, module.Files = None, list
@@ -63,6 +64,23 @@ def test_nothing_is_fetched_for_a_page() -> None:
     settings = yaml.safe_load(text)
     assert settings["theme"]["font"] is False
     assert not [one for one in settings.get("extra_javascript", ()) if "//" in one]
+
+
+def test_the_session_of_readme_prints_what_it_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = runpy.run_path(str(DOCS / "session.py"))
+    svg = (DOCS / "pictures/session.svg").read_text("utf-8")
+    typed = re.findall(r'<tspan class="typed">(.*?)</tspan>', svg)
+    shown = re.findall(r'<tspan class="(?!typed|prompt)\w+">(.*?)</tspan>', svg)
+    assert [unescape(line) for line in typed] == list(made["COMMANDS"])
+    (tmp_path / "work").mkdir()
+    shell = Shell(tmp_path / "work", monkeypatch)
+    for command in made["BEFORE"]:
+        shell.run(command)
+    printed = [shell.run(command)[1] for command in made["COMMANDS"]]
+    # A line may be folded in the picture, at a space or elsewhere.
+    assert "".join(unescape("".join(shown)).split()) == "".join("".join(printed).split())
 
 
 def test_readme_links_to_files_that_there_are() -> None:
