@@ -1,4 +1,4 @@
-"""Each example of a command's --help has commands and options that there are."""
+"""Commands that are shown but not typed, in --help and in sentences, have options that there are."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import pytest
 
 from prototxt_gen.cli import cli
 
-PAGE = (Path(__file__).parents[2] / "docs/cli.md").read_text("utf-8")
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/cli.md").read_text("utf-8")
 
 
 def examples() -> Iterator[str]:
@@ -20,6 +21,21 @@ def examples() -> Iterator[str]:
     for line in re.findall(r"^    (resnet-proto .*)$", PAGE, re.M):
         if "[OPTIONS]" not in line:
             yield from (part.strip() for part in line.partition(" > ")[0].split("|"))
+
+
+def mentioned() -> Iterator[str]:
+    """Commands in sentences of README and all pages; an argument may be missing there."""
+    for page in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")):
+        text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.S | re.M)
+        yield from re.findall(r"`(resnet-proto\s[a-z][^`]*)`", text)
+
+
+@pytest.mark.parametrize("example", sorted({" ".join(one.split()) for one in mentioned()}))
+def test_a_command_in_a_sentence_is_understood(example: str) -> None:
+    try:
+        parse(shlex.split(example)[1:])
+    except click.MissingParameter:
+        assert "--" not in example
 
 
 @pytest.mark.parametrize("example", sorted(set(examples())))
@@ -38,7 +54,7 @@ def parse(words: list[str]) -> None:
     context = click.Context(cli, info_name="resnet-proto")
     command: click.Command | None = cli
     rest = words
-    while isinstance(command, click.Group):
+    while isinstance(command, click.Group) and rest:
         name, command, rest = command.resolve_command(context, rest)
         assert command is not None
     command.make_context(name, rest, parent=context)
