@@ -24,7 +24,7 @@ COMMANDS = (
     "resnet-proto convert net.prototxt net.caffemodel -o net.onnx --batch dynamic --verify",
 )
 WIDTH, LINE, LETTER = 122, 19, 7.85  #: letters in a line; pixels
-TYPED, READ = 0.028, 1.7  #: seconds for a letter, and for what a command prints
+TYPED, READ = 0.04, 2.2  #: seconds for a letter, and for what a command prints
 STYLE = """
   text { font: 13px ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;
          fill: #d6deeb; white-space: pre; }
