@@ -2,7 +2,7 @@
 
 # All that CI runs, in the environment at hand.
 check:
-	.ci/steps test nets lint types wheel
+	.ci/steps test nets lint types docs wheel
 
 test lint types wheel:
 	.ci/steps $@
@@ -13,6 +13,8 @@ fuzz:
 	FUZZ_SECONDS=0 python -m pytest -m hypothesis
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-180} python -m pytest -n 0 tests/fuzz
 
+# The generated pages and pictures, which are committed, and the site of all pages, in build/site;
+# needs pip install -e '.[docs,draw]'.
 docs:
 	PYTHONPATH=. python docs/reference.py
 	PYTHONPATH=. python docs/residual.py
@@ -21,6 +23,9 @@ docs:
 	PYTHONPATH=. python docs/onnx_ops.py
 	PYTHONPATH=. python docs/roundtrip.py
 	PYTHONPATH=. python docs/corpus.py
+	PYTHONPATH=. python docs/pictures.py
+	PYTHONPATH=. python docs/session.py
+	NO_MKDOCS_2_WARNING=1 python -m mkdocs build -q --strict
 
 bench:
 	python benchmarks/speed.py --json benchmarks.json

@@ -1,13 +1,7 @@
-"""The functions of the commands, for Python.
+"""The functions of the commands, for Python; docs/api.md has examples.
 
-    from prototxt_gen import api
-
-    text = api.generate(depth=50, classes=10)
-    for diagnostic in api.validate("net.prototxt"):
-        print(diagnostic.rule, diagnostic.message)
-
-Every function raises a :class:`prototxt_gen.errors.PrototxtError` for unusable
-input, and OSError if a file cannot be read.
+Every function raises a ``prototxt_gen.errors.PrototxtError`` for unusable input, and OSError
+if a file cannot be read.
 """
 
 from __future__ import annotations

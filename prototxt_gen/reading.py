@@ -71,13 +71,11 @@ def read_caffe(
     """
     from prototxt_gen import _arguments
     from prototxt_gen.formats.binary.caffemodel import is_binary, parse_caffemodel
-    from prototxt_gen.formats.content import digest, read_content
+    from prototxt_gen.formats.content import digest
 
     _arguments.dialect(dialect)
-    # A pipe is read but once, so that its bytes are looked at here.
-    name, content = (
-        read_any(net) if weights is None else (os.fspath(weights), read_content(weights))
-    )
+    # A pipe, such as -, is read but once, so that its bytes are looked at here.
+    name, content = read_any(net if weights is None else weights)
     model: Caffemodel | None = None
     if weights is not None:
         model = parse_caffemodel(name, content)

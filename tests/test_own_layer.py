@@ -23,7 +23,7 @@ from prototxt_gen.layers.python import PYTHON
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "layer.md").read_text("utf-8")
-EXAMPLE, _, LIMIT, PROPOSALS = re.findall(r"```python\n(.*?)```", PAGE, re.S)
+EXAMPLE, _, LIMIT, PROPOSALS = re.findall(r"```python.*?\n(.*?)```", PAGE, re.S)
 NET = """name: "own"
 layer { name: "data" type: "Input" top: "data" input_param { shape { dim: [2, 3, 4, 4] } } }
 layer { name: "c" type: "Convolution" bottom: "data" top: "c"

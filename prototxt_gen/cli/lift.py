@@ -37,6 +37,12 @@ def lift_model(
         raise click.UsageError(f"-o {output}: {model} is an ONNX model; give -o FILE.prototxt")
     weights = weights_out or str(Path(output).with_suffix(".caffemodel"))
     need_own_files([model], [output, weights, report])
+    if weights_out is None and Path(weights).exists() and not Path(output).exists():
+        # Not of an earlier call: perhaps what the model was made from.
+        raise click.UsageError(
+            f"{weights} would be overwritten, and {output} is not there, so that it is another "
+            "net's; give --weights-out to name a file"
+        )
     need_places([output, weights, report])
     made = api.from_onnx(
         model,

@@ -112,7 +112,7 @@ def totals(summary: Summary) -> list[str]:
             lines += _memory(image[1], summary, " of one image")
         lines += _memory(summary.memory, summary, f" of the batch of {batch}")
     if not summary.complete:
-        lines.append("all at least: there are unknown layers, which do not count")
+        lines.append("all at least: what is not known, shown as ?, does not count")
     return lines
 
 

@@ -48,6 +48,19 @@ def test_the_two_files_appear_together_or_not_at_all(model: Path, tmp_path: Path
     ]
 
 
+def test_weights_that_nobody_named_are_not_overwritten(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "net.caffemodel"
+    other.write_bytes(b"what the model was made from")
+    words = ["convert", str(model), "-o", str(tmp_path / "net.prototxt")]
+    assert run(words) == 2
+    assert f"{other} would be overwritten" in capsys.readouterr().err
+    assert other.read_bytes() == b"what the model was made from"
+    assert run([*words, "--weights-out", str(other)]) == 0
+    assert run(words) == 0, "a second call replaces what the first one wrote"
+
+
 def test_what_no_layer_can_do_is_answered_with_1_and_all_reasons(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

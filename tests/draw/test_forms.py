@@ -36,6 +36,15 @@ needs_engine = pytest.mark.skipif(
 )
 
 
+@pytest.mark.parametrize("command", [["draw", "--format", "mermaid"], ["summary"], ["report"]])
+def test_a_net_comes_through_a_pipe(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(NETS["line"].encode())))
+    assert run([*command, "-"]) == 0
+    assert "InnerProduct" in capsys.readouterr().out
+
+
 @pytest.fixture(params=sorted(NETS))
 def net(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     path = tmp_path / f"{request.param}.prototxt"
