@@ -200,7 +200,13 @@ OPTIONS: tuple[tuple[str, Any, str | None, str], ...] = (
         "dense, InnerProduct; conv, a 1x1 convolution. [default: dense]",
     ),
     ("classifier-dropout", float, "RATIO", "Dropout before the classifier. [default: none]"),
-    ("naming", _choice(forms.NAMINGS), None, "The names of layers. [default: msra]"),
+    (
+        "naming",
+        _choice(forms.NAMINGS),
+        None,
+        "The names of layers: MSRA's, those of torchvision's modules, or shicai's, as in "
+        "MobileNet-Caffe and DenseNet-Caffe. [default: msra]",
+    ),
     ("phase", _choice(forms.PHASES), None, "For inference or for training. [default: deploy]"),
     (
         "train-batch",

@@ -29,7 +29,7 @@ def add_block(maker: Maker, block: str, place: Place) -> None:
             dilation=place.dilation if conv.kernel > 1 else 1,
             kind=f"branch2{'abc'[index]}",
         )
-    maker.concat(maker.names.total(block)[0], (read, maker.blob), channels + (maker.shape[1] or 0))
+    maker.concat(maker.names.cat(block), (read, maker.blob), channels + (maker.shape[1] or 0))
 
 
 def add_transition(maker: Maker, place: Place) -> None:

@@ -145,7 +145,7 @@ SE_JOINS = ("scale", "axpy")
 HEADS = ("classifier", "none", "fcn", "embedding")
 DILATIONS = ("stage", "torchvision")
 ELTWISE = ("SUM", "PROD", "MAX")
-NAMINGS = ("msra", "torchvision")
+NAMINGS = ("msra", "torchvision", "shicai")
 PHASES = ("deploy", "train_val")
 DIALECTS = ("bvlc", "bvlc-1.0", "caffe_priv", "nvcaffe", "intel")
 #: Those in which a pooling can round down.

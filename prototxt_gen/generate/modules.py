@@ -65,6 +65,10 @@ class Residual:
         """``layer1.0.add`` and ``layer1.0.relu``."""
         return f"{block}.add", f"{block}.relu"
 
+    def cat(self, block: str) -> str:
+        """``layer1.0.cat``."""
+        return f"{block}.cat"
+
     def part(self, block: str, what: str) -> str:
         """``layer1.0.dropout``."""
         return f"{block}.{what}"
@@ -115,10 +119,6 @@ class Dense(Residual):
     def branch(self, block: str, index: int) -> UnitNames:
         """``conv1``, ``norm1``."""
         return unit(f"{block}.conv{index + 1}", f"{block}.norm{index + 1}")
-
-    def total(self, block: str) -> tuple[str, str]:
-        """``features.denseblock1.denselayer1.cat``."""
-        return f"{block}.cat", f"{block}.relu"
 
     def transition(self, stage: int) -> tuple[UnitNames, str]:
         """``features.transition1.conv``."""

@@ -52,6 +52,9 @@ class Naming(Protocol):
     def total(self, block: str) -> tuple[str, str]:
         """The sum at the end of a block, and its ReLU."""
 
+    def cat(self, block: str) -> str:
+        """The channels that a block reads, and its own."""
+
     def part(self, block: str, what: str) -> str:
         """Any other layer of a block."""
 
@@ -120,6 +123,10 @@ class Msra:
     def total(self, block: str) -> tuple[str, str]:
         """``res2a``."""
         return f"res{block}", f"res{block}_relu"
+
+    def cat(self, block: str) -> str:
+        """``res2a``."""
+        return f"res{block}"
 
     def part(self, block: str, what: str) -> str:
         """``res2a_dropout``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from prototxt_gen.generate.forms import DENSE_PAPER, DENSE_PAPER, PREACT_PAPER, RESIDUAL
+from prototxt_gen.generate.forms import DENSE_PAPER, PREACT_PAPER, RESIDUAL
 from prototxt_gen.generate.spec import Spec
 
 WIDE_PAPER = "arXiv 1605.07146"

@@ -73,7 +73,8 @@ class Spec:
     global_pool       the last pooling is global
     classifier_form   dense, InnerProduct; conv, a 1x1 convolution
     classifier_dropout  the ratio before the classifier; 0: none
-    naming            MSRA's ``res2a_branch2a`` or torchvision's ``layer1.0.conv1``
+    naming            MSRA's ``res2a_branch2a``, torchvision's ``layer1.0.conv1``, or shicai's
+                      ``conv2_1/expand`` of MobileNet and DenseNet
     phase             deploy, or train_val with data, losses and fillers
     training          data, fillers, rates and losses: see ``recipe.Training``; its
                       ``train_batch`` may stand in the spec itself

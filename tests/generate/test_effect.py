@@ -69,7 +69,7 @@ OTHER: dict[str, list[Any]] = {
     "head": list(forms.HEADS),
     "global_pool": [True],
     "classifier_dropout": [0.5],
-    "naming": ["torchvision"],
+    "naming": ["torchvision", "shicai"],
     "phase": ["train_val"],
     "training": [{"train_batch": 7}, {"freeze": 1}],
     "classes": [21],
