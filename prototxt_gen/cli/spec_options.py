@@ -256,6 +256,13 @@ TRAINING: tuple[tuple[str, str, Any, str | None, str], ...] = (
         "What the sources are; HDF5 and ImageData: lists of files. [default: LMDB]",
     ),
     (
+        "label-map",
+        "label_map",
+        str,
+        "PATH",
+        "The label map of AnnotatedData, with --dialect intel or nvcaffe. [default: none]",
+    ),
+    (
         "mean",
         "mean",
         Mean(),

@@ -286,6 +286,8 @@ SENSELESS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"mean": [1, 2]}, {}),
     ({"layers": OWN, "source": "a"}, {}),
     ({"backend": "HDF5", "mean": [1]}, {}),
+    ({"label_map": "l"}, {}),
+    ({"label_map": "l", "backend": "HDF5"}, {"dialect": "intel"}),
     ({"root_folder": "r"}, {}),
     ({"resize": 256}, {}),
     ({"resize": 32, "backend": "ImageData"}, {}),
