@@ -118,10 +118,12 @@ class Maker:
             layers.append((names.norm, norm))
         if not (spec.folded or fused or spec.norm == "none"):
             layers.append((names.scale, Scale(bias_term=True)))
-        if relu:
-            layers.append((names.relu, PReLU() if spec.form.prelu else self._rectified()))
         for name, layer in layers:
             self.layer(name, layer, top or self.blob, kind=kind)
+        if relu and spec.form.prelu:
+            self.layer(names.relu, PReLU(), top or self.blob)
+        elif relu:
+            self.relu(names.relu, top)
 
     def activated(self, names: UnitNames) -> None:
         """The normalization and the activation of a convolution that comes after them.
@@ -131,15 +133,18 @@ class Maker:
         first = names.norm if self.spec.batch_normalized else names.scale
         self.norm(names, relu=True, top=first if self.spec.norm != "none" else names.relu)
 
-    def relu(self, name: str) -> None:
-        """A ReLU in place on the current blob."""
-        self.layer(name, self._rectified(), self.blob)
+    def relu(self, name: str, top: str | None = None) -> None:
+        """A ReLU in place, or to a top; one that ends at 6 has always a top of its own.
+
+        The gradient of Clip is computed of what it reads (clip_layer.cpp).
+        """
+        if self.spec.relu6:
+            self.layer(name, Clip(0.0, 6.0))
+        else:
+            self.layer(name, ReLU(), top or self.blob)
 
     def drop_out(self, block: str) -> None:
         """The dropout of a block, if the spec has any."""
         if self.spec.dropout:
             name = self.names.part(block, "dropout")
             self.layer(name, Dropout(float(self.spec.dropout)), self.blob)
-
-    def _rectified(self) -> Layer:
-        return Clip(0.0, 6.0) if self.spec.relu6 else ReLU()
