@@ -66,6 +66,8 @@ def test_it_has_a_sum_only_where_the_shape_stays() -> None:
     graph = net(INVERTED, stem_width=4, strides=[1, 1], stages=[2, 2])
     assert [n.name for n in graph.nodes if n.type == "Eltwise"] == ["res2b", "res3b"]
     assert reads(graph, "res2b") == ["res2a_branch2c", "res2b_branch2c"]
+    strided = net(INVERTED, widths=[8, 8], stages=[1, 1])
+    assert [n.name for n in strided.nodes if n.type == "Eltwise"] == ["res2a"]
     with pytest.raises(SpecError, match="none joins a shortcut"):
         net(INVERTED, stages=[1, 1], stem_width=4, eltwise="MAX")
 
@@ -195,6 +197,21 @@ def test_what_they_cannot_be(
 )
 def test_a_preset_is_taken_as_it_is_meant(written: str, meant: str) -> None:
     assert preset(written) == preset(meant)
+
+
+@pytest.mark.parametrize("depth", [121, 161, 169, 201])
+def test_a_densenet_is_called_after_its_layers(depth: int) -> None:
+    spec = Spec.of(preset(f"densenet{depth}"))
+    convolutions = len(convs(build(spec).graph))
+    assert (spec.name, convolutions + 1) == (f"DenseNet-{depth}", depth)
+
+
+def test_a_cifar_depth_of_dense_blocks() -> None:
+    keys = {"depth": 100, "stem": "cifar", "block": "dense", "width": 12}
+    spec = Spec.of(keys)
+    assert (spec.stages, spec.depth) == ((16, 16, 16), 100)
+    with pytest.raises(SpecError, match=r"has 4 \+ 6n layers; the nearest are 100 and 106"):
+        Spec.of({**keys, "depth": 101})
 
 
 def test_strides_are_where_a_spec_says() -> None:
