@@ -16,8 +16,7 @@ from prototxt_gen.errors import SpecError
 from prototxt_gen.generate.checks import shown
 from prototxt_gen.generate.depths import nearest
 from prototxt_gen.generate.forms import DEPTHS
-
-Keys = dict[str, Any]
+from prototxt_gen.generate.kin import Keys, dense_cifar, densely_connected, mobile
 
 #: Of bottlenecks, and of any block.
 TORCHVISION: Keys = {
@@ -137,45 +136,6 @@ def _improved(depth: int, stages: list[int]) -> Keys:
     }
 
 
-#: MobileNetV2 (arXiv 1801.04381, table 2).
-_MOBILENET: Keys = {
-    "stages": [1, 2, 3, 4, 3, 3, 1],
-    "block": "inverted",
-    "strides": [1, 2, 2, 2, 1, 2, 1],
-    "widths": [16, 24, 32, 64, 96, 160, 320],
-    "expansions": [0, 6, 6, 6, 6, 6, 6],
-    "stem": "half",
-    "stem_width": 32,
-    "last_width": 1280,
-    "name": "MobileNetV2",
-}
-
-
-def _mobile() -> Iterator[tuple[str, Keys]]:
-    yield "mobilenet-v2", _MOBILENET
-    yield "mobilenet-v2-tv", _MOBILENET | {"relu6": True, "classifier_dropout": 0.2}
-
-
-#: DenseNet-BC (arXiv 1608.06993, tables 1 and 2): stages, and the channels that a block adds.
-_DENSE = {
-    121: ([6, 12, 24, 16], 32),
-    161: ([6, 12, 36, 24], 48),
-    169: ([6, 12, 32, 32], 32),
-    201: ([6, 12, 48, 32], 32),
-}
-
-
-def _dense() -> Iterator[tuple[str, Keys]]:
-    for depth, (stages, growth) in _DENSE.items():
-        keys = {"stages": stages, "block": "dense", "width": growth, "pool": "floor"}
-        yield f"densenet{depth}", keys
-    for depth, growth in ((100, 12), (250, 24), (190, 40)):
-        name = f"DenseNet-BC-{depth}-{growth}"
-        stages = [(depth - 4) // 6] * 3
-        keys = {"stages": stages, "block": "dense", "stem": "cifar", "width": growth, "name": name}
-        yield name.lower(), keys
-
-
 def _small() -> Iterator[tuple[str, Keys]]:
     """Depths that others added: one block, or two bottlenecks, in each stage."""
     yield "resnet10", {"stages": [1, 1, 1, 1], "block": "basic", "width": 64}
@@ -237,8 +197,8 @@ def _table() -> Iterator[tuple[str, Keys]]:
         yield f"plain{depth}", _imagenet(depth) | {"block": "plain"}
     for depth in (20, 32, 44, 56, 110):
         yield f"plain{depth}", _cifar(depth, "plain", 2)
-    yield from _mobile()
-    yield from _dense()
+    yield from mobile()
+    yield from densely_connected()
 
 
 #: Every preset, in the order in which they are listed.
@@ -300,6 +260,7 @@ _FAMILIES = (
     _Family(r"senet-?(\d+)", _refuse("senet")),
     _Family(r"iresnet(\d+)", _refuse("iresnet")),
     _Family(r"densenet(\d+)", _refuse("densenet")),
+    _Family(r"densenet-?bc-?(\d+)-(\d+)", dense_cifar),
     _Family(r"resnext(\d+)-(\d+)x(\d+)d", _refuse_resnext("resnext")),
     _Family(r"se-?resnext(\d+)-(\d+)x(\d+)d", _refuse_resnext("se-resnext")),
 )

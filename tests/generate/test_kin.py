@@ -175,6 +175,8 @@ def test_a_small_stem_of_a_dense_net_is_a_convolution_alone() -> None:
         ("resnet50 --strides 1,2,2,2", "they are the usual ones"),
         ("resnet50 --strides 1,2,3,2", "expected 1 or 2 for each stage"),
         ("densenet122", "the nearest are 121 and 161"),
+        ("DenseNet-BC-99-12", "has 4 + 6n layers; the nearest are 94 and 100"),
+        ("densenet-bc-100-0", "expected at least 1"),
         ("mobilenet", "did you mean 'mobilenet-v2'?"),
     ],
 )
