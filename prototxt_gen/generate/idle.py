@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from prototxt_gen.generate.steps import usual_strides
-
 if TYPE_CHECKING:
     from prototxt_gen.generate.spec import Spec
 
@@ -130,11 +128,6 @@ IDLE = (
         "classifier_form",
         lambda spec: spec.classifier_form != "dense" and spec.head != "classifier",
         "changes nothing: the head is {spec.head}",
-    ),
-    Contradiction(
-        "strides",
-        lambda spec: spec.strides == usual_strides(spec),
-        "are {spec.strides!s:.60}, which changes nothing: they are the usual ones",
     ),
     Contradiction(
         "classifier_dropout",

@@ -74,7 +74,6 @@ class Spec:
     classifier_form   dense, InnerProduct; conv, a 1x1 convolution
     classifier_dropout  the ratio before the classifier; 0: none
     naming            MSRA's ``res2a_branch2a``, torchvision's ``layer1.0.conv1``, or shicai's
-                      ``conv2_1/expand`` of MobileNet and DenseNet
     phase             deploy, or train_val with data, losses and fillers
     training          data, fillers, rates and losses: see ``recipe.Training``; its
                       ``train_batch`` may stand in the spec itself
@@ -132,9 +131,17 @@ class Spec:
 
     def __post_init__(self) -> None:
         need_types(self)
+        self._forget("strides", steps.usual_strides(self))
+        if self.form.inverted:
+            self._forget("expansions", (self.form.convs[0].factor,) * len(self.stages))
         need_sense(self)
         if not self.name:
             object.__setattr__(self, "name", self._default_name())
+
+    def _forget(self, entry: str, usual: tuple[int, ...]) -> None:
+        """Leave out an entry that says what is usual, so that equal nets have equal specs."""
+        if getattr(self, entry) == usual:
+            object.__setattr__(self, entry, ())
 
     @property
     def form(self) -> BlockForm:

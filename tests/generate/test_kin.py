@@ -172,8 +172,8 @@ def test_a_small_stem_of_a_dense_net_is_a_convolution_alone() -> None:
         ("densenet121 --folded", "cannot be folded"),
         ("densenet121 --expansions 1,1,1,1", "require inverted blocks, found dense"),
         ("densenet121 --strides 2,2,2,2", "theirs are between stages"),
-        ("resnet50 --strides 1,2,2,2", "they are the usual ones"),
         ("resnet50 --strides 1,2,3,2", "expected 1 or 2 for each stage"),
+        ("resnet50 --expansions 1,1,1,1", "require inverted blocks, found bottleneck"),
         ("densenet122", "the nearest are 121 and 161"),
         ("DenseNet-BC-99-12", "has 4 + 6n layers; the nearest are 94 and 100"),
         ("densenet-bc-100-0", "expected at least 1"),
@@ -223,6 +223,13 @@ def test_strides_are_where_a_spec_says() -> None:
     assert [n for n, c in convs(graph).items() if c.stride == (2,)][1:] == [
         *("res2a_branch1", "res2a_branch2a", "res4a_branch1", "res4a_branch2a"),
     ]
+
+
+def test_usual_strides_and_expansions_are_the_default() -> None:
+    """So that an option can give a preset them back."""
+    assert Spec.of({**INVERTED, "strides": [1, 2], "expansions": [6, 6]}) == Spec.of(INVERTED)
+    usual = Spec.of({**preset("mobilenet-v2"), "strides": [1, *[2] * 6], "expansions": [6] * 7})
+    assert (usual.strides, usual.expansions, usual.natural_stride) == ((), (), 2 * 2**6)
 
 
 def test_a_classifier_of_a_convolution_has_the_same_scores() -> None:

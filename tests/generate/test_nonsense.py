@@ -257,7 +257,6 @@ SENSELESS: list[dict[str, object]] = [
     {"depth": 50, "multi_grid": [1, 2, 4], "output_stride": 32},
     {"depth": 50, "head": "none", "global_pool": True},
     {"depth": 50, "head": "fcn", "classifier_form": "conv"},
-    {"depth": 50, "strides": [1, 2, 2, 2]},
     {"depth": 50, "head": "fcn", "classifier_dropout": 0.5},
     {"depth": 50, "head": "none", "classes": 21},
 ]
