@@ -1,4 +1,4 @@
-"""PyTorch's residual nets: a state dict of torchvision's or timm's names, and back.
+"""PyTorch's nets: a state dict of torchvision's or timm's names, and back.
 
 ``gen --naming torchvision`` names layers after torchvision's modules, so that only the kinds of
 weights have other names: Caffe's BatchNorm and Scale are torch's one BatchNorm2d. timm's nets of
@@ -39,11 +39,18 @@ _NETS = {
     "resnext101_64x4d": "resnext101-64x4d",
     "wide_resnet50_2": "wrn50-2",
     "wide_resnet101_2": "wrn101-2",
+    **{f"densenet{depth}": f"densenet{depth}" for depth in (121, 161, 169, 201)},
 }
-ARCHITECTURES = {f"{zoo}/{name}": own for zoo in _ZOOS for name, own in _NETS.items()}
+#: timm's MobileNetV2 has modules of its own.
+_TORCHVISIONS = {"mobilenet_v2": "mobilenet-v2-tv"}
+ARCHITECTURES = {
+    **{f"{zoo}/{name}": own for zoo in _ZOOS for name, own in _NETS.items()},
+    **{f"{_ZOOS[0]}/{name}": own for name, own in _TORCHVISIONS.items()},
+}
 #: How many batches BatchNorm2d saw, which only training asks for.
 _COUNT = "num_batches_tracked"
 _PARALLEL = "module."  #: what DataParallel puts before every name
+_CLASSIFIERS = ("fc.", "classifier.")
 _SCALE = ".scale"  #: of the layer that holds what BatchNorm2d learns
 _FACTOR = "/factor"  #: of BatchNorm: what its statistics are to be divided by
 _NAMES = {"mean": "running_mean", "variance": "running_var"}
@@ -51,6 +58,8 @@ _NAMES = {"mean": "running_mean", "variance": "running_var"}
 _INSIDE = ("state_dict", "model")
 #: Before it, torch.load with weights_only can run code.
 _SAFE = (2, 6)
+#: Dense layers in torchvision's files of weights: ``norm.1`` for ``norm1``.
+_DOTTED = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
 _PICKLES = (".pth", ".pt", ".bin", ".tar")
 
 
@@ -61,14 +70,15 @@ def preset_of(architecture: str) -> str:
     """
     found = ARCHITECTURES.get(architecture) or ARCHITECTURES.get(f"{_ZOOS[0]}/{architecture}")
     if found is None:
-        known = [*ARCHITECTURES, *_NETS]
+        known = [*ARCHITECTURES, *_NETS, *_TORCHVISIONS]
         asked = architecture.lower()
         begun = [one for one in known if one.startswith(asked)] if asked else []
         close = begun or get_close_matches(asked, known, 1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
+        own = ", ".join(f"{_ZOOS[0]}/{one}" for one in _TORCHVISIONS)
         raise WeightsError(
             f"unknown architecture {architecture!r}{hint}; there are {' or '.join(_ZOOS)}/ "
-            f"with {', '.join(_NETS)}"
+            f"with {', '.join(_NETS)}, and {own}"
         )
     return found
 
@@ -88,7 +98,7 @@ def read_state(path: str | os.PathLike[str]) -> dict[str, Array]:
     arrays = _unpickled(os.fspath(path)) if pickled else read_arrays(path, f".{_COUNT}")
     plain: dict[str, Array] = {}
     for name, value in arrays.items():
-        short = name.removeprefix(_PARALLEL)
+        short = _DOTTED.sub(r"\1\2", name.removeprefix(_PARALLEL))
         if short in plain:
             raise WeightsError(f"{path}: has {short!r} twice, with and without {_PARALLEL!r}")
         if not name.endswith(f".{_COUNT}"):
@@ -159,7 +169,8 @@ def fit(graph: Graph, state: Mapping[str, Array]) -> dict[str, list[Array]]:
 
 def _hint(name: str, found: Sequence[int], wanted: Sequence[int | None]) -> str:
     """What to do about a classifier of another size."""
-    same = name.startswith("fc.") and found and tuple(found[1:]) == tuple(wanted[1:])
+    last = name.startswith(_CLASSIFIERS)
+    same = last and found and tuple(found[1:]) == tuple(wanted[1:])
     return f"; give --classes {found[0]}" if same else ""
 
 

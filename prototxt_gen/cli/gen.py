@@ -1,4 +1,4 @@
-"""``resnet-proto gen``: a net of the residual family as a prototxt."""
+"""``resnet-proto gen``: a net of the residual family, or of its kin, as a prototxt."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from prototxt_gen.cli.tables import form_option, print_form, print_table
 from prototxt_gen.errors import SpecError
 
 
-@click.command("gen", short_help="Print a net of the residual family.")
+@click.command("gen", short_help="Print a residual net, a MobileNetV2 or a DenseNet.")
 @spec_options
 @click.option(
     "--list",
@@ -48,11 +48,14 @@ def command(
     output: str,
     **options: Any,
 ) -> None:
-    """Print a net of the residual family as a Caffe prototxt: a PRESET, or one given by options.
+    """Print a residual net, a MobileNetV2 or a DenseNet as a Caffe prototxt.
+
+    It is a PRESET, or given by options.
 
     \b
     resnet-proto gen resnet50 > resnet50.prototxt
     resnet-proto gen wrn-28-10 --classes 100 -o wrn.prototxt
+    resnet-proto gen densenet121 --input-shape 1,3,128,128
     resnet-proto gen --list resnext
     resnet-proto gen --depth 18 --phase train_val
     resnet-proto gen --stages 3,4,6,3 --block basic --width 96

@@ -52,16 +52,42 @@ OPTIONS: tuple[tuple[str, Any, str | None, str], ...] = (
         None,
         "The block that stages consist of. [default: bottleneck]",
     ),
-    ("width", int, "N", "Channels of the first stage. [default: 64; with --stem cifar 16]"),
-    ("widths", Numbers(), "N,N,...", "Channels of each stage. [default: --width, doubled]"),
+    (
+        "strides",
+        Numbers(),
+        "N,N,...",
+        "1 or 2 for each stage. [default: 2 but for the first, which has 1]",
+    ),
+    (
+        "width",
+        int,
+        "N",
+        "Channels of the first stage; of dense blocks, those that each adds. [default: 64; with "
+        "--stem cifar 16]",
+    ),
+    (
+        "widths",
+        Numbers(),
+        "N,N,...",
+        "Channels of each stage. [default: --width, doubled; of dense blocks --width]",
+    ),
     (
         "inner-widths",
         Numbers(),
         "N,N,...",
-        "Channels inside the blocks of each stage. [default: as the width]",
+        "Channels inside the blocks of each stage. [default: as the width; of dense blocks 4 "
+        "times the width]",
+    ),
+    (
+        "expansions",
+        Numbers(),
+        "N,N,...",
+        "Channels inside the inverted blocks of each stage, as multiples of what a block reads; "
+        "0: without the convolution that expands. [default: 6]",
     ),
     ("width-factor", int, "N", "Multiplies the width of all stages (Wide ResNet). [default: 1]"),
-    ("stem-width", int, "N", "Channels of the stem. [default: as --width]"),
+    ("stem-width", int, "N", "Channels of the stem. [default: as --width; of dense nets twice]"),
+    ("last-width", int, "N", "Channels of a 1x1 convolution after the stages. [default: none]"),
     ("cardinality", int, "N", "Groups of the 3x3 convolutions (ResNeXt). [default: 1]"),
     (
         "base-width",
@@ -88,8 +114,8 @@ OPTIONS: tuple[tuple[str, Any, str | None, str], ...] = (
         "stem",
         _choice(list(forms.STEMS)),
         None,
-        "7x7 and a pooling, three 3x3 and a pooling, or one 3x3: cifar, or flat, with which the "
-        "first stage has a stride too. [default: 7x7]",
+        "7x7 and a pooling, three 3x3 and a pooling, or one 3x3: cifar; flat, with which the "
+        "first stage has a stride too; half, with a stride. [default: 7x7]",
     ),
     (
         "pool",
@@ -167,8 +193,20 @@ OPTIONS: tuple[tuple[str, Any, str | None, str], ...] = (
         "place; embedding, a normalized vector of as many numbers as --classes. "
         "[default: classifier]",
     ),
+    (
+        "classifier-form",
+        _choice(forms.CLASSIFIERS),
+        None,
+        "dense, InnerProduct; conv, a 1x1 convolution. [default: dense]",
+    ),
     ("classifier-dropout", float, "RATIO", "Dropout before the classifier. [default: none]"),
-    ("naming", _choice(forms.NAMINGS), None, "The names of layers. [default: msra]"),
+    (
+        "naming",
+        _choice(forms.NAMINGS),
+        None,
+        "The names of layers: MSRA's, those of torchvision's modules, or shicai's, as in "
+        "MobileNet-Caffe and DenseNet-Caffe. [default: msra]",
+    ),
     ("phase", _choice(forms.PHASES), None, "For inference or for training. [default: deploy]"),
     (
         "train-batch",
@@ -188,6 +226,7 @@ OPTIONS: tuple[tuple[str, Any, str | None, str], ...] = (
 )
 FLAGS = (
     ("data-norm", "Normalize the data first, with BatchNorm and Scale."),
+    ("relu6", "End activations at 6, by Clip, which --dialect bvlc has."),
     ("folded", "Omit BatchNorm and Scale, for weights and biases that they are folded into."),
     ("global-pool", "Make the last pooling global, for inputs of any size."),
 )
@@ -215,6 +254,13 @@ TRAINING: tuple[tuple[str, str, Any, str | None, str], ...] = (
         click.Choice(recipe.BACKENDS, case_sensitive=False),
         None,
         "What the sources are; HDF5 and ImageData: lists of files. [default: LMDB]",
+    ),
+    (
+        "label-map",
+        "label_map",
+        str,
+        "PATH",
+        "The label map of AnnotatedData, with --dialect intel or nvcaffe. [default: none]",
     ),
     (
         "mean",

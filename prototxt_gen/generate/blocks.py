@@ -1,32 +1,46 @@
-"""From a spec to a graph: stem, stages of blocks, classifier.
+"""From a spec to a graph: stem, stages of blocks, head.
 
-If a block changes channels or size, so must its shortcut; the stride is in the branch's
-first convolution, or in its 3x3 one. The sum takes the shortcut first. In a pre-activation
-net (``preact-``), the stem's activation serves the first block, and one more follows the
-last block.
+Each kind of block is a module, which ``KINDS`` names.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from prototxt_gen._words import plural
 from prototxt_gen.diagnostics import Sink
-from prototxt_gen.document import Document, Symbol
+from prototxt_gen.document import Document
 from prototxt_gen.errors import GraphError, ShapeError, SpecError
-from prototxt_gen.generate.excitation import excite
-from prototxt_gen.generate.forms import POOLS
+from prototxt_gen.generate import dense, forked, inverted, residual
+from prototxt_gen.generate.forms import POOLS, STEMS
 from prototxt_gen.generate.heads import add_head
 from prototxt_gen.generate.maker import Maker, Section
-from prototxt_gen.generate.shortcuts import add_shortcut, subsampling
+from prototxt_gen.generate.shortcuts import subsampling
 from prototxt_gen.generate.spec import Spec
+from prototxt_gen.generate.steps import Place, ends, steps
 from prototxt_gen.graph.check import check
 from prototxt_gen.graph.graph import Graph
-from prototxt_gen.layers.activation import Dropout, Softmax
-from prototxt_gen.layers.combine import Concat, Eltwise
+from prototxt_gen.layers.activation import Softmax
 from prototxt_gen.layers.inputs import Input
 from prototxt_gen.layers.parts.shapes import show
+
+
+class Kind(NamedTuple):
+    """What makes a block of a kind, and what is between stages."""
+
+    block: Callable[[Maker, str, Place], None]
+    between: Callable[[Maker, Place], None] | None = None
+
+
+RESIDUAL = Kind(residual.add_block)
+#: By the keys of ``BLOCKS``; the others are residual.
+KINDS = {
+    "air": Kind(forked.add_block),
+    "inverted": Kind(inverted.add_block),
+    "dense": Kind(dense.add_block, dense.add_transition),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,170 +105,40 @@ def _trunk(maker: Maker) -> None:
     frozen = spec.training.freeze if spec.phase != "deploy" else 0
     maker.frozen = frozen > 0
     _stem(maker)
-    steps = _steps(spec)
-    for stage, blocks in enumerate(maker.names.blocks(spec.stages)):
+    kind = KINDS.get(spec.block, RESIDUAL)
+    for stage, (blocks, places, out) in enumerate(
+        zip(maker.names.blocks(spec.stages), steps(spec), ends(spec), strict=True)
+    ):
         maker.frozen = frozen > stage + 1
-        out = spec.channels(stage)[1]
         section = maker.names.section(stage)
         maker.start(
             f"{section}: {plural(len(blocks), f'{spec.block} block')}, {plural(out, 'channel')}"
         )
         for index, block in enumerate(blocks):
-            _block(maker, block, Place(stage, index, *steps[stage][index]))
+            place = Place(stage, index, *places[index])
+            if kind.between and stage and not index:
+                kind.between(maker, place)
+            kind.block(maker, block, place)
     maker.frozen = False
     add_head(maker)
 
 
 def _stem(maker: Maker) -> None:
-    """Convolutions and a pooling that divide each side by 4; in a CIFAR net one convolution."""
-    spec = maker.spec
-    width = spec.stem_channels
-    convs = {
-        "7x7": [(width, 7, 2)],
-        "3x3": [(width // 2, 3, 2), (width // 2, 3, 1), (width, 3, 1)],
-        "cifar": [(width, 3, 1)],
-        "flat": [(width, 3, 1)],
-    }[spec.stem]
+    """Convolutions, and a pooling if the stem has one.
+
+    Dense blocks begin with an activation of their own, so that no other precedes the first one
+    without a pooling between.
+    """
+    spec, stem = maker.spec, STEMS[maker.spec.stem]
     maker.start("conv1")
     if spec.data_norm:
         names = maker.names.data()
         maker.norm(names, relu=False, top=names.conv)
-    for index, (channels, kernel, stride) in enumerate(convs):
-        names = maker.names.stem(index, len(convs))
+    for index, (kernel, stride, share) in enumerate(stem.convs):
+        names = maker.names.stem(index, len(stem.convs))
         kind = "" if index else "conv1"
-        maker.conv(names.conv, channels, kernel, stride=stride, kind=kind)
-        maker.norm(names, relu=True)
-    if spec.pools:
+        maker.conv(names.conv, spec.stem_channels // share, kernel, stride=stride, kind=kind)
+        if stem.pools or not spec.form.dense:
+            maker.norm(names, relu=True)
+    if stem.pools:
         maker.layer(maker.names.pools()[0], subsampling(spec, 3, POOLS[spec.pool]))
-
-
-class Place(NamedTuple):
-    """Where a block is, counted from 0, its stride, and the dilation of its 3x3 convolutions."""
-
-    stage: int
-    number: int
-    stride: int
-    dilation: int
-
-
-def _steps(spec: Spec) -> list[list[tuple[int, int]]]:
-    """The stride and the dilation of each block of each stage.
-
-    Once the output stride is reached, dilation replaces strides: in every block of a stage, as
-    in Caffe nets for segmentation, or in all but its first, which keeps the dilation before
-    (torchvision's replace_stride_with_dilation). The last stage may have factors for each block.
-    """
-    reached, dilation = spec.natural_stride >> (len(spec.stages) - 1), 1
-    found = [[(spec.first_stride, 1), *[(1, 1)] * (spec.stages[0] - 1)]]
-    for blocks in spec.stages[1:]:
-        stride, before = 1, dilation
-        if spec.output_stride and reached >= spec.output_stride:
-            dilation *= 2
-        else:
-            reached *= 2
-            stride = 2
-        first = before if spec.dilation == "torchvision" else dilation
-        found.append([(stride, first), *[(1, dilation)] * (blocks - 1)])
-    if spec.multi_grid:
-        pairs = zip(found[-1], spec.multi_grid, strict=True)
-        found[-1] = [(stride, dilation * factor) for (stride, dilation), factor in pairs]
-    return found
-
-
-def _block(maker: Maker, block: str, place: Place) -> None:
-    """One block: the shortcut, the branch, and their sum."""
-    spec, form = maker.spec, maker.spec.form
-    out = spec.channels(place.stage)[1]
-    raw = maker.blob
-    if form.preact and (place.stage or place.number):
-        names = maker.names.unit(block, "pre")
-        maker.norm(names, relu=True, top=names.conv)
-    blob, shape = maker.blob, maker.shape
-    shortcut = None
-    if not form.plain:
-        first = place.number == 0
-        shortcut = add_shortcut(maker, block, raw, out, place.stride, first=first)
-    maker.blob, maker.shape = blob, shape
-    if form.leading:
-        names = maker.names.unit(block, "pre")
-        maker.norm(names, relu=False, top=names.conv)
-    if form.forked:
-        _fork(maker, block, place)
-    else:
-        _branch(maker, block, place)
-    total, relu = maker.names.total(block)
-    summed = bool(spec.se) and excite(maker, block, total, shortcut)
-    if shortcut is not None and not summed:
-        coeff = tuple(map(float, spec.coeff))
-        maker.join(total, Eltwise(Symbol(spec.eltwise), coeff), shortcut)
-    if not (form.preact or form.leading):
-        maker.relu(relu)
-
-
-def _branch(maker: Maker, block: str, place: Place) -> None:
-    """The convolutions of a block, with the layers between them."""
-    spec = maker.spec
-    inner, out = spec.channels(place.stage)
-    last = len(spec.form.convs) - 1
-    channels = [inner // 2 if spec.form.halved else inner, *[inner] * (last - 1), out]
-    for index, (kernel, _) in enumerate(spec.form.convs):
-        names = maker.names.branch(block, index)
-        if index == last:
-            _drop_out(maker, block)
-        maker.conv(
-            names.conv,
-            channels[index],
-            kernel,
-            stride=place.stride if index == _strided(spec) else 1,
-            dilation=place.dilation if kernel > 1 else 1,
-            group=spec.cardinality if kernel > 1 else 1,
-            kind=f"branch2{'abc'[index]}",
-        )
-        if index < last or not spec.form.preact:
-            maker.norm(names, relu=index < last, kind="last" if index == last else "")
-
-
-def _fork(maker: Maker, block: str, place: Place) -> None:
-    """A bottleneck of two paths: one 3x3, and beside it two of half the width (AIR)."""
-    spec, names = maker.spec, maker.names
-    inner, out = spec.channels(place.stage)
-    blob, shape = maker.blob, maker.shape
-    paths = []
-    for of, kernels, share in ((names.branch, (1, 3), 1), (names.fork, (1, 3, 3), 2)):
-        maker.blob, maker.shape = blob, shape
-        for index, kernel in enumerate(kernels):
-            units = of(block, index)
-            maker.conv(
-                units.conv,
-                inner // share,
-                kernel,
-                stride=place.stride if index == _strided(spec) else 1,
-                dilation=place.dilation if kernel > 1 else 1,
-                group=max(1, spec.cardinality // share) if kernel > 1 else 1,
-                kind="branch2b" if index else "branch2a",
-            )
-            if index < len(kernels) - 1:
-                maker.norm(units, relu=True)
-        paths.append(maker.blob)
-    cat = names.unit(block, "cat")
-    maker.graph.add(cat.conv, Concat(), tuple(paths), (cat.conv,))
-    maker.blob = cat.conv
-    maker.shape = (maker.shape[0], inner + inner // 2, *maker.shape[2:])
-    maker.norm(cat, relu=True)
-    _drop_out(maker, block)
-    units = names.branch(block, 2)
-    maker.conv(units.conv, out, 1, kind="branch2c")
-    maker.norm(units, relu=False, kind="last")
-
-
-def _strided(spec: Spec) -> int:
-    """The index of the convolution that has a block's stride."""
-    if spec.form.leading:
-        return len(spec.form.convs) - 1
-    return 1 if spec.form.bottleneck and spec.stride_at == "3x3" else 0
-
-
-def _drop_out(maker: Maker, block: str) -> None:
-    if maker.spec.dropout:
-        dropout = Dropout(float(maker.spec.dropout))
-        maker.layer(maker.names.part(block, "dropout"), dropout, maker.blob)

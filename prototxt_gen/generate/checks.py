@@ -58,12 +58,12 @@ def need_size(path: str, value: object) -> None:
     need_range(path, value, 1, MOST_CHANNELS)
 
 
-def need_sizes(path: str, value: object) -> None:
-    """A non-empty list of whole numbers of 1 or more."""
+def need_sizes(path: str, value: object, least: int = 1) -> None:
+    """A non-empty list of whole numbers of 1 or more, or another least one."""
     if not isinstance(value, tuple) or not value:
         raise SpecError(f"is {shown(value)}; expected a list of whole numbers", path=path)
     for index, item in enumerate(value):
-        need_size(f"{path}[{index}]", item)
+        need_range(f"{path}[{index}]", item, least, MOST_CHANNELS)
 
 
 def need_fraction(path: str, value: object) -> None:
@@ -89,10 +89,10 @@ def need_rates(path: str, value: object) -> None:
         raise SpecError(f"is {shown(value)}; expected 0 or more", path=path)
 
 
-def need_list(path: str, value: object) -> None:
-    """A list of whole numbers of 1 or more, which may be empty."""
+def need_list(path: str, value: object, least: int = 1) -> None:
+    """A list as for ``need_sizes``, which may be empty."""
     if value != ():
-        need_sizes(path, value)
+        need_sizes(path, value, least)
 
 
 def need_words(path: str, value: object, alone: Sequence[str], words: Sequence[str]) -> None:

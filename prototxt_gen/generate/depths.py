@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from prototxt_gen.errors import SpecError
 from prototxt_gen.generate.checks import MOST_CHANNELS, need_choice, need_range
 from prototxt_gen.generate.forms import BLOCKS, DEPTHS
+
+if TYPE_CHECKING:
+    from prototxt_gen.generate.spec import Spec
+
+
+def depth_of(spec: Spec) -> int:
+    """The convolutions on the longest path, and the classifier.
+
+    A stem counts as one. Dense blocks have a convolution between stages as well, and inverted
+    ones may lack the first of theirs.
+    """
+    found = 2 + spec.blocks * len(spec.form.convs) + (1 if spec.last_width else 0)
+    if spec.form.dense:
+        found += len(spec.stages) - 1
+    if spec.form.inverted:
+        found -= sum(n for i, n in enumerate(spec.stages) if not spec.expansion(i))
+    return found
 
 
 def with_depth(
@@ -47,13 +65,15 @@ def with_depth(
 
 def _cifar_stages(depth: int, block: str) -> tuple[int, ...]:
     """Three equal stages (arXiv 1512.03385, section 4.2)."""
-    convs = 3 * len(BLOCKS[block].convs)
-    blocks, rest = divmod(depth - 2, convs)
+    form = BLOCKS[block]
+    convs, others = 3 * len(form.convs), 4 if form.dense else 2
+    blocks, rest = divmod(depth - others, convs)
     if rest or blocks < 1:
         below = max(1, blocks)
-        fitting = [2 + convs * below, 2 + convs * (below + 1)]
+        fitting = [others + convs * below, others + convs * (below + 1)]
         raise SpecError(
-            f"a CIFAR net of {block} blocks has 2 + {convs}n layers; {nearest(depth, fitting)}",
+            f"a CIFAR net of {block} blocks has {others} + {convs}n layers; "
+            f"{nearest(depth, fitting)}",
             path="depth",
         )
     return (blocks,) * 3

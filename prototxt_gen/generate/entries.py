@@ -23,6 +23,7 @@ from prototxt_gen.generate.checks import (
 from prototxt_gen.generate.forms import (
     BIASED,
     BLOCKS,
+    CLASSIFIERS,
     DIALECTS,
     DILATIONS,
     ELTWISE,
@@ -47,12 +48,13 @@ if TYPE_CHECKING:
 def need_types(spec: Spec) -> None:
     """Raise SpecError for the first entry of a spec that is not of its type or range."""
     need_sizes("stages", spec.stages)
-    for path in ("widths", "inner_widths", "multi_grid"):
+    for path in ("strides", "widths", "inner_widths", "multi_grid"):
         need_list(path, getattr(spec, path))
+    need_list("expansions", spec.expansions, least=0)
     need_choice("block", spec.block, list(BLOCKS))
     for path in ("width", "width_factor", "cardinality", "classes"):
         need_size(path, getattr(spec, path))
-    for path in ("stem_width", "base_width", "se"):
+    for path in ("stem_width", "last_width", "base_width", "se"):
         need_range(path, getattr(spec, path), 0, MOST_CHANNELS)
     need_choice("shortcut", spec.shortcut, SHORTCUTS)
     need_choice("projection", spec.projection, PROJECTIONS)
@@ -64,6 +66,7 @@ def need_types(spec: Spec) -> None:
     need_positive("eps", spec.eps)
     need_choice("se_form", spec.se_form, SE_FORMS)
     need_choice("se_join", spec.se_join, SE_JOINS)
+    need_choice("classifier_form", spec.classifier_form, CLASSIFIERS)
     for path in ("moving_average_fraction", "dropout", "classifier_dropout"):
         need_fraction(path, getattr(spec, path))
     need_choice("output_stride", spec.output_stride, (0, 8, 16, 32))
@@ -71,7 +74,7 @@ def need_types(spec: Spec) -> None:
     need_choice("head", spec.head, HEADS)
     need_choice("eltwise", spec.eltwise, ELTWISE)
     need_pair("coeff", spec.coeff, "for the shortcut and for the branch")
-    for path in ("folded", "global_pool", "data_norm"):
+    for path in ("folded", "global_pool", "data_norm", "relu6"):
         need_type(path, getattr(spec, path), bool, "true or false")
     need_choice("naming", spec.naming, NAMINGS)
     need_choice("phase", spec.phase, PHASES)

@@ -15,12 +15,19 @@ from prototxt_gen.layers.pooling import AVE, Pooling
 
 
 def add_head(maker: Maker) -> None:
-    """The head of the spec, after the activation that a pre-activation net ends with."""
+    """The head of the spec, after what the trunk ends with.
+
+    This is an activation in a pre-activation net, and a convolution of the last width.
+    """
     spec = maker.spec
-    if spec.form.preact or spec.head != "none":
+    if spec.form.preact or spec.last_width or spec.head != "none":
         maker.start(spec.head if spec.head != "none" else "last activation")
     if spec.form.preact:
         maker.norm(maker.names.last(), relu=True)
+    if spec.last_width:
+        names = maker.names.widening()
+        maker.conv(names.conv, spec.last_width, 1)
+        maker.norm(names, relu=True)
     if spec.head == "classifier":
         _classify(maker)
     elif spec.head == "fcn":
@@ -47,7 +54,9 @@ def _score(maker: Maker) -> None:
         dropout = Dropout(float(spec.classifier_dropout))
         maker.layer("classifier_dropout", dropout, maker.blob)
     name = maker.names.classifier(spec.classes)
-    maker.layer(name, InnerProduct(spec.classes), kind="classifier")
+    conv = spec.head == "classifier" and spec.classifier_form == "conv"
+    layer = Convolution(spec.classes, (1,)) if conv else InnerProduct(spec.classes)
+    maker.layer(name, layer, kind="classifier")
 
 
 def _embed(maker: Maker) -> None:

@@ -28,18 +28,19 @@ class Contradiction(NamedTuple):
 IDLE = (
     Contradiction(
         "shortcut",
-        lambda spec: spec.form.plain and spec.shortcut != "B",
-        "is {spec.shortcut}, which changes nothing in plain blocks: they have no shortcut",
+        lambda spec: not spec.form.reshapes and spec.shortcut != "B",
+        "is {spec.shortcut}, which changes nothing in {spec.block} blocks: no shortcut of theirs "
+        "changes its shape",
     ),
     Contradiction(
         "eltwise",
-        lambda spec: spec.form.plain and spec.eltwise != "SUM",
-        "is {spec.eltwise}, which changes nothing in plain blocks: they join nothing",
+        lambda spec: not spec.sums and spec.eltwise != "SUM",
+        "is {spec.eltwise}, which changes nothing in {spec.block} blocks: none joins a shortcut",
     ),
     Contradiction(
         "coeff",
-        lambda spec: spec.form.plain and bool(spec.coeff),
-        "changes nothing in plain blocks: they join nothing",
+        lambda spec: not spec.sums and bool(spec.coeff),
+        "changes nothing in {spec.block} blocks: none joins a shortcut",
     ),
     Contradiction(
         "shortcut",
@@ -48,7 +49,7 @@ IDLE = (
     ),
     Contradiction(
         "shortcut",
-        lambda spec: spec.shortcut == "avgpool" and not spec.strides,
+        lambda spec: spec.shortcut == "avgpool" and not spec.has_strides,
         "is avgpool, which is B in a single stage: no block has a stride",
     ),
     Contradiction(
@@ -67,15 +68,20 @@ IDLE = (
         "names branch1, which changes nothing: no shortcut is a convolution",
     ),
     Contradiction(
+        "bias",
+        lambda spec: "branch2a" in spec.bias.split(",") and max(spec.expansions, default=1) == 0,
+        "names branch2a, which changes nothing: no block expands",
+    ),
+    Contradiction(
         "stride_at",
-        lambda spec: spec.stride_at != "1x1" and not spec.strides,
+        lambda spec: spec.stride_at != "1x1" and not spec.has_strides,
         "is {spec.stride_at}, which changes nothing in a single stage: no block has a stride",
     ),
     Contradiction(
         "stride_at",
         lambda spec: spec.stride_at != "1x1" and not spec.form.bottleneck,
-        "is {spec.stride_at}, which changes nothing in {spec.block} blocks: their first "
-        "convolution has the stride",
+        "is {spec.stride_at}, which changes nothing in {spec.block} blocks: where their stride "
+        "is cannot be chosen",
     ),
     Contradiction(
         "pool",
@@ -117,6 +123,11 @@ IDLE = (
         "global_pool",
         lambda spec: spec.global_pool and spec.head != "classifier",
         "changes nothing: the head {spec.head} has no pooling",
+    ),
+    Contradiction(
+        "classifier_form",
+        lambda spec: spec.classifier_form != "dense" and spec.head != "classifier",
+        "changes nothing: the head is {spec.head}",
     ),
     Contradiction(
         "classifier_dropout",

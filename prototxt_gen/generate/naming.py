@@ -1,4 +1,4 @@
-"""The names of layers and blobs: MSRA's, or those of torchvision's modules.
+"""The names of layers and blobs: what every naming has, and MSRA's names.
 
 Names depend only on the position of a layer, so that a naming changes nothing else.
 """
@@ -52,11 +52,20 @@ class Naming(Protocol):
     def total(self, block: str) -> tuple[str, str]:
         """The sum at the end of a block, and its ReLU."""
 
+    def cat(self, block: str) -> str:
+        """The channels that a block reads, and its own."""
+
     def part(self, block: str, what: str) -> str:
         """Any other layer of a block."""
 
+    def transition(self, stage: int) -> tuple[UnitNames, str]:
+        """A convolution in front of a stage, counted from 0, and the pooling after it."""
+
     def last(self) -> UnitNames:
         """The activation after the last block of a pre-activation net."""
+
+    def widening(self) -> UnitNames:
+        """The convolution after the last stage."""
 
     def pools(self) -> tuple[str, str]:
         """The pooling of the stem, and the last one."""
@@ -115,13 +124,26 @@ class Msra:
         """``res2a``."""
         return f"res{block}", f"res{block}_relu"
 
+    def cat(self, block: str) -> str:
+        """``res2a``."""
+        return f"res{block}"
+
     def part(self, block: str, what: str) -> str:
         """``res2a_dropout``."""
         return f"res{block}_{what}"
 
+    def transition(self, stage: int) -> tuple[UnitNames, str]:
+        """``res3_transition``, ``bn3_transition``, and ``res3_pool``."""
+        number = f"{stage + 2}"
+        return self._branch(number, "transition"), self.part(number, "pool")
+
     def last(self) -> UnitNames:
         """``bn_last``."""
         return UnitNames("last", "bn_last", "scale_last", "last_relu")
+
+    def widening(self) -> UnitNames:
+        """``conv_last``."""
+        return UnitNames("conv_last", "bn_conv_last", "scale_conv_last", "conv_last_relu")
 
     def pools(self) -> tuple[str, str]:
         """``pool1``, ``pool5``."""
@@ -134,77 +156,3 @@ class Msra:
     def _branch(self, block: str, branch: str) -> UnitNames:
         names = [f"{kind}{block}_{branch}" for kind in ("res", "bn", "scale")]
         return UnitNames(names[0], names[1], names[2], f"{names[0]}_relu")
-
-
-class Torchvision:
-    """``layer1.0.conv1``, ``layer1.0.bn1``; a Scale, which torchvision's bn1 contains, and
-    other layers without a module of their own are named after what they follow.
-    """
-
-    def blocks(self, stages: Sequence[int]) -> Iterator[list[str]]:
-        """``layer1.0``, ``layer1.1``..."""
-        for stage, blocks in enumerate(stages, 1):
-            yield [f"layer{stage}.{index}" for index in range(blocks)]
-
-    def section(self, stage: int) -> str:
-        """``layer1``."""
-        return f"layer{stage + 1}"
-
-    def stem(self, index: int, of: int) -> UnitNames:
-        """``conv1``, ``bn1``, ``relu``; then ``conv2``."""
-        names = self._unit("", index)
-        return names if of > 1 else names._replace(relu="relu")
-
-    def shortcut(self, block: str) -> UnitNames:
-        """``layer1.0.downsample.0`` and ``.1``."""
-        conv, norm = f"{block}.downsample.0", f"{block}.downsample.1"
-        return UnitNames(conv, norm, f"{norm}.scale", f"{conv}.relu")
-
-    def branch(self, block: str, index: int) -> UnitNames:
-        """``layer1.0.conv1``, ``layer1.0.bn1``."""
-        return self._unit(f"{block}.", index)
-
-    def fork(self, block: str, index: int) -> UnitNames:
-        """``layer1.0.fork.conv1``."""
-        return self._unit(f"{block}.fork.", index)
-
-    def unit(self, block: str, what: str) -> UnitNames:
-        """``layer1.0.pre``."""
-        name = f"{block}.{what}"
-        return UnitNames(name, f"{name}.bn", f"{name}.scale", f"{name}.relu")
-
-    def data(self) -> UnitNames:
-        """``bn0``."""
-        return UnitNames("data_norm", "bn0", "bn0.scale", "bn0.relu")
-
-    def total(self, block: str) -> tuple[str, str]:
-        """``layer1.0.add`` and ``layer1.0.relu``."""
-        return f"{block}.add", f"{block}.relu"
-
-    def part(self, block: str, what: str) -> str:
-        """``layer1.0.dropout``."""
-        return f"{block}.{what}"
-
-    def last(self) -> UnitNames:
-        """``bn``."""
-        return UnitNames("last", "bn", "bn.scale", "last.relu")
-
-    def pools(self) -> tuple[str, str]:
-        """``maxpool``, ``avgpool``."""
-        return "maxpool", "avgpool"
-
-    def classifier(self, classes: int) -> str:
-        """``fc``."""
-        return "fc"
-
-    def _unit(self, prefix: str, index: int) -> UnitNames:
-        number = index + 1
-        norm = f"{prefix}bn{number}"
-        return UnitNames(
-            f"{prefix}conv{number}", norm, f"{norm}.scale", f"{prefix}conv{number}.relu"
-        )
-
-
-def naming(name: str) -> Naming:
-    """The naming of a spec."""
-    return Torchvision() if name == "torchvision" else Msra()

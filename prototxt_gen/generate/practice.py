@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 #: Those whose losses can smooth labels.
 SMOOTHING = ("intel", "nvcaffe")
+#: Those with a data layer that has a label map.
+ANNOTATED = ("intel", "nvcaffe")
+_DATABASES = ("LMDB", "LEVELDB")
 
 
 def _said(spec: Spec, *names: str) -> bool:
@@ -24,7 +27,9 @@ def _other_side(name: str) -> Callable[[Spec], bool]:
 
 
 _OF_IMAGES = ("mean", "crop", "test_crop", "scale", "mirror", "train_transform", "test_transform")
-_OF_SOURCES = ("source", "test_source", "backend", "root_folder", "resize", "shuffle", "cache")
+_OF_SOURCES = (
+    *("source", "test_source", "backend", "label_map", "root_folder", "resize", "shuffle", "cache"),
+)
 
 TRAINING = (
     Contradiction(
@@ -61,6 +66,16 @@ TRAINING = (
         "transforms (hdf5_data_layer.cpp)",
     ),
     Contradiction(
+        "training.label_map",
+        lambda spec: bool(spec.training.label_map) and spec.dialect not in ANNOTATED,
+        "is for a data layer that {spec.dialect} does not have; expected dialect: intel or nvcaffe",
+    ),
+    Contradiction(
+        "training.label_map",
+        lambda spec: bool(spec.training.label_map) and spec.training.backend not in _DATABASES,
+        "is for databases, not for {spec.training.backend}; expected backend: LMDB or LEVELDB",
+    ),
+    Contradiction(
         "training.root_folder",
         lambda spec: bool(spec.training.root_folder) and spec.training.backend != IMAGES,
         "changes nothing without backend: ImageData",
@@ -79,7 +94,7 @@ TRAINING = (
         "training.shuffle",
         lambda spec: (
             spec.training.shuffle
-            and spec.training.backend in ("LMDB", "LEVELDB")
+            and spec.training.backend in _DATABASES
             and spec.dialect != "nvcaffe"
         ),
         "is not known to a Data layer of {spec.dialect}; expected backend: ImageData or HDF5, or "
@@ -89,7 +104,7 @@ TRAINING = (
         "training.cache",
         lambda spec: (
             spec.training.cache
-            and (spec.dialect != "nvcaffe" or spec.training.backend not in ("LMDB", "LEVELDB"))
+            and (spec.dialect != "nvcaffe" or spec.training.backend not in _DATABASES)
         ),
         "is known to Data layers of NVIDIA's Caffe alone; expected dialect: nvcaffe",
     ),

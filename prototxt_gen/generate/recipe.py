@@ -41,6 +41,8 @@ MEANINGS: dict[str, str] = {
     "source": "the database, or the list of files, of the TRAIN phase",
     "test_source": "that of the TEST phase",
     "backend": "`LMDB`, `LEVELDB`; `HDF5` and `ImageData` are layers that read lists of files",
+    "label_map": "a file that names the classes, in a data layer that has one: `AnnotatedData` of "
+    "SSD's forks (intel, nvcaffe), which also reads images that have a label and no boxes",
     "root_folder": "what the names in ImageData's lists begin with",
     "resize": "the side that ImageData resizes images to, before the crop",
     "layers": "the data layers as text, in place of all other entries about data",
@@ -90,6 +92,7 @@ class Training:
     source: str = ""
     test_source: str = ""
     backend: str = "LMDB"
+    label_map: str = ""
     root_folder: str = ""
     resize: int = 0
     layers: str = ""
@@ -168,7 +171,7 @@ def _need_types(made: Training) -> None:
     def at(name: str) -> tuple[str, object]:
         return f"training.{name}", getattr(made, name)
 
-    for name in ("source", "test_source", "root_folder", "layers"):
+    for name in ("source", "test_source", "label_map", "root_folder", "layers"):
         need_text(*at(name))
     need_choice(*at("backend"), BACKENDS)
     _need_mean(*at("mean"))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from prototxt_gen.generate.forms import DENSE_PAPER, PREACT_PAPER, RESIDUAL
 from prototxt_gen.generate.spec import Spec
 
-RESIDUAL = "arXiv 1512.03385"
-PREACT_PAPER = "arXiv 1603.05027"
 WIDE_PAPER = "arXiv 1605.07146"
 RESNEXT_PAPER = "arXiv 1611.05431"
 SE_PAPER = "arXiv 1709.01507"
@@ -82,6 +81,8 @@ SENET = IMAGENET._replace(
     test_interval=1_250,
     rate=0.6,
 )
+#: "90 epochs with a batch size of 256", a rate that is "lowered by 10 times at epoch 30 and 60".
+DENSE = PREACT_IMAGENET._replace(paper=DENSE_PAPER, type="Nesterov")
 _DEEP = 110
 
 #: By the name that a user gives; ``own`` is that of the net's own paper where it has one.
@@ -89,6 +90,7 @@ SCHEDULES = {
     "resnet": IMAGENET,
     "preact": PREACT_IMAGENET,
     "senet": SENET,
+    "densenet": DENSE,
     "resnet-cifar": CIFAR,
     "resnet-cifar-deep": DEEP,
     "preact-cifar": PREACT,
@@ -107,7 +109,7 @@ def _paper_of_blocks(spec: Spec) -> str:
         return RESNEXT_PAPER
     if spec.width_factor > 1 or (spec.base_width > 64 and spec.form.bottleneck):
         return WIDE_PAPER
-    return PREACT_PAPER if spec.form.preact else RESIDUAL
+    return spec.form.paper
 
 
 def schedule(spec: Spec, name: str = "") -> Schedule:
@@ -118,8 +120,8 @@ def schedule(spec: Spec, name: str = "") -> Schedule:
     if name in SCHEDULES:
         return SCHEDULES[name]
     if spec.stem != "cifar":
-        others = {SE_PAPER: SENET, PREACT_PAPER: PREACT_IMAGENET} if name == "own" else {}
-        return others.get(paper(spec), IMAGENET)
+        own = {SE_PAPER: SENET, PREACT_PAPER: PREACT_IMAGENET, DENSE_PAPER: DENSE}
+        return own.get(paper(spec), IMAGENET) if name == "own" else IMAGENET
     plain = DEEP if spec.depth >= _DEEP else CIFAR
     others = {WIDE_PAPER: WIDE, RESNEXT_PAPER: RESNEXT, PREACT_PAPER: PREACT}
     return others.get(_paper_of_blocks(spec), plain)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from prototxt_gen.errors import SpecError
 from prototxt_gen.generate.checks import MOST_CHANNELS
-from prototxt_gen.generate.forms import FLOORING, MOST_BLOCKS
+from prototxt_gen.generate.forms import FLOORING, MOST_BLOCKS, STEMS
 from prototxt_gen.generate.idle import IDLE, Contradiction
 from prototxt_gen.generate.practice import TRAINING
+from prototxt_gen.generate.steps import strides, widest
 
 if TYPE_CHECKING:
     from prototxt_gen.generate.spec import Spec
@@ -32,11 +33,8 @@ def need_sense(spec: Spec) -> None:
 
 
 def _is_too_wide(spec: Spec) -> bool:
-    most = MOST_CHANNELS // spec.form.expansion
-    if spec.widths:
-        return max(spec.widths) * spec.width_factor > most
-    doublings = len(spec.stages) - 1
-    return doublings > 31 or spec.stage_width(doublings) > most
+    doubled = not (spec.widths or spec.form.dense)
+    return (doubled and len(spec.stages) > 32) or widest(spec) > MOST_CHANNELS
 
 
 def _any_stage(broken: Callable[[Spec, int], bool]) -> Callable[[Spec], bool]:
@@ -80,15 +78,36 @@ CONTRADICTIONS = (
         lambda spec: spec.blocks > MOST_BLOCKS,
         f"has {{spec.blocks}} blocks; expected at most {MOST_BLOCKS}",
     ),
-    Contradiction("widths", _misses_stages("widths"), _EACH_STAGE.format("widths")),
+    *(
+        Contradiction(entry, _misses_stages(entry), _EACH_STAGE.format(entry))
+        for entry in ("widths", "inner_widths", "strides", "expansions")
+    ),
     Contradiction(
-        "inner_widths", _misses_stages("inner_widths"), _EACH_STAGE.format("inner_widths")
+        "strides",
+        lambda spec: max(spec.strides, default=1) > 2,
+        "are {spec.strides!s:.60}; expected 1 or 2 for each stage",
+    ),
+    Contradiction(
+        "strides",
+        lambda spec: spec.form.dense and strides(spec)[0] > 1,
+        "begin with 2, but dense blocks have none: theirs are between stages; expected 1, or "
+        "another stem than flat",
+    ),
+    Contradiction(
+        "expansions",
+        lambda spec: bool(spec.expansions) and not spec.form.inverted,
+        "require inverted blocks, found {spec.block}",
+    ),
+    Contradiction(
+        "inner_widths",
+        lambda spec: bool(spec.inner_widths) and spec.form.inverted,
+        "are not for inverted blocks, which multiply what they read; expected expansions",
     ),
     Contradiction(
         "width",
         _is_too_wide,
         "{spec.width} channels, times {spec.width_factor}, doubled for each stage after the "
-        f"first, or as widths say, exceed {MOST_CHANNELS}",
+        f"first, or as other entries say, exceed {MOST_CHANNELS}",
     ),
     Contradiction(
         "cardinality",
@@ -133,7 +152,7 @@ CONTRADICTIONS = (
     ),
     Contradiction(
         "output_stride",
-        lambda spec: spec.output_stride > 0 and not spec.pools,
+        lambda spec: spec.output_stride > 0 and STEMS[spec.stem].divides == 1,
         "is {spec.output_stride} with the stem {spec.stem}; expected 0, or another stem",
     ),
     Contradiction(
@@ -216,7 +235,22 @@ CONTRADICTIONS = (
     ),
     Contradiction(
         "bias",
-        lambda spec: "branch2c" in spec.bias and not spec.form.bottleneck,
+        lambda spec: "branch2c" in spec.bias and len(spec.form.convs) < 3,
         "names branch2c, the third convolution of a block; {spec.block} blocks have two",
+    ),
+    Contradiction(
+        "se",
+        lambda spec: spec.se > 0 and (spec.form.inverted or spec.form.dense),
+        "is for residual blocks, found {spec.block}",
+    ),
+    Contradiction(
+        "relu6",
+        lambda spec: spec.relu6 and spec.form.prelu,
+        "and PReLU are two activations; {spec.block} blocks have PReLU",
+    ),
+    Contradiction(
+        "relu6",
+        lambda spec: spec.relu6 and spec.dialect != "bvlc",
+        "is Clip, which {spec.dialect} does not know; expected dialect: bvlc",
     ),
 )

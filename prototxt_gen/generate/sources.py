@@ -11,6 +11,7 @@ from prototxt_gen.generate.spec import Spec
 from prototxt_gen.layers import read_layer
 from prototxt_gen.layers.base import Layer
 from prototxt_gen.layers.data import Data, HDF5Data, ImageData
+from prototxt_gen.layers.training import AnnotatedData
 
 
 class Dataset(NamedTuple):
@@ -107,6 +108,12 @@ def _source(
     params.fields[:0] = Block.of(backend=Symbol(own.backend)).fields
     params.add("cache", True if train and own.cache else None)
     block.add("data_param", params)
+    if own.label_map:
+        # A layer that reads images of a label where they have no boxes
+        # (annotated_data_layer.cpp).
+        params.fields[:0] = Block.of(source=source, batch_size=batch).fields
+        block.add("annotated_data_param", Block.of(label_map_file=own.label_map))
+        return AnnotatedData(), block
     return Data(source, batch, crop, len(means) if len(means) > 1 else 0), block
 
 

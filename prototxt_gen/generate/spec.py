@@ -1,4 +1,4 @@
-"""The specification of a net of the residual family.
+"""The specification of a net: residual, inverted residual or densely connected.
 
 A :class:`Spec` is complete: missing entries have been filled in, and contradictions have
 been refused. Its fields are the keys of a YAML or JSON file and, with dashes, the options
@@ -13,28 +13,32 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Self
 
 from prototxt_gen.errors import SpecError
-from prototxt_gen.generate.checks import MOST_CHANNELS, need_range, shown, unknown
-from prototxt_gen.generate.depths import with_depth
+from prototxt_gen.generate import steps
+from prototxt_gen.generate.checks import shown, unknown
+from prototxt_gen.generate.depths import depth_of, with_depth
 from prototxt_gen.generate.entries import need_types
 from prototxt_gen.generate.forms import BLOCKS, CIFAR, POOLS, STEMS, BlockForm
+from prototxt_gen.generate.keys import ALSO, fixed, training_of
 from prototxt_gen.generate.recipe import USUAL, Training
 from prototxt_gen.generate.sense import need_sense
-
-#: Keys that are no fields: what they say, fields say in another way.
-_ALSO = ("depth", "train_batch")
 
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """A net of the residual family; raises SpecError for invalid entries.
+    """A net; raises SpecError for invalid entries.
 
-    stages            blocks of each stage; every stage but the first halves the size
+    stages            blocks of each stage
     block             a key of ``BLOCKS``
-    width             channels of the first stage, doubled in each further one
+    strides           of each stage; usually 2 but in the first
+    width             channels of the first stage, doubled in each further one; of dense blocks
+                      those that each block adds, in every stage
     widths            channels of each stage, in place of ``width`` doubled
     inner_widths      channels inside the blocks of each stage, apart from their output
+    expansions        channels inside the inverted blocks of each stage, as multiples of what a
+                      block reads; 0: without the convolution that expands
     width_factor      multiplies the width of stages, not of the stem (Wide ResNet)
-    stem_width        channels of the stem; 0: as ``width``
+    stem_width        channels of the stem; 0: as ``width``, of dense blocks twice
+    last_width        channels of a 1x1 convolution after the last stage; 0: none
     cardinality       groups of the 3x3 convolutions (ResNeXt)
     base_width        channels per group in a stage of width 64; 0: the groups share
                       the width
@@ -44,7 +48,7 @@ class Spec:
     projection        the kernel of these convolutions, 1 or 3
     stride_at         the convolution of a bottleneck that has the stride
     stem              7x7 and a pooling, three 3x3 and a pooling, or one 3x3 (cifar); flat: one 3x3,
-                      and a stride in the first stage too
+                      and a stride in the first stage too; half: one 3x3 with a stride
     pool              the stem's: ceil, without pad; floor, with pad 1; ceil-pad1, floor-pad0
     bias              which convolutions have a bias in addition to BatchNorm: none, all, or
                       names such as ``conv1,branch2a`` (branch1 is the shortcut's)
@@ -52,6 +56,7 @@ class Spec:
                       folded; fused: NVIDIA's BatchNorm, which scales; none
     eps, moving_average_fraction  of BatchNorm
     data_norm         whether the data are normalized first
+    relu6             whether activations end at 6
     se                the reduction of squeeze-and-excitation; 0: none
     se_form           its two layers: dense, InnerProduct; conv, 1x1 convolutions
     se_join           scale: Scale, before the sum; axpy: Axpy, which is the sum as well
@@ -66,8 +71,9 @@ class Spec:
                       each place, and as large as the input; embedding: a normalized vector
                       of so many numbers as classes say
     global_pool       the last pooling is global
+    classifier_form   dense, InnerProduct; conv, a 1x1 convolution
     classifier_dropout  the ratio before the classifier; 0: none
-    naming            MSRA's ``res2a_branch2a`` or torchvision's ``layer1.0.conv1``
+    naming            MSRA's ``res2a_branch2a``, torchvision's ``layer1.0.conv1``, or shicai's
     phase             deploy, or train_val with data, losses and fillers
     training          data, fillers, rates and losses: see ``recipe.Training``; its
                       ``train_batch`` may stand in the spec itself
@@ -80,11 +86,14 @@ class Spec:
 
     stages: tuple[int, ...]
     block: str = "bottleneck"
+    strides: tuple[int, ...] = ()
     width: int = 64
     widths: tuple[int, ...] = ()
     inner_widths: tuple[int, ...] = ()
+    expansions: tuple[int, ...] = ()
     width_factor: int = 1
     stem_width: int = 0
+    last_width: int = 0
     cardinality: int = 1
     base_width: int = 0
     shortcut: str = "B"
@@ -97,6 +106,7 @@ class Spec:
     eps: float = 1e-5
     moving_average_fraction: float = 0.999
     data_norm: bool = False
+    relu6: bool = False
     se: int = 0
     se_form: str = "dense"
     se_join: str = "scale"
@@ -109,6 +119,7 @@ class Spec:
     folded: bool = False
     head: str = "classifier"
     global_pool: bool = False
+    classifier_form: str = "dense"
     classifier_dropout: float = 0.0
     naming: str = "msra"
     phase: str = "deploy"
@@ -120,9 +131,17 @@ class Spec:
 
     def __post_init__(self) -> None:
         need_types(self)
+        self._forget("strides", steps.usual_strides(self))
+        if self.form.inverted:
+            self._forget("expansions", (self.form.convs[0].factor,) * len(self.stages))
         need_sense(self)
         if not self.name:
             object.__setattr__(self, "name", self._default_name())
+
+    def _forget(self, entry: str, usual: tuple[int, ...]) -> None:
+        """Leave out an entry that says what is usual, so that equal nets have equal specs."""
+        if getattr(self, entry) == usual:
+            object.__setattr__(self, entry, ())
 
     @property
     def form(self) -> BlockForm:
@@ -132,7 +151,7 @@ class Spec:
     @property
     def depth(self) -> int:
         """The layers with weights on the longest path: convolutions and the classifier."""
-        return 2 + self.blocks * len(self.form.convs)
+        return depth_of(self)
 
     @property
     def blocks(self) -> int:
@@ -157,32 +176,27 @@ class Spec:
     @property
     def natural_stride(self) -> int:
         """What all strides of the net together divide the input by, without dilation."""
-        return STEMS[self.stem] * self.first_stride << (len(self.stages) - 1)
-
-    @property
-    def first_stride(self) -> int:
-        """The stride of the first stage."""
-        return 2 if self.stem == "flat" else 1
+        return steps.natural_stride(self)
 
     @property
     def pools(self) -> bool:
         """Whether the stem ends in a pooling."""
-        return STEMS[self.stem] > 1
+        return STEMS[self.stem].pools
 
     @property
-    def strides(self) -> bool:
-        """Whether some block has a stride."""
-        return len(self.stages) > 1 or self.first_stride > 1
+    def has_strides(self) -> bool:
+        """Whether some stage has a stride."""
+        return max(steps.strides(self)) > 1
 
     @property
     def stem_channels(self) -> int:
         """The output channels of the stem."""
-        return self.stem_width or self.width
+        return self.stem_width or self.width * (2 if self.form.dense else 1)
 
     @property
     def floors(self) -> bool:
         """Whether some pooling rounds down."""
-        subsamples = self.shortcut == "A" and self.strides and not self.form.plain
+        subsamples = self.shortcut == "A" and self.has_strides and self.form.reshapes
         return subsamples or (self.pools and POOLS[self.pool].floor)
 
     @property
@@ -194,33 +208,52 @@ class Spec:
     def reshapes(self) -> tuple[bool, ...]:
         """Whether the first block of each stage changes channels or size."""
         found, channels = [], self.stem_channels
-        first = STEMS[self.stem]
-        for stage in range(len(self.stages)):
-            dilated = self.dilates and self.output_stride < first << stage
-            strided = (stage > 0 or self.first_stride > 1) and not dilated
-            found.append(strided or self.channels(stage)[1] != channels)
-            channels = self.channels(stage)[1]
+        strided = zip(steps.strides(self), steps.kept(self), strict=True)
+        for stage, (stride, kept) in enumerate(strided):
+            out = self.channels(stage)[1]
+            found.append((stride > 1 and kept) or out != channels)
+            channels = out
         return tuple(found)
 
     @property
     def projects(self) -> bool:
         """Whether some shortcut is a convolution."""
-        if self.form.plain or self.shortcut == "A":
+        if not self.form.reshapes or self.shortcut == "A":
             return False
         return self.shortcut in ("C", "first") or any(self.reshapes)
 
+    @property
+    def sums(self) -> bool:
+        """Whether some block ends in a sum with its shortcut."""
+        if self.form.inverted:
+            return max(self.stages) > 1 or not all(self.reshapes)
+        return self.form.reshapes
+
     def stage_width(self, stage: int) -> int:
         """The width of a stage, counted from 0, times the factor."""
-        width = self.widths[stage] if self.widths else self.width << stage
+        doubled = self.width if self.form.dense else self.width << stage
+        width = self.widths[stage] if self.widths else doubled
         return width * self.width_factor
 
     def channels(self, stage: int) -> tuple[int, int]:
-        """The inner and the output channels of the blocks of a stage, counted from 0."""
+        """The inner and the output channels of the blocks of a stage, counted from 0.
+
+        Those of dense blocks are what each block adds; the inner ones of inverted blocks are
+        for a block that reads as many channels as it makes.
+        """
         width = self.stage_width(stage)
-        inner = width * self.base_width // 64 * self.cardinality if self.base_width else width
+        inner = width * self.form.convs[0].factor
+        if self.form.inverted:
+            inner = width * max(1, self.expansion(stage))
+        if self.base_width:
+            inner = width * self.base_width // 64 * self.cardinality
         if self.inner_widths:
             inner = self.inner_widths[stage]
         return inner, width * self.form.expansion
+
+    def expansion(self, stage: int) -> int:
+        """By what inverted blocks of a stage multiply the channels that they read."""
+        return self.expansions[stage] if self.expansions else self.form.convs[0].factor
 
     def has_bias(self, conv: str) -> bool:
         """Whether a convolution has a bias, which is named as in ``BIASED``."""
@@ -231,11 +264,11 @@ class Spec:
         """A spec from a mapping, such as a YAML file or the command line gives."""
         known = [field.name for field in fields(cls)]
         for key in values:
-            if key not in known and key not in _ALSO:
-                raise SpecError(unknown("key", key, [*_ALSO, *known]), path=shown(key, plain=True))
-        apart = (*_ALSO, "training")
-        given = {key: _tuple(value) for key, value in values.items() if key not in apart}
-        given.update(_training(values))
+            if key not in known and key not in ALSO:
+                raise SpecError(unknown("key", key, [*ALSO, *known]), path=shown(key, plain=True))
+        apart = (*ALSO, "training")
+        given = {key: fixed(value) for key, value in values.items() if key not in apart}
+        given.update(training_of(values))
         if given.get("stem") == "cifar":
             given = {**CIFAR, **given}
         if "depth" in values:
@@ -259,52 +292,9 @@ class Spec:
         return found
 
     def _default_name(self) -> str:
-        if self.form.plain:
-            family = "Plain"
-        elif self.form.preact:
-            family = "PreResNet"
-        elif self.form.forked:
-            family = "AIR"
-        elif self.form.halved:
-            family = "SENet"
-        elif self.form.leading:
-            family = "IResNet"
-        else:
-            family = "ResNeXt" if self.cardinality > 1 else "ResNet"
+        family = self.form.family
+        if family == "ResNet" and self.cardinality > 1:
+            family = "ResNeXt"
         groups = f"-{self.cardinality}x{self.base_width}d" if self.base_width else ""
         se = "SE-" if self.se and not self.form.halved else ""
         return f"{se}{family}-{self.depth}{groups}"
-
-
-def _training(values: Mapping[str, object]) -> dict[str, object]:
-    """The part of a spec about training, with what of it stands in the spec itself.
-
-    A crop is the input's size where that is not given.
-    """
-    own = dict(_mapping(values.get("training", {})))
-    if "train_batch" in values:
-        if "train_batch" in own:
-            raise SpecError("is given twice, also as training.train_batch", path="train_batch")
-        need_range("train_batch", values["train_batch"], 0, MOST_CHANNELS)
-        own["train_batch"] = values["train_batch"]
-    if not own:
-        return {}
-    found: dict[str, object] = {"training": Training.of(own)}
-    crop = own.get("crop")
-    if crop and "input_shape" not in values:
-        found["input_shape"] = (1, 3, crop, crop)
-    return found
-
-
-def _mapping(value: object) -> Mapping[str, object]:
-    if isinstance(value, Training):
-        return value.to_dict()
-    if isinstance(value, Mapping):
-        return value
-    raise SpecError(
-        f"is {shown(value)}; expected a mapping of keys such as source", path="training"
-    )
-
-
-def _tuple(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value

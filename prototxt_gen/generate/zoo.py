@@ -1,7 +1,8 @@
-"""The named nets of the residual family, each as the keys of a spec.
+"""The named nets, each as the keys of a spec.
 
 ``resnet50`` and its like are in MSRA's form, ``resnet50-tv`` in torchvision's: the stride
 in the 3x3 convolution, the stem's pooling with a pad and rounded down, no bias on conv1.
+``mobilenet-v2`` has ReLU, as published for Caffe, and ``mobilenet-v2-tv`` torchvision's ReLU6.
 """
 
 from __future__ import annotations
@@ -15,8 +16,7 @@ from prototxt_gen.errors import SpecError
 from prototxt_gen.generate.checks import shown
 from prototxt_gen.generate.depths import nearest
 from prototxt_gen.generate.forms import DEPTHS
-
-Keys = dict[str, Any]
+from prototxt_gen.generate.kin import Keys, dense_cifar, densely_connected, mobile
 
 #: Of bottlenecks, and of any block.
 TORCHVISION: Keys = {
@@ -197,6 +197,8 @@ def _table() -> Iterator[tuple[str, Keys]]:
         yield f"plain{depth}", _imagenet(depth) | {"block": "plain"}
     for depth in (20, 32, 44, 56, 110):
         yield f"plain{depth}", _cifar(depth, "plain", 2)
+    yield from mobile()
+    yield from densely_connected()
 
 
 #: Every preset, in the order in which they are listed.
@@ -210,6 +212,7 @@ _OTHER_NAMES = {
     r"^resnet(\d+)v2$": r"preresnet\1",
     r"^seresidual": "seres",
     r"^(se)?resnet-": r"\1resnet",
+    r"^mobilenetv2-?1(-0)?$": "mobilenetv2",
 }
 _BY_SPELLING = {_spelling(name): name for name in PRESETS}
 
@@ -256,6 +259,8 @@ _FAMILIES = (
     _Family(r"wrn(\d+)-2", _refuse("wrn", "-2")),
     _Family(r"senet-?(\d+)", _refuse("senet")),
     _Family(r"iresnet(\d+)", _refuse("iresnet")),
+    _Family(r"densenet(\d+)", _refuse("densenet")),
+    _Family(r"densenet-?bc-?(\d+)-(\d+)", dense_cifar),
     _Family(r"resnext(\d+)-(\d+)x(\d+)d", _refuse_resnext("resnext")),
     _Family(r"se-?resnext(\d+)-(\d+)x(\d+)d", _refuse_resnext("se-resnext")),
 )

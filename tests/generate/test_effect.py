@@ -17,6 +17,8 @@ SMALL = {"width": 8, "input_shape": [1, 3, 64, 64]}
 BASES: dict[str, dict[str, Any]] = {
     **{block: {"stages": [2, 2, 2], "block": block} for block in forms.BLOCKS},
     "cifar": {"stages": [2, 2], "stem": "cifar"},
+    "dense-cifar": {"stages": [2, 2], "block": "dense", "stem": "cifar"},
+    "one-inverted": {"stages": [1, 1], "block": "inverted", "expansions": [0, 0]},
     "cifar-A": {"stages": [2, 2], "stem": "cifar", "shortcut": "A"},
     "one-stage": {"stages": [2], "block": "basic"},
     "one-narrow-stage": {"stages": [2], "block": "bottleneck", "stem_width": 32},
@@ -32,6 +34,11 @@ BASES: dict[str, dict[str, Any]] = {
     "training": {"stages": [2, 2], "phase": "train_val"},
 }
 OTHER: dict[str, list[Any]] = {
+    "strides": [[2, 1, 2], [2, 2], [2]],
+    "expansions": [[0, 4, 2][:n] for n in (1, 2, 3)],
+    "last_width": [24],
+    "relu6": [True],
+    "classifier_form": ["conv"],
     "width": [16],
     "widths": [[12, 24, 40][:n] for n in (1, 2, 3)],
     "inner_widths": [[4, 6, 10][:n] for n in (1, 2, 3)],
@@ -62,7 +69,7 @@ OTHER: dict[str, list[Any]] = {
     "head": list(forms.HEADS),
     "global_pool": [True],
     "classifier_dropout": [0.5],
-    "naming": ["torchvision"],
+    "naming": ["torchvision", "shicai"],
     "phase": ["train_val"],
     "training": [{"train_batch": 7}, {"freeze": 1}],
     "classes": [21],

@@ -43,6 +43,11 @@ def summary(name: str, **keys: Any) -> Summary:
         ("resnext101-64x4d", 83_455_272),
         ("wrn50-2", 68_883_240),
         ("wrn101-2", 126_886_696),
+        ("mobilenet-v2-tv", 3_504_872),
+        ("densenet121", 7_978_856),
+        ("densenet161", 28_681_000),
+        ("densenet169", 14_149_480),
+        ("densenet201", 20_013_928),
     ],
 )
 def test_parameters_are_torchvisions(name: str, parameters: int) -> None:
@@ -69,6 +74,10 @@ def test_parameters_are_torchvisions(name: str, parameters: int) -> None:
         ("se-resnet50", 28.1, 0.05),
         ("se-resnet101", 49.3, 0.05),
         ("se-resnet152", 66.8, 0.05),
+        ("mobilenet-v2", 3.4, 0.15),
+        ("densenet-bc-100-12", 0.8, 0.05),
+        ("densenet-bc-250-24", 15.3, 0.05),
+        ("densenet-bc-190-40", 25.6, 0.05),
     ],
 )
 def test_parameters_are_the_papers(name: str, millions: float, precision: float) -> None:
@@ -88,6 +97,11 @@ def test_parameters_are_the_papers(name: str, millions: float, precision: float)
         ("resnext101-64x4d", 15.46),
         ("wrn50-2", 11.40),
         ("wrn101-2", 22.75),
+        ("mobilenet-v2-tv", 0.30),
+        ("densenet121", 2.83),
+        ("densenet161", 7.73),
+        ("densenet169", 3.36),
+        ("densenet201", 4.29),
     ],
 )
 def test_multiply_adds_are_torchvisions(name: str, billions: float) -> None:

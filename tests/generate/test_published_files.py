@@ -1,4 +1,4 @@
-"""Published nets of the residual family, and the commands that make them (published.yml)."""
+"""Published nets, and the commands that make them (published.yml)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from prototxt_gen.document import Block
 from prototxt_gen.formats.reader import read_text
 from prototxt_gen.graph.graph import Graph
 from prototxt_gen.graph.phase import PHASES, State
-from prototxt_gen.layers.combine import Eltwise
+from prototxt_gen.layers.combine import Concat, Eltwise
 
 TABLE = yaml.safe_load(Path(__file__).with_name("published.yml").read_text("utf-8"))
 EQUAL: list[dict[str, Any]] = TABLE["equal"]
@@ -32,6 +32,21 @@ def generated(arguments: str, capsys: pytest.CaptureFixture[str]) -> Source:
     out, err = capsys.readouterr()
     assert (code, err) == (0, "")
     return Source(out.encode())
+
+
+def joins(graph: Graph) -> bool:
+    """Whether a net has a sum, or concatenates a blob with what a chain of layers makes of it."""
+    makers = graph.makers
+    for node in graph.nodes:
+        if isinstance(node.layer, Eltwise) and str(node.layer.operation) == "SUM":
+            return True
+        if isinstance(node.layer, Concat) and len(node.bottoms) == 2:
+            before = node.bottoms[1]
+            while before in makers and len(makers[before].bottoms) == 1:
+                before = makers[before].bottoms[0]
+                if before == node.bottoms[0]:
+                    return True
+    return False
 
 
 def structure(structures: Structures, graph: Graph, phase: str, blob: str) -> int:
@@ -58,14 +73,24 @@ def test_equal_up_to_names(
         assert made == structure(structures, theirs, phase, other), own
 
 
-def test_every_residual_net_of_the_corpus_is_in_the_table(corpus: Path) -> None:
-    """Each file with a sum of blobs; those of R-FCN's training have another in their losses."""
+@pytest.mark.parametrize("entry", [e for e in EQUAL if "named" in e], ids=lambda e: str(e["file"]))
+def test_equal_in_names(
+    corpus: Path, entry: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    ours = api.load(generated(entry["gen"], capsys))
+    theirs = api.load(corpus / entry["file"])
+    assert [(n.name, n.type) for n in ours.nodes] == [(n.name, n.type) for n in theirs.nodes]
+
+
+def test_every_net_of_the_corpus_is_in_the_table(corpus: Path) -> None:
+    """Each file with a sum of blobs; those of R-FCN's training have another in their losses.
+
+    And each where a blob is concatenated with what a chain of layers makes of it.
+    """
     files = set()
     for path in corpus.rglob("*.prototxt"):
-        if b"Eltwise" in path.read_bytes() and any(
-            isinstance(node.layer, Eltwise) and str(node.layer.operation) == "SUM"
-            for node in api.load(path).nodes
-        ):
+        text = path.read_bytes()
+        if (b"Eltwise" in text or b"Concat" in text) and joins(api.load(path)):
             files.add(path.relative_to(corpus).as_posix())
     assert files == {entry["file"] for entry in (*EQUAL, *TABLE["left"])}
     assert all(entry["why"] for entry in TABLE["left"])

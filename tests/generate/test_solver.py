@@ -235,6 +235,7 @@ def test_adam_and_other_policies(capsys: pytest.CaptureFixture[str]) -> None:
         # Divided by 10 every 30 of 100 epochs, of 1251 and of 5005 iterations.
         ("se-resnet50", "own", 1024, 0.6, [1251 * n for n in (30, 60, 90)], 125_100),
         ("preresnet50", "own", 256, 0.1, [5005 * n for n in (30, 60)], 450_450),
+        ("densenet121", "own", 256, 0.1, [5005 * n for n in (30, 60)], 90 * 5005),
         ("resnet50", "own", 256, 0.1, [150_000, 300_000, 450_000], 600_000),
         ("resnet50", "senet", 1024, 0.6, [1251 * n for n in (30, 60, 90)], 125_100),
         ("resnet20", "wide-cifar", 128, 0.1, [391 * n for n in (60, 120, 160)], 78_200),

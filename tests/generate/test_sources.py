@@ -161,3 +161,18 @@ def test_the_schedule_of_cifar_is_that_of_a_published_solver(corpus: Path) -> No
         assert ours.all(name) == theirs.all(name), name
     for name in ("gamma", "momentum", "weight_decay", "stepvalue", "solver_mode"):
         assert ours.all(name) == theirs.all(name), name
+
+
+def test_a_label_map_stands_where_detectors_have_theirs(corpus: Path) -> None:
+    """In the data layers of SSD's nets, which have such a field."""
+    file = corpus / "NVIDIA+caffe/models/VGGNet/coco/SSD_300x300/train.prototxt"
+    (theirs,) = (one for one in api.load(file, State("TRAIN")).nodes if one.type == "AnnotatedData")
+    for phase in ("TRAIN", "TEST"):
+        keys = {"dialect": "nvcaffe", "training": {"label_map": "map.prototxt"}}
+        ours = trained("resnet18", phase, **keys).nodes[0]
+        assert ours.type == "AnnotatedData"
+        for message in ("data_param", "annotated_data_param"):
+            has = {field.name for field in ours.source.block(message)}
+            assert has <= {field.name for field in theirs.source.block(message)}
+        found = ours.source.block("annotated_data_param").get("label_map_file", str, "")
+        assert found == "map.prototxt"

@@ -155,6 +155,8 @@ def ran(program: str, *arguments: str) -> Source:
         ("preresnet50", {"dropout": 0.25}),
         ("resnet20", {"name": 'a """ b \\ \' \n é'}),
         ("wrn-16-8", {}),
+        ("mobilenet-v2-tv", {"classifier_form": "conv"}),
+        ("densenet121", {"stages": [2, 2], "naming": "shicai"}),
         ("se-resnext50-32x4d", {}),
         ("se-resnet50", {"se_form": "conv", "output_stride": 16}),
         ("resnet18", {"head": "fcn", "shortcut": "avgpool", "eltwise": "MAX"}),

@@ -25,10 +25,16 @@ _SHOWN = 12  #: of the layers of a net
 
 
 def small(name: str) -> Graph:
-    """A preset of the same layers with few channels, and random weights."""
-    few = {"width": 4, "width_factor": 1}
-    if preset(name).get("cardinality"):
+    """A preset of the same layers with few channels, and random weights.
+
+    Of the many blocks of a dense net, which are all alike, there are two in each stage.
+    """
+    own = preset(name)
+    few: dict[str, object] = {"width": 4, "width_factor": 1}
+    if own.get("cardinality"):
         few = {"cardinality": 2, "base_width": 2, "width": 64}
+    if own["block"] == "dense":
+        few["stages"] = [2] * len(own["stages"])
     made = api.load(Source(api.generate(name, **few).encode()))
     made.stored = make(made, "random")
     return made

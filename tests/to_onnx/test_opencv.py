@@ -24,6 +24,8 @@ NETS: dict[str, dict[str, Any]] = {
     "preresnet50": {"width": 8, "classes": 10},
     "resnext50-32x4d": {"width": 32, "base_width": 4, "classes": 10, "pool": "ceil"},
     "plain18": {"width": 8, "classes": 10},
+    "mobilenet-v2": {"last_width": 24, "classes": 10},
+    "densenet121": {"stages": [2, 2, 1, 1], "width": 4, "classes": 10, "pool": "ceil"},
 }
 
 

@@ -39,14 +39,29 @@ NETS = {
     "wide_resnet50_2": ((3, 4, 6, 3), 3, 1, 128),
     "wide_resnet101_2": ((3, 4, 23, 3), 3, 1, 128),
 }
+#: Dense layers of each stage, and the channels that each adds.
+DENSE = {
+    "densenet121": ((6, 12, 24, 16), 32),
+    "densenet161": ((6, 12, 36, 24), 48),
+    "densenet169": ((6, 12, 32, 32), 32),
+    "densenet201": ((6, 12, 48, 32), 32),
+}
+MOBILE = "mobilenet_v2"
 
 
 def shapes(name: str, classes: int = 1000) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """The parameters of torchvision.models.resnet: Conv2d, BatchNorm2d, Linear by their modules.
+    """The parameters of a torchvision net: Conv2d, BatchNorm2d, Linear by their modules.
 
+    This is torchvision.models.resnet, where the others are not meant.
     A bottleneck of ``planes`` is planes * base_width / 64 * groups wide, and has 4 * planes
     outputs; the first block of a stage has a downsample if size or channels change.
     """
+    if name in DENSE:
+        yield from densely(*DENSE[name], classes)
+    if name == MOBILE:
+        yield from mobile(classes)
+    if name not in NETS:
+        return
     blocks, convs, groups, base = NETS[name]
     yield "conv1.weight", (64, 3, 7, 7)
     yield from norm("bn1", 64)
@@ -70,6 +85,57 @@ def shapes(name: str, classes: int = 1000) -> Iterator[tuple[str, tuple[int, ...
             inputs = outputs
     yield "fc.weight", (classes, inputs)
     yield "fc.bias", (classes,)
+
+
+def densely(stages: tuple[int, ...], growth: int, classes: int) -> Iterator[tuple[str, tuple]]:
+    """The parameters of torchvision.models.densenet: a dense layer adds ``growth`` channels.
+
+    Each begins with a norm of all that it reads, and is 4 times the growth wide inside.
+    """
+    channels = 2 * growth
+    yield "features.conv0.weight", (channels, 3, 7, 7)
+    yield from norm("features.norm0", channels)
+    for stage, count in enumerate(stages, 1):
+        for number in range(1, count + 1):
+            at = f"features.denseblock{stage}.denselayer{number}"
+            yield from norm(f"{at}.norm1", channels)
+            yield f"{at}.conv1.weight", (4 * growth, channels, 1, 1)
+            yield from norm(f"{at}.norm2", 4 * growth)
+            yield f"{at}.conv2.weight", (growth, 4 * growth, 3, 3)
+            channels += growth
+        if stage < len(stages):
+            yield from norm(f"features.transition{stage}.norm", channels)
+            yield f"features.transition{stage}.conv.weight", (channels // 2, channels, 1, 1)
+            channels //= 2
+    yield from norm("features.norm5", channels)
+    yield "classifier.weight", (classes, channels)
+    yield "classifier.bias", (classes,)
+
+
+def mobile(classes: int) -> Iterator[tuple[str, tuple]]:
+    """The parameters of torchvision.models.mobilenet_v2, by the table of the paper."""
+    yield "features.0.0.weight", (32, 3, 3, 3)
+    yield from norm("features.0.1", 32)
+    channels, number = 32, 0
+    for factor, outputs, count in (
+        *((1, 16, 1), (6, 24, 2), (6, 32, 3), (6, 64, 4), (6, 96, 3), (6, 160, 3), (6, 320, 1)),
+    ):
+        for _ in range(count):
+            number += 1
+            wide, at, place = factor * channels, f"features.{number}.conv", 0
+            if factor > 1:
+                yield f"{at}.0.0.weight", (wide, channels, 1, 1)
+                yield from norm(f"{at}.0.1", wide)
+                place = 1
+            yield f"{at}.{place}.0.weight", (wide, 1, 3, 3)
+            yield from norm(f"{at}.{place}.1", wide)
+            yield f"{at}.{place + 1}.weight", (outputs, wide, 1, 1)
+            yield from norm(f"{at}.{place + 2}", outputs)
+            channels = outputs
+    yield "features.18.0.weight", (1280, 320, 1, 1)
+    yield from norm("features.18.1", 1280)
+    yield "classifier.1.weight", (classes, 1280)
+    yield "classifier.1.bias", (classes,)
 
 
 def norm(name: str, channels: int) -> Iterator[tuple[str, tuple[int, ...]]]:
@@ -97,19 +163,27 @@ def small() -> State:
     return state("resnet18", 10)
 
 
-@pytest.mark.parametrize("zoo", ["torchvision", "timm"])
-@pytest.mark.parametrize("name", NETS)
-def test_names_and_shapes_are_those_of_the_net(name: str, zoo: str) -> None:
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        *(f"{zoo}/{name}" for name in (*NETS, *DENSE) for zoo in ("torchvision", "timm")),
+        f"torchvision/{MOBILE}",
+    ],
+)
+def test_names_and_shapes_are_those_of_the_net(architecture: str) -> None:
+    name = architecture.partition("/")[2]
     wanted = {k: s for k, s in shapes(name) if not k.endswith("tracked")}
     zeros = {key: np.broadcast_to(np.float32(0), shape) for key, shape in wanted.items()}
-    found = torch_nets.fit(torch_nets.net(f"{zoo}/{name}"), zeros)
+    found = torch_nets.fit(torch_nets.net(architecture), zeros)
     assert sum(len(blobs) for blobs in found.values()) == len(wanted) + sum(
         key.endswith("running_var") for key in wanted
     ), "each BatchNorm has a factor besides"
 
 
 def test_every_net_has_a_case() -> None:
-    assert {name.partition("/")[2] for name in torch_nets.ARCHITECTURES} == set(NETS)
+    assert {name.partition("/")[2] for name in torch_nets.ARCHITECTURES} == {
+        *(*NETS, *DENSE, MOBILE),
+    }
 
 
 def test_each_value_has_its_place() -> None:
@@ -179,6 +253,8 @@ def test_what_does_not_fit_is_named(small: State, changes: State, words: list[st
         ("resnext50", "did you mean 'resnext50_32x4d'?"),
         ("timm/seresnet50", "wide_resnet101_2"),
         ("resnext101_32x4d", "resnet18, resnet34"),
+        ("mobilenetv2", "did you mean 'mobilenet_v2'?"),
+        ("timm/mobilenet_v2", "torchvision/mobilenet_v2"),
     ],
 )
 def test_an_unknown_architecture_lists_all(name: str, words: str) -> None:
@@ -271,6 +347,22 @@ def test_wrong_usage(args: list[str], words: str, tmp_path, monkeypatch, capsys)
     assert words in capsys.readouterr().err
 
 
+def test_files_of_dense_nets_have_older_names(tmp_path: Path) -> None:
+    """``norm.1`` in the files that torchvision downloads (models/densenet.py renames it)."""
+    path, at = tmp_path / "a.npz", "features.denseblock1.denselayer2"
+    write_arrays(path, {f"{at}.norm.1.running_mean": np.ones(2), f"{at}.conv.2.weight": np.ones(1)})
+    assert set(torch_nets.read_state(path)) == {
+        f"{at}.norm1.running_mean",
+        f"{at}.conv2.weight",
+    }
+
+
+def test_the_classifier_of_any_net_tells_its_size() -> None:
+    given = {k: v for k, v in state(MOBILE, 7).items() if not k.endswith("tracked")}
+    with pytest.raises(WeightsError, match="give --classes 7"):
+        torch_nets.fit(torch_nets.net(MOBILE), given)
+
+
 def test_names_with_and_without_a_prefix_are_two_models(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     write_arrays(path, {"module.fc.bias": np.ones(2), "fc.bias": np.ones(2)})
@@ -331,5 +423,6 @@ def test_logits_are_torchs(tmp_path: Path, name: str) -> None:
     plain = {k: v for k, v in given.items() if not k.endswith("tracked")}
     stored = torch_nets.fit(graph, plain)
     blobs = compute(graph, bound(graph, checked(graph), stored), {"data": x})
-    (found,) = [value for ref, value in blobs.items() if ref.blob == "fc"]
-    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)
+    (head,) = [node for node in graph.nodes if node.type == "InnerProduct"]
+    found = blobs[head.tops[0]]
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
