@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Symbol
 from prototxt_gen.layers.parts.box_code import CENTER_SIZE, lower_decoded
+from prototxt_gen.layers.parts.sizes import is_free
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.parts.protocols import Builder
@@ -61,7 +62,7 @@ def lower_head(b: Builder, bottoms: Sequence[str], head: Head) -> str:
 def _images(b: Builder, offsets: str) -> str:
     """The number of each image, (N, 1)."""
     batch = b.bottom_shapes[0][0]
-    if batch is not None and not b.batch_is_dynamic:
+    if batch is not None and not is_free(batch):
         return b.const(np.arange(batch, dtype=np.int64)[:, None])
     size = b.squeeze(b.slice(b.op("Shape", [offsets]), [0], [1], [0]), [0])
     zero, one = (b.const(np.array(value, np.int64)) for value in (0, 1))

@@ -125,7 +125,7 @@ def _absorbed(
 def lower(builder: Builder, baked: Baked, layer: str, channels: int) -> tuple[str, Baked]:
     """Write what no layer does; the value that is the blob, and where a mean image is."""
     one = baked.done
-    builder.begin(layer, ((), ()), ((), ()))
+    builder.begin(layer)
     x = one.blob
     if one.type != "float32":
         x = builder.cast(x, "float")

@@ -1,0 +1,321 @@
+"""Sizes that are free: arithmetic with symbols, in place of numbers.
+
+A free size poses as a whole number in a shape. It can be added, multiplied and divided by
+whole numbers, rounding down; the result is a polynomial of symbols and of such quotients, in
+one form, or an int where no symbol is left. A comparison is decided for all sizes at once, or
+narrows them to those for which it has the answer that it has for the net's own size
+(``parts.ranges``). Whatever needs a number, as a constant of a model does, is refused: so no
+result can hold for one size alone unless that is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from math import gcd, lcm
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeGuard, Union, cast
+
+from prototxt_gen.errors import UnsupportedError
+
+if TYPE_CHECKING:
+    from prototxt_gen.layers.parts.ranges import Ranges
+
+
+class Quotient(NamedTuple):
+    """A sum divided by a number, rounded down."""
+
+    of: Terms
+    by: int
+
+
+Atom = Union[str, Quotient]  #: a symbol, or a quotient
+Product = tuple[Atom, ...]
+Terms = tuple[tuple[Product, int], ...]  #: a sum of products, each with its factor
+
+
+class Size:
+    """A free size; ``ranges`` are the sizes that its symbols may have."""
+
+    __array_ufunc__ = None  # numpy's numbers leave arithmetic to us
+
+    def __init__(self, terms: Terms, ranges: Ranges) -> None:
+        self.terms = terms
+        self.ranges = ranges
+
+    def __add__(self, other: object) -> Any:
+        return self._plus(other, 1)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: object) -> Any:
+        return self._plus(other, -1)
+
+    def __rsub__(self, other: object) -> Any:
+        return (-self)._plus(other, 1)
+
+    def __neg__(self) -> Any:
+        return self * -1
+
+    def __mul__(self, other: object) -> Any:
+        theirs = _terms(other)
+        if theirs is None:
+            return self._refused(other)
+        found: dict[Product, int] = {}
+        for product, factor in self.terms:
+            for more, by in theirs:
+                key = tuple(sorted((*product, *more), key=str))
+                found[key] = found.get(key, 0) + factor * by
+        return self._made(found)
+
+    __rmul__ = __mul__
+
+    def __floordiv__(self, other: object) -> Any:
+        if isinstance(other, Size):
+            return self._parted(other)
+        if not isinstance(other, int):
+            return NotImplemented
+        if other < 1:
+            self._needed()
+        whole = {product: factor // other for product, factor in self.terms if not factor % other}
+        rest = [(product, factor) for product, factor in self.terms if factor % other]
+        return self._made(whole) + self._made(_quotient(tuple(rest), other))
+
+    def __mod__(self, other: object) -> Any:
+        if isinstance(other, Size):
+            self._parted(other)
+            return 0
+        return self - self // other * other if isinstance(other, int) else NotImplemented
+
+    def __eq__(self, other: object) -> bool:
+        if _terms(other) is None:
+            return False
+        return self.ranges.zero(self - other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __lt__(self, other: object) -> bool:
+        return self.ranges.positive(other - self)  # type: ignore[operator]
+
+    def __le__(self, other: object) -> bool:
+        return self.ranges.positive(other - self + 1)  # type: ignore[operator]
+
+    def __gt__(self, other: object) -> bool:
+        return self.ranges.positive(self - other)
+
+    def __ge__(self, other: object) -> bool:
+        return self.ranges.positive(self - other + 1)
+
+    def __bool__(self) -> bool:
+        return not self.ranges.zero(self)
+
+    def __hash__(self) -> int:
+        return hash(self.terms)
+
+    def __repr__(self) -> str:
+        return " ".join(_signs(self.terms))
+
+    def __str__(self) -> str:
+        """As in a shape, where ``x`` is between sizes."""
+        text = repr(self)
+        return text if " " not in text or text.startswith("floor(") else f"({text})"
+
+    def __format__(self, spec: str) -> str:
+        return str(self)
+
+    def _needed(self, *_: object, **__: object) -> NoReturn:
+        raise UnsupportedError(f"it needs {self!r} as a number, and the size is free")
+
+    __index__ = __int__ = __float__ = __truediv__ = __rtruediv__ = __rfloordiv__ = _needed
+    __rmod__ = __pow__ = __rpow__ = __array__ = __divmod__ = __rdivmod__ = __round__ = _needed
+
+    def _refused(self, other: object) -> Any:
+        """A fraction needs the number; anything else may know better."""
+        return self._needed() if hasattr(type(other), "__float__") else NotImplemented
+
+    @cached_property
+    def symbols(self) -> tuple[str, ...]:
+        """The symbols in it, each once."""
+        return tuple(sorted(_symbols(self.terms)))
+
+    @cached_property
+    def period(self) -> int:
+        """After so many steps of each symbol it grows by the same again."""
+        return _period(self.terms)
+
+    @property
+    def degree(self) -> int:
+        """The most symbols that are multiplied."""
+        return _degree(self.terms)
+
+    @property
+    def symbol(self) -> str | None:
+        """The symbol that it is, if it is no more."""
+        ((product, factor), *more) = self.terms
+        only = product[0] if len(product) == 1 and factor == 1 and not more else None
+        return only if isinstance(only, str) else None
+
+    def at(self, values: Mapping[str, int]) -> int:
+        """The number that it is where symbols have these values."""
+        return _value(self.terms, values)
+
+    def _plus(self, other: object, sign: int) -> Any:
+        theirs = _terms(other)
+        if theirs is None:
+            return self._refused(other)
+        found = dict(self.terms)
+        for product, factor in theirs:
+            found[product] = found.get(product, 0) + sign * factor
+        return self._made(found)
+
+    def _made(self, found: Mapping[Product, int]) -> Any:
+        """A size, or an int if no symbol is left."""
+        terms = tuple(sorted(((p, f) for p, f in found.items() if f), key=str))
+        if not any(product for product, _ in terms):
+            return terms[0][1] if terms else 0
+        return Size(terms, self.ranges)
+
+    def _parted(self, other: Size) -> Any:
+        """The exact quotient by another size; raises UnsupportedError where it is not seen."""
+        if self.terms == other.terms:
+            return 1
+        if len(other.terms) != 1:
+            self._undivided(other)
+        ((divisor, by),) = other.terms
+        found: dict[Product, int] = {}
+        for product, factor in self.terms:
+            left = list(product)
+            for atom in divisor:
+                if atom not in left:
+                    self._undivided(other)
+                left.remove(atom)
+            if factor % by:
+                self._undivided(other)
+            found[tuple(left)] = factor // by
+        return self._made(found)
+
+    def _undivided(self, other: Size) -> NoReturn:
+        raise UnsupportedError(f"it divides {self!r} by {other!r}, which are free")
+
+
+def is_free(dim: object) -> TypeGuard[Size]:
+    """Whether a dimension is a free size."""
+    return isinstance(dim, Size)
+
+
+def any_free(dims: object) -> bool:
+    """Whether numbers, in lists of any depth, have a free size among them."""
+    if isinstance(dims, (list, tuple)):
+        return any(map(any_free, dims))
+    return isinstance(dims, Size)
+
+
+def always_equal(one: object, other: object) -> bool:
+    """Whether two dimensions are equal for all sizes; narrows nothing."""
+    if not isinstance(one, Size) and not isinstance(other, Size):
+        return one == other
+    if _terms(one) is None or _terms(other) is None:
+        return False
+    apart = cast(Any, one) - cast(Any, other)
+    return apart.ranges.vanishes(apart) if isinstance(apart, Size) else apart == 0
+
+
+def _terms(value: object) -> Terms | None:
+    if isinstance(value, Size):
+        return value.terms
+    if not hasattr(type(value), "__index__"):
+        return None
+    number = int(cast(Any, value))
+    return (((), number),) if number else ()
+
+
+def _quotient(terms: Terms, by: int) -> dict[Product, int]:
+    """A sum divided by a number, in its one form: whole parts apart, and quotients joined."""
+    shift = sum(factor for product, factor in terms if not product)
+    rest = [(product, factor) for product, factor in terms if product]
+    if not rest:
+        return {(): shift // by}
+    common = gcd(by, *(factor for _, factor in rest))
+    if common > 1:  # floor((c x + s) / (c d)) is floor((x + floor(s / c)) / d)
+        rest = [(product, factor // common) for product, factor in rest]
+        shift, by = shift // common, by // common
+        if by == 1:
+            return {**dict(rest), (): shift}
+        return _again(rest, shift, by)
+    if all(factor < 0 for _, factor in rest):  # floor(-x / d) is -floor((x + d - 1) / d)
+        turned = _again([(p, -f) for p, f in rest], by - 1 - shift, by)
+        return {product: -factor for product, factor in turned.items()}
+    ((product, factor), *more) = rest
+    if not more and factor == 1 and len(product) == 1 and isinstance(product[0], Quotient):
+        inner = product[0]  # floor((floor(x / d) + s) / e) is floor((x + s d) / (d e))
+        found = dict(inner.of)
+        found[()] = found.get((), 0) + shift * inner.by
+        return _again([(p, f) for p, f in found.items() if p], found[()], inner.by * by)
+    whole, left = divmod(shift, by)
+    sum_ = tuple(sorted((*rest, *([((), left)] if left else [])), key=str))
+    return {(Quotient(cast(Terms, sum_), by),): 1, (): whole}
+
+
+def _again(rest: list[tuple[Product, int]], shift: int, by: int) -> dict[Product, int]:
+    """The same once more, with what is divisible taken out first."""
+    found = {product: factor // by for product, factor in rest if not factor % by}
+    left = [(product, factor) for product, factor in rest if factor % by]
+    for product, factor in _quotient((*left, ((), shift)), by).items():
+        found[product] = found.get(product, 0) + factor
+    return found
+
+
+def _symbols(terms: Terms) -> set[str]:
+    found: set[str] = set()
+    for product, _ in terms:
+        for atom in product:
+            found |= {atom} if isinstance(atom, str) else _symbols(atom.of)
+    return found
+
+
+def _degree(terms: Terms) -> int:
+    return max(
+        (
+            sum(1 if isinstance(atom, str) else _degree(atom.of) for atom in product)
+            for product, _ in terms
+        ),
+        default=0,
+    )
+
+
+def _period(terms: Terms) -> int:
+    of = [
+        atom.by * _period(atom.of)
+        for product, _ in terms
+        for atom in product
+        if isinstance(atom, Quotient)
+    ]
+    return lcm(*of)
+
+
+def _value(terms: Terms, values: Mapping[str, int]) -> int:
+    total = 0
+    for product, factor in terms:
+        for atom in product:
+            known = isinstance(atom, str)
+            factor *= values[atom] if known else _value(atom.of, values) // atom.by  # type: ignore
+        total += factor
+    return total
+
+
+def _signs(terms: Terms) -> list[str]:
+    """The sum as people write it: what has symbols first."""
+    words: list[str] = []
+    for product, factor in sorted(terms, key=lambda term: not term[0]):
+        factors = [str(abs(factor))] if abs(factor) != 1 or not product else []
+        shown = "*".join([*factors, *map(_shown, product)])
+        minus = factor < 0
+        words += [("-" if minus else "+"), shown] if words else ["-" * minus + shown]
+    return words
+
+
+def _shown(atom: Atom) -> str:
+    if isinstance(atom, str):
+        return atom
+    of = " ".join(_signs(atom.of))
+    return f"floor({f'({of})' if ' ' in of else of} / {atom.by})"
