@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
-from math import lcm
+from math import gcd, lcm
 from typing import TYPE_CHECKING
 
 from prototxt_gen.errors import UnsupportedError
@@ -85,6 +85,10 @@ class Ranges:
         )
 
     def _decided(self, size: Size, above: bool) -> bool:
+        bare = size.without_common(self._least(size))
+        if isinstance(bare, int):
+            return bare > 0 if above else bare == 0
+        size = bare
         key = (size.terms, above)
         if key not in self._known:
             if len(size.symbols) == 1 and size.degree == 1:
@@ -94,12 +98,14 @@ class Ranges:
         return self._known[key]
 
     def _by_sign(self, size: Size, above: bool) -> bool:
-        """Of several symbols: what never falls, or never rises, is decided at the least sizes."""
-        least = size.at({symbol: min(self.of[symbol].starts) for symbol in size.symbols})
-        grows = all(factor > 0 for product, factor in size.terms if product)
-        falls = all(factor < 0 for product, factor in size.terms if product)
-        if (grows and least > 0) or (falls and least <= 0 and above) or (falls and least < 0):
-            return above and grows
+        """Of several symbols: what only grows from the least sizes on, or only falls."""
+        if size.monotone:
+            rest = size.grown(self._least(size))
+            start = rest.pop((), 0)
+            if all(factor > 0 for factor in rest.values()) and start > 0:
+                return above
+            if all(factor < 0 for factor in rest.values()) and start < (1 if above else 0):
+                return False
         if not above and self.vanishes(size):
             return True
         raise UnsupportedError(f"it depends on whether {_asked(size, above)}")
@@ -143,6 +149,9 @@ class Ranges:
             layers[found.step] = self.layer
         return wanted
 
+    def _least(self, size: Size) -> dict[str, int]:
+        return {symbol: min(self.of[symbol].starts) for symbol in size.symbols}
+
     def _starts(self, symbol: str, step: int) -> Iterator[int]:
         """The first sizes in steps that are longer."""
         known = self.of[symbol]
@@ -176,8 +185,13 @@ def _times(lists: list[list[int]]) -> int:
 
 def _asked(size: Size, above: bool) -> str:
     """What is asked of a number, in words: symbols on one side, and a number on the other."""
+    factors = [factor for product, factor in size.terms if product]
     shift = sum(factor for product, factor in size.terms if not product)
-    rest = size - shift
-    if all(factor < 0 for product, factor in size.terms if product):
-        return f"{-rest!r} is {'less than ' if above else ''}{shift}"
-    return f"{rest!r} is {'more than ' if above else ''}{-shift}"
+    common = 1 if above else gcd(*factors, shift)
+    if all(factor < 0 for factor in factors):
+        common = -common
+    rest = (size - shift) * common // (common * common)
+    shift = -shift // common
+    if common < 0:
+        return f"{rest!r} is {'less than ' if above else ''}{shift}"
+    return f"{rest!r} is {'more than ' if above else ''}{shift}"

@@ -159,6 +159,42 @@ class Size:
         """The number that it is where symbols have these values."""
         return _value(self.terms, values)
 
+    @property
+    def monotone(self) -> bool:
+        """Whether each of its atoms grows with the symbols."""
+        return all(map(_grows, self._atoms()))
+
+    def without_common(self, least: Mapping[str, int]) -> Any:
+        """Divided by the atoms that all products have, if these are never 0; an int, or a size."""
+        shared = [
+            atom
+            for atom in self._atoms()
+            if all(atom in product for product, _ in self.terms)
+            and _grows(atom)
+            and _value((((atom,), 1),), least) > 0
+        ]
+        found = self
+        for atom in dict.fromkeys(shared):
+            found = found // Size((((atom,), 1),), self.ranges) if isinstance(found, Size) else found
+        return found
+
+    def _atoms(self) -> list[Atom]:
+        return [atom for product, _ in self.terms for atom in product]
+
+    def grown(self, least: Mapping[str, int]) -> dict[Product, int]:
+        """The sum in terms of how much each atom is above its value at the least sizes.
+
+        Atoms grow with the symbols, so that none is below it; what has no atom is under ``()``.
+        """
+        found: dict[Product, int] = {}
+        for product, factor in self.terms:
+            for mask in range(1 << len(product)):
+                left = tuple(atom for bit, atom in enumerate(product) if mask >> bit & 1)
+                taken = [atom for bit, atom in enumerate(product) if not mask >> bit & 1]
+                more = _value(((tuple(taken), factor),), least)
+                found[left] = found.get(left, 0) + more
+        return {product: factor for product, factor in found.items() if factor or not product}
+
     def _plus(self, other: object, sign: int) -> Any:
         theirs = _terms(other)
         if theirs is None:
@@ -271,6 +307,12 @@ def _symbols(terms: Terms) -> set[str]:
         for atom in product:
             found |= {atom} if isinstance(atom, str) else _symbols(atom.of)
     return found
+
+
+def _grows(atom: Atom) -> bool:
+    return isinstance(atom, str) or all(
+        factor > 0 and all(map(_grows, product)) for product, factor in atom.of if product
+    )
 
 
 def _degree(terms: Terms) -> int:
