@@ -11,6 +11,7 @@ from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.layers.base import FIXED, Arity, Axes, Problem, Role, Sight, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import fixed_from
+from prototxt_gen.layers.parts.grid import lower_places
 from prototxt_gen.layers.parts.shapes import Shape, count, need_rank
 from prototxt_gen.layers.parts.sizes import any_free
 
@@ -134,14 +135,12 @@ class PriorBox(Base):
         steps = (self.step or self.step_h, self.step or self.step_w)
         low, high = [], []
         for axis in (1, 0):  # across first
-            size, length = (b.cast(b.ints(n or 0), "float") for n in (images[axis], pixels[axis]))
+            size, length = (b.scalar(n or 0) for n in (images[axis], pixels[axis]))
             if all(steps):
                 step = b.scalar(steps[axis] or 0.0)
             else:
                 step = b.op("Div", [size, length])
-            zero, one = (b.const(np.array(value, np.int64)) for value in (0, 1))
-            number = b.squeeze(b.ints(pixels[axis] or 0), [0])
-            places = b.cast(b.op("Range", [zero, number, one]), "float")
+            places = lower_places(b, pixels[axis] or 0)
             centre = b.op("Mul", [b.op("Add", [places, b.scalar(self.offset)]), step])
             centre = b.unsqueeze(centre, [0, 2] if axis else [1, 2])
             side = b.const(np.ascontiguousarray(sides[:, 1 - axis]))

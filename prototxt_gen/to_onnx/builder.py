@@ -136,7 +136,9 @@ class Builder:
         return made
 
     def scalar(self, value: float) -> str:
-        """A constant float without axes."""
+        """A float without axes: a constant, or computed where it is a free size."""
+        if is_free(value):
+            return self.cast(self.squeeze(self._size(value), [0]), "float")
         return self.const(np.array(value, np.float32))
 
     def cast(self, x: str, to: str) -> str:

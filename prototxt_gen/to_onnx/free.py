@@ -93,7 +93,7 @@ def _need_weights(node: Node, bottoms: tuple[Shape, ...]) -> None:
     for shape, weight in zip(shapes, node.layer.weights(shapes), strict=True):
         if any_free(shape):
             raise UnsupportedError(
-                f"its {weight.name} would be {show(shape)}; a weight has one size"
+                f"its {weight.name} has one size, and its bottom would be {show(bottoms[0])}"
             )
 
 

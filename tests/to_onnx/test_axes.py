@@ -138,7 +138,7 @@ def test_what_is_free_may_have_another_size(what: str, size: int) -> None:
                 "inner_product_param { num_output: 2 } }",
                 x=[6, 3],
             ),
-            "layer 'i': InnerProduct: its weight would be 2xbatch; a weight has one size",
+            "layer 'i': InnerProduct: its weight has one size, and its bottom would be 3xbatch",
         ),
         (
             net(

@@ -45,7 +45,7 @@ class Builder(Protocol):
         """A list of int64: a constant, or computed where a size is free."""
 
     def scalar(self, value: float) -> str:
-        """A constant float without axes."""
+        """A float without axes: a constant, or computed where it is a free size."""
 
     def cast(self, x: str, to: str) -> str:
         """Convert to another type: float, int64, bool or double."""

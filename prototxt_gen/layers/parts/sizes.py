@@ -28,6 +28,7 @@ class Quotient(NamedTuple):
     by: int
 
 
+_MOST_TERMS = 64  #: of a sum that is divided by another
 Atom = Union[str, Quotient]  #: a symbol, or a quotient
 Product = tuple[Atom, ...]
 Terms = tuple[tuple[Product, int], ...]  #: a sum of products, each with its factor
@@ -117,8 +118,7 @@ class Size:
 
     def __str__(self) -> str:
         """As in a shape, where ``x`` is between sizes."""
-        text = repr(self)
-        return text if " " not in text or text.startswith("floor(") else f"({text})"
+        return f"({self!r})" if len(self.terms) > 1 else repr(self)
 
     def __format__(self, spec: str) -> str:
         return str(self)
@@ -127,7 +127,7 @@ class Size:
         raise UnsupportedError(f"it needs {self!r} as a number, and the size is free")
 
     __index__ = __int__ = __float__ = __truediv__ = __rtruediv__ = __rfloordiv__ = _needed
-    __rmod__ = __pow__ = __rpow__ = __array__ = __divmod__ = __rdivmod__ = __round__ = _needed
+    __rmod__ = __pow__ = __rpow__ = __array__ = __divmod__ = __rdivmod__ = __round__ = bit_length = _needed
 
     def _refused(self, other: object) -> Any:
         """A fraction needs the number; anything else may know better."""
@@ -212,14 +212,16 @@ class Size:
         return Size(terms, self.ranges)
 
     def _parted(self, other: Size) -> Any:
-        """The exact quotient by another size; raises UnsupportedError where it is not seen."""
-        if self.terms == other.terms:
-            return 1
-        if len(other.terms) != 1:
-            self._undivided(other)
-        ((divisor, by),) = other.terms
-        found: dict[Product, int] = {}
-        for product, factor in self.terms:
+        """The exact quotient by another size; raises UnsupportedError where it is not seen.
+
+        As polynomials are divided: by the term with the most factors, until nothing is left.
+        """
+        divisor, by = max(other.terms, key=_rank)
+        rest, found = self, 0
+        for _ in range(_MOST_TERMS):
+            if not isinstance(rest, Size):
+                break
+            product, factor = max(rest.terms, key=_rank)
             left = list(product)
             for atom in divisor:
                 if atom not in left:
@@ -227,8 +229,11 @@ class Size:
                 left.remove(atom)
             if factor % by:
                 self._undivided(other)
-            found[tuple(left)] = factor // by
-        return self._made(found)
+            part = self._made({tuple(left): factor // by})
+            found, rest = found + part, rest - part * other
+        if isinstance(rest, Size) or rest:
+            self._undivided(other)
+        return found
 
     def _undivided(self, other: Size) -> NoReturn:
         raise UnsupportedError(f"it divides {self!r} by {other!r}, which are free")
@@ -307,6 +312,11 @@ def _symbols(terms: Terms) -> set[str]:
         for atom in product:
             found |= {atom} if isinstance(atom, str) else _symbols(atom.of)
     return found
+
+
+def _rank(term: tuple[Product, int]) -> tuple[int, str]:
+    """The order of terms in a division: what has more factors first."""
+    return len(term[0]), str(term[0])
 
 
 def _grows(atom: Atom) -> bool:
