@@ -271,10 +271,10 @@ def convert(
     """The ONNX model of a net, and the changes to its layers; the options are the command's.
 
     ``batch`` is a number of 1 or more, ``dynamic``, or None for that of the net. ``dynamic`` has
-    free sizes of inputs, as ``{"data": "1,3,H,W"}``. With ``metadata`` the model keeps the net, for ``from_onnx``. ``preprocess`` and the options after
-    it put preprocessing into the model; a ``mean`` is a file, numbers or an array of (C, H, W),
-    ``labels`` a file or a list. Raises
-    UnsupportedError with all reasons, GraphError and WeightsError, and PrototxtError for an
+    the inputs with free sizes, as ``{"data": "1,3,H,W"}``. With ``metadata`` the model keeps the
+    net, for ``from_onnx``. ``preprocess`` and the options after it put preprocessing into the
+    model; a ``mean`` is a file, numbers or an array of (C, H, W), ``labels`` a file or a list.
+    Raises UnsupportedError with all reasons, GraphError and WeightsError, and PrototxtError for an
     invalid option. The model has passed ONNX's checker.
     """
     from prototxt_gen import _arguments

@@ -136,10 +136,7 @@ class PriorBox(Base):
         low, high = [], []
         for axis in (1, 0):  # across first
             size, length = (b.scalar(n or 0) for n in (images[axis], pixels[axis]))
-            if all(steps):
-                step = b.scalar(steps[axis] or 0.0)
-            else:
-                step = b.op("Div", [size, length])
+            step = b.scalar(steps[axis] or 0.0) if all(steps) else b.op("Div", [size, length])
             places = lower_places(b, pixels[axis] or 0)
             centre = b.op("Mul", [b.op("Add", [places, b.scalar(self.offset)]), step])
             centre = b.unsqueeze(centre, [0, 2] if axis else [1, 2])

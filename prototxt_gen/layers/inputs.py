@@ -172,7 +172,9 @@ class DummyData(Base):
             raise UnsupportedError("a filler that draws at random cannot be used at inference")
         found = self.run((), (), len(b.top_shapes))
         return tuple(
-            b.full(float(value.flat[0]), shape) if any_free(shape) else b.const(value, f"top{index}")
+            b.full(float(value.flat[0]), shape)
+            if any_free(shape)
+            else b.const(value, f"top{index}")
             for index, (value, shape) in enumerate(zip(found, b.top_shapes, strict=True))
         )
 

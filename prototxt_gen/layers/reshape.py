@@ -82,7 +82,9 @@ class Reshape(Base):
         before, after = count(bottom), count(top)
         if before is not None and after is not None and not always_equal(before, after):
             if any_free((*bottom, *top)):
-                raise ShapeError(f"its shape is {show(top)}, and its bottom would be {show(bottom)}")
+                raise ShapeError(
+                    f"its shape is {show(top)}, and its bottom would be {show(bottom)}"
+                )
             raise ShapeError(
                 f"the top would be {show(top)}, {plural(after, 'element')}; the bottom "
                 f"{show(bottom)} has {before}",

@@ -91,6 +91,4 @@ def _need_fixed(graph: Graph, shapes: Shapes, found: Shapes) -> None:
 
 
 def _refuse(why: str) -> NoReturn:
-    raise UnsupportedError(
-        f"the net cannot have a free batch: {why}; give a batch with --batch N"
-    )
+    raise UnsupportedError(f"the net cannot have a free batch: {why}; give a batch with --batch N")

@@ -17,6 +17,7 @@ from onnx import TensorProto, helper
 
 from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.graph.graph import Ref
+from prototxt_gen.graph.infer import Shapes
 from prototxt_gen.layers.parts.shapes import Dim, Shape
 from prototxt_gen.layers.parts.sizes import Atom, Product, Size, any_free, is_free
 from prototxt_gen.to_onnx.free import Dims, free_dims
@@ -38,7 +39,7 @@ class Builder:
 
     def __init__(self, opset: int) -> None:
         self.opset = opset
-        self.dims: Dims | None = None  #: the free sizes of the model, if it has any
+        self.dims = Dims(Shapes())  #: the free sizes of the model
         self.values: dict[Ref, str] = {}  #: the value of each blob that has one
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: dict[str, np.ndarray[Any, Any]] = {}
@@ -56,8 +57,7 @@ class Builder:
         """Start a layer; a dimension that is free is a ``parts.sizes.Size``."""
         self.layer = layer
         self.bottom_shapes, self.top_shapes = bottoms, tops
-        if self.dims is not None:
-            self.dims.ranges.layer = layer
+        self.dims.ranges.layer = layer
 
     def op(self, name: str, inputs: Sequence[str], **attributes: Any) -> str:
         """Add a node with one output; return the output's name."""
@@ -65,7 +65,7 @@ class Builder:
 
     def ops(self, name: str, inputs: Sequence[str], count: int, **attributes: Any) -> list[str]:
         """Add a node with several outputs; return their names."""
-        for value in attributes.values() if self.dims is not None else ():
+        for value in attributes.values() if self.dims.sources else ():
             _need_numbers(value)
         label = self._fresh(f"{self.layer}/{name}")
         outputs = [label] if count == 1 else [f"{label}:{index}" for index in range(count)]
@@ -100,8 +100,9 @@ class Builder:
         """A list of int64: a constant, or computed where a size is free."""
         if not any_free(values):
             return self.const(np.array(values, np.int64))
-        parts: list[str] = []
-        for free, some in groupby(values, is_free):
+        parts = []
+        for free, group in groupby(values, is_free):
+            some = list(group)
             parts += [self._size(cast(Any, one)) for one in some] if free else [self.ints(*some)]
         return parts[0] if len(parts) == 1 else self.op("Concat", parts, axis=0)
 
@@ -120,7 +121,6 @@ class Builder:
 
     def _atom(self, atom: Atom) -> str:
         """A symbol, or a quotient; ONNX's division rounds as ours where nothing is negative."""
-        assert self.dims is not None
         if atom in self._sizes:
             return self._sizes[atom]
         if isinstance(atom, str):
@@ -138,7 +138,7 @@ class Builder:
     def scalar(self, value: float) -> str:
         """A float without axes: a constant, or computed where it is a free size."""
         if is_free(value):
-            return self.cast(self.squeeze(self._size(value), [0]), "float")
+            return self.cast(self.squeeze(self._size(cast(Any, value)), [0]), "float")
         return self.const(np.array(value, np.float32))
 
     def cast(self, x: str, to: str) -> str:
@@ -275,5 +275,5 @@ def _need_numbers(values: object) -> None:
     if isinstance(values, (list, tuple)):
         for value in values:
             _need_numbers(value)
-    elif is_free(values):
+    elif isinstance(values, Size):
         values.__index__()

@@ -69,9 +69,7 @@ def free_sizes(
     return graph, dims, changes
 
 
-def _symbols(
-    name: str, dims: tuple[int | str, ...], inputs: Mapping[str, Shape]
-) -> dict[int, str]:
+def _symbols(name: str, dims: tuple[int | str, ...], inputs: Mapping[str, Shape]) -> dict[int, str]:
     if name not in inputs:
         shown = ", ".join(inputs) or "none"
         raise UnsupportedError(f"the net has no input {name!r} to have free sizes; it has {shown}")

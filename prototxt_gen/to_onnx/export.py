@@ -135,9 +135,7 @@ def export(
     )
 
 
-def _free(
-    graph: Graph, shapes: Shapes, options: Options
-) -> tuple[Graph, Dims, list[Change]]:
+def _free(graph: Graph, shapes: Shapes, options: Options) -> tuple[Graph, Dims, list[Change]]:
     """The net with the sizes free that are asked to be."""
     if options.batch == "dynamic":
         return free_batch(graph, shapes)
@@ -196,9 +194,7 @@ def for_inputs(graph: Graph, given: Mapping[str, Shape]) -> dict[str, Shape]:
     return {name: shape for name, shape in given.items() if name in names}
 
 
-def _lower_inputs(
-    graph: Graph, shapes: Shapes, builder: Builder, baked: dict[str, Baked]
-) -> None:
+def _lower_inputs(graph: Graph, shapes: Shapes, builder: Builder, baked: dict[str, Baked]) -> None:
     """Write what is done to the inputs; the builder then has their values."""
     for node in graph.nodes:
         for top in node.tops if node.layer.role is Role.INPUT else ():

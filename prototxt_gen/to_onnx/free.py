@@ -66,16 +66,14 @@ def inferred(
     other sizes than the net's own, is reported.
     """
     found = Shapes(weights=dict(shapes.weights), reasons=dict(shapes.reasons))
-    for index, node in enumerate(graph.nodes):
+    for node in graph.nodes:
         ranges.layer = node.name
         bottoms, own = found.of(node.bottoms), shapes.of(node.tops)
         if own is None or bottoms is None:
             continue
         if not any_free(bottoms):
             named = (given.get(top.blob, shapes.blobs[top]) for top in node.tops)
-            found.blobs.update(
-                zip(node.tops, own if node.bottoms else tuple(named), strict=True)
-            )
+            found.blobs.update(zip(node.tops, own if node.bottoms else tuple(named), strict=True))
             continue
         try:
             _need_weights(node, bottoms)

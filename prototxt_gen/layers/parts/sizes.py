@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from math import gcd, lcm
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeGuard, Union, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Union, cast
 
 from prototxt_gen.errors import UnsupportedError
 
@@ -96,10 +96,10 @@ class Size:
         return not self == other
 
     def __lt__(self, other: object) -> bool:
-        return self.ranges.positive(other - self)  # type: ignore[operator]
+        return self.ranges.positive(other - self)
 
     def __le__(self, other: object) -> bool:
-        return self.ranges.positive(other - self + 1)  # type: ignore[operator]
+        return self.ranges.positive(other - self + 1)
 
     def __gt__(self, other: object) -> bool:
         return self.ranges.positive(self - other)
@@ -127,7 +127,9 @@ class Size:
         raise UnsupportedError(f"it needs {self!r} as a number, and the size is free")
 
     __index__ = __int__ = __float__ = __truediv__ = __rtruediv__ = __rfloordiv__ = _needed
-    __rmod__ = __pow__ = __rpow__ = __array__ = __divmod__ = __rdivmod__ = __round__ = bit_length = _needed
+    __rmod__ = __pow__ = __rpow__ = __array__ = __divmod__ = __rdivmod__ = __round__ = (
+        bit_length
+    ) = _needed
 
     def _refused(self, other: object) -> Any:
         """A fraction needs the number; anything else may know better."""
@@ -175,7 +177,9 @@ class Size:
         ]
         found = self
         for atom in dict.fromkeys(shared):
-            found = found // Size((((atom,), 1),), self.ranges) if isinstance(found, Size) else found
+            found = (
+                found // Size((((atom,), 1),), self.ranges) if isinstance(found, Size) else found
+            )
         return found
 
     def _atoms(self) -> list[Atom]:
@@ -239,7 +243,7 @@ class Size:
         raise UnsupportedError(f"it divides {self!r} by {other!r}, which are free")
 
 
-def is_free(dim: object) -> TypeGuard[Size]:
+def is_free(dim: object) -> bool:
     """Whether a dimension is a free size."""
     return isinstance(dim, Size)
 
@@ -294,7 +298,7 @@ def _quotient(terms: Terms, by: int) -> dict[Product, int]:
         return _again([(p, f) for p, f in found.items() if p], found[()], inner.by * by)
     whole, left = divmod(shift, by)
     sum_ = tuple(sorted((*rest, *([((), left)] if left else [])), key=str))
-    return {(Quotient(cast(Terms, sum_), by),): 1, (): whole}
+    return {(Quotient(sum_, by),): 1, (): whole}
 
 
 def _again(rest: list[tuple[Product, int]], shift: int, by: int) -> dict[Product, int]:
