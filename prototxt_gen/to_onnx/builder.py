@@ -19,7 +19,8 @@ from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.graph.graph import Ref
 from prototxt_gen.graph.infer import Shapes
 from prototxt_gen.layers.parts.shapes import Dim, Shape
-from prototxt_gen.layers.parts.sizes import Atom, Product, Size, any_free, is_free
+from prototxt_gen.layers.parts.sizes import Size, any_free, is_free
+from prototxt_gen.layers.parts.terms import Atom, Product
 from prototxt_gen.to_onnx.free import Dims, free_dims
 
 CONSTANT = "constant/"  #: what the names of constants begin with, which are no weights

@@ -12,26 +12,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from math import gcd, lcm
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Union, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from prototxt_gen.errors import UnsupportedError
+from prototxt_gen.layers.parts.terms import (
+    Atom,
+    Product,
+    Terms,
+    degree_of,
+    divided,
+    grows,
+    period_of,
+    rank,
+    signs_of,
+    symbols_of,
+    value_of,
+)
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.parts.ranges import Ranges
 
-
-class Quotient(NamedTuple):
-    """A sum divided by a number, rounded down."""
-
-    of: Terms
-    by: int
-
-
 _MOST_TERMS = 64  #: of a sum that is divided by another
-Atom = Union[str, Quotient]  #: a symbol, or a quotient
-Product = tuple[Atom, ...]
-Terms = tuple[tuple[Product, int], ...]  #: a sum of products, each with its factor
 
 
 class Size:
@@ -79,7 +80,7 @@ class Size:
             self._needed()
         whole = {product: factor // other for product, factor in self.terms if not factor % other}
         rest = [(product, factor) for product, factor in self.terms if factor % other]
-        return self._made(whole) + self._made(_quotient(tuple(rest), other))
+        return self._made(whole) + self._made(divided(tuple(rest), other))
 
     def __mod__(self, other: object) -> Any:
         if isinstance(other, Size):
@@ -114,7 +115,7 @@ class Size:
         return hash(self.terms)
 
     def __repr__(self) -> str:
-        return " ".join(_signs(self.terms))
+        return " ".join(signs_of(self.terms))
 
     def __str__(self) -> str:
         """As in a shape, where ``x`` is between sizes."""
@@ -138,17 +139,17 @@ class Size:
     @cached_property
     def symbols(self) -> tuple[str, ...]:
         """The symbols in it, each once."""
-        return tuple(sorted(_symbols(self.terms)))
+        return tuple(sorted(symbols_of(self.terms)))
 
     @cached_property
     def period(self) -> int:
         """After so many steps of each symbol it grows by the same again."""
-        return _period(self.terms)
+        return period_of(self.terms)
 
     @property
     def degree(self) -> int:
         """The most symbols that are multiplied."""
-        return _degree(self.terms)
+        return degree_of(self.terms)
 
     @property
     def symbol(self) -> str | None:
@@ -159,12 +160,12 @@ class Size:
 
     def at(self, values: Mapping[str, int]) -> int:
         """The number that it is where symbols have these values."""
-        return _value(self.terms, values)
+        return value_of(self.terms, values)
 
     @property
     def monotone(self) -> bool:
         """Whether each of its atoms grows with the symbols."""
-        return all(map(_grows, self._atoms()))
+        return all(map(grows, self._atoms()))
 
     def without_common(self, least: Mapping[str, int]) -> Any:
         """Divided by the atoms that all products have, if these are never 0; an int, or a size."""
@@ -172,8 +173,8 @@ class Size:
             atom
             for atom in self._atoms()
             if all(atom in product for product, _ in self.terms)
-            and _grows(atom)
-            and _value((((atom,), 1),), least) > 0
+            and grows(atom)
+            and value_of((((atom,), 1),), least) > 0
         ]
         found = self
         for atom in dict.fromkeys(shared):
@@ -195,7 +196,7 @@ class Size:
             for mask in range(1 << len(product)):
                 left = tuple(atom for bit, atom in enumerate(product) if mask >> bit & 1)
                 taken = [atom for bit, atom in enumerate(product) if not mask >> bit & 1]
-                more = _value(((tuple(taken), factor),), least)
+                more = value_of(((tuple(taken), factor),), least)
                 found[left] = found.get(left, 0) + more
         return {product: factor for product, factor in found.items() if factor or not product}
 
@@ -220,12 +221,12 @@ class Size:
 
         As polynomials are divided: by the term with the most factors, until nothing is left.
         """
-        divisor, by = max(other.terms, key=_rank)
+        divisor, by = max(other.terms, key=rank)
         rest, found = self, 0
         for _ in range(_MOST_TERMS):
             if not isinstance(rest, Size):
                 break
-            product, factor = max(rest.terms, key=_rank)
+            product, factor = max(rest.terms, key=rank)
             left = list(product)
             for atom in divisor:
                 if atom not in left:
@@ -272,106 +273,3 @@ def _terms(value: object) -> Terms | None:
         return None
     number = int(cast(Any, value))
     return (((), number),) if number else ()
-
-
-def _quotient(terms: Terms, by: int) -> dict[Product, int]:
-    """A sum divided by a number, in its one form: whole parts apart, and quotients joined."""
-    shift = sum(factor for product, factor in terms if not product)
-    rest = [(product, factor) for product, factor in terms if product]
-    if not rest:
-        return {(): shift // by}
-    common = gcd(by, *(factor for _, factor in rest))
-    if common > 1:  # floor((c x + s) / (c d)) is floor((x + floor(s / c)) / d)
-        rest = [(product, factor // common) for product, factor in rest]
-        shift, by = shift // common, by // common
-        if by == 1:
-            return {**dict(rest), (): shift}
-        return _again(rest, shift, by)
-    if all(factor < 0 for _, factor in rest):  # floor(-x / d) is -floor((x + d - 1) / d)
-        turned = _again([(p, -f) for p, f in rest], by - 1 - shift, by)
-        return {product: -factor for product, factor in turned.items()}
-    ((product, factor), *more) = rest
-    if not more and factor == 1 and len(product) == 1 and isinstance(product[0], Quotient):
-        inner = product[0]  # floor((floor(x / d) + s) / e) is floor((x + s d) / (d e))
-        found = dict(inner.of)
-        found[()] = found.get((), 0) + shift * inner.by
-        return _again([(p, f) for p, f in found.items() if p], found[()], inner.by * by)
-    whole, left = divmod(shift, by)
-    sum_ = tuple(sorted((*rest, *([((), left)] if left else [])), key=str))
-    return {(Quotient(sum_, by),): 1, (): whole}
-
-
-def _again(rest: list[tuple[Product, int]], shift: int, by: int) -> dict[Product, int]:
-    """The same once more, with what is divisible taken out first."""
-    found = {product: factor // by for product, factor in rest if not factor % by}
-    left = [(product, factor) for product, factor in rest if factor % by]
-    for product, factor in _quotient((*left, ((), shift)), by).items():
-        found[product] = found.get(product, 0) + factor
-    return found
-
-
-def _symbols(terms: Terms) -> set[str]:
-    found: set[str] = set()
-    for product, _ in terms:
-        for atom in product:
-            found |= {atom} if isinstance(atom, str) else _symbols(atom.of)
-    return found
-
-
-def _rank(term: tuple[Product, int]) -> tuple[int, str]:
-    """The order of terms in a division: what has more factors first."""
-    return len(term[0]), str(term[0])
-
-
-def _grows(atom: Atom) -> bool:
-    return isinstance(atom, str) or all(
-        factor > 0 and all(map(_grows, product)) for product, factor in atom.of if product
-    )
-
-
-def _degree(terms: Terms) -> int:
-    return max(
-        (
-            sum(1 if isinstance(atom, str) else _degree(atom.of) for atom in product)
-            for product, _ in terms
-        ),
-        default=0,
-    )
-
-
-def _period(terms: Terms) -> int:
-    of = [
-        atom.by * _period(atom.of)
-        for product, _ in terms
-        for atom in product
-        if isinstance(atom, Quotient)
-    ]
-    return lcm(*of)
-
-
-def _value(terms: Terms, values: Mapping[str, int]) -> int:
-    total = 0
-    for product, factor in terms:
-        for atom in product:
-            known = isinstance(atom, str)
-            factor *= values[atom] if known else _value(atom.of, values) // atom.by  # type: ignore
-        total += factor
-    return total
-
-
-def _signs(terms: Terms) -> list[str]:
-    """The sum as people write it: what has symbols first."""
-    words: list[str] = []
-    for product, factor in sorted(terms, key=lambda term: not term[0]):
-        factors = [str(abs(factor))] if abs(factor) != 1 or not product else []
-        shown = "*".join([*factors, *map(_shown, product)])
-        minus = factor < 0
-        words += [("-" if minus else "+"), shown] if words else ["-" * minus + shown]
-    return words
-
-
-def _shown(atom: Atom) -> str:
-    if isinstance(atom, str):
-        return atom
-    of = " ".join(_signs(atom.of))
-    return f"floor({f'({of})' if ' ' in of else of} / {atom.by})"
