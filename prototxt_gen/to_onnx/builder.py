@@ -126,7 +126,9 @@ class Builder:
             return self._sizes[atom]
         if isinstance(atom, str):
             ref, axis = self.dims.sources[atom]
-            shape = self.op("Shape", [self.values[ref]])
+            if ref not in self._sizes:
+                self._sizes[ref] = self.op("Shape", [self.values[ref]])
+            shape = self._sizes[ref]
             made = self.op("Gather", [shape, self.ints(axis)], axis=0)
         else:
             of = Size(atom.of, self.dims.ranges)
