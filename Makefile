@@ -21,6 +21,7 @@ docs:
 	PYTHONPATH=. python docs/onnx_ops.py
 	PYTHONPATH=. python docs/roundtrip.py
 	PYTHONPATH=. python docs/corpus.py
+	PYTHONPATH=. python docs/dynamic.py
 
 bench:
 	python benchmarks/speed.py --json benchmarks.json
