@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Union
 
 import onnx
 
@@ -14,6 +15,7 @@ from prototxt_gen.layers.parts.shapes import Shape
 from prototxt_gen.to_onnx.free import read_ranges
 
 Sizes = dict[str, Shape]
+Names = dict[str, tuple[Union[int, str], ...]]
 
 
 def at_several_sizes(
@@ -21,15 +23,17 @@ def at_several_sizes(
     declared: Sizes,
     prove: Callable[[Sizes], Verdict],
     takes: Callable[[Sizes], bool] = lambda sizes: True,
+    inner: Callable[[Names], Names] = lambda names: names,
 ) -> Verdict:
     """The verdict at the declared sizes of the inputs and, if any is free, at other sizes.
 
     A free batch is tried at one other size, a free height or width at two: a smaller one and a
     larger one, of those that the model says it takes. The first disagreement is returned.
     ``takes`` says whether the net can be computed at the other sizes; if not, the verdict says
-    so. Raises VerificationError, starting with the size, if a comparison fails.
+    so. ``inner`` makes the axes of the net of those of a model, which may have others. Raises
+    VerificationError, starting with the size, if a comparison fails.
     """
-    free = symbols(model)
+    free = places(inner(symbols(model)))
     if not free:
         return prove(declared)
     ranges = read_ranges(model)
@@ -57,26 +61,35 @@ def _others(
     larger = {symbol: known[symbol].after(size) for symbol, size in own.items()}
     small, large = dict(larger), dict(larger)
     # Height and width differ, so that one is not taken for the other.
-    places = [symbol for symbol, at in free.items() if symbol in ranges and at[0][1] >= 2]
-    for index, symbol in enumerate(places):
+    sides = [symbol for symbol, at in free.items() if symbol in ranges and at[0][1] >= 2]
+    for index, symbol in enumerate(sides):
         small[symbol] = known[symbol].after(own[symbol] // (2 + index))
         for _ in range(index):
             large[symbol] = known[symbol].after(large[symbol])
-    for symbol in own.keys() - set(places) if places else ():
+    for symbol in own.keys() - set(sides) if sides else ():
         large[symbol] = own[symbol]
-    found = [_with(declared, free, sizes) for sizes in ((small, large) if places else (larger,))]
+    found = [_with(declared, free, sizes) for sizes in ((small, large) if sides else (larger,))]
     return [sizes for sizes in found if sizes != declared]
 
 
-def symbols(model: onnx.ModelProto) -> dict[str, list[tuple[str, int]]]:
-    """For each symbol the inputs and axes that have it; an unnamed one is named by its place."""
+def symbols(model: onnx.ModelProto) -> Names:
+    """The dimensions of the inputs: numbers, or symbols; an unnamed one is named by its place."""
+    return {
+        value.name: tuple(
+            dim.dim_value if dim.HasField("dim_value") else dim.dim_param or f"{value.name}[{axis}]"
+            for axis, dim in enumerate(value.type.tensor_type.shape.dim)
+        )
+        for value in model.graph.input
+    }
+
+
+def places(names: Names) -> dict[str, list[tuple[str, int]]]:
+    """For each symbol the inputs and axes that have it."""
     found: dict[str, list[tuple[str, int]]] = {}
-    for value in model.graph.input:
-        for axis, dim in enumerate(value.type.tensor_type.shape.dim):
-            if not dim.HasField("dim_value"):
-                found.setdefault(dim.dim_param or f"{value.name}[{axis}]", []).append(
-                    (value.name, axis)
-                )
+    for name, dims in names.items():
+        for axis, dim in enumerate(dims):
+            if isinstance(dim, str):
+                found.setdefault(dim, []).append((name, axis))
     return found
 
 

@@ -286,6 +286,19 @@ def test_the_net_comes_back_and_agrees_at_several_sizes(
     assert words in capsys.readouterr().err
 
 
+def test_pictures_of_any_size_go_through_their_preprocessing() -> None:
+    asked: dict[str, Any] = {"weights_init": "random", "dynamic": {"x": "N,3,H,W"}}
+    picture = {"input_type": "uint8", "layout": "nhwc", "channel_order": "rgb"}
+    made = api.convert(load(SMALL), mean=(104, 117, 123), **picture, **asked)
+    verdict = verify_export(made)
+    assert verdict.agrees
+    assert verdict.sizes[1] == "N 2, H 9, W 6"
+    (value,) = made.skeleton.graph.input
+    assert [dim.dim_param for dim in value.type.tensor_type.shape.dim] == ["N", "H", "W", ""]
+    with pytest.raises(UnsupportedError, match="its preprocessing has a mean image of one size"):
+        api.convert(load(SMALL), mean=np.ones((3, 16, 16), np.float32), **asked)
+
+
 def test_run_makes_a_small_picture_as_large_as_it_has_to_be(
     small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
