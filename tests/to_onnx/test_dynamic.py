@@ -186,6 +186,44 @@ def test_sizes_are_computed_in_the_graph_where_they_are_needed() -> None:
     assert "Shape" not in [node.op_type for node in plain.skeleton.graph.node]
 
 
+def head(name: str, channels: int) -> str:
+    """A convolution whose channels become the last axis, and then a row."""
+    params = f"convolution_param {{ num_output: {channels} kernel_size: 3 pad: 1 }}"
+    return (
+        layer("Convolution", params, "p", name)
+        + layer("Permute", "permute_param { order: [0, 2, 3, 1] }", name, f"{name}t")
+        + layer("Flatten", "", f"{name}t", f"{name}f")
+    )
+
+
+SSD = PICTURE % "1, 3, 40, 40" + "".join(
+    [
+        layer("Pooling", "pooling_param { pool: AVE kernel_size: 8 stride: 8 }", "x", "p"),
+        head("o", 8),
+        head("c", 6),
+        layer("PriorBox", "prior_box_param { min_size: 8 max_size: 16 clip: true }", "p x", "b"),
+        layer("Reshape", "reshape_param { shape { dim: [0, -1, 3] } }", "cf", "cr"),
+        layer("Softmax", "softmax_param { axis: 2 }", "cr", "cs"),
+        layer("Flatten", "", "cs", "s"),
+        layer(
+            "DetectionOutput",
+            "detection_output_param { num_classes: 3 keep_top_k: 15 confidence_threshold: 0.05 "
+            "nms_param { nms_threshold: 0.6 top_k: 20 } }",
+            "of s b",
+            "d",
+        ),
+    ]
+)
+
+
+def test_detections_of_any_size_have_their_priors_and_limits() -> None:
+    """At 21 by 14 there are 12 priors, less than both limits; at 40 by 40 there are 50."""
+    made = api.convert(load(SSD), weights_init="random", dynamic={"x": "N,3,H,W"})
+    verdict = verify_export(made)
+    assert verdict.agrees, verdict.text
+    assert verdict.sizes == ("N 1, H 40, W 40", "N 2, H 21, W 14", "N 1, H 41, W 42")
+
+
 FULL = PICTURE % "1, 3, 16, 16"
 DENSE = layer("InnerProduct", "inner_product_param { num_output: 2 }")
 FACTORS = layer("Scale", "scale_param { axis: 2 num_axes: 2 }")
