@@ -38,7 +38,13 @@ from prototxt_gen.to_onnx.efficient_nms import Plugins
 from prototxt_gen.to_onnx.free import Dims, keep_ranges
 from prototxt_gen.to_onnx.heads import made_bottoms
 from prototxt_gen.to_onnx.names import final_names, need_names, outputs_of
-from prototxt_gen.to_onnx.preprocess.lower import Baked, absorbed, lower, need_fit, value_info
+from prototxt_gen.to_onnx.preprocess.lower import (
+    Baked,
+    absorbed,
+    lower_inputs,
+    need_fit,
+    value_info,
+)
 
 Array = np.ndarray[Any, np.dtype[Any]]
 OLDEST_OPSET, USUAL_OPSET = 11, 17
@@ -120,7 +126,7 @@ def export(
     ends = outputs_of(graph, options.outputs)
     seen, bound, baked = absorbed(done, graph, weights, shapes, ends)
     builder.reserve({*graph.last, *(name for names in plugins.names.values() for name in names)})
-    _lower_inputs(seen, shapes, builder, baked)
+    lower_inputs(seen, shapes, builder, baked)
     values = _lower(seen, bound, shapes, dims, builder, plugins)
     if options.batch == "dynamic":
         need_all(dims)
@@ -192,17 +198,6 @@ def for_inputs(graph: Graph, given: Mapping[str, Shape]) -> dict[str, Shape]:
     """The shapes that are given for inputs of the net."""
     names = {ref.blob for ref in graph.inputs}
     return {name: shape for name, shape in given.items() if name in names}
-
-
-def _lower_inputs(graph: Graph, shapes: Shapes, builder: Builder, baked: dict[str, Baked]) -> None:
-    """Write what is done to the inputs; the builder then has their values."""
-    for node in graph.nodes:
-        for top in node.tops if node.layer.role is Role.INPUT else ():
-            builder.values[top] = top.blob
-            if top.blob in baked:
-                channels = shapes.blobs[top][1] or 0
-                value, baked[top.blob] = lower(builder, baked[top.blob], node.name, channels)
-                builder.values[top] = value
 
 
 def _lower(
