@@ -31,8 +31,8 @@ weights of InnerProduct, is refused with the name of the layer.
 - Convolutions, Deconvolution, poolings, normalizations and all that works on each place need
   nothing. Caffe's pooling rounds up: the pads at the end are such that rounding down gives as many
   windows, for any size. Only a mean over windows of which the last may lie outside of the map
-  (a kernel that is smaller than the stride, without pads) is right for some sizes alone; these are
-  said, and others are refused by whoever runs the model.
+  (a kernel that is smaller than the stride, without pads) is right for some sizes alone. These are
+  said; the model is not for any others.
 - Crop, Interp, Upsample, Reshape, PriorBox, DetectionOutput and the layers of regions compute
   sizes in the graph (Shape, Gather and arithmetic), and only those that they need.
 - Layers that meet, such as Concat and Eltwise, may fit for some sizes alone: `H of 32 or more with

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
-from math import gcd, lcm
+from math import gcd, lcm, prod
 from typing import TYPE_CHECKING
 
 from prototxt_gen.errors import UnsupportedError
@@ -17,7 +17,8 @@ from prototxt_gen.errors import UnsupportedError
 if TYPE_CHECKING:
     from prototxt_gen.layers.parts.sizes import Size
 
-_LONGEST = 4096  #: the most sizes that are looked at; no net has strides of that product
+_LONGEST = 4096  #: the most sizes of a symbol that are looked at; no net has strides like that
+_MOST_PLACES = 1 << 16  #: the most sizes of several symbols together
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Ranges:
             for symbol in size.symbols
             for step in [lcm(self.of[symbol].step, size.period)]
         ]
-        if _times(many) > _LONGEST**2:
+        if prod(map(len, many)) > _MOST_PLACES:
             return False
         return all(
             not size.at(dict(zip(size.symbols, values, strict=True))) for values in product(*many)
@@ -174,13 +175,6 @@ def _joined(found: Range, before: Range) -> Range:
         starts.append(max(start, out + before.step))
     joined = replace(before, starts=tuple(starts))
     return joined if joined.own in joined else found
-
-
-def _times(lists: list[list[int]]) -> int:
-    total = 1
-    for one in lists:
-        total *= len(one)
-    return total
 
 
 def _asked(size: Size, above: bool) -> str:
