@@ -23,6 +23,7 @@ docs:
 	PYTHONPATH=. python docs/onnx_ops.py
 	PYTHONPATH=. python docs/roundtrip.py
 	PYTHONPATH=. python docs/corpus.py
+	PYTHONPATH=. python docs/dynamic.py
 	PYTHONPATH=. python docs/pictures.py
 	PYTHONPATH=. python docs/session.py
 	NO_MKDOCS_2_WARNING=1 python -m mkdocs build -q --strict

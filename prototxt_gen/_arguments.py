@@ -75,6 +75,35 @@ def shapes(value: object) -> dict[str, tuple[int, ...]]:
     return {_name(name): _shape(name, shape) for name, shape in value.items()}
 
 
+def dynamic(value: object) -> dict[str, tuple[int | str, ...]]:
+    """Shapes by the names of inputs, whose free sizes are symbols; raises PrototxtError."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise PrototxtError(f"dynamic is {value!r}; expected dimensions by the names of inputs")
+    return {_name(name, "dynamic"): _dims(name, dims) for name, dims in value.items()}
+
+
+def _dims(name: str, dims: object) -> tuple[int | str, ...]:
+    found = dims.split(",") if isinstance(dims, str) else dims
+    given = tuple(found) if isinstance(found, Sequence) else ()
+    made = tuple(_dim(dim) for dim in given)
+    if not made or None in made or not any(isinstance(dim, str) for dim in made):
+        raise PrototxtError(
+            f"dynamic has {dims!r} for {name!r}; expected numbers of 1 or more, and names for the "
+            "free sizes, as 1,3,H,W"
+        )
+    return tuple(dim for dim in made if dim is not None)
+
+
+def _dim(dim: object) -> int | str | None:
+    """A number, or a name; None for neither."""
+    if isinstance(dim, str) and not dim.isdecimal():
+        return dim if dim.isidentifier() and dim.isascii() else None
+    number = int(dim[:12]) if isinstance(dim, str) else _index(dim)
+    return number if number is not None and 1 <= number <= MOST else None
+
+
 def arrays(value: object) -> dict[str, Array]:
     """Arrays by the names of blobs, as float32; raises PrototxtError if one is not numeric."""
     if not isinstance(value, Mapping):

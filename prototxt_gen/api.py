@@ -260,14 +260,15 @@ def convert(
     layout: Literal["nchw", "nhwc"] | None = None,
     image_input: str | None = None,
     labels: Input | Sequence[str] | None = None,
+    dynamic: Mapping[str, Sequence[int | str] | str] | None = None,
 ) -> Exported:
     """The ONNX model of a net, and the changes to its layers; the options are the command's.
 
-    ``batch`` is a number of 1 or more, ``dynamic``, or None for that of the net. With
-    ``metadata`` the model keeps the net, for ``from_onnx``. ``preprocess`` and the options after
-    it put preprocessing into the model; a ``mean`` is a file, numbers or an array of (C, H, W),
-    ``labels`` a file or a list. Raises
-    UnsupportedError with all reasons, GraphError and WeightsError, and PrototxtError for an
+    ``batch`` is a number of 1 or more, ``dynamic``, or None for that of the net. ``dynamic`` has
+    the inputs with free sizes, as ``{"data": "1,3,H,W"}``. With ``metadata`` the model keeps the
+    net, for ``from_onnx``. ``preprocess`` and the options after it put preprocessing into the
+    model; a ``mean`` is a file, numbers or an array of (C, H, W), ``labels`` a file or a list.
+    Raises UnsupportedError with all reasons, GraphError and WeightsError, and PrototxtError for an
     invalid option. The model has passed ONNX's checker.
     """
     from prototxt_gen import _arguments
@@ -283,7 +284,10 @@ def convert(
         _arguments.whole("opset", opset, OLDEST_OPSET, newest_opset(), UnsupportedError),
         _arguments.batch(batch),
         _arguments.names("outputs", outputs),
+        dynamic=_arguments.dynamic(dynamic),
     )
+    if options.dynamic and batch is not None:
+        raise UnsupportedError("batch goes without dynamic, which has a batch of its own")
     if weights_init is not None:
         _arguments.one_of("weights_init", weights_init, Init)
     asked = Conversion(

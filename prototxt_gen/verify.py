@@ -35,7 +35,7 @@ from prototxt_gen.passes.deploy import Losses, deploy
 from prototxt_gen.passes.fold import fold
 from prototxt_gen.to_onnx.efficient_nms import before_plugins, plugins_of
 from prototxt_gen.to_onnx.export import Exported, for_inputs, pruned
-from prototxt_gen.to_onnx.sizes import at_two_sizes, symbols
+from prototxt_gen.to_onnx.sizes import at_several_sizes, places, symbols
 from prototxt_gen.verify_model import (
     Inputs,
     Pictures,
@@ -72,7 +72,7 @@ def verify(
     shapes = {value.name: _dims(value) for value in whole.graph.input}
 
     def at(sizes: dict[str, Shape]) -> Verdict:
-        net = _for_sizes(graph, sizes, losses, free=bool(symbols(whole)))
+        net = _for_sizes(graph, sizes, losses, free=bool(places(symbols(whole))))
         source = pruned(net, outputs)
         own = bound(source, checked(source, for_inputs(source, sizes)))
         net, weights = _folded_like(whole, source, own)
@@ -91,7 +91,9 @@ def verify(
         need_inputs(inputs, shapes)
         return at(pictures.inner({name: value.shape for name, value in inputs.items()}))
     sizes = _sizes(graph, pictures.inner(shapes))
-    return at_two_sizes(whole, sizes, at, lambda other: _takes(graph, other, losses))
+    return at_several_sizes(
+        whole, sizes, at, lambda other: _takes(graph, other, losses), pictures.inner
+    )
 
 
 def verify_export(made: Exported, seed: int = 0) -> Verdict:
@@ -114,7 +116,7 @@ def verify_export(made: Exported, seed: int = 0) -> Verdict:
         other = resized(made.graph, own, sizes)[0], made.weights
         return _verdict(other, other, names, found, given, plugins)
 
-    return at_two_sizes(made.skeleton, declared, at)
+    return at_several_sizes(made.skeleton, declared, at, inner=pictures.inner)
 
 
 def _takes(graph: Graph, sizes: Mapping[str, Shape], losses: Losses) -> bool:

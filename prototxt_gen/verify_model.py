@@ -7,7 +7,7 @@ boxes and scores; nothing but TensorRT computes the operator.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import onnx
@@ -25,6 +25,7 @@ from prototxt_gen.to_onnx.names import name_of
 from prototxt_gen.to_onnx.preprocess.kept import read_kept
 
 Array = np.ndarray[Any, np.dtype[Any]]
+T = TypeVar("T")
 Inputs = Mapping[str, tuple[str, str]]  #: of each plug-in, by the layer's name
 
 
@@ -37,7 +38,7 @@ class Pictures:
     def __init__(self, done: Sequence[Preprocessing]) -> None:
         self.done = {one.blob: one for one in done}  #: by input
 
-    def inner(self, shapes: Mapping[str, Shape]) -> dict[str, Shape]:
+    def inner(self, shapes: Mapping[str, tuple[T, ...]]) -> dict[str, tuple[T | int, ...]]:
         """The shapes of the net's inputs, of those of the model's."""
         return {
             name: self.done[name].inner(shape) if name in self.done else shape

@@ -146,6 +146,7 @@ def _write(made: Exported, output: str, report: str | None, way: ToOnnx) -> list
 
 
 def _report(made: Exported, opset: int, output: str) -> bytes:
+    from prototxt_gen.to_onnx.free import read_ranges
     from prototxt_gen.to_onnx.preprocess.feeding import feeding
 
     changed = {(change.layer, change.type) for change in made.changes}
@@ -161,6 +162,12 @@ def _report(made: Exported, opset: int, output: str) -> bytes:
         "outputs": [value.name for value in made.skeleton.graph.output],
         "layers": [*kept, *changes],
     }
+    sizes = {
+        symbol: {"text": one.text(symbol), "from": list(one.starts), "step": one.step}
+        for symbol, one in read_ranges(made.skeleton).items()
+    }
+    if sizes:
+        report["sizes"] = sizes
     if made.baked:
         report["preprocessing"] = feeding(made.skeleton, made.baked, output)
     return as_json(report)

@@ -12,6 +12,7 @@ import click
 
 from prototxt_gen.cli.layer_names import map_option
 from prototxt_gen.cli.options import (
+    FreeShape,
     InputShape,
     dialect_option,
     input_shape_option,
@@ -28,7 +29,7 @@ from prototxt_gen.from_onnx import TARGETS
 _FOR_BOTH = {"net", "output", "to", "input_shapes", "outputs", "until", "verify", "report", "jobs"}
 _FOR_BOTH |= {"proto"}  # a net in the model may be by it
 #: What is said of one net, and not of a folder.
-_ALONE = {"weights", "names", "weights_out", "input_shapes", "outputs", "until"}
+_ALONE = {"weights", "names", "weights_out", "input_shapes", "dynamic", "outputs", "until"}
 _FOR_ONNX = {"target", "weights_out", "restore"}
 
 if TYPE_CHECKING:
@@ -73,6 +74,15 @@ class BatchSize(click.ParamType):  # type: ignore[type-arg]
     type=BatchSize(),
     metavar="N|dynamic",
     help="The batch size, or dynamic to leave it free. [default: that of the net]",
+)
+@click.option(
+    "--dynamic",
+    "dynamic",
+    type=FreeShape(),
+    multiple=True,
+    metavar="NAME=N,3,H,W",
+    help="Leave the named sizes of an input free; numbers stay. May be repeated. A size that a "
+    "layer pins is refused; which sizes the model takes is said.",
 )
 @input_shape_option
 @click.option(
@@ -146,6 +156,7 @@ def command(
     to: str | None,
     jobs: int,
     input_shapes: Sequence[InputShape],
+    dynamic: Sequence[tuple[str, tuple[int | str, ...]]],
     outputs: str | None,
     until: str | None,
     state: State,
@@ -174,6 +185,7 @@ def command(
     \b
     resnet-proto convert deploy.prototxt net.caffemodel -o net.onnx
     resnet-proto convert deploy.prototxt net.caffemodel -o net.onnx --batch dynamic
+    resnet-proto convert pnet.prototxt pnet.caffemodel -o pnet.onnx --dynamic data=1,3,H,W
     resnet-proto convert train_val.prototxt net.caffemodel -o net.onnx --preprocess auto
     resnet-proto convert models -o onnx --jobs 4
     resnet-proto convert net.onnx -o net.prototxt
@@ -197,12 +209,14 @@ def command(
         shapes = dict(input_shapes)
         return lift_model(net, output, weights_out, report, lifting, shapes, wanted)
     refuse(_FOR_ONNX, f"is for an ONNX model, and {net} is none")
+    if dynamic and options["batch"] is not None:
+        raise click.UsageError("--batch and --dynamic: name the batch too, as --dynamic x=N,3,H,W")
     _need_usable(options["opset"], verify)
     way = ToOnnx(options, state, dialect, verify, external_data)
     if Path(net).is_dir():
         refuse(_ALONE, f"is for one net, and {net} is a folder")
         return convert_folder(Path(net), Path(output), report, way, jobs)
-    more = {"outputs": wanted, "input_shapes": dict(input_shapes)}
+    more = {"outputs": wanted, "input_shapes": dict(input_shapes), "dynamic": dict(dynamic)}
     way = replace(way, options={**options, **more})
     return convert_net(net, weights, output, report, way, names)
 

@@ -78,6 +78,30 @@ class NamedShape(click.ParamType):  # type: ignore[type-arg]
         return name, dims
 
 
+class FreeShape(click.ParamType):  # type: ignore[type-arg]
+    """An input and its dimensions, some of them names: ``data=1,3,H,W``."""
+
+    name = "free shape"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, tuple[int | str, ...]]:
+        """The name and the dimensions."""
+        if isinstance(value, tuple):
+            return value
+        name, found, text = str(value).rpartition("=")
+        dims: list[int | str] = []
+        for dim in text.split(","):
+            whole = dim.isascii() and dim.isdigit() and 0 < int(dim[:12]) <= MOST_ELEMENTS
+            if not whole and not (dim.isascii() and dim.isidentifier()):
+                found = ""
+            dims.append(int(dim) if whole else dim)
+        if not found or not name or not any(isinstance(dim, str) for dim in dims):
+            wanted = "NAME= and for each axis a number, or a name where it is free, as data=1,3,H,W"
+            self.fail(f"{value!r}: expected {wanted}", param, ctx)
+        return name, tuple(dims)
+
+
 class Dialect(click.ParamType):  # type: ignore[type-arg]
     """The names of dialects, with commas; the schemas are loaded when one is given."""
 

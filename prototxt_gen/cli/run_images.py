@@ -20,7 +20,13 @@ from prototxt_gen.inference.answers import Answer, Boxes, Classes, Numbers, Segm
 from prototxt_gen.inference.blobs import safe_name, save_blobs
 from prototxt_gen.inference.computers import Computer, fitted, image_input
 from prototxt_gen.inference.drawing import corners_in, drawn_boxes, drawn_map, drawn_plane
-from prototxt_gen.inference.images import Preparation, frame_of, open_picture, read_array
+from prototxt_gen.inference.images import (
+    Frame,
+    Preparation,
+    frame_of,
+    open_picture,
+    read_array,
+)
 from prototxt_gen.inference.labels import label
 from prototxt_gen.layers.parts.shapes import show
 
@@ -67,6 +73,7 @@ class Session:
         if path.lower().endswith(".npy"):
             try:
                 found = fitted(read_array(path), self.name, self.shape)
+                self._need_taken(found)
             except VerificationError as error:
                 words = error.message.removeprefix(f"{path}: ")
                 raise VerificationError(f"{path}: {words}") from error
@@ -79,7 +86,25 @@ class Session:
         self.preparation.need_fit(frame)
         picture = open_picture(path, 3, upright=True, forms="image or a .npy")
         seen = picture.convert("L") if frame.channels == 1 else picture
-        return [Item(path, self.preparation.prepared(seen, frame), picture)]
+        return [Item(path, self.preparation.prepared(seen, self._sized(frame, seen)), picture)]
+
+    def _need_taken(self, found: Array) -> None:
+        """Raise VerificationError for values of a size that the model does not take."""
+        own = dict(enumerate(found.shape))
+        taken = self.computer.taken(self.name, own)
+        if taken != own:
+            wanted = show(tuple(taken[axis] for axis in own))
+            raise VerificationError(f"is {show(found.shape)}; the next size it takes is {wanted}")
+
+    def _sized(self, frame: Frame, picture: Any) -> Frame:
+        """The frame with the picture's own size where that is free, or the next larger one."""
+        if frame.height is not None and frame.width is not None:
+            return frame
+        width, height = picture.size
+        first = 1 if frame.last else 2
+        sizes = {first: frame.height or height, first + 1: frame.width or width}
+        taken = self.computer.taken(self.name, sizes)
+        return frame._replace(height=taken[first], width=taken[first + 1])
 
     def compute(self, group: Sequence[Item], batch: int) -> Iterator[tuple[Item, list[Answer]]]:
         """The answers for each image; one that is missing in the batch is the last again."""

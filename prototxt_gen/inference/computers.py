@@ -41,6 +41,9 @@ class Computer(Protocol):
     def batch_of(self, name: str) -> int | None:
         """How many images an input takes; None if that is free."""
 
+    def taken(self, name: str, sizes: Mapping[int, int]) -> dict[int, int]:
+        """The sizes of axes of an input, as they are or made larger to be such as it takes."""
+
     def compute(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Outputs, or all blobs if they are wanted, by their names."""
 
@@ -83,6 +86,10 @@ class NetComputer:
     def batch_of(self, name: str) -> int | None:
         """None if the net computes the same for another number of images."""
         return None if name in self._free else _first(self.inputs[name])
+
+    def taken(self, name: str, sizes: Mapping[int, int]) -> dict[int, int]:
+        """As they are: all its sizes are known."""
+        return dict(sizes)
 
     @cached_property
     def _free(self) -> frozenset[str]:
@@ -132,9 +139,11 @@ class ModelComputer:
 
     def __init__(self, path: str, provider: str, *, every: bool = False) -> None:
         from prototxt_gen.engines import load, open_session, with_outputs
+        from prototxt_gen.to_onnx.free import read_ranges
         from prototxt_gen.verify_model import pictures_of
 
         model = load(path)
+        self._ranges = read_ranges(model)
         self.labels = {entry.key: entry.value for entry in model.metadata_props}
         self.detectors: Collection[str] | None = None
         self.changes: list[Change] = []
@@ -144,6 +153,10 @@ class ModelComputer:
         weights = {tensor.name for tensor in model.graph.initializer}
         self.inputs = {
             value.name: _shape(value) for value in model.graph.input if value.name not in weights
+        }
+        self._symbols = {
+            value.name: [dim.dim_param for dim in value.type.tensor_type.shape.dim]
+            for value in model.graph.input
         }
         self.outputs = [value.name for value in model.graph.output]
         self._names = list(self.outputs)
@@ -156,6 +169,15 @@ class ModelComputer:
     def batch_of(self, name: str) -> int | None:
         """What the model says."""
         return _first(self.inputs[name])
+
+    def taken(self, name: str, sizes: Mapping[int, int]) -> dict[int, int]:
+        """What the model's metadata say of its free sizes; one symbol has one size."""
+        symbols = self._symbols[name]
+        largest: dict[str, int] = {}
+        for axis, size in sizes.items():
+            largest[symbols[axis]] = max(size, largest.get(symbols[axis], 0))
+        found = {s: self._ranges[s].after(n - 1) for s, n in largest.items() if s in self._ranges}
+        return {axis: found.get(symbols[axis], size) for axis, size in sizes.items()}
 
     def compute(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """The values that are arrays of numbers; raises VerificationError."""

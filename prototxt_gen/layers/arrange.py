@@ -181,8 +181,6 @@ class Crop(Base):
         """Slice."""
         rank = len(b.bottom_shapes[0])
         axes = list(range(axis_index(self.axis, rank), rank))
-        for axis in axes:
-            b.need_fixed_axis(axis, "Crop cuts along the batch axis")
         starts = [self._offsets(rank)[axis] for axis in axes]
         ends = [s + (b.top_shapes[0][axis] or 0) for s, axis in zip(starts, axes, strict=True)]
         return (b.slice(bottoms[0], starts, ends, axes),)

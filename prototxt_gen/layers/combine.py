@@ -258,7 +258,6 @@ class Slice(Base):
         """Split."""
         axis = axis_index(self.axis, len(b.bottom_shapes[0]))
         sizes = [shape[axis] for shape in b.top_shapes]
-        b.need_fixed_axis(axis, "Slice cuts along the batch axis")
         if len(sizes) == 1:
             return (bottoms[0],)
         return tuple(b.split(bottoms[0], [size or 0 for size in sizes], axis))

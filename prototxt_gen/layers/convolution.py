@@ -187,7 +187,7 @@ class Convolution(Base):
         room = size + 2 * pad - extent
         # C++ truncates, so that -1 / 2 is 0.
         out = (room // stride if room >= 0 else -(-room // stride)) + 1
-        if out < min(size, 1):  # an empty axis may stay empty
+        if out < (1 if size else 0):  # an empty axis may stay empty
             raise too_large(size, extent, pad)
         return out
 

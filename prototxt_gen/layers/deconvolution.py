@@ -45,7 +45,7 @@ class Deconvolution(Convolution):
         if size is None:
             return None
         out = stride * (size - 1) + dilation * (kernel - 1) + 1 - 2 * pad
-        if out < min(size, 1):  # an empty axis may stay empty
+        if out < (1 if size else 0):  # an empty axis may stay empty
             raise too_large(size, kernel, pad)
         return out
 

@@ -11,7 +11,9 @@ from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.layers.base import FIXED, Arity, Axes, Problem, Role, Sight, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import fixed_from
+from prototxt_gen.layers.parts.grid import lower_places
 from prototxt_gen.layers.parts.shapes import Shape, count, need_rank
+from prototxt_gen.layers.parts.sizes import any_free
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder
@@ -118,10 +120,39 @@ class PriorBox(Base):
         return (self._values(bottoms[0].shape, bottoms[1].shape),)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """A constant: it depends only on shapes."""
-        if None in b.bottom_shapes[0][2:] or None in b.bottom_shapes[1][2:]:
+        """A constant: it depends only on shapes; computed where a size is free."""
+        pixels, image = b.bottom_shapes[0][2:], b.bottom_shapes[1][2:]
+        if None in pixels or None in image:
             raise UnsupportedError("the heights and widths of both bottoms must be known")
+        if any_free([*pixels, *image]):
+            return (self._lower_values(b, pixels, image),)
         return (b.const(self._values(b.bottom_shapes[0], b.bottom_shapes[1]), "boxes"),)
+
+    def _lower_values(self, b: Builder, pixels: Shape, image: Shape) -> str:
+        """The same as ``_values``, as operators."""
+        sides = np.array(self._sides(), np.float32) / np.float32(2)
+        images = (self.img_size or self.img_h or image[0], self.img_size or self.img_w or image[1])
+        steps = (self.step or self.step_h, self.step or self.step_w)
+        low, high = [], []
+        for axis in (1, 0):  # across first
+            size, length = (b.scalar(n or 0) for n in (images[axis], pixels[axis]))
+            step = b.scalar(steps[axis] or 0.0) if all(steps) else b.op("Div", [size, length])
+            places = lower_places(b, pixels[axis] or 0)
+            centre = b.op("Mul", [b.op("Add", [places, b.scalar(self.offset)]), step])
+            centre = b.unsqueeze(centre, [0, 2] if axis else [1, 2])
+            side = b.const(np.ascontiguousarray(sides[:, 1 - axis]))
+            low.append(b.op("Div", [b.op("Sub", [centre, side]), size]))
+            high.append(b.op("Div", [b.op("Add", [centre, side]), size]))
+        whole = b.ints(*(size or 0 for size in pixels), len(sides))
+        parts = [b.unsqueeze(b.op("Expand", [x, whole]), [3]) for x in (*low, *high)]
+        boxes = b.op("Concat", parts, axis=3)
+        if self.clip:
+            boxes = b.clip(boxes, 0.0, 1.0)
+        variance = np.array(self.variance or (0.1,), np.float32)
+        each = b.const(np.broadcast_to(variance, 4).copy())
+        variances = b.op("Expand", [each, b.ints(*(n or 0 for n in pixels), len(sides), 4)])
+        flat = [b.reshape(x, [1, 1, -1]) for x in (boxes, variances)]
+        return b.op("Concat", flat, axis=1)
 
     def _values(self, pixels: Shape, image: Shape) -> Array:
         """(1, 2, H * W * boxes * 4) in the order of prior_box_layer.cpp, in its float32."""

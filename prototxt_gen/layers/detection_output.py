@@ -24,7 +24,7 @@ from prototxt_gen.layers.base import (
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import filled
 from prototxt_gen.layers.parts.box_code import CORNER, decoded
-from prototxt_gen.layers.parts.detected import Head, lower_head
+from prototxt_gen.layers.parts.detected import Head, limited, lower_head
 from prototxt_gen.layers.parts.efficient_nms import Suppression, lower_suppression
 from prototxt_gen.layers.parts.numeric import FLT_MAX
 from prototxt_gen.layers.parts.ranking import in_the_places_of
@@ -223,7 +223,8 @@ class DetectionOutput(Base):
         if priors is None:
             raise UnsupportedError("the number of prior boxes must be known")
         number = priors // 4
-        per_label = number if (self.nms_top_k or -1) < 0 else min(number, self.nms_top_k or 0)
+        top_k = self.nms_top_k or -1
+        per_label = number if top_k < 0 else limited(number, top_k)
         labels = self._labels()
         most = 0 if self.nms_top_k == 0 else per_label * len(labels)
         return Head(
@@ -236,7 +237,7 @@ class DetectionOutput(Base):
             self._least,
             self.nms_threshold,
             per_label,
-            min(most, self.keep_top_k) if self.keep_top_k > -1 else most,
+            limited(most, self.keep_top_k) if self.keep_top_k > -1 else most,
         )
 
 

@@ -15,6 +15,7 @@ from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import named
 from prototxt_gen.layers.parts.fillers import unknown_filler
 from prototxt_gen.layers.parts.shapes import Shape, show
+from prototxt_gen.layers.parts.sizes import any_free
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder
@@ -171,10 +172,10 @@ class DummyData(Base):
             raise UnsupportedError("a filler that draws at random cannot be used at inference")
         found = self.run((), (), len(b.top_shapes))
         return tuple(
-            b.const(value, f"top{index}")
-            if b.top_is_fixed(index)
-            else b.full_by_batch(float(value.flat[0]), value.shape[1:])
-            for index, value in enumerate(found)
+            b.full(float(value.flat[0]), shape)
+            if any_free(shape)
+            else b.const(value, f"top{index}")
+            for index, (value, shape) in enumerate(zip(found, b.top_shapes, strict=True))
         )
 
 

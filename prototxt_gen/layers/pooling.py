@@ -8,16 +8,22 @@ from typing import TYPE_CHECKING, Self
 
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Block, Symbol
-from prototxt_gen.errors import ShapeError
+from prototxt_gen.errors import ShapeError, UnsupportedError
 from prototxt_gen.layers.base import Arity, Axes, Lifted, Problem, Seen, Sight, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import alike, fixed_from
 from prototxt_gen.layers.parts.max_pool import lower_max
 from prototxt_gen.layers.parts.numeric import FLT_MAX, windows
 from prototxt_gen.layers.parts.onnx_windows import Pooled, pooled
-from prototxt_gen.layers.parts.pool_window import halves, pool_conflicts, pool_kernel
+from prototxt_gen.layers.parts.pool_window import (
+    free_ends,
+    halves,
+    pool_conflicts,
+    pool_kernel,
+)
 from prototxt_gen.layers.parts.shapes import Dim, Shape, need_rank, show
 from prototxt_gen.layers.parts.sight import windowed
+from prototxt_gen.layers.parts.sizes import any_free
 from prototxt_gen.layers.parts.window import (
     ALL_SPELLINGS,
     SPELLINGS,
@@ -196,6 +202,8 @@ class Pooling(Base):
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
         """MaxPool or AveragePool, with pads that give the same windows; never ceil_mode."""
         sizes = [size or 0 for size in b.bottom_shapes[0][2:]]
+        if any_free(sizes) and not self.global_pooling:
+            return self._lower_free(b, bottoms[0], sizes)
         if self.global_pooling:
             if len(b.top_shapes) == 1 and self.pool in (MAX, AVE):
                 return (
@@ -215,13 +223,35 @@ class Pooling(Base):
             )
         if self.pool == AVE:
             return (self._lower_mean(b, bottoms[0], sizes, out, ends, gap),)
-        x = bottoms[0]
+        return (self._lower_stochastic(b, bottoms[0], kernel, stride, ends),)
+
+    def _lower_free(self, b: Builder, x: str, sizes: Sequence[int]) -> tuple[str, ...]:
+        """The same where a size is free, with pads that are right for all sizes."""
+        kernel, stride, pad = self._window()
+        tops, out = len(b.top_shapes), [d or 0 for d in self._spatial(sizes)]
+        ends = free_ends(kernel, stride, pad, floor=self.round_mode == FLOOR)
+        gap = any(end >= k for end, k in zip(ends, kernel, strict=True))
+        if gap and (self.pool != MAX or tops == 2):
+            for size, o, s in zip(sizes, out, stride, strict=True):
+                if not (o - 1) * s < size:  # narrows the sizes to those without such a window
+                    raise UnsupportedError("its last window begins outside of the map")
+            ends = [min(end, k - 1) for end, k in zip(ends, kernel, strict=True)]
+            gap = False
+        if self.pool == MAX:
+            return lower_max(b, x, tops, sizes, out, kernel, stride, pad, ends, gap)
+        if self.pool == AVE:
+            return (self._lower_mean(b, x, sizes, out, ends, gap),)
+        return (self._lower_stochastic(b, x, kernel, stride, ends),)
+
+    def _lower_stochastic(
+        self, b: Builder, x: str, kernel: Window, stride: Window, ends: Sequence[int]
+    ) -> str:
         window = {"kernel_shape": list(kernel), "strides": list(stride), "pads": [0, 0, *ends]}
         mean = b.op("AveragePool", [x], **window)
         squares = b.op("AveragePool", [b.op("Mul", [x, x])], **window)
         zero = b.scalar(0.0)
         ratio = b.op("Div", [squares, mean])
-        return (b.op("Where", [b.op("Greater", [mean, zero]), ratio, zero]),)
+        return b.op("Where", [b.op("Greater", [mean, zero]), ratio, zero])
 
     @classmethod
     def lift(cls, op: OnnxOp) -> Lifted | None:
@@ -326,11 +356,15 @@ class Pooling(Base):
 def _out(size: Dim, kernel: int, stride: int, pad: int, *, clip: bool, ceil: bool) -> Dim:
     if size is None or stride == 0:
         return None
-    room = size + 2 * pad - kernel
-    out = (-(-room // stride) if ceil else room // stride) + 1
-    if clip and (out - 1) * stride >= size + pad:
-        out -= 1
-    if out < min(size, 1):  # an empty axis may stay empty
+    if clip and ceil and 0 < kernel - pad < stride:
+        # The last window that begins inside, as what rounding up gives is never less than that.
+        out = -(-(size + pad) // stride)
+    else:
+        room = size + 2 * pad - kernel
+        out = (-(-room // stride) if ceil else room // stride) + 1
+        if clip and kernel <= pad and (out - 1) * stride >= size + pad:
+            out -= 1
+    if out < (1 if size else 0):  # an empty axis may stay empty
         raise too_large(size, kernel, pad)
     return out
 

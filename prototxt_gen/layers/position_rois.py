@@ -147,7 +147,7 @@ class PSROIPooling(_Grouped):
         found = []
         for kind, factors in (("Floor", numbers), ("Ceil", numbers + 1)):
             edge = b.op("Add", [b.op("Mul", [b.const(factors[None]), step]), start])
-            found.append(b.cast(b.clip(b.op(kind, [edge]), 0.0, float(size)), "int64"))
+            found.append(b.cast(b.clip(b.op(kind, [edge]), 0.0, size), "int64"))
         return found[0], found[1]
 
     def _sums(self, b: Builder, x: str) -> str:
@@ -233,7 +233,7 @@ class PSROIAlign(_Grouped):
         length = b.op("Max", [b.op("Sub", [end, start]), b.scalar(_LEAST)])
         step = b.op("Div", [length, b.scalar(float(self.group_size))])
         low, high = (
-            b.unsqueeze(b.clip(b.op("Add", [shift, start]), 0.0, size - 1.0), [2])
+            b.unsqueeze(b.clip(b.op("Add", [shift, start]), 0.0, size - 1), [2])
             for shift in (b.op("Mul", [b.const(k[None]), step]) for k in (cells, cells + 1))
         )
         distance = b.unsqueeze(b.op("Div", [step, b.scalar(self.sample_num + 1.0)]), [2])
@@ -245,7 +245,7 @@ class PSROIAlign(_Grouped):
         found = []
         for shift, weight in ((0.0, b.op("Sub", [b.scalar(1.0), share])), (1.0, share)):
             # A sample outside has no weight; its pixel must exist all the same.
-            at = b.clip(b.op("Add", [pixel, b.scalar(shift)]), 0.0, size - 1.0)
+            at = b.clip(b.op("Add", [pixel, b.scalar(shift)]), 0.0, size - 1)
             parts = b.cast(at, "int64"), b.op("Mul", [weight, inside])
             found.append((b.unsqueeze(parts[0], axes), b.unsqueeze(parts[1], axes)))
         return found

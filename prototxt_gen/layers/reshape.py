@@ -13,6 +13,7 @@ from prototxt_gen.layers.base import Axes, Problem, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import regrouped
 from prototxt_gen.layers.parts.shapes import Dim, Shape, axis_index, count, show
+from prototxt_gen.layers.parts.sizes import always_equal, any_free
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder
@@ -79,7 +80,11 @@ class Reshape(Base):
             made[self.dims.index(-1)] = self._left_over(bottom, start, end, made)
         top = (*bottom[:start], *made, *bottom[end:])
         before, after = count(bottom), count(top)
-        if before is not None and after is not None and before != after:
+        if before is not None and after is not None and not always_equal(before, after):
+            if any_free((*bottom, *top)):
+                raise ShapeError(
+                    f"its shape is {show(top)}, and its bottom would be {show(bottom)}"
+                )
             raise ShapeError(
                 f"the top would be {show(top)}, {plural(after, 'element')}; the bottom "
                 f"{show(bottom)} has {before}",

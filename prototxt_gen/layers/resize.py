@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Optional, Self
 
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Block
-from prototxt_gen.errors import ShapeError
+from prototxt_gen.errors import ShapeError, UnsupportedError
 from prototxt_gen.layers.base import Arity, Axes, Places, Problem, Sample, Seen, Sight, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import alike, fixed_from
 from prototxt_gen.layers.parts.numeric import along
 from prototxt_gen.layers.parts.shapes import Dim, Shape, count, need_rank, need_sizes
 from prototxt_gen.layers.parts.sight import Step
+from prototxt_gen.layers.parts.sizes import always_equal, any_free
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder
@@ -126,7 +127,7 @@ class Interp(Base):
             x = b.slice(x, starts, ends, [2, 3])
             sizes = [end - start for start, end in zip(starts, ends, strict=True)]
         wanted = [size or 0 for size in b.top_shapes[0][2:]]
-        if wanted == sizes:
+        if all(map(always_equal, wanted, sizes)):
             return (x,)
         mode = {"mode": "linear", "coordinate_transformation_mode": "align_corners"}
         if b.opset >= _RESIZE_HAS_AXES:
@@ -240,15 +241,10 @@ class Upsample(Base):
         """ScatterElements in each plane; Resize where there is no mask."""
         shape, top = b.bottom_shapes[0], b.top_shapes[0]
         if len(bottoms) == 1:
+            if any_free((*shape[2:], *top[2:])):
+                return (self._repeated(b, bottoms[0], shape),)
             factors = [1.0, 1.0, *(o / (i or 1) for o, i in zip(top[2:], shape[2:], strict=True))]  # type: ignore[operator]
-            scales = b.const(np.array(factors, np.float32))
-            mode = {
-                "mode": "nearest",
-                "coordinate_transformation_mode": "asymmetric",
-                "nearest_mode": "floor",
-            }
-            roi = b.const(np.zeros(0, np.float32)) if b.opset < 13 else ""
-            return (b.op("Resize", [bottoms[0], roi, scales], **mode),)
+            return (_nearest(b, bottoms[0], factors),)
         plane, inside = count(top[2:]) or 1, count(shape[2:]) or 1
         values = b.reshape(bottoms[0], [-1, inside])
         index = b.cast(b.reshape(bottoms[1], [-1, inside]), "int64")
@@ -257,6 +253,27 @@ class Upsample(Base):
         empty = b.op("Expand", [b.scalar(0.0), size])
         filled = b.op("ScatterElements", [empty, index, values], axis=1)
         return (b.reshape_like(filled, 0),)
+
+    def _repeated(self, b: Builder, x: str, shape: Shape) -> str:
+        """Without a mask, where a size is free: each value as often as the scale says."""
+        literal = self.upsample_h is not None
+        if literal or self.pad_out_h or self.pad_out_w:
+            what = "upsample_h and upsample_w are" if literal else "the size with pad_out is"
+            raise UnsupportedError(f"{what} no multiple of a bottom of any size")
+        scales = (self.scale_h or self.scale, self.scale_w or self.scale)
+        return _nearest(b, x, [1.0, 1.0, *scales])
+
+
+def _nearest(b: Builder, x: str, factors: Sequence[float]) -> str:
+    """Each value repeated, or every so many left out."""
+    mode = {
+        "mode": "nearest",
+        "coordinate_transformation_mode": "asymmetric",
+        "nearest_mode": "floor",
+    }
+    scales = b.const(np.array(factors, np.float32))
+    roi = b.const(np.zeros(0, np.float32)) if b.opset < 13 else ""
+    return b.op("Resize", [x, roi, scales], **mode)
 
 
 def _scaled(size: Dim, scale: int, pad_out: bool) -> Dim:

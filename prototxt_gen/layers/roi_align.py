@@ -182,19 +182,19 @@ class ROIAlign(Cells):
         step = b.op("Div", [extent, b.scalar(float(cells))])
         numbers = b.const(np.arange(cells, dtype=np.float32)[None] + np.float32(0.5))
         centre = b.op("Add", [b.op("Mul", [numbers, step]), start])
-        return b.clip(centre, 0.0, size - 1.0)
+        return b.clip(centre, 0.0, size - 1)
 
     def _lower_taps(self, b: Builder, centres: str, size: int) -> list[tuple[str, str]]:
         """The same as ``_taps``: for each of them the pixels and the weights, (R, cells)."""
         low = b.op("Floor", [centres])
         if self.bi_type != _CUBIC:
-            high = b.op("Min", [b.op("Add", [low, b.scalar(1.0)]), b.scalar(size - 1.0)])
+            high = b.op("Min", [b.op("Add", [low, b.scalar(1.0)]), b.scalar(size - 1)])
             taps = [(low, b.op("Sub", [high, centres])), (high, b.op("Sub", [centres, low]))]
             return [(b.cast(place, "int64"), weight) for place, weight in taps]
         share = b.op("Sub", [centres, low])
         found = []
         for shift in (-1.0, 0.0, 1.0, 2.0):
-            place = b.clip(b.op("Add", [low, b.scalar(shift)]), 0.0, size - 1.0)
+            place = b.clip(b.op("Add", [low, b.scalar(shift)]), 0.0, size - 1)
             distance = b.op("Abs", [b.op("Sub", [share, b.scalar(shift)])])
             factors = _INNER if shift in (0.0, 1.0) else _OUTER
             weight = _polynomial(b, distance, factors)

@@ -42,6 +42,7 @@ def read_source(entries: Mapping[str, str]) -> Kept | None:
             _arguments.batch(asked.get("batch")),
             _arguments.names("outputs", asked.get("outputs")),
             _arguments.flag("efficient_nms", asked.get("efficient_nms", False)),
+            dynamic=_arguments.dynamic(asked.get("dynamic")),
         )
         given = _arguments.shapes(asked.get("input_shapes"))
         hidden = frozenset(_arguments.names("hidden", asked.get("hidden")))

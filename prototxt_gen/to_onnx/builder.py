@@ -7,14 +7,21 @@ requested opset, so that layers need not know.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from functools import reduce
+from itertools import groupby
+from typing import Any, cast
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
 from prototxt_gen.errors import UnsupportedError
-from prototxt_gen.layers.parts.shapes import Shape
+from prototxt_gen.graph.graph import Ref
+from prototxt_gen.graph.infer import Shapes
+from prototxt_gen.layers.parts.shapes import Dim, Shape
+from prototxt_gen.layers.parts.sizes import Size, any_free, is_free
+from prototxt_gen.layers.parts.terms import Atom, Product
+from prototxt_gen.to_onnx.free import Dims, free_dims
 
 CONSTANT = "constant/"  #: what the names of constants begin with, which are no weights
 _AXES_ARE_INPUTS = 13  #: of Squeeze, Unsqueeze, Split and ReduceSum
@@ -33,28 +40,25 @@ class Builder:
 
     def __init__(self, opset: int) -> None:
         self.opset = opset
-        self.batch_input = ""  #: an input whose first dimension is the batch
+        self.dims = Dims(Shapes())  #: the free sizes of the model
+        self.values: dict[Ref, str] = {}  #: the value of each blob that has one
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: dict[str, np.ndarray[Any, Any]] = {}
         self.layer = ""
         self.bottom_shapes: tuple[Shape, ...] = ()
         self.top_shapes: tuple[Shape, ...] = ()
-        self.other_bottom_shapes: tuple[Shape, ...] = ()
-        self.other_top_shapes: tuple[Shape, ...] = ()
         self._constants: dict[tuple[object, ...], str] = {}
+        self._sizes: dict[object, str] = {}
         self._used: set[str] = set()
         self._last: dict[str, int] = {}
 
     def begin(
-        self,
-        layer: str,
-        bottoms: tuple[tuple[Shape, ...], tuple[Shape, ...]],
-        tops: tuple[tuple[Shape, ...], tuple[Shape, ...]],
+        self, layer: str, bottoms: tuple[Shape, ...] = (), tops: tuple[Shape, ...] = ()
     ) -> None:
-        """Start a layer; each pair has the shapes at the requested batch, and at another."""
+        """Start a layer; a dimension that is free is a ``parts.sizes.Size``."""
         self.layer = layer
-        self.bottom_shapes, self.other_bottom_shapes = bottoms
-        self.top_shapes, self.other_top_shapes = tops
+        self.bottom_shapes, self.top_shapes = bottoms, tops
+        self.dims.ranges.layer = layer
 
     def op(self, name: str, inputs: Sequence[str], **attributes: Any) -> str:
         """Add a node with one output; return the output's name."""
@@ -62,6 +66,8 @@ class Builder:
 
     def ops(self, name: str, inputs: Sequence[str], count: int, **attributes: Any) -> list[str]:
         """Add a node with several outputs; return their names."""
+        for value in attributes.values() if self.dims.sources else ():
+            _need_numbers(value)
         label = self._fresh(f"{self.layer}/{name}")
         outputs = [label] if count == 1 else [f"{label}:{index}" for index in range(count)]
         self.nodes.append(helper.make_node(name, list(inputs), outputs, label, **attributes))
@@ -79,6 +85,8 @@ class Builder:
     def const(self, value: Any, name: str = "") -> str:
         """Add an initializer; return its name. Equal ones without a name become one."""
         array = np.asarray(value)
+        if array.dtype == object:
+            _need_numbers(array.tolist())
         if name:
             label = self._fresh(f"{self.layer}/{name}")
             self.initializers[label] = array
@@ -90,11 +98,50 @@ class Builder:
         return self._constants[key]
 
     def ints(self, *values: int) -> str:
-        """A constant list of int64."""
-        return self.const(np.array(values, np.int64))
+        """A list of int64: a constant, or computed where a size is free."""
+        if not any_free(values):
+            return self.const(np.array(values, np.int64))
+        parts = []
+        for free, group in groupby(values, is_free):
+            some = list(group)
+            parts += [self._size(cast(Any, one)) for one in some] if free else [self.ints(*some)]
+        return parts[0] if len(parts) == 1 else self.op("Concat", parts, axis=0)
+
+    def _size(self, size: Size) -> str:
+        """A free size, computed from those of the model's inputs: a list of one int64."""
+        if size.terms not in self._sizes:
+            sums = [self._product(product, factor) for product, factor in size.terms]
+            self._sizes[size.terms] = reduce(lambda a, b: self.op("Add", [a, b]), sums)
+        return self._sizes[size.terms]
+
+    def _product(self, product: Product, factor: int) -> str:
+        parts = [self._atom(atom) for atom in product]
+        if factor != 1 or not parts:
+            parts.append(self.ints(factor))
+        return reduce(lambda a, b: self.op("Mul", [a, b]), parts)
+
+    def _atom(self, atom: Atom) -> str:
+        """A symbol, or a quotient; ONNX's division rounds as ours where nothing is negative."""
+        if atom in self._sizes:
+            return self._sizes[atom]
+        if isinstance(atom, str):
+            ref, axis = self.dims.sources[atom]
+            if ref not in self._sizes:
+                self._sizes[ref] = self.op("Shape", [self.values[ref]])
+            shape = self._sizes[ref]
+            made = self.op("Gather", [shape, self.ints(axis)], axis=0)
+        else:
+            of = Size(atom.of, self.dims.ranges)
+            if not of > -1:
+                raise UnsupportedError(f"{of!r} may be negative")
+            made = self.op("Div", [self._size(of), self.ints(atom.by)])
+        self._sizes[atom] = made
+        return made
 
     def scalar(self, value: float) -> str:
-        """A constant float without axes."""
+        """A float without axes: a constant, or computed where it is a free size."""
+        if is_free(value):
+            return self.cast(self.squeeze(self._size(cast(Any, value)), [0]), "float")
         return self.const(np.array(value, np.float32))
 
     def cast(self, x: str, to: str) -> str:
@@ -107,26 +154,22 @@ class Builder:
 
     def reshape(self, x: str, dims: Sequence[int]) -> str:
         """Give another shape; 0 keeps the axis at that position, one -1 is inferred."""
+        free = [axis for axis, dim in enumerate(dims) if is_free(dim)]
+        if free and -1 not in dims:
+            dims = [*dims[: free[-1]], -1, *dims[free[-1] + 1 :]]
         return self.op("Reshape", [x, self.ints(*dims)])
 
     def reshape_to_top(self, x: str, index: int = 0, bottom: int = 0) -> str:
-        """Give a bottom's values the shape of a top, for any batch.
+        """Give a bottom's values the shape of a top, for any free sizes.
 
-        Raises UnsupportedError if two dimensions depend on the batch.
+        Raises UnsupportedError if two dimensions depend on the data.
         """
-        return self.reshape(
-            x,
-            _free_dims(
-                (self.bottom_shapes[bottom], self.other_bottom_shapes[bottom]),
-                (self.top_shapes[index], self.other_top_shapes[index]),
-            ),
-        )
+        dims = free_dims(self.bottom_shapes[bottom], self.top_shapes[index])
+        return self.reshape(x, cast(Any, dims))
 
     def reshape_like(self, x: str, index: int) -> str:
         """Give a value the shape of a top; its elements are the top's, in the same order."""
-        return self.reshape(
-            x, _free_dims(((), ()), (self.top_shapes[index], self.other_top_shapes[index]))
-        )
+        return self.reshape(x, cast(Any, free_dims((), self.top_shapes[index])))
 
     def unsqueeze(self, x: str, axes: Sequence[int]) -> str:
         """Insert axes of size 1."""
@@ -185,31 +228,20 @@ class Builder:
         """Limit values to two bounds."""
         return self.op("Clip", [x, self.scalar(low), self.scalar(high)])
 
-    @property
-    def batch_is_dynamic(self) -> bool:
-        """Whether a bottom of the layer has a free dimension."""
-        return self.bottom_shapes != self.other_bottom_shapes
-
     def need_fixed(self, what: str) -> None:
-        """Raise UnsupportedError if the layer's bottoms depend on the batch."""
-        if self.batch_is_dynamic:
+        """Raise UnsupportedError if a bottom of the layer has a free size."""
+        if any_free(self.bottom_shapes):
             raise UnsupportedError(f"{what}; give a batch with --batch N")
 
     def need_fixed_axis(self, axis: int, what: str) -> None:
-        """Raise UnsupportedError if an axis of the first bottom is the batch."""
-        if self.bottom_shapes[0][axis] != self.other_bottom_shapes[0][axis]:
+        """Raise UnsupportedError if an axis of the first bottom is free."""
+        if is_free(self.bottom_shapes[0][axis]):
             raise UnsupportedError(f"{what}; give a batch with --batch N")
 
-    def top_is_fixed(self, index: int) -> bool:
-        """Whether a top has no free dimension."""
-        return self.top_shapes[index] == self.other_top_shapes[index]
-
-    def full_by_batch(self, value: float, rest: Sequence[int]) -> str:
-        """A blob of one value whose first dimension is the batch of the net's inputs."""
-        batch = self.slice(self.op("Shape", [self.batch_input]), [0], [1], [0])
-        shape = self.op("Concat", [batch, self.ints(*rest)], axis=0)
+    def full(self, value: float, shape: Sequence[Dim]) -> str:
+        """A blob of one value."""
         tensor = helper.make_tensor("value", TensorProto.FLOAT, [1], [value])
-        return self.op("ConstantOfShape", [shape], value=tensor)
+        return self.op("ConstantOfShape", [self.ints(*cast(Any, shape))], value=tensor)
 
     def full_like(self, x: str, value: float) -> str:
         """A blob of the same shape with one value everywhere."""
@@ -241,25 +273,10 @@ class Builder:
         return label
 
 
-def _free_dims(bottom: tuple[Shape, Shape], top: tuple[Shape, Shape]) -> list[int]:
-    """Dimensions for a Reshape: 0 or -1 if they depend on the batch, else literals."""
-    free = [index for index, (a, b) in enumerate(zip(*top, strict=True)) if a != b or a is None]
-    dims = [dim or 0 for dim in top[0]]
-    if not free:
-        if any(dim == 0 for dim in top[0]):
-            raise UnsupportedError("a shape with a dimension of 0 cannot be reshaped in ONNX")
-        return dims
-    if len(free) > 1:
-        raise UnsupportedError(
-            "several dimensions of the new shape depend on the batch; give a batch with --batch N"
-        )
-    index = free[0]
-    # Two sizes that the data decide may differ.
-    same = (
-        index < len(bottom[0])
-        and top[0][index] is not None
-        and bottom[0][index] == top[0][index]
-        and bottom[1][index] == top[1][index]
-    )
-    dims[index] = 0 if same else -1
-    return dims
+def _need_numbers(values: object) -> None:
+    """Raise UnsupportedError for a free size among the numbers of a constant."""
+    if isinstance(values, (list, tuple)):
+        for value in values:
+            _need_numbers(value)
+    elif isinstance(values, Size):
+        values.__index__()

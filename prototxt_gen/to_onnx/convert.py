@@ -17,6 +17,7 @@ from prototxt_gen.layers.base import Role
 from prototxt_gen.layers.parts.shapes import Shape
 from prototxt_gen.passes.deploy import Change, Losses, deploy
 from prototxt_gen.passes.fold import fold
+from prototxt_gen.to_onnx.dynamic import own_shapes
 from prototxt_gen.to_onnx.export import (
     OLDEST_OPSET,
     Exported,
@@ -61,6 +62,9 @@ def convert(graph: Graph, asked: Conversion) -> Exported:
     if asked.preprocess is not None:
         known = known_shapes(asked.preprocess, graph)
         asked = replace(asked, input_shapes={**known, **asked.input_shapes})
+    if asked.options.dynamic:
+        own = own_shapes(graph, asked.options.dynamic, asked.input_shapes)
+        asked = replace(asked, input_shapes={**asked.input_shapes, **own})
     shapes = checked(graph, asked.input_shapes)
     whole, changes = deploy(graph, shapes, asked.losses)
     if asked.losses == "keep":

@@ -16,8 +16,8 @@ from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.graph.graph import Graph, Node, Ref
 from prototxt_gen.layers.parts.efficient_nms import Suppression, detector_of
 from prototxt_gen.passes.deploy import Change
-from prototxt_gen.to_onnx.batch import Batch
 from prototxt_gen.to_onnx.builder import Builder
+from prototxt_gen.to_onnx.free import Dims
 
 DOMAIN, OPERATOR = "trt.plugins", "EfficientNMS_TRT"
 #: The outputs, with their types and what they have of each detection, if anything.
@@ -57,10 +57,10 @@ class Plugins:
         builder.plugin(OPERATOR, DOMAIN, inputs, names, **made.settings)
         self.made[node.tops[0]] = node, made
 
-    def results(self, ref: Ref, batch: Batch) -> list[onnx.ValueInfoProto]:
+    def results(self, ref: Ref, dims: Dims) -> list[onnx.ValueInfoProto]:
         """The outputs in the place of a top."""
         node, made = self.made[ref]
-        images, most = batch.dims(node.bottoms[0])[0], made.most
+        images, most = dims.of(node.bottoms[0])[0], made.most
         return [
             helper.make_tensor_value_info(
                 name, kind, [images, *((1,) if of is None else (most, *of))]

@@ -26,16 +26,25 @@ from prototxt_gen.graph.infer import Shapes
 from prototxt_gen.graph.weights import Weights
 from prototxt_gen.layers.base import Layer, Role
 from prototxt_gen.layers.parts.shapes import Shape, same, show
+from prototxt_gen.layers.parts.sizes import is_free
 from prototxt_gen.passes.batch import set_batch
 from prototxt_gen.passes.deploy import Change
 from prototxt_gen.passes.preprocessing import Preprocessing
 from prototxt_gen.passes.rebuild import append, empty_like, needed
-from prototxt_gen.to_onnx.batch import Batch, free_batch
+from prototxt_gen.to_onnx.batch import free_batch, need_all
 from prototxt_gen.to_onnx.builder import Builder
+from prototxt_gen.to_onnx.dynamic import Dynamic, free_sizes, said
 from prototxt_gen.to_onnx.efficient_nms import Plugins
+from prototxt_gen.to_onnx.free import Dims, keep_ranges
 from prototxt_gen.to_onnx.heads import made_bottoms
 from prototxt_gen.to_onnx.names import final_names, need_names, outputs_of
-from prototxt_gen.to_onnx.preprocess.lower import Baked, absorbed, lower, need_fit, value_info
+from prototxt_gen.to_onnx.preprocess.lower import (
+    Baked,
+    absorbed,
+    lower_inputs,
+    need_fit,
+    value_info,
+)
 
 Array = np.ndarray[Any, np.dtype[Any]]
 OLDEST_OPSET, USUAL_OPSET = 11, 17
@@ -50,6 +59,7 @@ class Options:
     outputs: tuple[str, ...] = ()
     efficient_nms: bool = False  #: whether detections are those of TensorRT's plug-in
     preprocessing: tuple[Preprocessing, ...] = ()
+    dynamic: Dynamic = field(default_factory=dict)  #: inputs with free sizes
 
 
 @dataclass
@@ -104,26 +114,40 @@ def export(
         given = {}
     shapes = checked(graph, given)
     need_inputs(graph, shapes)
-    batch = Batch(shapes, {}, {})
-    if options.batch == "dynamic":
-        graph, batch, more = free_batch(graph, shapes)
-        changes += more
+    graph, dims, more = _free(graph, shapes, options)
+    changes += more
     need_names(graph)
     _need_weights(graph, shapes, weights)
     builder = Builder(options.opset)
-    builder.batch_input = batch.followed
+    builder.dims = dims
     plugins = Plugins(graph, asked=options.efficient_nms)
     done = options.preprocessing
     need_fit(done, graph, shapes)
     ends = outputs_of(graph, options.outputs)
     seen, bound, baked = absorbed(done, graph, weights, shapes, ends)
-    values = _lower(seen, bound, shapes, batch, builder, plugins, baked)
-    model = _model(graph, batch, builder, values, options, plugins, baked)
+    builder.reserve({*graph.last, *(name for names in plugins.names.values() for name in names)})
+    lower_inputs(seen, shapes, builder, baked)
+    values = _lower(seen, bound, shapes, dims, builder, plugins)
+    if options.batch == "dynamic":
+        need_all(dims)
+    changes += said(dims, options.dynamic)
+    model = _model(graph, dims, builder, values, options, plugins, baked)
     changes += plugins.changes()
-    changes += [baked[name].change(batch.dims(Ref(name, 0))) for name in baked]
+    changes += [baked[name].change(dims.of(Ref(name, 0))) for name in baked]
+    if options.dynamic:
+        keep_ranges(model, dims.ranges)
     return Exported(
         model, builder.initializers, graph, weights, changes, baked=tuple(baked.values())
     )
+
+
+def _free(graph: Graph, shapes: Shapes, options: Options) -> tuple[Graph, Dims, list[Change]]:
+    """The net with the sizes free that are asked to be."""
+    if options.batch == "dynamic":
+        return free_batch(graph, shapes)
+    if options.dynamic:
+        return free_sizes(graph, shapes, options.dynamic, options.preprocessing)
+    return graph, Dims(shapes), []
 
 
 def _need_weights(graph: Graph, shapes: Shapes, weights: Weights) -> None:
@@ -180,28 +204,19 @@ def _lower(
     graph: Graph,
     weights: Weights,
     shapes: Shapes,
-    batch: Batch,
+    dims: Dims,
     builder: Builder,
     plugins: Plugins,
-    baked: dict[str, Baked],
 ) -> dict[Ref, str]:
     """Write every node; the name of the value of each blob that is no plug-in's.
 
     Nodes after one that was refused are checked too, as far as possible.
     """
     sink = Sink(graph.source)
-    values: dict[Ref, str] = {}
+    values = builder.values
     lost: set[Ref] = set()  # the tops of refused nodes, and of the nodes after them
-    builder.reserve({*graph.last, *(name for names in plugins.names.values() for name in names)})
     for index, node in enumerate(graph.nodes):
         if node.layer.role is Role.INPUT:
-            values.update((top, top.blob) for top in node.tops)
-            for top in node.tops:
-                if top.blob in baked:
-                    channels = shapes.blobs[top][1] or 0
-                    values[top], baked[top.blob] = lower(
-                        builder, baked[top.blob], node.name, channels
-                    )
             continue
         behind = not lost.isdisjoint(node.bottoms)
         try:
@@ -211,7 +226,7 @@ def _lower(
                 raise UnsupportedError(own)
             if not behind or _known(node, shapes):
                 given = [values[ref] for ref in node.bottoms]
-                _begin(node, shapes, batch, builder)
+                _begin(node, dims, builder)
                 if node.tops and node.tops[0] in plugins.names:
                     plugins.add(builder, node, given)
                 else:
@@ -254,16 +269,15 @@ def _known(node: Node, shapes: Shapes) -> bool:
     return shapes.of(node.bottoms) is not None and shapes.of(node.tops) is not None
 
 
-def _begin(node: Node, shapes: Shapes, batch: Batch, builder: Builder) -> None:
+def _begin(node: Node, dims: Dims, builder: Builder) -> None:
     """Tell the builder the shapes of a node; raises UnsupportedError for blobs that are empty."""
-    bottoms, tops = shapes.of(node.bottoms), shapes.of(node.tops)
+    bottoms, tops = dims.shapes.of(node.bottoms), dims.shapes.of(node.tops)
     if bottoms is None or tops is None:
         raise UnsupportedError("its shapes are not known")
-    others = batch.other(node.bottoms, bottoms), batch.other(node.tops, tops)
-    for shape, other in zip((*bottoms, *tops), (*others[0], *others[1]), strict=True):
-        if any(dim == more == 0 for dim, more in zip(shape, other, strict=True)):
+    for shape in (*bottoms, *tops):
+        if any(not is_free(dim) and dim == 0 for dim in shape):
             raise UnsupportedError(f"it has an empty blob, {show(shape)}")
-    builder.begin(node.name, (bottoms, others[0]), (tops, others[1]))
+    builder.begin(node.name, bottoms, tops)
 
 
 def _lower_one(
@@ -282,7 +296,7 @@ def _lower_one(
 
 def _model(
     graph: Graph,
-    batch: Batch,
+    dims: Dims,
     builder: Builder,
     values: dict[Ref, str],
     options: Options,
@@ -293,14 +307,14 @@ def _model(
     if not outputs:
         raise UnsupportedError("nothing is left of the net: it has no output at inference")
     names = final_names(graph, builder, values, outputs)
-    inputs = [value_info(ref.blob, batch.dims(ref), baked) for ref in graph.inputs]
+    inputs = [value_info(ref.blob, dims.of(ref), baked) for ref in graph.inputs]
     results: list[onnx.ValueInfoProto] = []
     for ref in outputs:
         if ref in names:
-            info = helper.make_tensor_value_info(names[ref], TensorProto.FLOAT, batch.dims(ref))
+            info = helper.make_tensor_value_info(names[ref], TensorProto.FLOAT, dims.of(ref))
             results.append(info)
         else:
-            results += plugins.results(ref, batch)
+            results += plugins.results(ref, dims)
     made = helper.make_graph(
         builder.nodes,
         graph.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace") or "net",

@@ -49,6 +49,8 @@ def keep_source(made: Exported, options: Options, given: Mapping[str, Shape]) ->
         "opset": options.opset,
         "outputs": list(options.outputs),
     }
+    if options.dynamic:
+        asked["dynamic"] = {name: list(dims) for name, dims in sorted(options.dynamic.items())}
     if options.efficient_nms:
         asked["efficient_nms"] = True
     entries = {

@@ -128,7 +128,7 @@ def test_what_is_free_may_have_another_size(what: str, size: int) -> None:
                 x=[10, 1, 8],
                 c=[10],
             ),
-            "layer 'l' works only with the net's own batch [shape-mismatch]",
+            "layer 'l': LSTM: it fits only where batch is 1",
         ),
         (
             net(
@@ -138,7 +138,7 @@ def test_what_is_free_may_have_another_size(what: str, size: int) -> None:
                 "inner_product_param { num_output: 2 } }",
                 x=[6, 3],
             ),
-            "a weight of layer 'i' has the size of the batch",
+            "layer 'i': InnerProduct: its weight has one size, and its bottom would be 3xbatch",
         ),
         (
             net(
@@ -147,7 +147,7 @@ def test_what_is_free_may_have_another_size(what: str, size: int) -> None:
                 x=[26, 8],
                 c=[2, 13],
             ),
-            "layer 'l' works only with the net's own batch [shape-mismatch]",
+            "layer 'l': LSTM: it fits only where floor(batch / 13) is 2",
         ),
         (
             net(

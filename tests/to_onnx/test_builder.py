@@ -30,5 +30,5 @@ def test_fresh_names_take_time_linear_in_their_number(number: int) -> None:
 
 def test_the_second_of_a_name_is_number_two() -> None:
     builder = Builder(17)
-    builder.begin("l", ((), ()), ((), ()))
+    builder.begin("l")
     assert [builder.op("Mul", ["x", "x"]) for _ in range(3)] == ["l/Mul", "l/Mul_2", "l/Mul_3"]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Symbol
 from prototxt_gen.layers.parts.box_code import CENTER_SIZE, lower_decoded
+from prototxt_gen.layers.parts.sizes import always_equal, is_free
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.parts.protocols import Builder
@@ -25,7 +26,8 @@ _LOWEST = float("-inf")
 class Head(NamedTuple):
     """What is asked of the detections.
 
-    ``per_label`` and ``most`` are how many may be candidates in a class, and remain in an image.
+    ``per_label`` and ``most`` are how many may be candidates in a class, and remain in an image;
+    where the number of priors is free, they are limits of what there is.
     """
 
     priors: int
@@ -61,7 +63,7 @@ def lower_head(b: Builder, bottoms: Sequence[str], head: Head) -> str:
 def _images(b: Builder, offsets: str) -> str:
     """The number of each image, (N, 1)."""
     batch = b.bottom_shapes[0][0]
-    if batch is not None and not b.batch_is_dynamic:
+    if batch is not None and not is_free(batch):
         return b.const(np.arange(batch, dtype=np.int64)[:, None])
     size = b.squeeze(b.slice(b.op("Shape", [offsets]), [0], [1], [0]), [0])
     zero, one = (b.const(np.array(value, np.int64)) for value in (0, 1))
@@ -99,11 +101,25 @@ def _candidates(b: Builder, scores: str, head: Head) -> str:
     # NaN is not above the threshold.
     above = b.op("Greater", [scores, b.scalar(head.least)])
     scores = b.op("Where", [above, scores, b.scalar(_LOWEST)])
-    if head.per_label < head.priors:
-        best, places = b.ops("TopK", [scores, b.ints(head.per_label)], 2, axis=2)
+    if not always_equal(head.per_label, head.priors):
+        number = _at_most(b, head.priors, head.per_label)
+        best, places = b.ops("TopK", [scores, number], 2, axis=2)
         empty = b.full_like(scores, _LOWEST)
         scores = b.op("ScatterElements", [empty, places, best], axis=2)
     return scores
+
+
+def limited(number: int, limit: int) -> int:
+    """The smaller one; of a number that is free, the limit alone is known."""
+    return limit if is_free(number) else min(number, limit)
+
+
+def _at_most(b: Builder, number: int, limit: int) -> str:
+    """How many there are, up to a limit, which is no more than that if both are known."""
+    if not is_free(number) or always_equal(number, limit):
+        return b.ints(limit)
+    there, most = b.ints(number), b.ints(limit)
+    return b.op("Where", [b.op("Less", [there, most]), there, most])
 
 
 def _suppressed(b: Builder, boxes: str, scores: str, head: Head) -> tuple[str, str]:
@@ -129,10 +145,11 @@ def _suppressed(b: Builder, boxes: str, scores: str, head: Head) -> tuple[str, s
 
 def _rows(b: Builder, boxes: str, table: str, images: str, head: Head) -> tuple[str, str]:
     """Rows (N * most, 7) by image, label and falling score, and which of them are found."""
-    scores, places = b.ops("TopK", [table, b.ints(head.most)], 2, axis=1)
+    most = _at_most(b, head.priors * len(head.labels), head.most)
+    scores, places = b.ops("TopK", [table, most], 2, axis=1)
     labels = b.op("Div", [places, b.ints(head.priors)])
     # Equal labels keep their order.
-    labels, order = b.ops("TopK", [labels, b.ints(head.most)], 2, axis=1, largest=0)
+    labels, order = b.ops("TopK", [labels, most], 2, axis=1, largest=0)
     scores, places = (b.op("GatherElements", [x, order], axis=1) for x in (scores, places))
     zeros = b.op("Mul", [places, b.ints(0)])
     columns = [

@@ -30,3 +30,18 @@ def halves(params: Block) -> tuple[str, ...]:
         for name, (height, width) in SPELLINGS.items()
         if not params.has(name) and params.has(height) != params.has(width)
     )
+
+
+def free_ends(kernel: Window, stride: Window, pad: Window, *, floor: bool) -> list[int]:
+    """The pads at the end with which rounding down gives Caffe's windows, for any size.
+
+    Without ``floor`` Caffe rounds up: ceil(a / s) is floor((a + s - 1) / s). Where there is a
+    pad on an axis, it leaves out a last window that begins behind the pad: then windows begin
+    up to that, as with an end of the kernel less one. A pad of the kernel or more is returned
+    where a window may begin outside and is not left out.
+    """
+    ends = []
+    for k, s, p in zip(kernel, stride, pad, strict=True):
+        more = 0 if floor else s - 1
+        ends.append(k - 1 if any(pad) and more >= k - p else p + more)
+    return ends

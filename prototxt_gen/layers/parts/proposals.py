@@ -11,8 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from prototxt_gen._numpy import np
-from prototxt_gen.layers.parts.regions import lower_moved, moved, sizes_and_centres
+from prototxt_gen.layers.parts.grid import lower_placed
+from prototxt_gen.layers.parts.regions import (
+    lower_moved,
+    lower_sizes_and_centres,
+    moved,
+    sizes_and_centres,
+)
 from prototxt_gen.layers.parts.shapes import Shape
+from prototxt_gen.layers.parts.sizes import any_free
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.parts.protocols import Array, Builder
@@ -107,8 +114,7 @@ def lower_select(b: Builder, rule: Rule, bottoms: Sequence[str]) -> tuple[str, s
     scores = b.slice(bottoms[0], [number], [2 * number], [1])
     scores = b.reshape(b.transpose(scores, [0, 2, 3, 1]), [-1])
     offsets = b.reshape(b.transpose(bottoms[1], [0, 2, 3, 1]), [-1, 4])
-    size, centre = sizes_and_centres(_placed(rule, b.bottom_shapes[0]))
-    low, high = lower_moved(b, b.const(size, "sizes"), b.const(centre, "centres"), offsets)
+    low, high = lower_moved(b, *_lower_anchors(b, rule), offsets)
     info = b.reshape(bottoms[2], [-1])
     last = b.op("Sub", [b.op("Gather", [info, b.ints(1, 0)]), b.scalar(1.0)])
     low, high = (
@@ -128,6 +134,16 @@ def lower_select(b: Builder, rule: Rule, bottoms: Sequence[str]) -> tuple[str, s
     scores = b.op("Gather", [b.unsqueeze(scores, [1]), kept], axis=0)
     boxes = b.op("Gather", [b.op("Concat", [low, high], axis=1), kept], axis=0)
     return b.op("Concat", [b.full_like(scores, 0.0), boxes], axis=1), scores
+
+
+def _lower_anchors(b: Builder, rule: Rule) -> tuple[str, str]:
+    """The sides and centres of all anchors: constants, unless the size of the map is free."""
+    height, width = (size or 0 for size in b.bottom_shapes[0][2:])
+    if any_free([height, width]):
+        boxes = lower_placed(b, rule.anchors, rule.stride, height, width)
+        return lower_sizes_and_centres(b, boxes)
+    size, centre = sizes_and_centres(_placed(rule, b.bottom_shapes[0]))
+    return b.const(size, "sizes"), b.const(centre, "centres")
 
 
 def _large(b: Builder, rule: Rule, sides: str, info: str) -> str:

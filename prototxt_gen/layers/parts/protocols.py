@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from prototxt_gen.layers.parts.shapes import Shape
+from prototxt_gen.layers.parts.shapes import Dim, Shape
 
 if TYPE_CHECKING:
     from prototxt_gen._numpy import np
@@ -20,21 +20,14 @@ class Builder(Protocol):
     bottom_shapes: tuple[Shape, ...]
     top_shapes: tuple[Shape, ...]
 
-    @property
-    def batch_is_dynamic(self) -> bool:
-        """Whether a bottom of the layer has a free dimension."""
-
     def need_fixed(self, what: str) -> None:
-        """Raise UnsupportedError if the layer's bottoms depend on the batch."""
+        """Raise UnsupportedError if a bottom of the layer has a free size."""
 
     def need_fixed_axis(self, axis: int, what: str) -> None:
-        """Raise UnsupportedError if an axis of the first bottom is the batch."""
+        """Raise UnsupportedError if an axis of the first bottom is free."""
 
-    def top_is_fixed(self, index: int) -> bool:
-        """Whether a top has no free dimension."""
-
-    def full_by_batch(self, value: float, rest: Sequence[int]) -> str:
-        """A blob of one value whose first dimension is the batch of the net's inputs."""
+    def full(self, value: float, shape: Sequence[Dim]) -> str:
+        """A blob of one value."""
 
     def full_like(self, x: str, value: float) -> str:
         """A blob of the same shape with one value everywhere."""
@@ -49,10 +42,10 @@ class Builder(Protocol):
         """Add an initializer; return its name."""
 
     def ints(self, *values: int) -> str:
-        """A constant list of int64."""
+        """A list of int64: a constant, or computed where a size is free."""
 
     def scalar(self, value: float) -> str:
-        """A constant float without axes."""
+        """A float without axes: a constant, or computed where it is a free size."""
 
     def cast(self, x: str, to: str) -> str:
         """Convert to another type: float, int64, bool or double."""
@@ -64,7 +57,7 @@ class Builder(Protocol):
         """Give another shape; 0 keeps the axis at that position, one -1 is inferred."""
 
     def reshape_to_top(self, x: str, index: int = 0, bottom: int = 0) -> str:
-        """Give a bottom's values the shape of a top, for any batch."""
+        """Give a bottom's values the shape of a top, for any free sizes."""
 
     def reshape_like(self, x: str, index: int) -> str:
         """Give a value the shape of a top; its elements are the top's, in the same order."""

@@ -19,7 +19,7 @@ from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.graph.graph import Graph, Node, Ref
 from prototxt_gen.graph.infer import Shapes
 from prototxt_gen.graph.weights import Weights
-from prototxt_gen.layers.base import Before
+from prototxt_gen.layers.base import Before, Role
 from prototxt_gen.layers.parts.shapes import Shape, show
 from prototxt_gen.passes.deploy import Change
 from prototxt_gen.passes.fold import shares
@@ -122,10 +122,21 @@ def _absorbed(
     return Baked(one), node.layer, blobs
 
 
+def lower_inputs(graph: Graph, shapes: Shapes, builder: Builder, baked: dict[str, Baked]) -> None:
+    """Write what no layer does of each input; the builder then has the values of the blobs."""
+    for node in graph.nodes:
+        for top in node.tops if node.layer.role is Role.INPUT else ():
+            builder.values[top] = top.blob
+            if top.blob in baked:
+                channels = shapes.blobs[top][1] or 0
+                value, baked[top.blob] = lower(builder, baked[top.blob], node.name, channels)
+                builder.values[top] = value
+
+
 def lower(builder: Builder, baked: Baked, layer: str, channels: int) -> tuple[str, Baked]:
     """Write what no layer does; the value that is the blob, and where a mean image is."""
     one = baked.done
-    builder.begin(layer, ((), ()), ((), ()))
+    builder.begin(layer)
     x = one.blob
     if one.type != "float32":
         x = builder.cast(x, "float")
