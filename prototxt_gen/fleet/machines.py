@@ -1,0 +1,122 @@
+"""Who does the work: threads of this process, or the workers of a Dask cluster.
+
+Both are executors of ``concurrent.futures``; nothing else knows which one it is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any, Protocol
+
+from prototxt_gen.errors import PrototxtError
+from prototxt_gen.fleet.guard import end_all, guarded
+from prototxt_gen.fleet.journal import Row
+from prototxt_gen.fleet.work import Task
+
+_AHEAD = 2  #: models that a thread has waiting
+_FEW = 8  #: models that are given out where no worker has come yet
+
+
+class LostError(PrototxtError):
+    """The machines cannot be reached any more."""
+
+
+class Machines(Protocol):
+    """What gives out tasks."""
+
+    def submit(self, task: Task) -> Future[Row]:
+        """Give out a task; raises LostError."""
+
+    def room(self) -> int:
+        """How many tasks may be given out at once."""
+
+    def close(self) -> None:
+        """End what runs."""
+
+
+class Here:
+    """Threads of this process, each with a process of its own."""
+
+    def __init__(self, jobs: int) -> None:
+        self._jobs = jobs
+        self._pool: Executor = ThreadPoolExecutor(jobs)
+
+    def submit(self, task: Task) -> Future[Row]:
+        """Give out a task."""
+        return self._pool.submit(guarded, task)
+
+    def room(self) -> int:
+        """A few more than there are threads, so that none waits."""
+        return self._jobs * _AHEAD
+
+    def close(self) -> None:
+        """End what runs, and the threads."""
+        end_all()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+class Elsewhere:
+    """The workers of a Dask cluster; where its scheduler is gone, it is waited for."""
+
+    def __init__(self, address: str, patience: float, say: Callable[[str], None]) -> None:
+        """Connect; raises LostError where nobody answers."""
+        self._address, self._patience, self._say = address, patience, say
+        self._asked = 0.0
+        self._room = _FEW
+        self._client: Any = None
+        self._pool: Executor = self._connected(min(patience, 10.0))
+
+    def submit(self, task: Task) -> Future[Row]:
+        """Give out a task; raises LostError where the scheduler does not come back."""
+        if self._client.status != "running":
+            self._again()
+        try:
+            return self._pool.submit(guarded, task)
+        except Exception:
+            self._again()
+            return self._pool.submit(guarded, task)
+
+    def room(self) -> int:
+        """Two for each thread of the workers that there are now."""
+        now = time.monotonic()
+        if now - self._asked > 2:
+            self._asked = now
+            with suppress(Exception):
+                threads = sum(self._client.nthreads().values())
+                self._room = max(_FEW, _AHEAD * threads)
+        return self._room
+
+    def close(self) -> None:
+        """Take back what is not begun, and say goodbye."""
+        with suppress(Exception):
+            self._client.close(timeout=5)
+
+    def _again(self) -> None:
+        self._say(f"the scheduler at {self._address} is gone; waiting for it")
+        self.close()
+        self._pool = self._connected(self._patience)
+        self._say(f"the scheduler at {self._address} is there again")
+
+    def _connected(self, patience: float) -> Executor:
+        try:
+            from distributed import Client
+        except ImportError:
+            words = "--scheduler needs Dask: pip install 'resnet-proto[fleet]'"
+            raise LostError(words) from None
+        end = time.monotonic() + patience
+        while True:
+            left = max(1.0, end - time.monotonic())
+            try:
+                # A client that loses its scheduler looks for it as long as its timeout.
+                self._client = Client(self._address, timeout=min(left, 10.0), set_as_default=False)
+            except (OSError, TimeoutError, ValueError, ImportError) as error:
+                if isinstance(error, (ValueError, ImportError)) or time.monotonic() >= end:
+                    words = " ".join(str(error).split()) or type(error).__name__
+                    raise LostError(f"{self._address}: no scheduler answers: {words}") from None
+                time.sleep(1)
+                continue
+            pool: Executor = self._client.get_executor(pure=False)
+            return pool

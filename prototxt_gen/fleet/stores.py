@@ -1,0 +1,313 @@
+"""Where files are: on this machine, or in any store that fsspec knows.
+
+A path is one of this machine, or a URL. What is written appears whole: under a name of its
+own first, read back, and then moved.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import posixpath
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any, NamedTuple, TypeVar
+from urllib.parse import unquote, urlsplit
+
+from prototxt_gen._files import whole_file
+from prototxt_gen.fleet.hashes import stamp_of
+
+T = TypeVar("T")
+TRIES = 3  #: of each call of a store
+_PAUSE = 0.2  #: seconds before the second try; each further one waits twice as long
+_CHUNK = 4 << 20
+_HALF = ".half"
+DONE = ".done"  #: what the marker of a file is called in a store that cannot move
+
+
+class StoreError(OSError):
+    """A store that failed, also when tried again."""
+
+
+class Known(NamedTuple):
+    """What a store says of a file: its size, and a text that differs where the content does."""
+
+    size: int
+    stamp: str
+
+
+def is_url(path: str) -> bool:
+    """Whether a path is of a store, and not of this machine."""
+    return "://" in path and not path.startswith("file://")
+
+
+def plain(path: str) -> str:
+    """A path as it is used: without a slash at its end, and of this machine without file://."""
+    if path.startswith("file://"):
+        path = unquote(urlsplit(path).path)
+    return path.rstrip("/") or "/" if is_url(path) else os.fspath(Path(path))
+
+
+def joined(folder: str, name: str) -> str:
+    """A path below a folder; absolute paths and URLs stay as they are."""
+    if is_url(name) or name.startswith("file://"):
+        return plain(name)
+    return posixpath.join(folder, name) if is_url(folder) else os.path.join(folder, name)
+
+
+def files_below(folder: str) -> Iterator[tuple[str, Known]]:
+    """Each file below a folder with what is known of it, by name; raises OSError."""
+    if not is_url(folder):
+        if not os.path.isdir(folder):
+            raise NotADirectoryError(20, "no such folder", folder)
+        for root, folders, names in os.walk(folder):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for name in sorted(names):
+                path = os.path.join(root, name)
+                with suppress(FileNotFoundError):  # a link to nowhere
+                    if os.path.isfile(path) or not os.path.exists(path):
+                        yield path, known(path)
+        return
+    fs, key = _store(folder)
+    found = _tried(folder, lambda: fs.find(key, detail=True))
+    if not found:
+        raise FileNotFoundError(2, "nothing is there", folder)
+    start = folder[: folder.index("://") + 3]
+    for name in sorted(found):
+        yield _url(start, folder, key, name), _known(found[name])
+
+
+def known(path: str) -> Known:
+    """What is known of a file; raises FileNotFoundError and OSError."""
+    if not is_url(path):
+        return Known(os.stat(path).st_size, stamp_of(path))
+    fs, key = _store(path)
+
+    def ask() -> Known:
+        fs.invalidate_cache(posixpath.dirname(key))
+        return _known(fs.info(key))
+
+    return _tried(path, ask)
+
+
+class Listing:
+    """What is known of many files; of a store each folder is asked for once."""
+
+    def __init__(self) -> None:
+        self._folders: dict[str, dict[str, Known]] = {}
+
+    def stamp(self, path: str) -> str | None:
+        """The stamp of a file; None where it is not there."""
+        if not is_url(path):
+            try:
+                return known(path).stamp
+            except FileNotFoundError:
+                return None
+        folder, name = path.rsplit("/", 1)
+        if folder not in self._folders:
+            self._folders[folder] = _listed(folder)
+        found = self._folders[folder].get(name)
+        return found.stamp if found else None
+
+
+def _listed(folder: str) -> dict[str, Known]:
+    fs, key = _store(folder)
+
+    def ask() -> dict[str, Known]:
+        fs.invalidate_cache(key)
+        return {one["name"].rsplit("/", 1)[-1]: _known(one) for one in fs.ls(key, detail=True)}
+
+    try:
+        return _tried(folder, ask)
+    except FileNotFoundError:
+        return {}
+
+
+def is_there(path: str) -> bool:
+    """Whether there is a file."""
+    try:
+        known(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def opened(path: str) -> IO[bytes]:
+    """A file without much of a buffer, of which parts are read."""
+    if not is_url(path):
+        return open(path, "rb", buffering=0)
+    fs, key = _store(path)
+    return _tried(path, lambda: fs.open(key, "rb", block_size=1 << 16, cache_type="readahead"))
+
+
+def read(path: str) -> bytes:
+    """The bytes of a small file; raises OSError."""
+    if not is_url(path):
+        return Path(path).read_bytes()
+    fs, key = _store(path)
+    return _tried(path, lambda: bytes(fs.cat_file(key)))
+
+
+def write(path: str, data: bytes) -> None:
+    """Write a small file, which replaces one that is there; raises OSError."""
+    if not is_url(path):
+        with whole_file(path) as file:
+            file.write(data)
+        return
+    fs, key = _store(path)
+
+    def put() -> None:
+        fs.makedirs(posixpath.dirname(key), exist_ok=True)
+        fs.pipe_file(key, data)
+
+    _tried(path, put)
+
+
+def remove(path: str) -> None:
+    """Remove a file if it is there; raises OSError."""
+    if not is_url(path):
+        with suppress(FileNotFoundError):
+            os.unlink(path)
+        return
+    fs, key = _store(path)
+    with suppress(FileNotFoundError):
+        _tried(path, lambda: fs.rm_file(key))
+
+
+def fetch(path: str, target: Path) -> str:
+    """Stream a file of a store to this machine; its SHA-256. Raises OSError."""
+    fs, key = _store(path)
+
+    def get() -> str:
+        digest = hashlib.sha256()
+        with fs.open(key, "rb") as source, whole_file(target) as file:
+            while part := source.read(_CHUNK):
+                digest.update(part)
+                file.write(part)
+        wanted = fs.info(key)["size"]
+        if target.stat().st_size != wanted:
+            raise OSError(5, f"{target.stat().st_size} bytes came of {wanted}", path)
+        return digest.hexdigest()
+
+    return _tried(path, get)
+
+
+def upload(source: Path, path: str) -> str:
+    """Put a file into a store, where it appears whole; its SHA-256. Raises OSError.
+
+    It is written under a name of its own, read back and moved. A store that can neither move
+    nor copy gets it in place, and a marker beside it at the end.
+    """
+    with source.open("rb") as file:
+        wanted = hashlib.file_digest(file, "sha256").hexdigest()
+    fs, key = _store(path)
+    folder, name = posixpath.split(key)
+    half = f"{folder}/.{name}.{os.urandom(6).hex()}{_HALF}"
+
+    def put() -> None:
+        fs.makedirs(folder, exist_ok=True)
+        try:
+            _copy(source, fs, half, wanted)
+            fs.mv(half, key)
+        except NotImplementedError:
+            with suppress(FileNotFoundError):
+                fs.rm_file(f"{key}{DONE}")
+            _copy(source, fs, key, wanted)
+            fs.pipe_file(f"{key}{DONE}", f"{wanted}\n".encode())
+        finally:
+            with suppress(Exception):
+                fs.rm_file(half)
+        fs.invalidate_cache(folder)
+        if fs.info(key)["size"] != source.stat().st_size:
+            raise OSError(5, "it has another size than what was sent", path)
+
+    _tried(path, put)
+    return wanted
+
+
+def digest(path: str) -> str:
+    """The SHA-256 of a file, streamed; raises OSError."""
+
+    def hashed() -> str:
+        found = hashlib.sha256()
+        with opened(path) as file:
+            while part := file.read(_CHUNK):
+                found.update(part)
+        return found.hexdigest()
+
+    return _tried(path, hashed) if is_url(path) else hashed()
+
+
+def sweep(folder: str) -> list[str]:
+    """Remove what uploads have left that were killed; what was removed."""
+    swept = []
+    with suppress(FileNotFoundError):
+        for path, _ in files_below(folder):
+            name = posixpath.basename(path)
+            if name.startswith(".") and name.endswith(_HALF):
+                remove(path)
+                swept.append(path)
+    return swept
+
+
+def _copy(source: Path, fs: Any, key: str, wanted: str) -> None:
+    """Write a file and read it back; raises OSError where it is another then."""
+    with source.open("rb") as file, fs.open(key, "wb") as target:
+        shutil.copyfileobj(file, target, _CHUNK)
+    digest = hashlib.sha256()
+    with fs.open(key, "rb") as back:
+        while part := back.read(_CHUNK):
+            digest.update(part)
+    if digest.hexdigest() != wanted:
+        with suppress(Exception):
+            fs.rm_file(key)
+        raise OSError(5, "what was read back is not what was sent", key)
+
+
+def _store(path: str) -> tuple[Any, str]:
+    """The file system of a URL, and the path in it; raises StoreError where there is none."""
+    try:
+        import fsspec
+    except ImportError:
+        raise StoreError(22, "URLs need fsspec: pip install 'resnet-proto[fleet]'", path) from None
+    try:
+        fs, key = fsspec.core.url_to_fs(path)
+    except (ImportError, ValueError) as error:
+        raise StoreError(22, str(error), path) from error
+    return fs, key.rstrip("/")
+
+
+def _tried(path: str, action: Callable[[], T]) -> T:
+    """What an action gives, tried again where the store fails; raises StoreError at last.
+
+    Stores raise what their libraries do, not OSError alone.
+    """
+    for turn in range(TRIES):
+        try:
+            return action()
+        except FileNotFoundError:
+            raise
+        except Exception as error:
+            last = error
+            if turn + 1 < TRIES:
+                time.sleep(_PAUSE * 2**turn)
+    why = (last.strerror if isinstance(last, OSError) else None) or f"{last}"
+    words = f"{why or type(last).__name__} (tried {TRIES} times)"
+    raise StoreError(getattr(last, "errno", None) or 5, words, path) from last
+
+
+def _known(info: dict[str, Any]) -> Known:
+    """Of what a store says, that which changes with the content."""
+    size = int(info.get("size") or 0)
+    marks = ("ETag", "etag", "md5Hash", "crc32c", "LastModified", "updated", "mtime", "created")
+    said = [str(info[mark]) for mark in marks if info.get(mark) is not None]
+    return Known(size, " ".join([str(size), *said[:2]]))
+
+
+def _url(start: str, folder: str, key: str, name: str) -> str:
+    """The URL of what a store lists below a folder: its names have no protocol."""
+    rest = name.lstrip("/")[len(key.lstrip("/")) :].lstrip("/")
+    return f"{folder}/{rest}" if folder != start else f"{start}{rest}"
