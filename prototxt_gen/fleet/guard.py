@@ -22,14 +22,18 @@ from prototxt_gen.fleet.workers import Died, Worker
 _LOOK = 0.05  #: seconds between two looks at a process
 _MIB = 1 << 20
 
+Process = Worker[Task | None, Row]
+
 _own = threading.local()
-_all: list[Worker[Task, Row]] = []
+_all: list[Process] = []
 _starting = threading.Lock()
 
 
 def guarded(task: Task) -> Row:
     """The row of a task, also where its process dies or has to be ended."""
     child = _child()
+    if isinstance(child, Died):
+        return task.failed("died", child.text, notes=[], outputs=[], inputs=[])
     start = time.monotonic()
     child.give(task)
     peak = 0
@@ -68,21 +72,30 @@ def resident(process: int) -> int | None:
     return None
 
 
-def _child() -> Worker[Task, Row]:
-    """The process of this thread, a new one where there is none."""
-    child: Worker[Task, Row] | None = getattr(_own, "child", None)
-    if child is None or child not in _all:
-        with _starting, _parent_of_any():
-            child = Worker(work)
-            _all.append(child)
-            child.start()
-        _own.child = child
+def _child() -> Process | Died:
+    """The process of this thread, a new one where there is none; how it died where it did.
+
+    It has imported what takes time, which is no model's fault.
+    """
+    child: Process | None = getattr(_own, "child", None)
+    if child is not None and child in _all:
+        return child
+    with _starting, _parent_of_any():
+        child = Worker(work)
+        _all.append(child)
+        child.start()
+    child.give(None)
+    result = child.take()
+    if isinstance(result, Died):
+        with suppress(ValueError):
+            _all.remove(child)
+        child.end()
+        return result
+    _own.child = child
     return child
 
 
-def _ended(
-    child: Worker[Task, Row], task: Task, reason: str, why: str, spent: float, peak: int
-) -> Row:
+def _ended(child: Process, task: Task, reason: str, why: str, spent: float, peak: int) -> Row:
     """The row of a task whose process is no more, and what it left is removed."""
     number = child.process.pid or 0
     with suppress(ValueError):

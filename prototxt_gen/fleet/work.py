@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,8 +73,11 @@ class Task:
         return self.row("failed", reason=reason, why=why, **more)
 
 
-def work(task: Task) -> Row:
-    """Do a task; whatever happens is in the row."""
+def work(task: Task | None) -> Row:
+    """Do a task; whatever happens is in the row. None is no task: to be ready for one."""
+    if task is None:
+        _import_all()
+        return {}
     _forget_peak()
     start = time.perf_counter()
     inputs: list[Row] = []
@@ -119,6 +122,17 @@ def _done(task: Task, inputs: list[Row], shown: dict[str, str]) -> Row:
         row = task.row("done") if result.sound else task.failed("refused", result.verdict)
         row |= {"outputs": outputs, "verdict": result.verdict, "notes": list(result.notes)}
         return row
+
+
+def _import_all() -> None:
+    """Import what takes time."""
+    from importlib import import_module
+
+    for name in ("api", "verify", "to_onnx.convert", "to_onnx.write", "lint.engine"):
+        import_module(f"prototxt_gen.{name}")
+    for name in ("onnxruntime", "fsspec"):
+        with suppress(ImportError):
+            import_module(name)
 
 
 def _prepare(task: Task) -> None:
@@ -275,6 +289,3 @@ def _peak_mib() -> float:
         return 0.0
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(most / (1 << 20 if sys.platform == "darwin" else 1 << 10), 1)
-
-
-Worker = Callable[[Task], Row]
