@@ -226,7 +226,7 @@ def report(work: Path, count: int) -> None:
     print(f"tries that models took: {dict(sorted(tries.items()))}")
     left = [path for path in (work / "out").rglob("*") if ".half" in path.name]
     need(not left, f"{len(left)} files are half")
-    hidden = [path for path in (work / "out" / ".resnet-proto").glob("*")]
+    hidden = list((work / "out" / ".resnet-proto").glob("*"))
     need(not hidden, f"{len(hidden)} receipts or locks are left")
 
 

@@ -33,7 +33,7 @@ def guarded(task: Task) -> Row:
     """The row of a task, also where its process dies or has to be ended."""
     child = _child()
     if isinstance(child, Died):
-        return task.failed("died", child.text, notes=[], outputs=[], inputs=[])
+        return task.failed("died", child.text)
     start = time.monotonic()
     child.give(task)
     peak = 0
@@ -105,7 +105,7 @@ def _ended(child: Process, task: Task, reason: str, why: str, spent: float, peak
     target = Path(task.out) / task.item.name
     manifest.remove_halves(target.parent, number)
     more = {"seconds": round(spent, 3), "peak_mib": round(peak / _MIB, 1)}
-    return task.failed(reason, why, notes=[], outputs=[], inputs=[], **more)
+    return task.failed(reason, why, **more)
 
 
 @contextmanager

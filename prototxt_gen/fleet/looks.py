@@ -18,7 +18,7 @@ from prototxt_gen.formats.reader import guess_message, read_text
 from prototxt_gen.graph.graph import Graph
 from prototxt_gen.graph.infer import infer, named
 from prototxt_gen.graph.weights import bind
-from prototxt_gen.layers.parts.shapes import Shape
+from prototxt_gen.layers.parts.shapes import Shape, same
 
 if TYPE_CHECKING:
     from prototxt_gen.graph.phase import State
@@ -40,7 +40,8 @@ class Look:
     """What a prototxt is: a net with what it takes and has, or ``other``, in words.
 
     ``shapes`` are those of its inputs; ``layers`` are the names of those that have weights, as
-    far as that is known; a ``bare`` net has none. A ``broken`` net is none that Caffe would read.
+    far as that is known; a ``bare`` net has none. A net is ``sized`` where the shape of what it
+    reads is known. A ``broken`` net is none that Caffe would read.
     """
 
     path: str
@@ -51,6 +52,7 @@ class Look:
     shapes: Mapping[str, Shape] | None = None
     layers: frozenset[str] = frozenset()
     bare: bool = False
+    sized: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,11 @@ def _net(source: Source, state: State | None, dialect: str | None) -> Look:
     own = frozenset(graph.nodes[index].name for index, some in shapes.weights.items() if some)
     bare = not own and len(shapes.weights) == len(graph.nodes)
     training = not graph.inputs
-    return Look(source.path, "", graph, False, training, inputs, own, bare)
+    read = [
+        shapes.blobs.get(node.tops[0]) for node in graph.nodes if node.tops and not node.bottoms
+    ]
+    sized = all(shape is not None and None not in shape for shape in read)
+    return Look(source.path, "", graph, False, training, inputs, own, bare, sized)
 
 
 def headers(path: str) -> Headers | str:
@@ -144,6 +150,10 @@ def fit(net: Look, weights: Headers, shapes: Mapping[str, Shape] | None = None) 
     made = {top.blob for n in graph.nodes if not n.bottoms for top in n.tops}
     given = {name: shape for name, shape in (shapes or {}).items() if name in made}
     known = infer(graph, Sink(), given)
+    for index, wanted in known.weights.items():
+        own = [blob.shape for blob in stored.get(graph.nodes[index].name, ())]
+        if len(own) == len(wanted) and all(map(same, wanted, own)):
+            known.weights[index] = tuple(own)  # of a training net, some sizes are not known
     bound = bind(graph, known, stored, sink)
     if sink.errors:
         first = sink.errors[0]

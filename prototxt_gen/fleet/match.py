@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -60,6 +60,14 @@ class Library:
             if one.layers:
                 found.append(Found(path, words + _HOW[tier], one.layers))
         return found
+
+    def fitting(self, path: str, nets: Iterable[Look]) -> Look | None:
+        """A net near a file that it fits."""
+        near = (net for net in nets if net.graph and not net.training)
+        for net in near:
+            if distance(net.path, path) < FAR and self._fit(net, path, {}).layers:
+                return net
+        return None
 
     def nearest(self, net: Look) -> str:
         """Why the nearest file does not fit; empty where none is near."""

@@ -137,7 +137,7 @@ def _take(
             w for name, dims in shapes.items() for w in ("--input-shape", _sh(name, dims))
         )
         lent = f"; a training net, its input as in {_short(made, lender.path)}"
-    elif net.training and not net.layers:
+    elif net.training and not net.sized:
         why = "a training net: the shape of its input is in no deploy net beside it"
         made.left.append(Left(net.path, why))
         return
@@ -175,7 +175,11 @@ def _rest(made: _Making) -> None:
     for path, found in made.library.files.items():
         if path in made.library.used:
             continue
-        if posixpath.dirname(path) not in busy and path.endswith(".caffemodel"):
+        other = made.library.fitting(path, made.nets)
+        if other is not None:
+            why = f"it fits {_short(made, other.path)}, which has weights that are nearer"
+            made.left.append(Left(path, why, text=False))
+        elif posixpath.dirname(path) not in busy and path.endswith(".caffemodel"):
             made.items.append(Item(_name(made.root, path), path, None, (), "the net in it"))
         else:
             why = found if isinstance(found, str) else "no net near it fits"

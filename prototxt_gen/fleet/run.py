@@ -184,7 +184,7 @@ def _result(future: Future[Row], task: Task, lost: dict[str, int]) -> Row | None
         if lost[name] <= _MOST_LOST:
             return None
         why = f"it was lost {_MOST_LOST} times: {type(error).__name__}: {error}"
-        return task.failed("died", why, inputs=[], outputs=[], notes=[])
+        return task.failed("died", why)
 
 
 class _Recipes:

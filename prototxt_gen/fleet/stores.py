@@ -13,6 +13,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, NamedTuple, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -25,6 +26,8 @@ TRIES = 3  #: of each call of a store
 _PAUSE = 0.2  #: seconds before the second try; each further one waits twice as long
 _CHUNK = 4 << 20
 _HALF = ".half"
+_DIGESTS = ("ETag", "etag", "md5Hash", "content_md5", "crc32c")
+_TIMES = ("LastModified", "last_modified", "updated", "mtime", "modified", "created")
 DONE = ".done"  #: what the marker of a file is called in a store that cannot move
 
 
@@ -300,11 +303,14 @@ def _tried(path: str, action: Callable[[], T]) -> T:
 
 
 def _known(info: dict[str, Any]) -> Known:
-    """Of what a store says, that which changes with the content."""
+    """Of what a store says, that which changes with the content: a digest, else a time.
+
+    A listing may give the same in another form than a question for one file.
+    """
     size = int(info.get("size") or 0)
-    marks = ("ETag", "etag", "md5Hash", "crc32c", "LastModified", "updated", "mtime", "created")
-    said = [str(info[mark]) for mark in marks if info.get(mark) is not None]
-    return Known(size, " ".join([str(size), *said[:2]]))
+    said = [info[mark] for mark in (*_DIGESTS, *_TIMES) if info.get(mark) is not None][:1]
+    shown = [one.timestamp() if isinstance(one, datetime) else str(one).strip('"') for one in said]
+    return Known(size, " ".join(map(str, [size, *shown])))
 
 
 def _url(start: str, folder: str, key: str, name: str) -> str:

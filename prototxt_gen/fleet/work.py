@@ -60,6 +60,7 @@ class Task:
             "task": self.task,
             "name": self.item.name,
             "status": status,
+            **{key: [] for key in ("inputs", "outputs", "notes")},
             **more,
             "options": list(self.item.options),
             "tries": self.tries,
@@ -84,7 +85,7 @@ def work(task: Task | None) -> Row:
     shown: dict[str, str] = {}
     try:
         row = _done(task, inputs, shown)
-        if row.get("inputs") is not None:  # it was made before, and is as it was
+        if "seconds" in row:  # it was made before, and is as it was
             return row
     except VerificationError as error:
         row = task.failed("differs", first_of(error))
@@ -101,7 +102,7 @@ def work(task: Task | None) -> Row:
         for key in ("why", "verdict"):
             if key in row:
                 row[key] = row[key].replace(local, path)
-        row["notes"] = [note.replace(local, path) for note in row.get("notes", ())]
+        row["notes"] = [note.replace(local, path) for note in row["notes"]]
     row["seconds"] = round(time.perf_counter() - start, 3)
     row["peak_mib"] = _peak_mib()
     row["inputs"] = inputs
