@@ -120,6 +120,7 @@ def run_fleet(
         asked.memory,
         asked.timeout,
         cache,
+        None if asked.scheduler else max(1, (os.cpu_count() or 1) // asked.jobs),
     )
     counts: Counter[str] = Counter()
     stop = threading.Event()

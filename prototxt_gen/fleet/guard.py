@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from prototxt_gen._limits import threads_of
 from prototxt_gen.fleet import manifest
 from prototxt_gen.fleet.journal import Row
 from prototxt_gen.fleet.work import Task, work
@@ -31,7 +32,7 @@ _starting = threading.Lock()
 
 def guarded(task: Task) -> Row:
     """The row of a task, also where its process dies or has to be ended."""
-    child = _child()
+    child = _child(task.threads)
     if isinstance(child, Died):
         return task.failed("died", child.text)
     start = time.monotonic()
@@ -72,7 +73,7 @@ def resident(process: int) -> int | None:
     return None
 
 
-def _child() -> Process | Died:
+def _child(threads: int | None) -> Process | Died:
     """The process of this thread, a new one where there is none; how it died where it did.
 
     It has imported what takes time, which is no model's fault.
@@ -80,7 +81,7 @@ def _child() -> Process | Died:
     child: Process | None = getattr(_own, "child", None)
     if child is not None and child in _all:
         return child
-    with _starting, _parent_of_any():
+    with _starting, _parent_of_any(), threads_of(threads):
         child = Worker(work)
         _all.append(child)
         child.start()

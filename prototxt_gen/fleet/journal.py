@@ -11,11 +11,12 @@ import os
 import tempfile
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 from prototxt_gen.errors import PrototxtError
-from prototxt_gen.fleet import stores
+from prototxt_gen.fleet import stores, transfers
 from prototxt_gen.fleet.planfile import need_version
 
 NAME = "manifest.jsonl"
@@ -23,6 +24,7 @@ VERSION = 1
 HEAD = {"manifest": "resnet-proto fleet", "version": VERSION}
 RECEIPTS = ".resnet-proto"
 _EVERY = 30.0  #: seconds between two uploads of a manifest to a store
+_SYNC = 1.0  #: seconds until it is on the disk here, whatever becomes of this machine
 
 Row = dict[str, Any]
 
@@ -54,37 +56,39 @@ class Journal:
         self._file = self._opened(data)
 
     def add(self, rows: Iterable[Row]) -> None:
-        """Add rows, and see that they are on the disk; raises OSError."""
+        """Add rows, which a kill of this process cannot take back; raises OSError."""
         found = list(rows)
         for row in found:
             line = json.dumps(row, ensure_ascii=True, sort_keys=False) + "\n"
             self._file.write(line.encode())
             self.rows[row["task"], row["name"]] = row
             self._unsettled.append((row["task"], row["name"]))
-        if not found:
-            return
         self._file.flush()
-        os.fsync(self._file.fileno())
-        if not self._remote:
-            self._settle()
-        elif time.monotonic() - self._sent > _EVERY:
-            self.send()
+        if time.monotonic() - self._sent > (_EVERY if self._remote else _SYNC):
+            with suppress(stores.StoreError):  # it may be there again the next time
+                self._sent = time.monotonic()
+                self.send()
 
     def send(self) -> None:
-        """Upload the manifest to its store, if it is in one; raises OSError."""
-        if self._remote and self._unsettled:
-            stores.upload(Path(self._file.name), self.path)
+        """See that all rows are on the disk, or in the store; raises OSError."""
+        if self._unsettled:
+            os.fsync(self._file.fileno())
+            if self._remote:
+                transfers.upload(Path(self._file.name), self.path)
             self._settle()
             self._sent = time.monotonic()
 
     def close(self) -> None:
-        """Send what is left, and let go; raises OSError."""
+        """Send what is left, and let go; raises OSError, which says where the manifest is."""
         try:
             self.send()
+        except stores.StoreError as error:
+            words = f"{error.strerror}; the manifest is in {self._file.name}"
+            raise stores.StoreError(error.errno, words, self.path) from error
         finally:
             self._file.close()
-            if self._remote:
-                os.unlink(self._file.name)
+        if self._remote:
+            os.unlink(self._file.name)
 
     def _settle(self) -> None:
         for task, name in self._unsettled:

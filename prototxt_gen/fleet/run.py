@@ -15,7 +15,7 @@ from typing import Any
 
 from prototxt_gen._halves import taken_back
 from prototxt_gen._locks import folder_lock
-from prototxt_gen.fleet import manifest, stores
+from prototxt_gen.fleet import manifest, stores, transfers
 from prototxt_gen.fleet.hashes import Hashes
 from prototxt_gen.fleet.journal import RECEIPTS, Journal, Row
 from prototxt_gen.fleet.lock import store_lock
@@ -43,6 +43,7 @@ class Order:
     memory: int | None = None
     seconds: float | None = None
     cache: str | None = None
+    threads: int | None = None
 
 
 @dataclass
@@ -124,7 +125,7 @@ class Fleet:
             row = journal.rows.get((order.task, item.name))
             task = Task(
                 order.task, item, way, order.out, recipes.of(way), row, 1, order.memory,
-                order.seconds, order.cache, plugins, schemas,
+                order.seconds, order.cache, order.threads, plugins, schemas,
             )  # fmt: skip
             if row is not None and is_current(row, task, listing):
                 self.done(row, True)
@@ -149,7 +150,7 @@ class Fleet:
         """Remove what killed processes left half."""
         out = self.order.out
         if stores.is_url(out):
-            swept: Iterable[str] = stores.sweep(out)
+            swept: Iterable[str] = transfers.sweep(out)
         else:
             swept = (f"{place}: {number}" for place, number in manifest.sweep(Path(out)).items())
         for one in swept:

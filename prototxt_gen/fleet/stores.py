@@ -6,10 +6,8 @@ own first, read back, and then moved.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import posixpath
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -24,11 +22,8 @@ from prototxt_gen.fleet.hashes import stamp_of
 T = TypeVar("T")
 TRIES = 3  #: of each call of a store
 _PAUSE = 0.2  #: seconds before the second try; each further one waits twice as long
-_CHUNK = 4 << 20
-_HALF = ".half"
 _DIGESTS = ("ETag", "etag", "md5Hash", "content_md5", "crc32c")
 _TIMES = ("LastModified", "last_modified", "updated", "mtime", "modified", "created")
-DONE = ".done"  #: what the marker of a file is called in a store that cannot move
 
 
 class StoreError(OSError):
@@ -74,8 +69,8 @@ def files_below(folder: str) -> Iterator[tuple[str, Known]]:
                     if os.path.isfile(path) or not os.path.exists(path):
                         yield path, known(path)
         return
-    fs, key = _store(folder)
-    found = _tried(folder, lambda: fs.find(key, detail=True))
+    fs, key = store_of(folder)
+    found = tried(folder, lambda: fs.find(key, detail=True))
     if not found:
         raise FileNotFoundError(2, "nothing is there", folder)
     start = folder[: folder.index("://") + 3]
@@ -87,13 +82,13 @@ def known(path: str) -> Known:
     """What is known of a file; raises FileNotFoundError and OSError."""
     if not is_url(path):
         return Known(os.stat(path).st_size, stamp_of(path))
-    fs, key = _store(path)
+    fs, key = store_of(path)
 
     def ask() -> Known:
         fs.invalidate_cache(posixpath.dirname(key))
         return _known(fs.info(key))
 
-    return _tried(path, ask)
+    return tried(path, ask)
 
 
 class Listing:
@@ -117,14 +112,14 @@ class Listing:
 
 
 def _listed(folder: str) -> dict[str, Known]:
-    fs, key = _store(folder)
+    fs, key = store_of(folder)
 
     def ask() -> dict[str, Known]:
         fs.invalidate_cache(key)
         return {one["name"].rsplit("/", 1)[-1]: _known(one) for one in fs.ls(key, detail=True)}
 
     try:
-        return _tried(folder, ask)
+        return tried(folder, ask)
     except FileNotFoundError:
         return {}
 
@@ -142,16 +137,16 @@ def opened(path: str) -> IO[bytes]:
     """A file without much of a buffer, of which parts are read."""
     if not is_url(path):
         return open(path, "rb", buffering=0)
-    fs, key = _store(path)
-    return _tried(path, lambda: fs.open(key, "rb", block_size=1 << 16, cache_type="readahead"))
+    fs, key = store_of(path)
+    return tried(path, lambda: fs.open(key, "rb", block_size=1 << 16, cache_type="readahead"))
 
 
 def read(path: str) -> bytes:
     """The bytes of a small file; raises OSError."""
     if not is_url(path):
         return Path(path).read_bytes()
-    fs, key = _store(path)
-    return _tried(path, lambda: bytes(fs.cat_file(key)))
+    fs, key = store_of(path)
+    return tried(path, lambda: bytes(fs.cat_file(key)))
 
 
 def write(path: str, data: bytes) -> None:
@@ -160,13 +155,13 @@ def write(path: str, data: bytes) -> None:
         with whole_file(path) as file:
             file.write(data)
         return
-    fs, key = _store(path)
+    fs, key = store_of(path)
 
     def put() -> None:
         fs.makedirs(posixpath.dirname(key), exist_ok=True)
         fs.pipe_file(key, data)
 
-    _tried(path, put)
+    tried(path, put)
 
 
 def remove(path: str) -> None:
@@ -175,102 +170,12 @@ def remove(path: str) -> None:
         with suppress(FileNotFoundError):
             os.unlink(path)
         return
-    fs, key = _store(path)
+    fs, key = store_of(path)
     with suppress(FileNotFoundError):
-        _tried(path, lambda: fs.rm_file(key))
+        tried(path, lambda: fs.rm_file(key))
 
 
-def fetch(path: str, target: Path) -> str:
-    """Stream a file of a store to this machine; its SHA-256. Raises OSError."""
-    fs, key = _store(path)
-
-    def get() -> str:
-        digest = hashlib.sha256()
-        with fs.open(key, "rb") as source, whole_file(target) as file:
-            while part := source.read(_CHUNK):
-                digest.update(part)
-                file.write(part)
-        wanted = fs.info(key)["size"]
-        if target.stat().st_size != wanted:
-            raise OSError(5, f"{target.stat().st_size} bytes came of {wanted}", path)
-        return digest.hexdigest()
-
-    return _tried(path, get)
-
-
-def upload(source: Path, path: str) -> str:
-    """Put a file into a store, where it appears whole; its SHA-256. Raises OSError.
-
-    It is written under a name of its own, read back and moved. A store that can neither move
-    nor copy gets it in place, and a marker beside it at the end.
-    """
-    with source.open("rb") as file:
-        wanted = hashlib.file_digest(file, "sha256").hexdigest()
-    fs, key = _store(path)
-    folder, name = posixpath.split(key)
-    half = f"{folder}/.{name}.{os.urandom(6).hex()}{_HALF}"
-
-    def put() -> None:
-        fs.makedirs(folder, exist_ok=True)
-        try:
-            _copy(source, fs, half, wanted)
-            fs.mv(half, key)
-        except NotImplementedError:
-            with suppress(FileNotFoundError):
-                fs.rm_file(f"{key}{DONE}")
-            _copy(source, fs, key, wanted)
-            fs.pipe_file(f"{key}{DONE}", f"{wanted}\n".encode())
-        finally:
-            with suppress(Exception):
-                fs.rm_file(half)
-        fs.invalidate_cache(folder)
-        if fs.info(key)["size"] != source.stat().st_size:
-            raise OSError(5, "it has another size than what was sent", path)
-
-    _tried(path, put)
-    return wanted
-
-
-def digest(path: str) -> str:
-    """The SHA-256 of a file, streamed; raises OSError."""
-
-    def hashed() -> str:
-        found = hashlib.sha256()
-        with opened(path) as file:
-            while part := file.read(_CHUNK):
-                found.update(part)
-        return found.hexdigest()
-
-    return _tried(path, hashed) if is_url(path) else hashed()
-
-
-def sweep(folder: str) -> list[str]:
-    """Remove what uploads have left that were killed; what was removed."""
-    swept = []
-    with suppress(FileNotFoundError):
-        for path, _ in files_below(folder):
-            name = posixpath.basename(path)
-            if name.startswith(".") and name.endswith(_HALF):
-                remove(path)
-                swept.append(path)
-    return swept
-
-
-def _copy(source: Path, fs: Any, key: str, wanted: str) -> None:
-    """Write a file and read it back; raises OSError where it is another then."""
-    with source.open("rb") as file, fs.open(key, "wb") as target:
-        shutil.copyfileobj(file, target, _CHUNK)
-    digest = hashlib.sha256()
-    with fs.open(key, "rb") as back:
-        while part := back.read(_CHUNK):
-            digest.update(part)
-    if digest.hexdigest() != wanted:
-        with suppress(Exception):
-            fs.rm_file(key)
-        raise OSError(5, "what was read back is not what was sent", key)
-
-
-def _store(path: str) -> tuple[Any, str]:
+def store_of(path: str) -> tuple[Any, str]:
     """The file system of a URL, and the path in it; raises StoreError where there is none."""
     try:
         import fsspec
@@ -283,7 +188,7 @@ def _store(path: str) -> tuple[Any, str]:
     return fs, key.rstrip("/")
 
 
-def _tried(path: str, action: Callable[[], T]) -> T:
+def tried(path: str, action: Callable[[], T]) -> T:
     """What an action gives, tried again where the store fails; raises StoreError at last.
 
     Stores raise what their libraries do, not OSError alone.

@@ -8,7 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +16,7 @@ from typing import Any
 
 from prototxt_gen import _limits, _version
 from prototxt_gen.errors import PrototxtError, VerificationError
-from prototxt_gen.fleet import stores
+from prototxt_gen.fleet import stores, transfers
 from prototxt_gen.fleet.errors import first_of
 from prototxt_gen.fleet.hashes import Hashes
 from prototxt_gen.fleet.jobs import Job
@@ -36,7 +36,7 @@ class Task:
     """A model of a fleet with all that a process needs to know, on whatever machine it is.
 
     ``before`` is the last row of the model. ``memory`` is in bytes, ``seconds`` are those it may
-    take; None for no limit.
+    take; None for no limit. ``threads`` are those of its process, None for what is usual there.
     """
 
     task: str
@@ -49,6 +49,7 @@ class Task:
     memory: int | None = None
     seconds: float | None = None
     cache: str | None = None
+    threads: int | None = None
     plugins: tuple[str, ...] = ()
     schemas: tuple[tuple[str, bytes], ...] = ()
     limit: str | None = field(default_factory=lambda: os.environ.get(_limits.RAISED))
@@ -113,13 +114,15 @@ def work(task: Task | None) -> Row:
 def _done(task: Task, inputs: list[Row], shown: dict[str, str]) -> Row:
     """The row of a task that can be done; the inputs are noted as they are read."""
     _prepare(task)
-    with TemporaryDirectory(prefix="resnet-proto-") as scratch:
+    paths = (task.item.net, task.item.weights or "", task.out)
+    far = any(map(stores.is_url, paths))
+    with TemporaryDirectory(prefix="resnet-proto-") if far else nullcontext("") as scratch:
         files = _fetched(task, Path(scratch), inputs, shown)
         made = _made_before(task, inputs)
         if made is not None:
             return made
         result = TASKS[task.task](task.item.name, task.way, files)
-        outputs = _put(task, result, files)
+        outputs = _put(task, result)
         row = task.row("done") if result.sound else task.failed("refused", result.verdict)
         row |= {"outputs": outputs, "verdict": result.verdict, "notes": list(result.notes)}
         return row
@@ -189,7 +192,7 @@ def _cached(path: str, here: Path) -> str:
         said = json.loads(stamp.read_bytes())
         if said["stamp"] == now.stamp and here.stat().st_size == now.size:
             return str(said["sha256"])
-    sha = stores.fetch(path, here)
+    sha = transfers.fetch(path, here)
     stamp.write_text(json.dumps({"stamp": now.stamp, "sha256": sha}))
     return sha
 
@@ -199,13 +202,12 @@ def _note(files: list[Row], path: str, sha: str) -> None:
     files.append({"path": path, "size": size, "sha256": sha, "stamp": stamp})
 
 
-def _put(task: Task, result: Result, files: Files) -> list[Row]:
+def _put(task: Task, result: Result) -> list[Row]:
     """Put what was made where it belongs, if it is not there; the files as they are then."""
     outputs: list[Row] = []
-    hashes = Hashes()
     if not stores.is_url(task.out):
         for path in result.files:
-            _note(outputs, path, hashes.of(path))
+            _note(outputs, path, transfers.digest(path))
         return outputs
     folder = task.item.name.rpartition("/")[0]
     places = [
@@ -215,7 +217,7 @@ def _put(task: Task, result: Result, files: Files) -> list[Row]:
     if len(places) > 1:  # an old model shall not be seen with new weights
         stores.remove(places[0])
     for path, place in reversed(list(zip(result.files, places, strict=True))):
-        _note(outputs, place, stores.upload(Path(path), place))
+        _note(outputs, place, transfers.upload(Path(path), place))
     return outputs[::-1]
 
 
@@ -242,7 +244,7 @@ def _is_same(one: Mapping[str, Any], found: list[Row]) -> bool:
     try:
         now = stores.known(one["path"])
         same: bool = now.size == one["size"] and (
-            now.stamp == one["stamp"] or stores.digest(one["path"]) == one["sha256"]
+            now.stamp == one["stamp"] or transfers.digest(one["path"]) == one["sha256"]
         )
     except FileNotFoundError:
         return False
@@ -255,10 +257,13 @@ def _leave_receipt(task: Task, row: Row) -> None:
     if row["status"] != "done":
         return
     place = receipt(task.out, task.task, task.item.name)
+    data = json.dumps(row).encode()
     with suppress(OSError):  # what it is for is rare; the row is what counts
-        if not stores.is_url(place):
+        if stores.is_url(place):
+            stores.write(place, data)
+        else:  # one that is torn is none
             Path(place).parent.mkdir(exist_ok=True)
-        stores.write(place, json.dumps(row).encode())
+            Path(place).write_bytes(data)
 
 
 def _unread(task: Task, error: OSError) -> Row:

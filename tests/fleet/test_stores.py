@@ -6,12 +6,12 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from fleet.inline import Inline, fill, fleet
 
-from prototxt_gen.fleet import stores
+from prototxt_gen.fleet import stores, transfers
 from prototxt_gen.fleet.lock import store_lock
 from prototxt_gen.fleet.plan import Plan, plan
 
@@ -23,13 +23,13 @@ class Odd(MemoryFileSystem):  # type: ignore[misc]
     """A store of this process whose next calls go wrong; ``seen`` is what a reader could see."""
 
     protocol = "odd"
-    store: dict[str, Any] = {}
-    pseudo_dirs = [""]
+    store: ClassVar[dict[str, Any]] = {}
+    pseudo_dirs: ClassVar[list[str]] = [""]
     failing = 0  #: how many calls to come fail
     cutting = 0  #: how many files to come lose their last byte
     moves = True
     broken = ""  #: no file with that in its name can be written
-    writes: list[str] = []
+    writes: ClassVar[list[str]] = []
 
     @classmethod
     def _strip_protocol(cls, path: str) -> str:
@@ -77,46 +77,46 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_a_file_appears_whole(file: Path, odd: type[Odd]) -> None:
-    sha = stores.upload(file, "odd://b/x/m.onnx")
+    sha = transfers.upload(file, "odd://b/x/m.onnx")
     assert list(Odd.store) == ["/b/x/m.onnx"]
     (half,) = Odd.writes
     assert half.startswith("/b/x/.m.onnx.") and half.endswith(".half"), "never under its own name"
     assert stores.read("odd://b/x/m.onnx") == file.read_bytes()
-    assert stores.digest("odd://b/x/m.onnx") == sha
+    assert transfers.digest("odd://b/x/m.onnx") == sha
 
 
 @pytest.mark.parametrize("fault", ["failing", "cutting"])
 def test_what_goes_wrong_is_tried_three_times(file: Path, odd: type[Odd], fault: str) -> None:
     setattr(Odd, fault, 2)
-    stores.upload(file, "odd://b/m.onnx")
+    transfers.upload(file, "odd://b/m.onnx")
     assert list(Odd.store) == ["/b/m.onnx"]
     setattr(Odd, fault, 9)
     words = {"failing": "the peer is gone", "cutting": "what was read back is not what was sent"}
     with pytest.raises(stores.StoreError, match=rf"{words[fault]} \(tried 3 times\)") as caught:
-        stores.upload(file, "odd://b/n.onnx")
+        transfers.upload(file, "odd://b/n.onnx")
     assert caught.value.filename == "odd://b/n.onnx"
     assert list(Odd.store) == ["/b/m.onnx"]
 
 
 def test_where_nothing_can_be_moved_a_marker_is_last(file: Path, odd: type[Odd]) -> None:
     Odd.moves = False
-    stores.upload(file, "odd://b/m.onnx")
+    transfers.upload(file, "odd://b/m.onnx")
     assert sorted(Odd.store) == ["/b/m.onnx", "/b/m.onnx.done"]
     assert Odd.writes[-1] == "/b/m.onnx.done"
     Odd.broken = "/b/m.onnx"
     with pytest.raises(stores.StoreError):
-        stores.upload(file, "odd://b/m.onnx")
+        transfers.upload(file, "odd://b/m.onnx")
     assert "/b/m.onnx.done" not in Odd.store, "what may be half has no marker"
 
 
 def test_a_file_is_fetched_in_pieces_and_whole(tmp_path: Path, odd: type[Odd]) -> None:
     stores.write("odd://b/w.caffemodel", bytes(9 << 20))
     Odd.failing = 2
-    stores.fetch("odd://b/w.caffemodel", tmp_path / "w")
+    transfers.fetch("odd://b/w.caffemodel", tmp_path / "w")
     assert (tmp_path / "w").stat().st_size == 9 << 20
     Odd.failing = 3
     with pytest.raises(stores.StoreError, match="the peer is gone"):
-        stores.fetch("odd://b/w.caffemodel", tmp_path / "v")
+        transfers.fetch("odd://b/w.caffemodel", tmp_path / "v")
     assert not (tmp_path / "v").exists()
 
 
