@@ -14,8 +14,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
+import shutil
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import time
@@ -238,43 +241,62 @@ def need(holds: bool, what: str) -> None:
 
 def same(work: Path, count: int) -> None:
     """Byte for byte what one process makes."""
-    seconds = scaled(work, 1)
+    measured(work, 1)
     alone = work / "alone1"
     pairs = [(path, work / "out" / path.relative_to(alone)) for path in alone.rglob("*.onnx")]
     need(len(pairs) == count + 1, f"{len(pairs)} models by one process")
     pairs = [pair for pair in pairs if "never" not in str(pair[0])]
     need(all(a.read_bytes() == b.read_bytes() for a, b in pairs), "all are equal, byte for byte")
-    two = scaled(work, 2)
-    print(f"one job {seconds:.1f} s, two jobs {two:.1f} s: {seconds / two:.2f} times")
-    found = [row for row in rows(alone / "manifest.jsonl") if row["status"] == "done"]
-    own = sum(float(str(row["seconds"])) for row in found)
-    each = 1000 * (seconds - own) / len(found)
-    print(f"a model takes {1000 * own / len(found):.1f} ms; {each:.1f} ms each beside that")
 
 
-def scaled(work: Path, jobs: int) -> float:
-    """Seconds of a fleet on this machine, from its plan on."""
-    out = work / f"alone{jobs}"
-    plan = work / "plan.jsonl"
-    if not plan.exists():
-        start = time.monotonic()
-        subprocess.run(
-            fleet(str(work / "models"), "--plan", str(plan)), check=True, stdout=subprocess.DEVNULL
-        )
-        print(f"the plan takes {time.monotonic() - start:.1f} s", flush=True)
+def scaling(work: Path, rounds: int) -> None:
+    """Two jobs against one, in turns, and what a model costs beside its own work."""
     start = time.monotonic()
+    command = fleet(str(work / "models"), "--plan", str(work / "plan.jsonl"))
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    print(f"the plan takes {time.monotonic() - start:.1f} s", flush=True)
+    ratios = []
+    for turn in range(rounds):
+        (one, cpu), (two, cpus) = measured(work, 1), measured(work, 2)
+        ratios.append(one / two)
+        print(
+            f"{turn + 1}: one job {one:.1f} s ({cpu:.1f} s of CPU), "
+            f"two jobs {two:.1f} s ({cpus:.1f} s of CPU): {one / two:.2f} times",
+            flush=True,
+        )
+    print(f"median {statistics.median(ratios):.2f} times")
+    found = [row for row in rows(work / "alone1" / "manifest.jsonl") if row["status"] == "done"]
+    own = sum(float(str(row["seconds"])) for row in found)
+    each = 1000 * (one - own) / len(found)
+    print(f"a model takes {1000 * own / len(found):.1f} ms in its process, {each:.1f} ms beside it")
+
+
+def measured(work: Path, jobs: int) -> tuple[float, float]:
+    """Seconds of a fleet on this machine, from its plan on, and those of CPU of all processes."""
+    out, plan = work / f"alone{jobs}", work / "plan.jsonl"
+    if not plan.exists():
+        command = fleet(str(work / "models"), "--plan", str(plan))
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    shutil.rmtree(out, ignore_errors=True)
+    before, start = cpu_seconds(), time.monotonic()
     subprocess.run(
         fleet(str(plan), "-o", str(out), "--jobs", str(jobs)),
         check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    return time.monotonic() - start
+    return time.monotonic() - start, cpu_seconds() - before
+
+
+def cpu_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--work", type=Path, required=True, help="an empty folder")
-    parser.add_argument("--no-proof", action="store_true", help="only measure")
+    parser.add_argument("--no-proof", action="store_true", help="only measure how it scales")
+    parser.add_argument("--rounds", type=int, default=3, help="of the measurement")
     asked = parser.parse_args()
     work = asked.work.resolve()
     work.mkdir(parents=True)
@@ -283,12 +305,10 @@ def main() -> None:
     os.environ["FLAKY_LOG"] = str(work / "moves.log")
     (work / "odd.py").write_text(PLUGIN)
     models(work / "models", asked.count)
-    if asked.no_proof:
-        one, two = scaled(work, 1), scaled(work, 2)
-        print(f"one job {one:.1f} s, two jobs {two:.1f} s: {one / two:.2f} times")
-        return
-    proof(work, asked.count)
-    same(work, asked.count)
+    if not asked.no_proof:
+        proof(work, asked.count)
+        same(work, asked.count)
+    scaling(work, asked.rounds)
 
 
 if __name__ == "__main__":
