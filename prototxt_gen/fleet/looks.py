@@ -74,12 +74,21 @@ def stem(path: str) -> str:
     return _ROLE.sub("", name).lower()
 
 
-def look(path: str, state: State | None = None, dialect: str | None = None) -> Look:
-    """What a prototxt is; one that cannot be read is a broken net."""
+def text_of(path: str) -> bytes | None:
+    """The bytes of a prototxt; None where it cannot be read."""
     try:
-        source = Source(stores.read(path), path)
+        return stores.read(path)
     except OSError:
+        return None
+
+
+def look(
+    path: str, text: bytes | None, state: State | None = None, dialect: str | None = None
+) -> Look:
+    """What a prototxt is; one that cannot be read is a broken net."""
+    if text is None:
         return Look(path, broken=True)
+    source = Source(text, path)
     sink = Sink(source)
     document = read_text(source, sink, dialect=dialect)
     root = document.root
@@ -134,6 +143,8 @@ def fit(net: Look, weights: Headers, shapes: Mapping[str, Shape] | None = None) 
     """
     if net.graph is None:
         return Fit(why="the net cannot be read")
+    if net.layers and net.layers.isdisjoint(weights):
+        return Fit(why=_foreign(net, weights), foreign=True)
     graph = copy(net.graph)
     graph.nodes = list(graph.nodes)
     # Arrays of the shapes, in no memory.
@@ -167,3 +178,8 @@ def fit(net: Look, weights: Headers, shapes: Mapping[str, Shape] | None = None) 
         more = plural(len(bound.extra), "layer")
         return Fit(why=f"it has {more} that the net has not, and {layers} that it has")
     return Fit(layers)
+
+
+def _foreign(net: Look, weights: Headers) -> str:
+    theirs, ours = next(iter(weights), ""), min(net.layers)
+    return f"the weights belong to another net: they have {theirs!r}, and the net has {ours!r}"

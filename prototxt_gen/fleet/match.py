@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 from prototxt_gen.fleet.looks import SNAPSHOT, Fit, Headers, Look, fit, stem
+from prototxt_gen.fleet.near import ABOVE, BELOW, FAR, HOW, SAME, SISTER, Near
 from prototxt_gen.layers.parts.shapes import Shape
 
-_HOW = (
-    "in its folder",
-    "below its folder",
-    "in a sister folder",
-    "in a folder above",
-    "in another folder",
-)
-FAR = 4  #: the distance of files that have but their names to do with each other
+_FEW = 5  #: files that are looked at for a reason why none fits
 
 
 @dataclass(frozen=True)
@@ -29,17 +24,15 @@ class Found:
     layers: int
 
 
-@dataclass
 class Library:
     """The caffemodels of a fleet: what each holds, and which are taken."""
 
-    files: dict[str, Headers | str] = field(default_factory=dict)
-    used: set[str] = field(default_factory=set)
-    _tried: dict[tuple[str, str], Fit] = field(default_factory=dict)
-
-    def add(self, path: str, read: Callable[[str], Headers | str]) -> None:
-        """Take a file in, with what it holds."""
-        self.files[path] = read(path)
+    def __init__(self, files: Mapping[str, Headers | str]) -> None:
+        """Of files with the shapes in them, or why these are not known."""
+        self.files = files
+        self.used: set[str] = set()
+        self._all, self._free = Near(files), Near(files)
+        self._tried: dict[tuple[str, str], Fit] = {}
 
     def of(
         self, net: Look, shapes: Mapping[str, Shape], tier: int, *, own_name: bool, again: bool
@@ -48,36 +41,36 @@ class Library:
 
         With ``again`` those too that a net took which is nearer to them, or has their name.
         """
-        name = stem(net.path)
         words = "of its name, " if own_name else "another net has it too; " if again else ""
-        found = []
-        for path in self.files:
-            if distance(net.path, path) != tier or (path in self.used and not again):
-                continue
-            if own_name and not (name and stem(path) == name):
-                continue
-            one = self._fit(net, path, shapes)
-            if one.layers:
-                found.append(Found(path, words + _HOW[tier], one.layers))
-        return found
+        near = self._all if again else self._free
+        paths = near.of_name(net.path, tier) if own_name else near.at(net.path, tier)
+        fits = ((path, self._fit(net, path, shapes)) for path in paths)
+        found = [Found(path, words + HOW[tier], one.layers) for path, one in fits if one.layers]
+        return sorted(found, key=lambda one: one.path)
 
-    def fitting(self, path: str, nets: Iterable[Look]) -> Look | None:
-        """A net near a file that it fits."""
-        near = (net for net in nets if net.graph and not net.training)
-        for net in near:
-            if distance(net.path, path) < FAR and self._fit(net, path, {}).layers:
-                return net
-        return None
+    def forget_used(self) -> None:
+        """What is taken by now is no longer free."""
+        self._free.drop(self.used)
 
     def nearest(self, net: Look) -> str:
         """Why the nearest file does not fit; empty where none is near."""
-        near = sorted((distance(net.path, path), path) for path in self.files)
-        name = stem(net.path)
-        first = [path for d, path in near if d < FAR or (name and stem(path) == name)]
-        first.sort(key=lambda path: (stem(path) != name, self._fit(net, path, {}).foreign))
-        if not first:
+        named = (path for tier in range(FAR + 1) for path in self._all.of_name(net.path, tier))
+        near = (path for tier in (SAME, BELOW, ABOVE) for path in self._all.at(net.path, tier))
+        some = [*islice(named, _FEW), *islice(near, _FEW)]
+        if not some:
             return ""
-        return f"{posixpath.basename(first[0])} does not fit: {self._fit(net, first[0], {}).why}"
+        fits = [(path, self._fit(net, path, {})) for path in dict.fromkeys(some)]
+        own = stem(net.path)
+        path, one = min(fits, key=lambda pair: (stem(pair[0]) != own, pair[1].foreign))
+        return f"{posixpath.basename(path)} does not fit: {one.why}"
+
+    def fitting(self, path: str, near: Near, nets: Mapping[str, Look]) -> Look | None:
+        """A net near a file that it fits."""
+        around = (one for tier in (SAME, ABOVE, BELOW, SISTER) for one in near.at(path, tier))
+        for name in islice(around, 10 * _FEW):
+            if self._fit(nets[name], path, {}).layers:
+                return nets[name]
+        return None
 
     def _fit(self, net: Look, path: str, shapes: Mapping[str, Shape]) -> Fit:
         key = (net.path, path)
@@ -88,22 +81,29 @@ class Library:
         return self._tried[key]
 
 
-def distance(a: str, b: str) -> int:
-    """How far a file is from another: its folder, below, a sister, above, or elsewhere."""
-    ours, theirs = posixpath.dirname(a), posixpath.dirname(b)
-    if ours == theirs:
-        return 0
-    if below(theirs, ours):
-        return 1
-    one, other = ours.split("/"), theirs.split("/")
-    if len(one) == len(other) and sum(x != y for x, y in zip(one, other, strict=True)) == 1:
-        return 2  # folders of one parent, or of two trees of one form
-    return 3 if below(ours, theirs) else FAR
+def deploy_of(net: Look, near: Near, deploys: Mapping[str, Look]) -> Look | None:
+    """The net for inference that has the layers of a training net."""
+    if net.graph is None:
+        return None
+    names = {node.name for node in net.graph.nodes}
+    for other in _around(net, near, deploys):
+        if other.layers and other.layers <= names:
+            return other
+    return None
 
 
-def below(path: str, folder: str) -> bool:
-    """Whether a path is in a folder, or in one below it."""
-    return path.startswith(folder.rstrip("/") + "/")
+def borrowed(
+    net: Look, near: Near, deploys: Mapping[str, Look]
+) -> tuple[dict[str, Shape], Look | None]:
+    """The shapes of inputs that a training net lacks, of the nearest net that has them."""
+    if not net.training or net.graph is None:
+        return {}, None
+    wanted = {top.blob for node in net.graph.nodes if not node.bottoms for top in node.tops}
+    for other in _around(net, near, deploys):
+        shapes = {name: dims for name, dims in (other.shapes or {}).items() if name in wanted}
+        if shapes:
+            return shapes, other
+    return {}, None
 
 
 def chosen(
@@ -125,3 +125,11 @@ def chosen(
         kept.append(some[-1][1])
         older += [one for _, one in some[:-1]]
     return kept, older
+
+
+def _around(net: Look, near: Near, nets: Mapping[str, Look]) -> Iterator[Look]:
+    """The nets near one, the nearest first, of sisters a few."""
+    for tier in (SAME, BELOW, ABOVE, SISTER):
+        paths: Iterable[str] = near.at(net.path, tier)
+        for path in islice(paths, 10 * _FEW):
+            yield nets[path]

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Literal
 
 from prototxt_gen._words import plural
 from prototxt_gen.fleet import stores
-from prototxt_gen.fleet.looks import WEIGHTS, Look, headers, look
-from prototxt_gen.fleet.match import FAR, Found, Library, below, chosen, distance
+from prototxt_gen.fleet.looks import WEIGHTS, Look, headers, look, text_of
+from prototxt_gen.fleet.match import Found, Library, borrowed, chosen, deploy_of
+from prototxt_gen.fleet.near import FAR, Near, below
 from prototxt_gen.graph.phase import State
 from prototxt_gen.layers.parts.shapes import Shape
 
 Snapshots = Literal["latest", "all"]
+_AT_ONCE = 16  #: files of a store that are fetched at once
 #: How weights are looked for: by name or by contents alone, also such as are taken, how far.
 _TURNS = (
     *((True, False, tier) for tier in range(FAR + 1)),
@@ -63,10 +66,10 @@ class _Making:
     root: str
     snapshots: Snapshots
     init: bool
-    nets: list[Look] = field(default_factory=list)
+    nets: list[Look]
+    library: Library
     items: list[Item] = field(default_factory=list)
     left: list[Left] = field(default_factory=list)
-    library: Library = field(default_factory=Library)
 
 
 def plan(
@@ -82,37 +85,42 @@ def plan(
 
     With ``init``, nets without weights are in it: their weights will be made. Raises OSError.
     """
-    made = _Making(root, snapshots, init)
-    for path, _ in stores.files_below(root):
-        if but is not None and but != root and below(path, but):
-            continue
-        if path.endswith(WEIGHTS):
-            made.library.add(path, headers)
-        elif path.endswith(".prototxt"):
-            one = look(path, state, dialect)
-            if one.other:
-                made.left.append(Left(path, f"it is {one.other}"))
-            else:
-                made.nets.append(one)
+    paths = [path for path, _ in stores.files_below(root) if not (but and _inside(path, but, root))]
+    texts = [path for path in paths if path.endswith(".prototxt")]
+    models = [path for path in paths if path.endswith(WEIGHTS)]
+    with ThreadPoolExecutor(_AT_ONCE if stores.is_url(root) else 1) as pool:
+        held = dict(zip(models, pool.map(headers, models), strict=True))
+        looks = [
+            look(*one, state, dialect) for one in zip(texts, pool.map(text_of, texts), strict=True)
+        ]
+    nets = [one for one in looks if not one.other]
+    made = _Making(root, snapshots, init, nets, Library(held))
+    made.left += [Left(one.path, f"it is {one.other}") for one in looks if one.other]
     _pair(made)
     _rest(made)
     items = tuple(sorted(_named(made.items), key=lambda item: item.name))
     return Plan(items, tuple(sorted(made.left, key=lambda one: one.path)))
 
 
+def _inside(path: str, out: str, root: str) -> bool:
+    """Whether a file is of the output, which may be below the source."""
+    return out != root and below(path, out)
+
+
 def _pair(made: _Making) -> None:
     """Decide on each net: those with weights of their name first, which are then theirs."""
-    deploys = [net for net in made.nets if net.graph and not net.training]
+    deploys = {net.path: net for net in made.nets if net.graph and not net.training}
+    near = Near(deploys)
     waiting: list[tuple[Look, dict[str, Shape], Look | None]] = []
     for net in made.nets:
         if net.broken:
             made.items.append(Item(_name(made.root, net.path), net.path, None, (), "no sound net"))
-        elif net.training and (own := _deploy_of(net, deploys)):
+        elif net.training and (own := deploy_of(net, near, deploys)):
             made.left.append(Left(net.path, f"the training net of {_short(made, own.path)}"))
         elif net.graph is None:
             made.left.append(Left(net.path, "a training net, with no layer in this phase"))
         else:
-            waiting.append((net, *_borrowed(net, deploys)))
+            waiting.append((net, *borrowed(net, near, deploys)))
     for own_name, again, tier in _TURNS:
         found = [
             made.library.of(net, shapes, tier, own_name=own_name, again=again)
@@ -122,6 +130,7 @@ def _pair(made: _Making) -> None:
             if fits:
                 _take(made, *one, fits)
         waiting = [one for one, fits in zip(waiting, found, strict=True) if not fits]
+        made.library.forget_used()
     for net, _, _ in waiting:
         _without(made, net)
 
@@ -172,10 +181,12 @@ def _without(made: _Making, net: Look) -> None:
 def _rest(made: _Making) -> None:
     """The weights that no net took: alone, they may hold their net."""
     busy = {posixpath.dirname(net.path) for net in made.nets}
+    sound = {net.path: net for net in made.nets if net.graph and not net.training}
+    near = Near(sound)
     for path, found in made.library.files.items():
         if path in made.library.used:
             continue
-        other = made.library.fitting(path, made.nets)
+        other = made.library.fitting(path, near, sound)
         if other is not None:
             why = f"it fits {_short(made, other.path)}, which has weights that are nearer"
             made.left.append(Left(path, why, text=False))
@@ -184,29 +195,6 @@ def _rest(made: _Making) -> None:
         else:
             why = found if isinstance(found, str) else "no net near it fits"
             made.left.append(Left(path, why, text=False))
-
-
-def _deploy_of(net: Look, deploys: Iterable[Look]) -> Look | None:
-    """The net for inference that has the layers of a training net."""
-    if net.graph is None:
-        return None
-    names = {node.name for node in net.graph.nodes}
-    for other in sorted(deploys, key=lambda one: distance(net.path, one.path)):
-        if other.layers and other.layers <= names and distance(net.path, other.path) < FAR:
-            return other
-    return None
-
-
-def _borrowed(net: Look, deploys: Iterable[Look]) -> tuple[dict[str, Shape], Look | None]:
-    """The shapes of inputs that a training net lacks, of the nearest net that has them."""
-    if not net.training or net.graph is None:
-        return {}, None
-    wanted = {top.blob for node in net.graph.nodes if not node.bottoms for top in node.tops}
-    for other in sorted(deploys, key=lambda one: distance(net.path, one.path)):
-        shapes = {name: dims for name, dims in (other.shapes or {}).items() if name in wanted}
-        if shapes and distance(net.path, other.path) < FAR:
-            return shapes, other
-    return {}, None
 
 
 def _sh(name: str, dims: Shape) -> str:
