@@ -160,7 +160,7 @@ def _need_usable(context: click.Context, asked: Asked) -> None:
             "--verify needs onnxruntime: pip install 'resnet-proto[verify]'; or --no-verify"
         )
     if asked.memory is not None:
-        from prototxt_gen.fleet.guard import resident
+        from prototxt_gen.fleet.memory import resident
 
         if resident(os.getpid()) is None:
             raise click.UsageError("--memory needs Linux, or psutil: pip install psutil")

@@ -17,7 +17,9 @@ from typing import Any
 from prototxt_gen._limits import threads_of
 from prototxt_gen.fleet import manifest
 from prototxt_gen.fleet.journal import Row
-from prototxt_gen.fleet.work import Task, work
+from prototxt_gen.fleet.memory import resident
+from prototxt_gen.fleet.task import Task
+from prototxt_gen.fleet.work import work
 from prototxt_gen.fleet.workers import Died, Worker
 
 _LOOK = 0.05  #: seconds between two looks at a process
@@ -59,18 +61,6 @@ def end_all() -> None:
     """End the processes of all threads of this one; nobody waits for them any more."""
     while _all:
         _all.pop().end()
-
-
-def resident(process: int) -> int | None:
-    """The bytes of memory that a process has; None where that cannot be asked."""
-    with suppress(OSError, ValueError, IndexError):
-        text = Path(f"/proc/{process}/status").read_text()
-        return int(text.split("VmRSS:")[1].split()[0]) << 10
-    with suppress(Exception):  # whatever psutil raises for one that is gone
-        import psutil  # type: ignore[import-untyped]
-
-        return int(psutil.Process(process).memory_info().rss)
-    return None
 
 
 def _child(threads: int | None) -> Process | Died:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from prototxt_gen.errors import PrototxtError
 from prototxt_gen.fleet.guard import end_all, guarded
 from prototxt_gen.fleet.journal import Row
-from prototxt_gen.fleet.work import Task
+from prototxt_gen.fleet.task import Task
 
 _AHEAD = 2  #: models that a thread has waiting
 _FEW = 8  #: models that are given out where no worker has come yet

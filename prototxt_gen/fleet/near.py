@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 
 from prototxt_gen.fleet.looks import stem
 
+_Key = tuple[str, ...]
+_RARE = 20  #: the files that may have a name that is rare
 SAME, BELOW, SISTER, ABOVE, FAR = range(5)  #: how far, the nearest first
 HOW = (
     "in its folder",
@@ -25,51 +27,55 @@ class Near:
     """Paths by their folders and names."""
 
     def __init__(self, paths: Iterable[str] = ()) -> None:
-        self._at: defaultdict[str, list[str]] = defaultdict(list)
-        self._under: defaultdict[str, list[str]] = defaultdict(list)
-        self._beside: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-        self._named: defaultdict[str, list[str]] = defaultdict(list)
+        # By a folder, by one above, by a pattern of folders; of each also with a name.
+        self._found: defaultdict[_Key, list[str]] = defaultdict(list)
         for path in paths:
-            self.add(path)
-
-    def add(self, path: str) -> None:
-        """Take a path in."""
-        folder = posixpath.dirname(path)
-        self._at[folder].append(path)
-        for above in _above(folder):
-            self._under[above].append(path)
-        for key in _patterns(folder):
-            self._beside[key].append(path)
-        if name := stem(path):
-            self._named[name].append(path)
+            folder, name = posixpath.dirname(path), stem(path)
+            for key in _keys(folder):
+                self._found[key].append(path)
+                if name:
+                    self._found[(*key, name)].append(path)
+            if name:
+                self._found["named", name].append(path)
 
     def of_name(self, path: str, tier: int) -> Iterator[str]:
-        """Those at a distance whose name is that of a path, but for its role."""
+        """Those at a distance whose name is that of a path, but for its role.
+
+        Of those that are far, a name tells something only where it is rare.
+        """
         name = stem(path)
-        found = self._named.get(name, ()) if name else ()
-        return (one for one in found if distance(path, one) == tier)
+        if not name:
+            return
+        if tier != FAR:
+            yield from self._tier(path, tier, name)
+            return
+        found = self._found.get(("named", name), ())
+        if len(found) <= _RARE:
+            yield from (one for one in found if distance(path, one) == FAR)
 
     def at(self, path: str, tier: int) -> Iterator[str]:
         """Those at a distance but ``FAR``, where all others would be."""
-        folder = posixpath.dirname(path)
-        if tier == SAME:
-            yield from self._at.get(folder, ())
-        elif tier == BELOW:
-            yield from self._under.get(folder, ())
-        elif tier == ABOVE:
-            for above in _above(folder):
-                yield from self._at.get(above, ())
-        elif tier == SISTER:
-            for key in _patterns(folder):
-                for one in self._beside.get(key, ()):
-                    if posixpath.dirname(one) != folder:
-                        yield one
+        yield from self._tier(path, tier)
 
     def drop(self, paths: set[str]) -> None:
         """Let paths go, all at once."""
-        for lists in (self._at, self._under, self._beside, self._named):
-            for found in lists.values():
-                found[:] = [path for path in found if path not in paths]
+        for found in self._found.values():
+            found[:] = [path for path in found if path not in paths]
+
+    def _tier(self, path: str, tier: int, *name: str) -> Iterator[str]:
+        folder = posixpath.dirname(path)
+        if tier == SAME:
+            yield from self._found.get(("at", folder, *name), ())
+        elif tier == BELOW:
+            yield from self._found.get(("under", folder, *name), ())
+        elif tier == ABOVE:
+            for above in _above(folder):
+                yield from self._found.get(("at", above, *name), ())
+        elif tier == SISTER:
+            for key in _patterns(folder):
+                for one in self._found.get((*key, *name), ()):
+                    if posixpath.dirname(one) != folder:
+                        yield one
 
 
 def distance(a: str, b: str) -> int:
@@ -97,8 +103,15 @@ def _above(folder: str) -> Iterator[str]:
         yield folder
 
 
-def _patterns(folder: str) -> Iterator[tuple[str, str]]:
+def _keys(folder: str) -> Iterator[_Key]:
+    """By what the files of a folder are found."""
+    yield "at", folder
+    yield from (("under", above) for above in _above(folder))
+    yield from _patterns(folder)
+
+
+def _patterns(folder: str) -> Iterator[_Key]:
     """What a folder shares with each that differs from it by one name."""
     parts = folder.split("/")
     for index in range(len(parts)):
-        yield "/".join(parts[:index]), "/".join(parts[index + 1 :])
+        yield "beside", "/".join(parts[:index]), "/".join(parts[index + 1 :])

@@ -22,8 +22,8 @@ from prototxt_gen.fleet.lock import store_lock
 from prototxt_gen.fleet.machines import Machines
 from prototxt_gen.fleet.plan import Item, Plan
 from prototxt_gen.fleet.taken_over import Earlier
+from prototxt_gen.fleet.task import LASTING, Task
 from prototxt_gen.fleet.ways import ToOnnx
-from prototxt_gen.fleet.work import LASTING, Task
 from prototxt_gen.formats import dialects
 from prototxt_gen.layers.outside import loaded_files
 

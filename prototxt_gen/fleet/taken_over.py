@@ -11,7 +11,7 @@ from prototxt_gen.fleet.batch import SAME, known_outcome, mark_of
 from prototxt_gen.fleet.hashes import Hashes
 from prototxt_gen.fleet.jobs import Job
 from prototxt_gen.fleet.journal import Row
-from prototxt_gen.fleet.work import Task
+from prototxt_gen.fleet.task import Task
 
 
 class Earlier:

@@ -36,37 +36,73 @@ def fetch(path: str, target: Path) -> str:
     return stores.tried(path, get)
 
 
-def upload(source: Path, path: str) -> str:
-    """Put a file into a store, where it appears whole; its SHA-256. Raises OSError.
+class Upload:
+    """A file on its way: sent under a name of its own and read back, then moved.
 
-    It is written under a name of its own, read back and moved. A store that can neither move
-    nor copy gets it in place, and a marker beside it at the end.
+    A store that can neither move nor copy gets it in place, and a marker beside it at the end.
     """
-    with source.open("rb") as file:
-        wanted = hashlib.file_digest(file, "sha256").hexdigest()
-    fs, key = stores.store_of(path)
-    folder, name = posixpath.split(key)
-    half = f"{folder}/.{name}.{os.urandom(6).hex()}{_HALF}"
 
-    def put() -> None:
-        fs.makedirs(folder, exist_ok=True)
+    def __init__(self, source: Path, path: str) -> None:
+        """Of a file here to a URL; raises OSError."""
+        with source.open("rb") as file:
+            self.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        self.size = source.stat().st_size
+        self.path = path
+        self._source = source
+        self._fs, self._key = stores.store_of(path)
+        self._folder, name = posixpath.split(self._key)
+        self._half = f"{self._folder}/.{name}.{os.urandom(6).hex()}{_HALF}"
+
+    def send(self) -> None:
+        """Send it, where nobody looks for it; raises OSError."""
+
+        def put() -> None:
+            self._fs.makedirs(self._folder, exist_ok=True)
+            _copy(self._source, self._fs, self._half, self.sha256)
+
         try:
-            _copy(source, fs, half, wanted)
-            fs.mv(half, key)
-        except NotImplementedError:
-            with suppress(FileNotFoundError):
-                fs.rm_file(f"{key}{DONE}")
-            _copy(source, fs, key, wanted)
-            fs.pipe_file(f"{key}{DONE}", f"{wanted}\n".encode())
-        finally:
-            with suppress(Exception):
-                fs.rm_file(half)
-        fs.invalidate_cache(folder)
-        if fs.info(key)["size"] != source.stat().st_size:
-            raise OSError(5, "it has another size than what was sent", path)
+            stores.tried(self.path, put)
+        except BaseException:
+            self.drop()
+            raise
 
-    stores.tried(path, put)
-    return wanted
+    def appear(self) -> None:
+        """Give it its name; raises OSError."""
+
+        def move() -> None:
+            try:
+                self._fs.mv(self._half, self._key)
+            except NotImplementedError:
+                self._in_place()
+            except FileNotFoundError:
+                pass  # it was moved, and only the answer was lost; or it is not there below
+            self._fs.invalidate_cache(self._folder)
+            if self._fs.info(self._key)["size"] != self.size:
+                raise OSError(5, "it has another size than what was sent", self.path)
+
+        try:
+            stores.tried(self.path, move)
+        finally:
+            self.drop()
+
+    def drop(self) -> None:
+        """Remove what was sent and has no name yet."""
+        with suppress(Exception):
+            self._fs.rm_file(self._half)
+
+    def _in_place(self) -> None:
+        with suppress(FileNotFoundError):
+            self._fs.rm_file(f"{self._key}{DONE}")
+        _copy(self._source, self._fs, self._key, self.sha256)
+        self._fs.pipe_file(f"{self._key}{DONE}", f"{self.sha256}\n".encode())
+
+
+def upload(source: Path, path: str) -> str:
+    """Put a file into a store, where it appears whole; its SHA-256. Raises OSError."""
+    made = Upload(source, path)
+    made.send()
+    made.appear()
+    return made.sha256
 
 
 def digest(path: str) -> str:

@@ -10,8 +10,9 @@ from prototxt_gen import api
 from prototxt_gen.fleet.journal import Row
 from prototxt_gen.fleet.plan import Plan, plan
 from prototxt_gen.fleet.run import Fleet, Order
+from prototxt_gen.fleet.task import Task
 from prototxt_gen.fleet.ways import ToOnnx
-from prototxt_gen.fleet.work import Task, work
+from prototxt_gen.fleet.work import work
 from prototxt_gen.weights import make, save
 
 NET = """name: "n%d"

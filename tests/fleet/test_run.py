@@ -20,8 +20,8 @@ from prototxt_gen.fleet import batch
 from prototxt_gen.fleet.journal import Journal, Row
 from prototxt_gen.fleet.plan import Item, Plan, plan
 from prototxt_gen.fleet.run import Fleet
+from prototxt_gen.fleet.task import Task
 from prototxt_gen.fleet.ways import ToOnnx
-from prototxt_gen.fleet.work import Task
 
 
 @pytest.fixture(scope="module")

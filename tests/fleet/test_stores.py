@@ -157,6 +157,34 @@ def test_a_store_that_does_not_take_a_model_fails_it_alone(models: Path, odd: ty
     assert not [name for name in Odd.store if "half" in name or ".resnet-proto" in name]
 
 
+class Killed(BaseException):
+    """The end of a worker, which no handler answers."""
+
+
+@pytest.mark.parametrize("after", [True, False])
+def test_a_worker_that_dies_as_a_model_appears_has_made_it_once(
+    models: Path, odd: type[Odd], monkeypatch: pytest.MonkeyPatch, after: bool
+) -> None:
+    copy = Odd.cp_file
+
+    def die(self: Odd, path1: str, path2: str, **options: Any) -> None:
+        if after:
+            copy(self, path1, path2, **options)
+        raise Killed
+
+    some = Plan(plan(str(models)).items[:1])
+    monkeypatch.setattr(Odd, "cp_file", die)
+    with pytest.raises(Killed):
+        fleet(some, "odd://dst").run()
+    assert ("/dst/m0/net.onnx" in Odd.store) is after
+    monkeypatch.setattr(Odd, "cp_file", copy)
+    Odd.writes.clear()
+    (row,) = fleet(some, "odd://dst").run()
+    sent = [path for path in Odd.writes if "net.onnx" in path]
+    assert row["status"] == "done" and len(sent) == (0 if after else 1)
+    assert sorted(Odd.store) == ["/dst/m0/net.onnx", "/dst/manifest.jsonl"]
+
+
 def test_what_an_upload_left_is_removed_at_the_next_start(models: Path, odd: type[Odd]) -> None:
     stores.write("odd://dst/x/.a.onnx.0123.half", b"half")
     stores.write("odd://dst/x/a.half", b"mine")
