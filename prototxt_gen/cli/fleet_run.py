@@ -130,7 +130,7 @@ def run_fleet(
         with _stoppable(stop):
             rows = fleet.run()
     _write_summary(asked.task, out, rows, made.left)
-    return _verdict(rows, made, counts, out, stopped=stop.is_set())
+    return _verdict(rows, made, counts, (root, out), stopped=stop.is_set())
 
 
 def _plan(
@@ -192,12 +192,18 @@ def _write_summary(task: str, out: str, rows: list[Row], left: tuple[Left, ...])
     stores.write(stores.joined(out, f"{name}.html"), as_html(task, rows, left))
 
 
-def _verdict(rows: list[Row], made: Plan, counts: Counter[str], out: str, *, stopped: bool) -> int:
+def _verdict(
+    rows: list[Row], made: Plan, counts: Counter[str], places: tuple[str, str], *, stopped: bool
+) -> int:
     """Print what failed and the counts; the exit code."""
+    root, out = places
     failed = [row for row in rows if row["status"] == "failed"]
     lacking = [one for one in made.left if one.failure]
     table = [(row["name"], row["reason"], row["why"]) for row in failed]
-    table += [(one.path, "no weights", one.why.removeprefix("no weights: ")) for one in lacking]
+    table += [
+        (_seen(root, one.path), "no weights", one.why.removeprefix("no weights: "))
+        for one in lacking
+    ]
     if table:
         print_table(("model", "reason", "why"), table[:_MOST_ROWS], prose=(2,))
     if len(table) > _MOST_ROWS:

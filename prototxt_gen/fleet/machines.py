@@ -33,6 +33,9 @@ class Machines(Protocol):
     def room(self) -> int:
         """How many tasks may be given out at once."""
 
+    def withdraw(self, given: Future[Row]) -> bool:
+        """Take back a task that has not begun, if it is known that it has not."""
+
     def close(self) -> None:
         """End what runs."""
 
@@ -51,6 +54,10 @@ class Here:
     def room(self) -> int:
         """A few more than there are threads, so that none waits."""
         return self._jobs * _AHEAD
+
+    def withdraw(self, given: Future[Row]) -> bool:
+        """Take back a task that waits for a thread."""
+        return given.cancel()
 
     def close(self) -> None:
         """End what runs, and the threads."""
@@ -88,6 +95,10 @@ class Elsewhere:
                 threads = sum(self._client.nthreads().values())
                 self._room = max(_FEW, _AHEAD * threads)
         return self._room
+
+    def withdraw(self, given: Future[Row]) -> bool:
+        """Nothing: it is not known which of them run."""
+        return False
 
     def close(self) -> None:
         """Take back what is not begun, and say goodbye."""

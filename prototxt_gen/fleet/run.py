@@ -85,6 +85,9 @@ class Fleet:
         while True:
             for task in self._next(fresh, again, len(flying)):
                 flying[self.machines.submit(task)] = task
+            if self.stop.is_set():
+                for future in [one for one in flying if self.machines.withdraw(one)]:
+                    del flying[future]
             if not flying:
                 return
             ready, _ = wait(flying, timeout=1, return_when=FIRST_COMPLETED)

@@ -38,6 +38,9 @@ class Inline:
     def room(self) -> int:
         return 1
 
+    def withdraw(self, given: Future[Row]) -> bool:
+        return False
+
     def close(self) -> None:
         pass
 
