@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from collections.abc import Iterable
@@ -32,8 +33,7 @@ def fetched(task: Task, scratch: Path, inputs: list[Row], shown: dict[str, str])
             local.append(path)
             note(inputs, path, hashes.of(path))
         else:
-            here = _place(path, Path(task.cache or scratch))
-            sha = _cached(path, here)
+            here, sha = _here(path, Path(task.cache or scratch), scratch)
             shown[str(here)] = path
             local.append(str(here))
             note(inputs, path, sha)
@@ -44,6 +44,19 @@ def fetched(task: Task, scratch: Path, inputs: list[Row], shown: dict[str, str])
         if path not in local:
             note(inputs, path, hashes.of(path))
     return Files(job, made)
+
+
+def _here(path: str, cache: Path, scratch: Path) -> tuple[Path, str]:
+    """Where a file of a store is on this machine, and its SHA-256."""
+    here = _place(path, cache)
+    try:
+        return here, _cached(path, here)
+    except stores.StoreError as error:
+        if error.errno != errno.EAGAIN or cache == scratch:
+            raise
+        # Another process is fetching it; what is large shall not be waited for.
+        here = _place(path, scratch)
+        return here, _cached(path, here)
 
 
 def made(paths: Iterable[str]) -> list[Row]:

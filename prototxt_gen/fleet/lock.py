@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from prototxt_gen._halves import taken_back
+from prototxt_gen._halves import is_alive, taken_back
 from prototxt_gen.fleet import stores
 from prototxt_gen.fleet.journal import RECEIPTS
 
@@ -62,7 +62,9 @@ def _owner(path: str) -> str | None:
     if not said or not isinstance(said.get("time"), (int, float)):
         return None
     age = time.time() - said["time"]
-    if age > STALE:
+    process = said.get("process")
+    here = said.get("host") == socket.gethostname() and isinstance(process, int)
+    if age > STALE or (here and not is_alive(process)):
         return None
     return f"process {said.get('process')} on {said.get('host')}, {max(0, age):.0f} s ago"
 

@@ -65,7 +65,7 @@ class Fleet:
         out = self.order.out
         if not stores.is_url(out):
             Path(out).mkdir(parents=True, exist_ok=True)
-        with _held(out), taken_back(self.machines.close):
+        with _held(out), taken_back(self._end):
             self._sweep()
             journal = Journal(out)
             try:
@@ -158,6 +158,12 @@ class Fleet:
             swept = (f"{place}: {number}" for place, number in manifest.sweep(Path(out)).items())
         for one in swept:
             self.say(f"removed what was left half: {one}")
+
+    def _end(self) -> None:
+        """End what runs at once, with nothing left half."""
+        self.machines.close()
+        if not stores.is_url(self.order.out):
+            manifest.sweep(Path(self.order.out))
 
     def _tidy(self) -> None:
         """The folder of receipts goes, if all are settled."""
