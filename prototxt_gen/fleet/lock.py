@@ -63,8 +63,8 @@ def _owner(path: str) -> str | None:
         return None
     age = time.time() - said["time"]
     process = said.get("process")
-    here = said.get("host") == socket.gethostname() and isinstance(process, int)
-    if age > STALE or (here and not is_alive(process)):
+    gone = isinstance(process, int) and not is_alive(process)
+    if age > STALE or (gone and said.get("host") == socket.gethostname()):
         return None
     return f"process {said.get('process')} on {said.get('host')}, {max(0, age):.0f} s ago"
 

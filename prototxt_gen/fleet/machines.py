@@ -61,8 +61,8 @@ class Here:
 
     def close(self) -> None:
         """End what runs, and the threads."""
-        end_all()
         self._pool.shutdown(wait=False, cancel_futures=True)
+        end_all()
 
 
 class Elsewhere:

@@ -74,7 +74,7 @@ class Fleet:
             finally:
                 journal.close()
                 self.machines.close()
-            self._tidy()
+            self._tidy(journal)
         keys = [(self.order.task, item.name) for item in self.plan.items]
         return [journal.rows[key] for key in keys if key in journal.rows]
 
@@ -165,11 +165,17 @@ class Fleet:
         if not stores.is_url(self.order.out):
             manifest.sweep(Path(self.order.out))
 
-    def _tidy(self) -> None:
-        """The folder of receipts goes, if all are settled."""
-        if not stores.is_url(self.order.out):
-            with suppress(OSError):
-                (Path(self.order.out) / RECEIPTS).rmdir()
+    def _tidy(self, journal: Journal) -> None:
+        """Receipts of what the manifest has, which a kill has left, go, and their folder."""
+        folder = stores.joined(self.order.out, RECEIPTS)
+        with suppress(OSError):
+            for path, _ in list(stores.files_below(folder)):
+                with suppress(ValueError):
+                    said = json.loads(stores.read(path))
+                    if (said.get("task"), said.get("name")) in journal.rows:
+                        stores.remove(path)
+            if not stores.is_url(folder):
+                Path(folder).rmdir()
 
 
 def is_current(row: Mapping[str, Any], task: Task, listing: stores.Listing) -> bool:
