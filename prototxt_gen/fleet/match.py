@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
 from prototxt_gen.fleet.looks import SNAPSHOT, Fit, Headers, Look, fit, stem
 from prototxt_gen.fleet.near import ABOVE, BELOW, FAR, HOW, SAME, SISTER, Near
+from prototxt_gen.fleet.stores import is_url
 from prototxt_gen.layers.parts.shapes import Shape
 
 _FEW = 5  #: files that are looked at for a reason why none fits
@@ -17,7 +18,7 @@ _FEW = 5  #: files that are looked at for a reason why none fits
 
 @dataclass(frozen=True)
 class Found:
-    """Weights that fit a net, and how they were found."""
+    """Weights that fit a net, and how they were found; with no layers, it was not looked."""
 
     path: str
     how: str
@@ -27,11 +28,13 @@ class Found:
 class Library:
     """The caffemodels of a fleet: what each holds, and which are taken."""
 
-    def __init__(self, files: Mapping[str, Headers | str]) -> None:
-        """Of files with the shapes in them, or why these are not known."""
-        self.files = files
+    def __init__(self, files: Iterable[str], load: Callable[[str], Headers | str]) -> None:
+        """Of files; ``load`` gives the shapes in one, or why these are not known."""
+        self.files = list(files)
         self.used: set[str] = set()
-        self._all, self._free = Near(files), Near(files)
+        self._load = load
+        self._held: dict[str, Headers | str] = {}
+        self._all, self._free = Near(self.files), Near(self.files)
         self._tried: dict[tuple[str, str], Fit] = {}
 
     def of(
@@ -39,11 +42,15 @@ class Library:
     ) -> list[Found]:
         """The files at a distance that fit a net, those of its name or any.
 
-        With ``again`` those too that a net took which is nearer to them, or has their name.
+        With ``again`` those too that a net took which is nearer to them, or has their name. Of a
+        store, where a look takes hundreds of requests, one alone of its name in its folder is
+        taken as it is: the worker that has both will see whether it fits.
         """
         words = "of its name, " if own_name else "another net has it too; " if again else ""
         near = self._all if again else self._free
-        paths = near.of_name(net.path, tier) if own_name else near.at(net.path, tier)
+        paths = list(near.of_name(net.path, tier) if own_name else near.at(net.path, tier))
+        if own_name and tier == SAME and len(paths) == 1 and is_url(paths[0]):
+            return [Found(paths[0], words + HOW[tier], 0)]
         fits = ((path, self._fit(net, path, shapes)) for path in paths)
         found = [Found(path, words + HOW[tier], one.layers) for path, one in fits if one.layers]
         return sorted(found, key=lambda one: one.path)
@@ -72,10 +79,16 @@ class Library:
                 return nets[name]
         return None
 
+    def held(self, path: str) -> Headers | str:
+        """The shapes in a file, or why they are not known."""
+        if path not in self._held:
+            self._held[path] = self._load(path)
+        return self._held[path]
+
     def _fit(self, net: Look, path: str, shapes: Mapping[str, Shape]) -> Fit:
         key = (net.path, path)
         if key not in self._tried:
-            held = self.files[path]
+            held = self.held(path)
             own = Fit(why=held) if isinstance(held, str) else fit(net, held, shapes)
             self._tried[key] = own
         return self._tried[key]

@@ -89,12 +89,11 @@ def plan(
     texts = [path for path in paths if path.endswith(".prototxt")]
     models = [path for path in paths if path.endswith(WEIGHTS)]
     with ThreadPoolExecutor(_AT_ONCE if stores.is_url(root) else 1) as pool:
-        held = dict(zip(models, pool.map(headers, models), strict=True))
         looks = [
             look(*one, state, dialect) for one in zip(texts, pool.map(text_of, texts), strict=True)
         ]
     nets = [one for one in looks if not one.other]
-    made = _Making(root, snapshots, init, nets, Library(held))
+    made = _Making(root, snapshots, init, nets, Library(models, headers))
     made.left += [Left(one.path, f"it is {one.other}") for one in looks if one.other]
     _pair(made)
     _rest(made)
@@ -155,7 +154,8 @@ def _take(
     for one in kept:
         tail = posixpath.basename(one.path).split(".caffemodel")[0]
         name = base if len(kept) == 1 else f"{base}.{tail}"
-        why = f"{one.how}; {plural(one.layers, 'layer')} fit{'s' * (one.layers == 1)}{lent}"
+        fit = f"{plural(one.layers, 'layer')} fit{'s' * (one.layers == 1)}"
+        why = f"{one.how}; {fit if one.layers else 'not looked into'}{lent}"
         made.items.append(Item(name, net.path, one.path, options, why))
     for one in older:
         newest = _short(made, kept[0].path)
@@ -183,7 +183,7 @@ def _rest(made: _Making) -> None:
     busy = {posixpath.dirname(net.path) for net in made.nets}
     sound = {net.path: net for net in made.nets if net.graph and not net.training}
     near = Near(sound)
-    for path, found in made.library.files.items():
+    for path in made.library.files:
         if path in made.library.used:
             continue
         other = made.library.fitting(path, near, sound)
@@ -193,7 +193,8 @@ def _rest(made: _Making) -> None:
         elif posixpath.dirname(path) not in busy and path.endswith(".caffemodel"):
             made.items.append(Item(_name(made.root, path), path, None, (), "the net in it"))
         else:
-            why = found if isinstance(found, str) else "no net near it fits"
+            held = made.library.held(path)
+            why = held if isinstance(held, str) else "no net near it fits"
             made.left.append(Left(path, why, text=False))
 
 

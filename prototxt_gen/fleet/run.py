@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import posixpath
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
@@ -122,7 +123,7 @@ class Fleet:
         earlier = Earlier(self.order.out) if self.order.task == "convert" else None
         recipes = _Recipes(self.order.task)
         plugins, schemas = tuple(loaded_files()), tuple(dialects.own())
-        order, listing = self.order, stores.Listing()
+        order, listing = self.order, stores.Listing([self.order.out, *_common(self.plan)])
         for item in self.plan.items:
             way = order.ways(item)
             row = journal.rows.get((order.task, item.name))
@@ -176,6 +177,13 @@ class Fleet:
                         stores.remove(path)
             if not stores.is_url(folder):
                 Path(folder).rmdir()
+
+
+def _common(plan: Plan) -> list[str]:
+    """The folder of a store that all nets of a plan are in, if there is one."""
+    folders = [item.net.rpartition("/")[0] for item in plan.items if stores.is_url(item.net)]
+    common = posixpath.commonprefix([f"{folder}/" for folder in folders]).rpartition("/")[0]
+    return [common] if common.count("/") > 2 else []  # more than a bucket
 
 
 def is_current(row: Mapping[str, Any], task: Task, listing: stores.Listing) -> bool:

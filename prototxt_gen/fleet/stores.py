@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import posixpath
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -92,10 +92,11 @@ def known(path: str) -> Known:
 
 
 class Listing:
-    """What is known of many files; of a store each folder is asked for once."""
+    """What is known of many files; of a store some folders are listed once, with all below."""
 
-    def __init__(self) -> None:
-        self._folders: dict[str, dict[str, Known]] = {}
+    def __init__(self, folders: Iterable[str]) -> None:
+        self._folders = [folder for folder in folders if is_url(folder)]
+        self._listed: dict[str, dict[str, Known]] = {}
 
     def stamp(self, path: str) -> str | None:
         """The stamp of a file; None where it is not there."""
@@ -104,22 +105,19 @@ class Listing:
                 return known(path).stamp
             except FileNotFoundError:
                 return None
-        folder, name = path.rsplit("/", 1)
-        if folder not in self._folders:
-            self._folders[folder] = _listed(folder)
-        found = self._folders[folder].get(name)
+        around = (one for one in self._folders if path.startswith(f"{one}/"))
+        folder = next(around, None) or path.rsplit("/", 1)[0]
+        if folder not in self._listed:
+            self._listed[folder] = _listed(folder)
+        found = self._listed[folder].get(path)
         return found.stamp if found else None
 
 
 def _listed(folder: str) -> dict[str, Known]:
     fs, key = store_of(folder)
-
-    def ask() -> dict[str, Known]:
-        fs.invalidate_cache(key)
-        return {one["name"].rsplit("/", 1)[-1]: _known(one) for one in fs.ls(key, detail=True)}
-
+    fs.invalidate_cache(key)
     try:
-        return tried(folder, ask)
+        return dict(files_below(folder))
     except FileNotFoundError:
         return {}
 

@@ -147,6 +147,30 @@ def test_from_a_store_into_a_store(models: Path, tmp_path: Path, odd: type[Odd])
     assert row["verdict"] == "2 blobs agree", row
 
 
+def test_of_a_store_what_is_clear_by_name_is_not_read(
+    models: Path, odd: type[Odd], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in models.rglob("net.*"):
+        stores.write(f"odd://src/{path.relative_to(models)}", path.read_bytes())
+    stores.write("odd://src/m1/net.caffemodel", (models / "m0/net.caffemodel").read_bytes())
+    read: list[str] = []
+    own = stores.opened
+    monkeypatch.setattr(stores, "opened", lambda path: read.append(path) or own(path))
+    made = plan("odd://src")
+    assert read == []
+    assert [item.why for item in made.items] == ["of its name, in its folder; not looked into"] * 2
+    good, bad = fleet(made, "odd://dst").run()
+    assert good["status"] == "done"
+    assert bad["reason"] == "refused" and "expected 3x3x3x3" in bad["why"]
+    stores.write("odd://src/m1/b.caffemodel", (models / "m1/net.caffemodel").read_bytes())
+    for other in ("net_iter_1", "net_iter_2"):
+        stores.write(f"odd://src/m0/{other}.caffemodel", b"")
+    plan("odd://src")
+    assert sorted(set(read)) == [
+        f"odd://src/m0/net{n}.caffemodel" for n in ("", "_iter_1", "_iter_2")
+    ] + ["odd://src/m1/b.caffemodel"]
+
+
 def test_a_store_that_does_not_take_a_model_fails_it_alone(models: Path, odd: type[Odd]) -> None:
     Odd.broken = "m0"
     machines = Inline()
