@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from prototxt_gen._numpy import np
@@ -16,7 +17,7 @@ from prototxt_gen.errors import PrototxtError
 from prototxt_gen.fleet import stores
 from prototxt_gen.formats.reader import guess_message, read_text
 from prototxt_gen.graph.graph import Graph
-from prototxt_gen.graph.infer import infer, named
+from prototxt_gen.graph.infer import Shapes, infer, named
 from prototxt_gen.graph.weights import bind
 from prototxt_gen.layers.parts.shapes import Shape, same
 
@@ -28,6 +29,8 @@ WEIGHTS = (".caffemodel", ".caffemodel.h5")
 #: What the names of files of one model differ by.
 _ROLE = re.compile(r"[_.-]?(deploy|train_val|trainval|train_test|train|test|inference)$", re.I)
 SNAPSHOT = re.compile(r"^(?P<of>.*?)_iter_(?P<turn>\d+)$")
+_MOST_GRAPHS = 200  #: that are kept; one of a large net has a MiB
+_graphs: dict[str, Graph] = {}
 _WORDS = {
     "SolverParameter": "a solver",
     "LabelMap": "a label map",
@@ -41,18 +44,22 @@ class Look:
 
     ``shapes`` are those of its inputs; ``layers`` are the names of those that have weights, as
     far as that is known; a ``bare`` net has none. A net is ``sized`` where the shape of what it
-    reads is known. A ``broken`` net is none that Caffe would read.
+    reads is known. A ``broken`` net is none that Caffe would read. Of a training net ``names``
+    are those of all layers, and ``sources`` the blobs that nothing makes.
     """
 
     path: str
     other: str = ""
-    graph: Graph | None = None
     broken: bool = False
     training: bool = False
-    shapes: Mapping[str, Shape] | None = None
+    shapes: Mapping[str, Shape] = field(default_factory=dict)
     layers: frozenset[str] = frozenset()
     bare: bool = False
     sized: bool = False
+    names: frozenset[str] = frozenset()
+    sources: frozenset[str] = frozenset()
+    #: The graph, which is kept for some time only: a fleet has many.
+    graph: Callable[[], Graph] | None = None
 
 
 @dataclass(frozen=True)
@@ -86,38 +93,60 @@ def look(
     path: str, text: bytes | None, state: State | None = None, dialect: str | None = None
 ) -> Look:
     """What a prototxt is; one that cannot be read is a broken net."""
+    from prototxt_gen.reading import load
+
     if text is None:
         return Look(path, broken=True)
     source = Source(text, path)
-    sink = Sink(source)
-    document = read_text(source, sink, dialect=dialect)
-    root = document.root
-    if not root.fields:
-        return Look(path, other="empty, or no text of Caffe's")
-    kind = root.type.name if root.type else guess_message(root)
-    if kind != "NetParameter":
-        return Look(path, other=_WORDS.get(kind, f"a {kind}"))
-    return _net(source, state, dialect)
-
-
-def _net(source: Source, state: State | None, dialect: str | None) -> Look:
-    from prototxt_gen.reading import load
-
     try:
         graph = load(source, state, dialect)
         shapes = infer(graph, Sink())
     except PrototxtError as error:
         training = "no layer in this phase" in error.message
-        return Look(source.path, broken=not training, training=training)
-    inputs = named(shapes, graph.inputs)
+        other = "" if training else _other(source, dialect)
+        return Look(path, other, broken=not training, training=training)
+    if len(_graphs) >= _MOST_GRAPHS:
+        _graphs.clear()
+    _graphs[path] = graph
+    return _net(path, graph, shapes, partial(_graph, path, state, dialect))
+
+
+def _other(source: Source, dialect: str | None) -> str:
+    """What a text is that is no sound net, if it is none at all."""
+    root = read_text(source, Sink(source), dialect=dialect).root
+    if not root.fields:
+        return "empty, or no text of Caffe's"
+    kind = root.type.name if root.type else guess_message(root)
+    return "" if kind == "NetParameter" else _WORDS.get(kind, f"a {kind}")
+
+
+def _net(path: str, graph: Graph, shapes: Shapes, again: Callable[[], Graph]) -> Look:
     own = frozenset(graph.nodes[index].name for index, some in shapes.weights.items() if some)
-    bare = not own and len(shapes.weights) == len(graph.nodes)
     training = not graph.inputs
-    read = [
-        shapes.blobs.get(node.tops[0]) for node in graph.nodes if node.tops and not node.bottoms
-    ]
-    sized = all(shape is not None and None not in shape for shape in read)
-    return Look(source.path, "", graph, False, training, inputs, own, bare, sized)
+    starts = [node for node in graph.nodes if node.tops and not node.bottoms]
+    read = [shapes.blobs.get(node.tops[0]) for node in starts]
+    return Look(
+        path,
+        training=training,
+        shapes=named(shapes, graph.inputs),
+        layers=own,
+        bare=not own and len(shapes.weights) == len(graph.nodes),
+        sized=all(shape is not None and None not in shape for shape in read),
+        names=frozenset(node.name for node in graph.nodes if training),
+        sources=frozenset(top.blob for node in starts for top in node.tops if training),
+        graph=again,
+    )
+
+
+def _graph(path: str, state: State | None, dialect: str | None) -> Graph:
+    """The graph of a net that was looked at, read once more if that is some time ago."""
+    from prototxt_gen.reading import load
+
+    if path not in _graphs:
+        if len(_graphs) >= _MOST_GRAPHS:
+            _graphs.clear()
+        _graphs[path] = load(Source(stores.read(path), path), state, dialect)
+    return _graphs[path]
 
 
 def headers(path: str) -> Headers | str:
@@ -145,7 +174,7 @@ def fit(net: Look, weights: Headers, shapes: Mapping[str, Shape] | None = None) 
         return Fit(why="the net cannot be read")
     if net.layers and net.layers.isdisjoint(weights):
         return Fit(why=_foreign(net, weights), foreign=True)
-    graph = copy(net.graph)
+    graph = copy(net.graph())
     graph.nodes = list(graph.nodes)
     # Arrays of the shapes, in no memory.
     zero = np.float32(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import Literal
 
@@ -13,6 +14,7 @@ from prototxt_gen.fleet.near import ABOVE, BELOW, FAR, HOW, SAME, SISTER, Near
 from prototxt_gen.fleet.stores import is_url
 from prototxt_gen.layers.parts.shapes import Shape
 
+_KEPT = 200  #: files of which it is remembered what is in them
 _FEW = 5  #: files that are looked at for a reason why none fits
 
 
@@ -32,8 +34,7 @@ class Library:
         """Of files; ``load`` gives the shapes in one, or why these are not known."""
         self.files = list(files)
         self.used: set[str] = set()
-        self._load = load
-        self._held: dict[str, Headers | str] = {}
+        self.held = lru_cache(_KEPT)(load)
         self._all, self._free = Near(self.files), Near(self.files)
         self._tried: dict[tuple[str, str], Fit] = {}
 
@@ -79,11 +80,12 @@ class Library:
                 return nets[name]
         return None
 
-    def held(self, path: str) -> Headers | str:
-        """The shapes in a file, or why they are not known."""
-        if path not in self._held:
-            self._held[path] = self._load(path)
-        return self._held[path]
+    def try_near(self, net: Look) -> None:
+        """Compare a net that was just read with those of its name in its folder."""
+        paths = list(self._all.of_name(net.path, SAME))
+        if net.graph and not net.training and not (len(paths) == 1 and is_url(paths[0])):
+            for path in paths or self._all.at(net.path, SAME):
+                self._fit(net, path, {})
 
     def _fit(self, net: Look, path: str, shapes: Mapping[str, Shape]) -> Fit:
         key = (net.path, path)
@@ -98,9 +100,8 @@ def deploy_of(net: Look, near: Near, deploys: Mapping[str, Look]) -> Look | None
     """The net for inference that has the layers of a training net."""
     if net.graph is None:
         return None
-    names = {node.name for node in net.graph.nodes}
     for other in _around(net, near, deploys):
-        if other.layers and other.layers <= names:
+        if other.layers and other.layers <= net.names:
             return other
     return None
 
@@ -111,9 +112,8 @@ def borrowed(
     """The shapes of inputs that a training net lacks, of the nearest net that has them."""
     if not net.training or net.graph is None:
         return {}, None
-    wanted = {top.blob for node in net.graph.nodes if not node.bottoms for top in node.tops}
     for other in _around(net, near, deploys):
-        shapes = {name: dims for name, dims in (other.shapes or {}).items() if name in wanted}
+        shapes = {name: dims for name, dims in other.shapes.items() if name in net.sources}
         if shapes:
             return shapes, other
     return {}, None

@@ -7,7 +7,7 @@ order what fits.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Literal
@@ -22,6 +22,7 @@ from prototxt_gen.layers.parts.shapes import Shape
 
 Snapshots = Literal["latest", "all"]
 _AT_ONCE = 16  #: files of a store that are fetched at once
+_AHEAD = 256  #: texts that are in memory at once
 #: How weights are looked for: by name or by contents alone, also such as are taken, how far.
 _TURNS = (
     *((True, False, tier) for tier in range(FAR + 1)),
@@ -88,17 +89,29 @@ def plan(
     paths = [path for path, _ in stores.files_below(root) if not (but and _inside(path, but, root))]
     texts = [path for path in paths if path.endswith(".prototxt")]
     models = [path for path in paths if path.endswith(WEIGHTS)]
-    with ThreadPoolExecutor(_AT_ONCE if stores.is_url(root) else 1) as pool:
-        looks = [
-            look(*one, state, dialect) for one in zip(texts, pool.map(text_of, texts), strict=True)
-        ]
+    library = Library(models, headers)
+    looks = []
+    for path, text in _read(texts):
+        looks.append(look(path, text, state, dialect))
+        library.try_near(looks[-1])
     nets = [one for one in looks if not one.other]
-    made = _Making(root, snapshots, init, nets, Library(models, headers))
+    made = _Making(root, snapshots, init, nets, library)
     made.left += [Left(one.path, f"it is {one.other}") for one in looks if one.other]
     _pair(made)
     _rest(made)
     items = tuple(sorted(_named(made.items), key=lambda item: item.name))
     return Plan(items, tuple(sorted(made.left, key=lambda one: one.path)))
+
+
+def _read(paths: Sequence[str]) -> Iterator[tuple[str, bytes | None]]:
+    """Each text with its bytes; of a store some are fetched at once."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for start in range(0, len(paths), _AHEAD):
+            some = paths[start : start + _AHEAD]
+            far = any(map(stores.is_url, some))
+            yield from zip(
+                some, pool.map(text_of, some) if far else map(text_of, some), strict=True
+            )
 
 
 def _inside(path: str, out: str, root: str) -> bool:
