@@ -6,7 +6,8 @@ import csv
 import json
 import os
 import signal
-from concurrent.futures import Future
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from prototxt_gen.fleet.plan import Item, Plan, plan
 from prototxt_gen.fleet.run import Fleet
 from prototxt_gen.fleet.task import Task
 from prototxt_gen.fleet.ways import ToOnnx
+from prototxt_gen.fleet.work import work
 
 
 @pytest.fixture(scope="module")
@@ -294,3 +296,29 @@ def test_an_interrupt_lets_what_runs_end(
     inline.begun.clear()
     assert run(words) == 0
     assert [task.item.name for task in inline.begun] == ["m1/net", "m2/net", "m3/net"]
+
+
+class Slow(Inline):
+    """A thread that takes its time, with all models waiting for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool = ThreadPoolExecutor(1)
+
+    def submit(self, task: Task) -> Future[Row]:
+        return self.pool.submit(lambda: time.sleep(0.3) or work(task))
+
+    def room(self) -> int:
+        return 4
+
+    def withdraw(self, given: Future[Row]) -> bool:
+        return given.cancel()
+
+    def close(self) -> None:
+        self.pool.shutdown()
+
+
+def test_a_stop_takes_back_what_has_not_begun(models: Path, tmp_path: Path) -> None:
+    running = fleet(str(models), str(tmp_path), Slow())
+    running.done = lambda row, known: running.stop.set()
+    assert [row["name"] for row in running.run()] == ["m0/net", "m1/net"]
