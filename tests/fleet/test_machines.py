@@ -117,13 +117,14 @@ def test_a_scheduler_that_is_not_there_is_one_line(
     assert line.startswith("error: tcp://127.0.0.1:9: no scheduler answers")
 
 
+@pytest.mark.filterwarnings("default")  # what Dask warns of is not ours
 def test_a_worker_of_dask_is_killed_and_nothing_is_lost(
     models: Path, alone: Path, tmp_path: Path
 ) -> None:
     dask = pytest.importorskip("distributed", reason="needs Dask: pip install resnet-proto[fleet]")
     killed: list[int] = []
     with dask.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
     ) as cluster:
         machines = Elsewhere(cluster.scheduler_address, 30, lambda line: None)
 
