@@ -167,7 +167,8 @@ class Fleet:
             manifest.sweep(Path(self.order.out))
 
     def _tidy(self, journal: Journal) -> None:
-        """Receipts of what the manifest has, which a kill has left, go, and their folder."""
+        """What killed workers have left goes: half files, and receipts that the manifest has."""
+        self._sweep()
         folder = stores.joined(self.order.out, RECEIPTS)
         with suppress(OSError):
             for path, _ in list(stores.files_below(folder)):
