@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ import pytest
 from fleet.inline import fill, fleet
 
 from prototxt_gen.cli import run
+from prototxt_gen.fleet import machines
 from prototxt_gen.fleet.journal import Row
-from prototxt_gen.fleet.machines import Elsewhere
 
 ODD = """input: "data" input_shape { dim: [1, 2] }
 layer { name: "s" type: "%s" bottom: "data" top: "s" }
@@ -107,6 +108,30 @@ def test_what_hangs_dies_or_takes_all_memory_fails_alone(
     assert len(rows) == len(lines(out)) == 6
 
 
+class OnItsWay:
+    """A future of Dask whose result is lost as it comes."""
+
+    status = "finished"
+
+    def result(self, timeout: float) -> Row:
+        raise ConnectionResetError("the scheduler died")
+
+
+def test_a_result_that_is_lost_on_its_way_is_not_waited_for() -> None:
+    ours: Future[Row] = Future()
+    machines._hand_over(OnItsWay(), ours)
+    with pytest.raises(machines.LostError, match="the scheduler died"):
+        ours.result(0)
+    untold: Future[Row] = Future()
+    cluster = object.__new__(machines.Elsewhere)
+    cluster._given = {ours: (OnItsWay(), 0.0), untold: (OnItsWay(), 0.0)}
+    cluster._look_after(10.0)
+    assert not untold.done() and list(cluster._given) == [untold]
+    cluster._look_after(30.0)
+    with pytest.raises(machines.LostError, match="its result did not come: finished"):
+        untold.result(0)
+
+
 def test_a_scheduler_that_is_not_there_is_one_line(
     models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -126,14 +151,14 @@ def test_a_worker_of_dask_is_killed_and_nothing_is_lost(
     with dask.LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
     ) as cluster:
-        machines = Elsewhere(cluster.scheduler_address, 30, lambda line: None)
+        given = machines.Elsewhere(cluster.scheduler_address, 30, lambda line: None)
 
         def kill(row: Row, known: bool) -> None:
             if not killed and sum(1 for _ in tmp_path.rglob("*.onnx")) >= 5:
-                killed.extend(machines._client.run(os.getpid).values())
+                killed.extend(given._client.run(os.getpid).values())
                 os.kill(killed[0], signal.SIGKILL)
 
-        running = fleet(str(models), str(tmp_path), machines)
+        running = fleet(str(models), str(tmp_path), given)
         running.done = kill
         rows = running.run()
     assert killed
