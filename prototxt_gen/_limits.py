@@ -1,4 +1,4 @@
-"""How large may be what is read, or made: bounds that the user can raise.
+"""How large may be what is read, or made, and how many threads a computation may have.
 
 They are kept in the environment, so that processes started for the work have them too.
 """
@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 RAISED = "RESNET_PROTO_LIMIT"  #: the variable of the environment: a size, such as 4GiB
 HINT = "resnet-proto --limit raises it"
+THREADS = "OMP_NUM_THREADS"  #: the usual variable for threads of one process
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
@@ -22,6 +23,25 @@ def at_most(usual: int) -> int:
     """
     raised = os.environ.get(RAISED)
     return max(usual, size(raised)) if raised else usual
+
+
+def threads() -> int:
+    """How many threads a computation may have, as the environment says; 0 for all cores."""
+    said = os.environ.get(THREADS, "")
+    return int(said) if said.isascii() and said.isdigit() and len(said) < 5 else 0
+
+
+@contextmanager
+def threads_of(number: int | None) -> Iterator[None]:
+    """Within the block new processes may have so many threads, if the user has not said it."""
+    if number is None or THREADS in os.environ:
+        yield
+        return
+    os.environ[THREADS] = str(number)
+    try:
+        yield
+    finally:
+        del os.environ[THREADS]
 
 
 @contextmanager

@@ -17,6 +17,7 @@ import numpy as np
 import onnx
 
 from prototxt_gen import _opencv
+from prototxt_gen._limits import threads
 from prototxt_gen.errors import ParseError, VerificationError
 from prototxt_gen.from_onnx.files import read
 from prototxt_gen.graph.graph import Graph, Node
@@ -68,6 +69,7 @@ def open_session(model: onnx.ModelProto, provider: str, *, plain: bool) -> Any:
         raise VerificationError(f"onnxruntime has no {provider} here; it has {available}")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
+    options.intra_op_num_threads = threads()
     if plain:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:

@@ -36,6 +36,7 @@ COMMANDS = {
         "report",
         "view",
         "convert",
+        "fleet",
         "verify",
         "run",
         "triton",

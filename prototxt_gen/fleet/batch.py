@@ -20,9 +20,9 @@ from typing import Any
 from prototxt_gen._halves import taken_back
 from prototxt_gen._locks import folder_lock
 from prototxt_gen._words import plural
-from prototxt_gen.diagnostics import Diagnostic, Source, render
 from prototxt_gen.errors import PrototxtError, WeightsError
 from prototxt_gen.fleet import manifest
+from prototxt_gen.fleet.errors import first_of
 from prototxt_gen.fleet.hashes import Hashes
 from prototxt_gen.fleet.jobs import Job
 from prototxt_gen.fleet.ways import FromOnnx, ToOnnx, Way
@@ -98,8 +98,8 @@ def _converted(
 
     for job in way.find(folder, out):
         try:
-            mark = _mark(job, way, hashes)
-            known = _known(job, mark, rows.get(job.name, {}), hashes)
+            mark = mark_of(job, way, hashes)
+            known = known_outcome(job, mark, rows.get(job.name, {}), hashes)
         except OSError as error:
             tell(job, _not_read(job, error))
             continue
@@ -120,7 +120,7 @@ def _converted(
     return outcomes
 
 
-def _known(job: Job, mark: str, row: Mapping[str, Any], hashes: Hashes) -> Outcome | None:
+def known_outcome(job: Job, mark: str, row: Mapping[str, Any], hashes: Hashes) -> Outcome | None:
     """The outcome for a net according to the manifest, if it is still valid."""
     if row.get("mark") != mark:
         return None
@@ -178,13 +178,13 @@ def _convert(
         dialects.add_all(schemas)
         for plugin in plugins:
             load_layers(plugin)
-        files, changes = way.convert(job)
+        files, changes, _ = way.convert(job)
         hashes = Hashes()
         own = [hashes.of(file) for file in files]
     except PrototxtError as error:
         if job.beside and isinstance(error, WeightsError):
             return Outcome(job.name, FAILED, _which(job))
-        return Outcome(job.name, FAILED, _first(error))
+        return Outcome(job.name, FAILED, first_of(error))
     except OSError as error:
         return _not_read(job, error)
     except MemoryError:
@@ -206,20 +206,7 @@ def _which(job: Job) -> str:
     )
 
 
-def _first(error: PrototxtError) -> str:
-    """The first reason in a line, and the number of others."""
-    errors = [d for d in error.diagnostics if d.severity.value == "error"]
-    if not errors:
-        return error.message
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return _short(errors[0], error.source) + more
-
-
-def _short(diagnostic: Diagnostic, source: Source | None) -> str:
-    return render(diagnostic, source).replace(": error: ", ": ", 1)
-
-
-def _mark(job: Job, way: Way, hashes: Hashes | None = None) -> str:
+def mark_of(job: Job, way: Way, hashes: Hashes | None = None) -> str:
     """A digest of what a model depends on: files, the way, and packages; raises OSError."""
     hashes = hashes or Hashes()
     digest = hashlib.sha256()

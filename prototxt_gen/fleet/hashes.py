@@ -25,11 +25,11 @@ class Hashes:
 
     def of(self, path: str | os.PathLike[str]) -> str:
         """The hash of a file; raises OSError."""
-        key = _key(path)
+        key = stamp_of(path)
         found = self._known.get(key)
         if found is None:
             found, self.new = self._read(path), True
-            if _key(path) != key:  # it is being written: next time it is another
+            if stamp_of(path) != key:  # it is being written: next time it is another
                 return found
         self._known[key] = self.used[key] = found
         return found
@@ -47,7 +47,8 @@ class Hashes:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _key(path: str | os.PathLike[str]) -> str:
+def stamp_of(path: str | os.PathLike[str]) -> str:
+    """What the system says of a file, as a text that differs where its content does."""
     state = os.stat(path)
     values = (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
     return " ".join(map(str, values))

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prototxt_gen.diagnostics import Sink, Source
+from prototxt_gen.fleet.looks import fit, headers, look, text_of
+from prototxt_gen.fleet.match import Found, chosen
 from prototxt_gen.formats.reader import guess_message, read_text
 
 
@@ -30,8 +32,9 @@ class Job:
 def find(folder: Path, out: Path) -> Iterator[Job]:
     """The nets of a folder, each with the caffemodel that belongs to it.
 
-    That is the one of the same name, or the only one in the same folder. A single caffemodel
-    in a folder without nets is converted alone.
+    That is the one of the same name, or the only one in the same folder, or the only one there
+    whose layers are the net's, of snapshots the latest. A single caffemodel in a folder without
+    nets is converted alone.
     """
     nets: list[tuple[Path, str | None, int]] = []
     busy = set()
@@ -100,4 +103,18 @@ def _weights(net: Path) -> tuple[str | None, int]:
     same = net.with_suffix(".caffemodel")
     if same in beside:
         return str(same), 0
+    if len(beside) > 1:
+        beside = _fitting(net, beside) or beside
     return (str(beside[0]), 0) if len(beside) == 1 else (None, len(beside))
+
+
+def _fitting(net: Path, models: list[Path]) -> list[Path]:
+    """The one whose contents are those of the net, of snapshots the latest; else none."""
+    path = str(net)
+    own = look(path, text_of(path))
+    fits = [(str(model), headers(str(model))) for model in models]
+    found = [
+        Found(name, "", fit(own, held).layers) for name, held in fits if not isinstance(held, str)
+    ]
+    kept, _ = chosen([one for one in found if one.layers], "latest")
+    return [Path(one.path) for one in kept] if len(kept) == 1 else []

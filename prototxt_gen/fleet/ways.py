@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from prototxt_gen._files import joined, whole_file
 from prototxt_gen.errors import VerificationError, WeightsError
@@ -19,6 +19,14 @@ from prototxt_gen.passes.transform import places
 if TYPE_CHECKING:
     from prototxt_gen.graph.graph import Graph
     from prototxt_gen.passes.deploy import Change
+
+
+class Made(NamedTuple):
+    """The files that were written, the changes that were made, and what a check said of them."""
+
+    files: list[str]
+    changes: Sequence[Change]
+    verdict: str = ""
 
 
 class Way(Protocol):
@@ -43,8 +51,8 @@ class Way(Protocol):
     def written(self, job: Job) -> tuple[str, str]:
         """The files that may be written."""
 
-    def convert(self, job: Job) -> tuple[list[str], Sequence[Change]]:
-        """Do a job: the files that were written, and the changes that were made."""
+    def convert(self, job: Job) -> Made:
+        """Do a job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +99,7 @@ class ToOnnx:
         """The model, and its weights if they are beside it."""
         return job.target, f"{job.target}.data"
 
-    def convert(self, job: Job) -> tuple[list[str], Sequence[Change]]:
+    def convert(self, job: Job) -> Made:
         """Write the model of a net."""
         from prototxt_gen import api
         from prototxt_gen.to_onnx.write import write_model
@@ -101,12 +109,15 @@ class ToOnnx:
             raise WeightsError("one of the caffemodels beside it may be its own")
         graph = api.read_caffe(job.net, job.weights, state=self.state, dialect=self.dialect)
         made = api.convert(graph, **self.options)
+        said = ""
         if self.verify:
             verdict = verify_export(made)
             if not verdict.agrees:
                 raise VerificationError(f"the model {verdict.text}")
+            said = verdict.text
         Path(job.target).parent.mkdir(parents=True, exist_ok=True)
-        return write_model(made, job.target, external_data=self.external_data), made.changes
+        files = write_model(made, job.target, external_data=self.external_data)
+        return Made(files, made.changes, said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +154,7 @@ class FromOnnx:
         """The net and its weights."""
         return job.target, str(Path(job.target).with_suffix(".caffemodel"))
 
-    def convert(self, job: Job) -> tuple[list[str], Sequence[Change]]:
+    def convert(self, job: Job) -> Made:
         """Write the net and the weights of a model."""
         from prototxt_gen import api
         from prototxt_gen.verify_net import verify_net
@@ -156,7 +167,7 @@ class FromOnnx:
         Path(job.target).parent.mkdir(parents=True, exist_ok=True)
         net, weights = self.written(job)
         write_net(made.graph, net, weights)
-        return [net, weights], made.changes
+        return Made([net, weights], made.changes)
 
 
 def _means(net: Path) -> Iterator[str]:

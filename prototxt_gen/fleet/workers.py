@@ -49,7 +49,7 @@ class Died:
         return f"the process that converted it was killed by {name}{memory}"
 
 
-class _Worker(Generic[T, R]):
+class Worker(Generic[T, R]):
     """A process and the piece that it is at."""
 
     def __init__(self, work: Callable[[T], R]) -> None:
@@ -97,9 +97,9 @@ def in_processes(
     At most ``most`` processes are there at once, and none when the iterator ends or is closed.
     """
     waiting = deque(items)
-    busy: dict[Connection, _Worker[T, R]] = {}
-    idle: list[_Worker[T, R]] = []
-    started: list[_Worker[T, R]] = []
+    busy: dict[Connection, Worker[T, R]] = {}
+    idle: list[Worker[T, R]] = []
+    started: list[Worker[T, R]] = []
 
     def end() -> None:
         for worker in started:
@@ -111,7 +111,7 @@ def in_processes(
                 if idle:
                     worker = idle.pop()
                 else:
-                    worker = _Worker(work)
+                    worker = Worker(work)
                     started.append(worker)
                     worker.start()
                 busy[worker.pipe] = worker

@@ -11,6 +11,7 @@ import onnx
 
 from prototxt_gen._files import joined, named, need_place, usual_mode, whole_file
 from prototxt_gen._halves import half_of, remove_half, taken_back
+from prototxt_gen._limits import threads
 from prototxt_gen.errors import VerificationError
 from prototxt_gen.to_onnx import beside
 from prototxt_gen.to_onnx.efficient_nms import before_plugins
@@ -166,6 +167,7 @@ def _load(model: Any) -> None:
         return
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
+    options.intra_op_num_threads = threads()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.add_session_config_entry("session.disable_prepacking", "1")
     onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

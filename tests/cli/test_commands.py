@@ -255,6 +255,7 @@ layer { name: "p" type: "Python" bottom: "s" bottom: "o" bottom: "m" top: "p" py
     [
         (["--help"], b""),
         (["gen", "--depth", "50"], b""),
+        (["fleet", "--help"], b""),
         (["validate", "-"], b""),
         (["validate", "-"], PROPOSALS),
         (["summary", "-"], PROPOSALS),
@@ -275,4 +276,5 @@ def test_light_commands_import_nothing_heavy(arguments: list[str], given: bytes)
     )
     modules = set(done.stderr.decode().split())
     assert "prototxt_gen.cli" in modules
-    assert not modules & {"onnx", "numpy", "onnxruntime", "rich"}
+    heavy = {"onnx", "numpy", "onnxruntime", "rich", "fsspec", "distributed"}
+    assert not modules & heavy

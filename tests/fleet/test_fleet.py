@@ -267,6 +267,18 @@ def test_which_of_two_caffemodels_is_not_guessed(models: Path, tmp_path: Path) -
     assert "expected net0.caffemodel" in why
 
 
+def test_of_several_caffemodels_the_one_that_fits_is_taken(models: Path, tmp_path: Path) -> None:
+    folder = one_net(tmp_path / "in", models)
+    data = (folder / "net0.caffemodel").read_bytes()
+    (folder / "net0.caffemodel").unlink()
+    for name in ("a_iter_9.caffemodel", "a_iter_10.caffemodel"):
+        (folder / name).write_bytes(data)
+    (folder / "b.caffemodel").write_bytes((models / "net3.caffemodel").read_bytes())
+    (job,) = find(folder, tmp_path / "out")
+    assert job.weights == str(folder / "a_iter_10.caffemodel")
+    assert rows(folder, tmp_path / "out")["net0"].status == "converted"
+
+
 def test_a_model_of_another_size_is_made_again(models: Path, tmp_path: Path) -> None:
     folder, out = one_net(tmp_path / "in", models), tmp_path / "out"
     way = fleet.ToOnnx(external_data=True)

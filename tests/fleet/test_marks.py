@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
 
 def marks(folder: Path, way: fleet.ToOnnx | None = None) -> str:
     (job,) = find(folder, folder / "out")
-    return fleet._mark(job, way or fleet.ToOnnx())
+    return fleet.mark_of(job, way or fleet.ToOnnx())
 
 
 def later(path: Path, seconds: int = 5) -> None:

@@ -74,6 +74,21 @@ def read_blob(data: Buffer, place: WireField) -> tuple[Array, bool]:
     return values.astype(np.float32, copy=False).reshape(shape), old
 
 
+def read_shape(data: Buffer, place: WireField) -> tuple[int, ...]:
+    """The shape of a blob alone; its numbers are passed over. Raises WeightsError."""
+    legacy: dict[int, int] = {}
+    for field in fields(data, place.value, place.end):
+        if field.number == SHAPE and field.kind == BYTES:
+            inner = (one for one in fields(data, field.value, field.end) if one.number == 1)
+            dims = islice((dim for one in inner for dim in varints(data, one)), _MOST_AXES)
+            return tuple(dims)
+        if field.number in _LEGACY and field.kind == 0:
+            legacy[field.number] = field.value
+        elif field.kind == FIXED32 and len(legacy) == len(_LEGACY):
+            break  # millions of numbers may follow, and no list of dimensions
+    return tuple(legacy.get(number, 0) for number in _LEGACY) if legacy else ()
+
+
 def _folded(data: Buffer, place: WireField) -> Iterator[WireField]:
     """The fields of a blob; floats that are not packed, in the old form, become one field."""
     run: WireField | None = None

@@ -185,6 +185,14 @@ def blobs_of(data: Buffer, place: WireField) -> tuple[list[WireField], list[Wire
 
 
 def _layer(data: Buffer, place: WireField) -> StoredLayer:
+    own, inner = blobs_of(data, place)
+    blobs = [read_blob(data, field) for field in (*own, *inner)]
+    before = frozenset(index for index, (_, legacy) in enumerate(blobs) if legacy)
+    return StoredLayer(layer_name(data, place), tuple(blob for blob, _ in blobs), before)
+
+
+def layer_name(data: Buffer, place: WireField) -> str:
+    """The name of a layer; empty where it has none."""
     number = _NAME if place.number == _LAYER else _V1_NAME
     name = ""
     for field in fields(data, place.value, place.end):
@@ -194,10 +202,7 @@ def _layer(data: Buffer, place: WireField) -> StoredLayer:
             for old in fields(data, field.value, field.end):
                 if old.kind == BYTES and old.number == _V0_NAME:
                     name = _text(data, old)
-    own, inner = blobs_of(data, place)
-    blobs = [read_blob(data, field) for field in (*own, *inner)]
-    before = frozenset(index for index, (_, legacy) in enumerate(blobs) if legacy)
-    return StoredLayer(name, tuple(blob for blob, _ in blobs), before)
+    return name
 
 
 def _without_blobs(data: Buffer, place: WireField, numbers: tuple[int, ...]) -> bytes:

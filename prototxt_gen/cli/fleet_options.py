@@ -1,0 +1,86 @@
+"""How each model of a fleet is made: the options of ``convert``, and those of a row of a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from prototxt_gen import _limits
+from prototxt_gen.cli.convert import command as convert
+
+if TYPE_CHECKING:
+    from prototxt_gen.fleet.ways import ToOnnx
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: Of ``convert``: for the files of one net, or from ONNX; the fleet has its own.
+_OF_ONE = {"net", "weights", "output", "to", "report", "jobs", "names"}
+_OF_ONE |= {"target", "weights_out", "restore", "dialect", "proto", "verify"}
+#: What only a row of a plan may say.
+_OF_ROW = {"input_shapes", "outputs", "until"}
+_STATE = {"phase", "stages", "level"}
+
+
+class Size(click.ParamType):  # type: ignore[type-arg]
+    """A number of bytes: ``4G``."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number."""
+        if isinstance(value, int):
+            return value
+        try:
+            return _limits.size(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def conversion_options(command: F) -> F:
+    """The options of ``convert`` that hold for all models."""
+    for param in reversed(_params(_OF_ONE | _OF_ROW | _STATE)):
+        command.__dict__.setdefault("__click_params__", []).append(param)
+    return command
+
+
+def of_row(words: Sequence[str], way: ToOnnx, where: str) -> ToOnnx:
+    """A way with the options of a row; raises UsageError."""
+    from dataclasses import replace
+
+    from prototxt_gen.graph.phase import State
+
+    row = click.Command("options", params=_params(_OF_ONE), add_help_option=False)
+    try:
+        context = row.make_context("options", list(words))
+    except click.UsageError as error:
+        raise click.UsageError(f"options of {where}: {error.format_message()}") from error
+    given = {
+        name: value
+        for name, value in context.params.items()
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+    phase = given.pop("phase", way.state.phase)
+    stages = given.pop("stages", None)
+    level = given.pop("level", way.state.level)
+    state = State(phase, way.state.stages if stages is None else frozenset(stages), level)
+    outside = given.pop("external_data", way.external_data)
+    return replace(way, options=_options(way.options, given), state=state, external_data=outside)
+
+
+def _options(before: Mapping[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """The options of ``api.convert`` with those of a row."""
+    asked = [*(given.pop("outputs", None) or "").split(","), given.pop("until", None)]
+    names = tuple(dict.fromkeys(name for name in asked if name))
+    shapes = given.pop("input_shapes", None)
+    more: dict[str, Any] = {"outputs": names} if names else {}
+    if shapes:
+        more["input_shapes"] = dict(shapes)
+    return {**before, **given, **more}
+
+
+def _params(but: set[str]) -> list[click.Parameter]:
+    """The options of ``convert`` but some; those that give nothing, as --plugin, are not among."""
+    return [one for one in convert.params if one.name not in but and one.expose_value]

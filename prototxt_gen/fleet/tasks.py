@@ -1,0 +1,90 @@
+"""The tasks of a fleet: to convert a model, to verify one that is there, to validate a net."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from prototxt_gen._words import plural
+from prototxt_gen.diagnostics import Severity, render
+from prototxt_gen.errors import VerificationError
+from prototxt_gen.fleet.jobs import Job
+from prototxt_gen.fleet.ways import ToOnnx
+from prototxt_gen.passes.deploy import as_lines
+
+_MOST_NOTES = 200  #: of a net
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of a model on this machine, with the model that is to be verified."""
+
+    job: Job
+    model: str | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a task: the files that were made, what was found, and whether that is sound."""
+
+    files: tuple[str, ...] = ()
+    verdict: str = ""
+    notes: tuple[str, ...] = ()
+    sound: bool = True
+
+
+def convert(name: str, way: ToOnnx, files: Files) -> Result:
+    """Make the model of a net; raises PrototxtError and OSError."""
+    made = way.convert(files.job)
+    return Result(tuple(made.files), made.verdict, tuple(as_lines(made.changes)))
+
+
+def verify(name: str, way: ToOnnx, files: Files) -> Result:
+    """Compare a model that is there with its net; raises VerificationError where it differs."""
+    from prototxt_gen import api
+    from prototxt_gen import verify as proof
+
+    job = files.job
+    graph = api.read_caffe(job.net, job.weights, state=way.state, dialect=way.dialect)
+    verdict = proof.verify(
+        graph,
+        files.model or job.target,
+        outputs=way.options.get("outputs", ()),
+        losses=way.options.get("losses", "auto"),
+    )
+    if not verdict.agrees:
+        raise VerificationError(f"the model {verdict.text}")
+    return Result((), verdict.text)
+
+
+def validate(name: str, way: ToOnnx, files: Files) -> Result:
+    """Report what Caffe would refuse of a net, and of its weights."""
+    from prototxt_gen.formats.binary.caffemodel import read_caffemodel
+    from prototxt_gen.lint.engine import lint
+    from prototxt_gen.lint.settings import Settings
+    from prototxt_gen.reading import read_source, saved_net
+
+    job = files.job
+    text = job.net if job.net.endswith(".prototxt") else None
+    source = read_source(text) if text else saved_net(job.net, way.dialect) or read_source(job.net)
+    weights = read_caffemodel(job.weights) if job.weights else None
+    found = lint(source, Settings(dialect=way.dialect), weights)
+    shown = [render(one, found.source) for one in found.found[:_MOST_NOTES]]
+    errors, warnings = found.count(Severity.ERROR), found.count(Severity.WARNING)
+    verdict = f"{plural(errors, 'error')}, {plural(warnings, 'warning')}"
+    if errors:
+        verdict += f": {next(line for line in shown if ': error: ' in line)}"
+    return Result((), verdict, tuple(shown), not errors)
+
+
+TASKS: dict[str, Callable[[str, ToOnnx, Files], Result]] = {
+    "convert": convert,
+    "verify": verify,
+    "validate": validate,
+}
+
+
+def made_of(out: str, name: str) -> Path:
+    """Where the model of a name is, on this machine."""
+    return Path(out) / f"{name}.onnx"
