@@ -20,7 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _OF_ONE = {"net", "weights", "output", "to", "report", "jobs", "names"}
 _OF_ONE |= {"target", "weights_out", "restore", "dialect", "proto", "verify"}
 #: What only a row of a plan may say.
-_OF_ROW = {"input_shapes", "outputs", "until"}
+_OF_ROW = {"input_shapes", "dynamic", "outputs", "until"}
 _STATE = {"phase", "stages", "level"}
 
 
@@ -74,10 +74,10 @@ def _options(before: Mapping[str, Any], given: dict[str, Any]) -> dict[str, Any]
     """The options of ``api.convert`` with those of a row."""
     asked = [*(given.pop("outputs", None) or "").split(","), given.pop("until", None)]
     names = tuple(dict.fromkeys(name for name in asked if name))
-    shapes = given.pop("input_shapes", None)
     more: dict[str, Any] = {"outputs": names} if names else {}
-    if shapes:
-        more["input_shapes"] = dict(shapes)
+    for option in ("input_shapes", "dynamic"):
+        if sizes := given.pop(option, None):
+            more[option] = dict(sizes)
     return {**before, **given, **more}
 
 
