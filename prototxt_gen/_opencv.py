@@ -12,7 +12,7 @@ import json
 import sys
 from pathlib import Path
 
-MISSING, REFUSED = "missing", "refused"
+DONE, MISSING, REFUSED = "done", "missing", "refused"
 
 
 def main(folder: Path) -> None:
@@ -39,7 +39,7 @@ def main(folder: Path) -> None:
         return tell(REFUSED, str(error))
     every = [np.asarray(top) for own in tops for top in own]
     np.savez(folder / "tops.npz", *every)
-    return tell("done", [len(own) for own in tops])
+    return tell(DONE, [len(own) for own in tops])
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ def lower_head(b: Builder, bottoms: Sequence[str], head: Head) -> str:
     )
     rows = b.op("Concat", [rows, none], axis=0)
     found = b.op("Concat", [found, nothing], axis=0)
-    return b.reshape(b.op("Compress", [rows, found], axis=0), [1, 1, -1, 7])
+    return b.reshape(b.op("Gather", [rows, b.places(found)], axis=0), [1, 1, -1, 7])
 
 
 def _images(b: Builder, offsets: str) -> str:
@@ -131,8 +131,10 @@ def _rows(b: Builder, boxes: str, table: str, images: str, head: Head) -> tuple[
     """Rows (N * most, 7) by image, label and falling score, and which of them are found."""
     scores, places = b.ops("TopK", [table, b.ints(head.most)], 2, axis=1)
     labels = b.op("Div", [places, b.ints(head.priors)])
-    # Equal labels keep their order.
-    labels, order = b.ops("TopK", [labels, b.ints(head.most)], 2, axis=1, largest=0)
+    # Equal labels keep their order, which not every runtime's TopK does by itself.
+    keys = b.op("Add", [b.op("Mul", [labels, b.ints(head.most)]), b.ints(*range(head.most))])
+    keys, _ = b.ops("TopK", [keys, b.ints(head.most)], 2, axis=1, largest=0)
+    labels, order = (b.op(name, [keys, b.ints(head.most)]) for name in ("Div", "Mod"))
     scores, places = (b.op("GatherElements", [x, order], axis=1) for x in (scores, places))
     zeros = b.op("Mul", [places, b.ints(0)])
     columns = [

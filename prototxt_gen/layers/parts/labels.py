@@ -87,17 +87,16 @@ def lower_mean_at_label(b: Builder, values: str, labels: str, axis: int, loss: L
     shape = b.bottom_shapes[0]
     axis = axis_index(axis, len(shape))
     at, counted = lower_labels(b, labels, axis, loss.ignore_label)
-    every = list(range(len(shape)))
     found = b.op("GatherElements", [values, at], axis=axis)
     if counted is not None:
         found = b.op("Mul", [found, counted])
-    total = b.reduce("ReduceSum", found, every, keepdims=False)
+    total = b.reduce_all("ReduceSum", found)
     kind = normalization(loss)
     if kind == "NONE":
         return total
     number = b.cast(b.op("Size", [at]), "float")
     if kind == "VALID" and counted is not None:
-        number = b.reduce("ReduceSum", counted, every, keepdims=False)
+        number = b.reduce_all("ReduceSum", counted)
         number = b.op("Max", [number, b.scalar(1.0)])
     elif kind == "BATCH_SIZE":
         inner = count(shape[axis + 1 :]) or 1

@@ -100,7 +100,7 @@ def lower_detected(b: Builder, choice: Choice, grids: Sequence[Grid], maps: Sequ
     none = b.const(np.array([[0, *(-1,) * 6]], np.float32))
     rows = b.op("Concat", [rows, none], axis=0)
     found = b.op("Concat", [found, nothing], axis=0)
-    return b.reshape(b.op("Compress", [rows, found], axis=0), [1, 1, -1, 7])
+    return b.reshape(b.op("Gather", [rows, b.places(found)], axis=0), [1, 1, -1, 7])
 
 
 def _lower_decoded(b: Builder, choice: Choice, grid: Grid, x: str) -> tuple[str, str, str]:
