@@ -164,8 +164,10 @@ def main(runtime: str, folder: Path, start: int) -> None:
                 run = load(model)
                 tell(number, RUNNING)
                 state = FAILED
-                found = run(given)
-                np.savez(folder / f"out-{number}.npz", *map(np.asarray, found.values()))
+                found = {name: np.asarray(value) for name, value in run(given).items()}
+                if nothing := [name for name, value in found.items() if value.dtype == object]:
+                    raise ValueError(f"it gives no value for {', '.join(nothing)}")
+                np.savez(folder / f"out-{number}.npz", *found.values())
             except Exception as error:
                 tell(number, state, str(error) or type(error).__name__)
             else:

@@ -37,6 +37,7 @@ COMMANDS = {
         "view",
         "convert",
         "verify",
+        "doctor",
         "run",
         "triton",
         "fold",
@@ -52,6 +53,7 @@ COMMANDS = {
 #: The errors that answer the question a command was asked, rather than failures of it.
 ANSWERS: dict[str | None, tuple[type[PrototxtError], ...]] = {
     "convert": (UnsupportedError, VerificationError),
+    "doctor": (UnsupportedError,),
     "fold": (VerificationError,),
 }
 

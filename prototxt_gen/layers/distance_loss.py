@@ -12,7 +12,7 @@ from prototxt_gen.layers.activation import Sigmoid
 from prototxt_gen.layers.base import Arity, Axes, Below, Instead, Role, Sample, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import regrouped
-from prototxt_gen.layers.parts.labels import normalization, rows
+from prototxt_gen.layers.parts.labels import lower_size, normalization, rows
 from prototxt_gen.layers.parts.numeric import LOG_THRESHOLD
 from prototxt_gen.layers.parts.shapes import (
     Shape,
@@ -99,7 +99,7 @@ class SigmoidCrossEntropyLoss(Base):
         elif kind == "NONE":
             return (total,)[: len(b.top_shapes)]
         elif kind == "FULL":
-            number = b.cast(b.op("Size", [x]), "float")
+            number = lower_size(b, x, b.bottom_shapes[0])
         else:
             number = rows(b, x)
         return (b.op("Div", [total, number]),)[: len(b.top_shapes)]

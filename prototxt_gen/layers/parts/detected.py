@@ -119,7 +119,9 @@ def _suppressed(b: Builder, boxes: str, scores: str, head: Head) -> tuple[str, s
     inputs = [boxes, scores, b.ints(head.priors)]
     # No overlap is above 1, the greatest threshold that there may be.
     inputs += [b.const(np.array([min(head.overlap, 1.0)], np.float32))]
-    inputs += [b.const(np.array([_LOWEST], np.float32))]
+    # Candidates are above both; OpenCV 5 refuses thresholds below 0.
+    least = 0.0 if head.least >= 0 else _LOWEST
+    inputs += [b.const(np.array([least], np.float32))]
     kept = b.op("NonMaxSuppression", inputs)
     values = b.op("GatherND", [scores, kept])
     table = b.op("ScatterND", [b.full_like(scores, _LOWEST), kept, values])
