@@ -26,6 +26,8 @@ def main(folder: Path) -> None:
         import numpy as np
     except ImportError:
         return tell(MISSING)
+    if not hasattr(cv2.dnn, "readNetFromCaffe"):  # which OpenCV 5 has no more
+        return tell(MISSING)
     asked = json.loads((folder / "ask.json").read_text("utf-8"))
     try:
         tell("reading")

@@ -149,7 +149,7 @@ def _in_a_process(
         told: tuple[str, Any] = ("starting", None)
         state, more = json.loads(at.read_text("utf-8")) if at.exists() else told
         if state == _opencv.MISSING:
-            words = "OpenCV is not installed: pip install 'opencv-python-headless<5'"
+            words = "OpenCV 4 is not installed: pip install 'resnet-proto[opencv-4]'"
             raise VerificationError(words)
         if state == _opencv.REFUSED:
             raise VerificationError(f"OpenCV cannot run the net: {' '.join(more.split())}")

@@ -7,18 +7,21 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 
 from prototxt_gen import _runtimes
 from prototxt_gen.engines import end_of
 from prototxt_gen.errors import VerificationError
+from prototxt_gen.to_onnx.write import LARGEST_MODEL
 
 Array = np.ndarray[Any, np.dtype[Any]]
+Values = Mapping[str, Array]  #: by name
 
 #: What to install for each runtime.
 PACKAGES = {
@@ -47,6 +50,33 @@ class Outcome:
 
 
 Job = tuple[str, Mapping[str, Array]]  #: the file of a model, and its inputs by name
+
+
+def computed_by(runtime: str) -> Callable[[onnx.ModelProto, Mapping[str, Array]], Values]:
+    """How a runtime computes a model: a function that raises VerificationError where it cannot."""
+
+    def compute(model: onnx.ModelProto, inputs: Mapping[str, Array]) -> Values:
+        made = {tensor.name for tensor in model.graph.initializer}
+        given = {
+            value.name: np.asarray(inputs[value.name], _dtype(value))
+            for value in model.graph.input
+            if value.name not in made
+        }
+        with tempfile.TemporaryDirectory(prefix="verify-") as folder:
+            path = os.path.join(folder, "model.onnx")
+            beside = model.ByteSize() > LARGEST_MODEL
+            onnx.save_model(model, path, save_as_external_data=beside, location="model.data")
+            version, (found,) = outcomes(runtime, [(path, given)])
+        if not found.done:
+            words = f"{runtime} {version} cannot run the model: {found.said}"
+            raise VerificationError(words)
+        return found.values
+
+    return compute
+
+
+def _dtype(value: onnx.ValueInfoProto) -> np.dtype[Any]:
+    return onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
 
 
 def outcomes(
@@ -97,6 +127,7 @@ def _in_a_process(
         raise VerificationError(
             f"{runtime} is not installed ({version}): pip install {PACKAGES[runtime]}"
         )
+    # One that the process died of is left in the state it was in.
     last = {number: (state, more) for number, state, more in told[1:]}
     return version, [_outcome(folder, number, *last[number], end) for number in sorted(last)]
 
