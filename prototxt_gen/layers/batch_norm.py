@@ -204,7 +204,7 @@ class BatchNorm(Base):
 def lower_channel_mean(b: Builder, x: str, rank: int) -> str:
     """The mean of each channel, (1, C, 1...): of pixels, then of images.
 
-    Both at once, over axes that are not neighbours, is wrong in OpenCV 5.
+    All at once, over axes that are not neighbours, is wrong in OpenCV 5.
     """
     if rank > 2:
         x = b.reduce("ReduceMean", x, list(range(2, rank)), keepdims=True)

@@ -37,7 +37,7 @@ class Rule:
     output: int = 0  #: the number of an output that is read, or is one of the model's
     computed: int = 0  #: the number of an input that is no constant
     type: str = ""  #: the numbers of the first input, as ``double``
-    axes_apart: bool = False  #: axes that are not neighbours
+    axes_apart: int = 0  #: at least so many axes, not all neighbours
     spatial: tuple[int, ...] = ()  #: how many axes follow batch and channels
     negative: int = 0  #: the number of an input that is a constant below 0
     after: str = ""  #: the op that makes the first input

@@ -116,11 +116,13 @@ class _View:
         self.read = {name for node in graph.node for name in node.input}
         self.read |= {value.name for value in graph.output}
         self.types: dict[str, onnx.TypeProto.Tensor] = {}
-        inferred = shape_inference.infer_shapes(model).graph
+        inferred = _inferred(model)
         for value in (*inferred.input, *inferred.value_info, *inferred.output):
             self.types[value.name] = value.type.tensor_type
-        self.ranks = {tensor.name: len(tensor.dims) for tensor in graph.initializer}
-        self.ranks |= {k: len(v.shape.dim) for k, v in self.types.items() if v.HasField("shape")}
+        self.shapes = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
+        for name, told in self.types.items():
+            if told.HasField("shape"):
+                self.shapes[name] = [dim.dim_value for dim in told.shape.dim]
         self.numbers = {tensor.name: tensor.data_type for tensor in graph.initializer}
         self.makers = {name: node.op_type for node in graph.node for name in node.output}
         self.values = {
@@ -139,7 +141,7 @@ class _View:
             and (not rule.output or self._is_read(node, rule.output))
             and (not rule.computed or self._is_computed(node, rule.computed))
             and (not rule.type or self._type(node) == rule.type)
-            and (not rule.axes_apart or _apart(self._axes(node, given)))
+            and (not rule.axes_apart or _apart(self._axes(node, given), rule.axes_apart))
             and (not rule.spatial or self._rank(node) - 2 in rule.spatial)
             and (not rule.negative or self._is_negative(node, rule.negative))
             and (not rule.after or self.makers.get(_input(node, 0)) == rule.after)
@@ -157,7 +159,7 @@ class _View:
         return value is not None and bool((value < 0).any())
 
     def _rank(self, node: onnx.NodeProto) -> int:
-        return self.ranks.get(_input(node, 0), 0)
+        return len(self.shapes.get(_input(node, 0), ()))
 
     def _type(self, node: onnx.NodeProto) -> str:
         name = _input(node, 0)
@@ -167,18 +169,28 @@ class _View:
     def _axes(
         self, node: onnx.NodeProto, given: Mapping[str, onnx.AttributeProto]
     ) -> Sequence[int]:
+        """The axes that a node reduces, but for those of size 1."""
         if "axes" in given:
             axes = list(helper.get_attribute_value(given["axes"]))
         else:
             axes = [int(one) for one in self.values.get(_input(node, 1), ())]
-        rank = self._rank(node)
-        return sorted(axis % rank if rank else axis for axis in axes)
+        shape = self.shapes.get(_input(node, 0), [])
+        return sorted(axis % len(shape) for axis in axes if shape and shape[axis] != 1)
+
+
+def _inferred(model: onnx.ModelProto) -> onnx.GraphProto:
+    """The graph with the types of its values, where they can be known."""
+    try:
+        return shape_inference.infer_shapes(model).graph
+    except (shape_inference.InferenceError, ValueError):
+        # An operator of another domain, or a model that one message cannot hold.
+        return model.graph
 
 
 def _input(node: onnx.NodeProto, index: int) -> str:
     return str(node.input[index]) if index < len(node.input) else ""
 
 
-def _apart(axes: Sequence[int]) -> bool:
-    """Whether axes that are given are not neighbours of each other."""
-    return len(axes) > 1 and list(axes) != list(range(axes[0], axes[0] + len(axes)))
+def _apart(axes: Sequence[int], least: int) -> bool:
+    """Whether axes are so many, and not all neighbours."""
+    return len(axes) >= least and list(axes) != list(range(axes[0], axes[0] + len(axes)))
