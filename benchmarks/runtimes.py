@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import tempfile
 import warnings
@@ -31,7 +32,7 @@ from prototxt_gen.to_onnx.export import Options
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden"
 OPSETS = (11, 13, 17, 21)
-_MOST = 140  #: characters that are kept of what a runtime says
+_MOST = 90  #: characters that are kept of what a runtime says
 Blobs = dict[str, Any]
 
 
@@ -75,8 +76,8 @@ def models(pattern: str, opset: int, folder: Path) -> Iterator[tuple[str, Job, B
 
 def judged(outcome: Outcome, wanted: Mapping[str, Any]) -> str:
     """'' for what is right, else what is wrong."""
-    if not outcome.done:  # briefly: what follows are traces, with addresses
-        return f"{outcome.state}: {outcome.said.split(' Stack backtrace')[0][:_MOST]}"
+    if not outcome.done:
+        return f"{outcome.state}: {_brief(outcome.said)}".rstrip()
     for name, value in wanted.items():
         if name not in outcome.values:
             return f"wrong: no output {name!r}"
@@ -89,6 +90,12 @@ def judged(outcome: Outcome, wanted: Mapping[str, Any]) -> str:
         if not close.all():
             return f"wrong: {name} differs in {np.count_nonzero(~close)} of {close.size} values"
     return ""
+
+
+def _brief(said: str) -> str:
+    """What a runtime says, without traces and files of its own."""
+    said = re.sub(r"\S*/\S+:\d+: error: ", "", said.split(" Stack backtrace")[0])
+    return re.sub(r"\S*/\S+", "…", said)[:_MOST]
 
 
 def measured(
