@@ -77,6 +77,7 @@ def test_what_ci_of_others_calls_is_there() -> None:
         ("residual.py", "page", "residual.md"),
         ("layers.py", "page", "layers.md"),
         ("rules.py", "page", "rules.md"),
+        ("runtimes.py", "page", "runtimes.md"),
     ],
 )
 def test_generated_pages_are_fresh(script: str, function: str, page: str) -> None:
