@@ -23,6 +23,7 @@ from prototxt_gen.to_onnx.write import LARGEST_MODEL
 Array = np.ndarray[Any, np.dtype[Any]]
 Values = Mapping[str, Array]  #: by name
 
+GPU = "CUDAExecutionProvider"  #: of onnxruntime
 #: What to install for each runtime.
 PACKAGES = {
     "onnxruntime": "'resnet-proto[verify]'",
@@ -77,6 +78,20 @@ def computed_by(runtime: str) -> Callable[[onnx.ModelProto, Mapping[str, Array]]
 
 def _dtype(value: onnx.ValueInfoProto) -> np.dtype[Any]:
     return onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+
+
+def need_gpu() -> None:
+    """Raise VerificationError where onnxruntime has no GPU, with what to install."""
+    try:
+        import onnxruntime
+
+        known = onnxruntime.get_available_providers()
+    except ImportError:
+        known = []
+    if GPU not in known:
+        raise VerificationError(
+            f"onnxruntime has no {GPU} here: pip install 'resnet-proto[gpu]', and a GPU"
+        )
 
 
 def outcomes(

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from prototxt_gen.errors import VerificationError
-
 if TYPE_CHECKING:
     from prototxt_gen.graph.graph import Graph
     from prototxt_gen.passes.deploy import Losses
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
 
 RUNTIMES = ("onnxruntime-gpu", "openvino", "opencv-5")  #: those that compute the model
 READERS = ("opencv-4", "opencv", "caffe")  #: those that read the net themselves
-_GPU = "CUDAExecutionProvider"
 
 
 def in_runtime(
@@ -32,29 +29,15 @@ def in_runtime(
     """A model, by default that which the net becomes, in a runtime; its outputs are compared."""
     from prototxt_gen import api
     from prototxt_gen import verify as proof
-    from prototxt_gen.runtimes import computed_by
+    from prototxt_gen.runtimes import GPU, computed_by, need_gpu
 
     if what == "onnxruntime-gpu":
-        _need_gpu()
+        need_gpu()
     taken = model or api.convert(graph, outputs=outputs, losses=losses, metadata=False).model
     asked: dict[str, Any] = {"outputs": outputs, "losses": losses, "seed": seed}
     if what == "onnxruntime-gpu":
-        return proof.verify(graph, taken, inputs, provider=_GPU, **asked)
+        return proof.verify(graph, taken, inputs, provider=GPU, **asked)
     return proof.verify(graph, taken, inputs, compute=computed_by(what), **asked)
-
-
-def _need_gpu() -> None:
-    """Raise VerificationError where onnxruntime has no GPU, with what to install."""
-    try:
-        import onnxruntime
-
-        known = onnxruntime.get_available_providers()
-    except ImportError:
-        known = []
-    if _GPU not in known:
-        raise VerificationError(
-            f"onnxruntime has no {_GPU} here: pip install 'resnet-proto[gpu]', and a GPU"
-        )
 
 
 def need_regular(against: str, *paths: str) -> None:
