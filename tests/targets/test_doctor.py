@@ -60,6 +60,9 @@ RULES = [
     ("opencv-5", "y = GatherND(x, i)", "float[2,2] x, int64[1,2] i", "A y", "yes"),
     ("openvino", "y = ReduceL1<axes=[1]>(x)", "float[2,2] x", "A y", "differs"),
     ("openvino", "y = ReduceL1(x)", "float[2,2] x", "A y", "yes"),
+    ("openvino", "y, i = TopK(x, k)", "float[4] x, int64[1] k", "A y, B i", "may"),
+    ("openvino", "y = Ceil(x)", "float[4] x", "A y", "may"),
+    ("opencv-5", "y = Size(x)", "float[4] x", "int64 y", "differs"),
     ("onnxruntime", "y = Abs(x)", "float[2] x", "A y", "yes"),
 ]
 
