@@ -98,7 +98,10 @@ def test_the_wheel_holds_what_the_checkout_has(tmp_path: Path) -> None:
     shipped = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     page = (".j2", ".css", ".js", ".LICENSE")
     wanted = {
-        *(f"prototxt_gen/{file}" for file in _files(ROOT / "prototxt_gen", ".py", "py.typed")),
+        *(
+            f"prototxt_gen/{file}"
+            for file in _files(ROOT / "prototxt_gen", ".py", "py.typed", ".yml")
+        ),
         *(f"prototxt_gen/proto/{file}" for file in _files(ROOT / "proto", ".proto", ".binpb")),
         *(f"prototxt_gen/templates/{file}" for file in _files(ROOT / "templates", *page)),
     }
