@@ -21,6 +21,7 @@ from prototxt_gen.cli.options import (
 )
 from prototxt_gen.cli.output import print_note
 from prototxt_gen.cli.tables import form_option, print_form, print_table
+from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.targets import NAMES
 
 if TYPE_CHECKING:
@@ -112,6 +113,12 @@ def _model(
         from prototxt_gen.engines import load
 
         return load(net)
+    from prototxt_gen.to_onnx.convert import need_opset
+
+    try:
+        need_opset(opset)
+    except UnsupportedError as error:
+        raise click.UsageError(error.message) from error
     graph = api.read_caffe(net, weights, state=state, dialect=dialect)
     shapes = dict(input_shapes)
     made = api.convert(graph, opset=opset, input_shapes=shapes, weights_init="zeros")

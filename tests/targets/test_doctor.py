@@ -157,3 +157,5 @@ def test_a_net_that_cannot_be_converted_is_a_no(
     net.write_text(ROI.replace("0.5", "-0.5"))
     assert run(["doctor", str(net), "--opset", "11"]) == 1
     assert "spatial_scale is -0.5" in capsys.readouterr().err
+    assert run(["doctor", str(net), "--opset", "99"]) == 2
+    assert "opset 99: expected 11 to" in capsys.readouterr().err
