@@ -1,10 +1,10 @@
-.PHONY: check test fuzz lint types wheel docs proto vendor bench
+.PHONY: check test fuzz lint types wheel runtimes docs proto vendor bench
 
 # All that CI runs, in the environment at hand.
 check:
 	.ci/steps test nets lint types docs wheel
 
-test lint types wheel:
+test lint types wheel runtimes:
 	.ci/steps $@
 
 # Each target for FUZZ_SECONDS, and each property, with random seeds; `make test` has the same
@@ -20,6 +20,7 @@ docs:
 	PYTHONPATH=. python docs/residual.py
 	PYTHONPATH=. python docs/layers.py
 	PYTHONPATH=. python docs/rules.py
+	PYTHONPATH=. python docs/runtimes.py
 	PYTHONPATH=. python docs/onnx_ops.py
 	PYTHONPATH=. python docs/roundtrip.py
 	PYTHONPATH=. python docs/corpus.py

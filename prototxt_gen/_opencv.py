@@ -12,7 +12,7 @@ import json
 import sys
 from pathlib import Path
 
-MISSING, REFUSED = "missing", "refused"
+DONE, MISSING, REFUSED = "done", "missing", "refused"
 
 
 def main(folder: Path) -> None:
@@ -25,6 +25,8 @@ def main(folder: Path) -> None:
         import cv2
         import numpy as np
     except ImportError:
+        return tell(MISSING)
+    if not hasattr(cv2.dnn, "readNetFromCaffe"):  # which OpenCV 5 has no more
         return tell(MISSING)
     asked = json.loads((folder / "ask.json").read_text("utf-8"))
     try:
@@ -39,7 +41,7 @@ def main(folder: Path) -> None:
         return tell(REFUSED, str(error))
     every = [np.asarray(top) for own in tops for top in own]
     np.savez(folder / "tops.npz", *every)
-    return tell("done", [len(own) for own in tops])
+    return tell(DONE, [len(own) for own in tops])
 
 
 if __name__ == "__main__":

@@ -151,18 +151,18 @@ def _in_a_process(
         told: tuple[str, Any] = ("starting", None)
         state, more = json.loads(at.read_text("utf-8")) if at.exists() else told
         if state == _opencv.MISSING:
-            words = "OpenCV is not installed: pip install 'opencv-python-headless<5'"
+            words = "OpenCV 4 is not installed: pip install 'resnet-proto[opencv-4]'"
             raise VerificationError(words)
         if state == _opencv.REFUSED:
             raise VerificationError(f"OpenCV cannot run the net: {' '.join(more.split())}")
-        if done.returncode:
-            raise VerificationError(f"OpenCV {_end(done)} while {state} the net")
+        if state != _opencv.DONE:  # the code may be that of a crash after the work
+            raise VerificationError(f"OpenCV {end_of(done)} while {state} the net")
         with np.load(folder / "tops.npz") as values:
             every = iter([values[f"arr_{i}"] for i in range(sum(more))])
             return [[next(every) for _ in range(number)] for number in more]
 
 
-def _end(done: subprocess.CompletedProcess[bytes]) -> str:
+def end_of(done: subprocess.CompletedProcess[bytes]) -> str:
     """How a process ended that failed."""
     if done.returncode < 0:
         return f"died by signal {-done.returncode}"

@@ -77,6 +77,7 @@ def test_what_ci_of_others_calls_is_there() -> None:
         ("residual.py", "page", "residual.md"),
         ("layers.py", "page", "layers.md"),
         ("rules.py", "page", "rules.md"),
+        ("runtimes.py", "page", "runtimes.md"),
     ],
 )
 def test_generated_pages_are_fresh(script: str, function: str, page: str) -> None:
@@ -97,7 +98,10 @@ def test_the_wheel_holds_what_the_checkout_has(tmp_path: Path) -> None:
     shipped = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     page = (".j2", ".css", ".js", ".LICENSE")
     wanted = {
-        *(f"prototxt_gen/{file}" for file in _files(ROOT / "prototxt_gen", ".py", "py.typed")),
+        *(
+            f"prototxt_gen/{file}"
+            for file in _files(ROOT / "prototxt_gen", ".py", "py.typed", ".yml")
+        ),
         *(f"prototxt_gen/proto/{file}" for file in _files(ROOT / "proto", ".proto", ".binpb")),
         *(f"prototxt_gen/templates/{file}" for file in _files(ROOT / "templates", *page)),
     }

@@ -38,6 +38,7 @@ COMMANDS = {
         "convert",
         "fleet",
         "verify",
+        "doctor",
         "run",
         "triton",
         "fold",
@@ -53,6 +54,7 @@ COMMANDS = {
 #: The errors that answer the question a command was asked, rather than failures of it.
 ANSWERS: dict[str | None, tuple[type[PrototxtError], ...]] = {
     "convert": (UnsupportedError, VerificationError),
+    "doctor": (UnsupportedError,),
     "fold": (VerificationError,),
 }
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from prototxt_gen.cli.against import READERS, RUNTIMES, by_reader, in_runtime, need_regular
 from prototxt_gen.cli.options import (
     dialect_option,
     need_files,
@@ -47,9 +48,12 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--against",
-    type=click.Choice(["onnx", "opencv", "caffe"]),
+    type=click.Choice(["onnx", *RUNTIMES, *READERS]),
     default="onnx",
-    help="What to compare the reference with. [default: onnx]",
+    help="What to compare the reference with: onnx is MODEL in onnxruntime, blob by blob; "
+    "onnxruntime-gpu the same on a GPU; openvino and opencv-5 compute MODEL, or the model that "
+    "NET becomes, and opencv-4 does if there is a MODEL; else opencv-4 (or opencv) and caffe "
+    "read NET themselves. [default: onnx]",
 )
 @click.option(
     "--provider",
@@ -101,6 +105,7 @@ def command(
 
     \b
     resnet-proto verify deploy.prototxt net.caffemodel net.onnx
+    resnet-proto verify deploy.prototxt net.caffemodel net.onnx --against openvino
     resnet-proto verify net.onnx net.prototxt net.caffemodel
     """
     from prototxt_gen import api
@@ -108,7 +113,8 @@ def command(
     from prototxt_gen.reading import is_onnx
 
     need_files(net, weights, model)
-    alone = model is None and against == "onnx" and is_onnx(weights) and not is_onnx(net)
+    own = against == "onnx" or against in RUNTIMES
+    alone = model is None and own and is_onnx(weights) and not is_onnx(net)
     names = outputs.split(",") if outputs else []
     if is_onnx(net):
         if model is None or against != "onnx" or losses != "auto":
@@ -119,12 +125,15 @@ def command(
         graph = api.read_caffe(weights, model, state=state, dialect=dialect)
         verdict = _of_model(net, graph, given, names, seed, provider)
         return _show(verdict, as_json=as_json, show_all=show_all)
-    if against != "onnx":
-        _need_regular(against, net, weights)
+    reads = against in READERS and (against != "opencv-4" or model is None)
+    if reads:
+        need_regular(against, net, weights)
     graph = api.read_caffe(net, None if alone else weights, state=state, dialect=dialect)
     taken = weights if alone else model
-    inputs = _inputs(graph, given, taken if against == "onnx" else None)
-    if against == "onnx":
+    inputs = _inputs(graph, given, None if reads else taken)
+    if against not in ("onnx", *READERS) or (against == "opencv-4" and not reads):
+        verdict = in_runtime(against, graph, taken, inputs, names, losses, seed)
+    elif against == "onnx":
         model = weights if alone else model
         if model is None:
             raise click.UsageError(
@@ -142,7 +151,7 @@ def command(
     elif model is not None:
         raise click.UsageError(f"--against {against} compares the net alone; leave out {model}")
     else:
-        verdict = _against(against, net, weights, graph, inputs, seed)
+        verdict = by_reader(against, net, weights, graph, inputs, seed)
     return _show(verdict, as_json=as_json, show_all=show_all)
 
 
@@ -169,13 +178,6 @@ def _show(verdict: Verdict, *, as_json: bool, show_all: bool) -> int:
     return 0 if verdict.agrees else 1
 
 
-def _need_regular(against: str, *paths: str) -> None:
-    """Raise UsageError for a pipe, where another program reads the same once more."""
-    for path in paths:
-        if os.path.exists(path) and not os.path.isfile(path):
-            raise click.UsageError(f"{path} is no file; --against {against} reads it itself")
-
-
 def print_verdict(verdict: Verdict, *, show_all: bool = False) -> None:
     """Print the blobs that differ, or all, as a table, and the verdict in a line."""
     shown = [c for c in verdict.comparisons if show_all or not c.agrees]
@@ -199,29 +201,6 @@ def _row(comparison: Comparison) -> tuple[str, ...]:
         *figures,
         "" if c.agrees else "not finite" if c.blank else "differs",
     )
-
-
-def _against(
-    what: str, net: str, weights: str, graph: Any, inputs: dict[str, Any] | None, seed: int
-) -> Verdict:
-    from prototxt_gen import api, engines
-    from prototxt_gen import verify as proof
-    from prototxt_gen.diagnostics import Sink
-    from prototxt_gen.graph.check import check
-    from prototxt_gen.graph.comparison import compare_top, fitted
-    from prototxt_gen.graph.infer import named
-
-    known = named(check(graph, Sink(graph.source)), graph.inputs)
-    given = inputs or proof.seeded(graph, known, seed)
-    compute = engines.against_opencv if what == "opencv" else engines.against_caffe
-    theirs = compute(net, weights, graph, given)
-    ours = api.run(graph, given)
-    makers = {top.blob: node for top, node in graph.makers.items()}
-    found = []
-    for name, value in theirs.items():
-        same = fitted(value, ours[name].shape)
-        found.append(compare_top(makers[name], name, ours[name], same))
-    return proof.Verdict(tuple(found))
 
 
 def _inputs(graph: Any, given: tuple[str, ...], model: str | None = None) -> dict[str, Any] | None:

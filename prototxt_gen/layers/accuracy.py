@@ -95,14 +95,13 @@ class Accuracy(Base):
         rivals = b.cast(b.op("Not", [b.op("Less", [scores, own])]), "float")
         rank = b.reduce("ReduceSum", rivals, [axis], keepdims=True)
         right = b.cast(b.op("Less", [rank, b.scalar(self.top_k + 0.5)]), "float")
-        every = list(range(len(b.bottom_shapes[0])))
         if counted is None:
-            tops = [b.reduce("ReduceMean", right, every, keepdims=False)]
+            tops = [b.reduce_all("ReduceMean", right)]
             counted = b.op("Add", [b.op("Mul", [right, b.scalar(0.0)]), b.scalar(1.0)])
         else:
             right = b.op("Mul", [right, counted])
-            total = b.reduce("ReduceSum", counted, every, keepdims=False)
-            hits = b.reduce("ReduceSum", right, every, keepdims=False)
+            total = b.reduce_all("ReduceSum", counted)
+            hits = b.reduce_all("ReduceSum", right)
             tops = [b.op("Div", [hits, b.op("Max", [total, b.scalar(1.0)])])]
         if len(b.top_shapes) == 2:
             tops.append(each_class(b, at, right, counted, axis))

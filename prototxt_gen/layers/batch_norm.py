@@ -201,12 +201,21 @@ class BatchNorm(Base):
         return blobs[0] * factor, blobs[1] * factor
 
 
+def lower_channel_mean(b: Builder, x: str, rank: int) -> str:
+    """The mean of each channel, (1, C, 1...): of pixels, then of images.
+
+    All at once, over axes that are not neighbours, is wrong in OpenCV 5.
+    """
+    if rank > 2:
+        x = b.reduce("ReduceMean", x, list(range(2, rank)), keepdims=True)
+    return b.reduce("ReduceMean", x, [0], keepdims=True)
+
+
 def _by_batch(b: Builder, x: str, eps: float, learned: Sequence[Array] | None) -> str:
     """Mean 0 and variance 1 by the statistics of the batch."""
     rank = len(b.bottom_shapes[0])
-    axes = [0, *range(2, rank)]
-    y = b.op("Sub", [x, b.reduce("ReduceMean", x, axes, keepdims=True)])
-    variance = b.reduce("ReduceMean", b.op("Mul", [y, y]), axes, keepdims=True)
+    y = b.op("Sub", [x, lower_channel_mean(b, x, rank)])
+    variance = lower_channel_mean(b, b.op("Mul", [y, y]), rank)
     y = b.op("Div", [y, b.op("Sqrt", [b.op("Add", [variance, b.scalar(eps)])])])
     if learned is not None:
         scale, bias = (blob.reshape(-1, *(1,) * (rank - 2)) for blob in learned)

@@ -12,7 +12,7 @@ from prototxt_gen.layers.activation import Sigmoid
 from prototxt_gen.layers.base import Arity, Axes, Below, Instead, Role, Sample, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import regrouped
-from prototxt_gen.layers.parts.labels import normalization, rows
+from prototxt_gen.layers.parts.labels import lower_size, normalization, rows
 from prototxt_gen.layers.parts.numeric import LOG_THRESHOLD
 from prototxt_gen.layers.parts.shapes import (
     Shape,
@@ -91,16 +91,15 @@ class SigmoidCrossEntropyLoss(Base):
             same = b.op("Equal", [b.cast(target, "int64"), b.const(np.array(self.ignore_label))])
             loss = b.op("Where", [same, zero, loss])
             ones = b.op("Where", [same, zero, ones])
-        axes = list(range(len(b.bottom_shapes[0])))
-        total = b.reduce("ReduceSum", loss, axes, keepdims=False)
+        total = b.reduce_all("ReduceSum", loss)
         kind = normalization(self, "BATCH_SIZE")
         if kind == "VALID":
-            number = b.reduce("ReduceSum", ones, axes, keepdims=False)
+            number = b.reduce_all("ReduceSum", ones)
             number = b.op("Max", [number, b.scalar(1.0)])
         elif kind == "NONE":
             return (total,)[: len(b.top_shapes)]
         elif kind == "FULL":
-            number = b.cast(b.op("Size", [x]), "float")
+            number = lower_size(b, x, b.bottom_shapes[0])
         else:
             number = rows(b, x)
         return (b.op("Div", [total, number]),)[: len(b.top_shapes)]
@@ -132,7 +131,7 @@ class EuclideanLoss(Base):
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
         """ReduceSumSquare."""
         x, y = (b.op("Flatten", [blob], axis=1) for blob in bottoms)
-        total = b.reduce("ReduceSumSquare", b.op("Sub", [x, y]), [0, 1], keepdims=False)
+        total = b.reduce_all("ReduceSumSquare", b.op("Sub", [x, y]))
         loss = b.op("Div", [b.op("Mul", [total, b.scalar(0.5)]), rows(b, bottoms[0])])
         return (loss,)[: len(b.top_shapes)]
 
@@ -194,7 +193,7 @@ class ContrastiveLoss(Base):
         if not self.legacy_version:
             apart = b.op("Mul", [apart, apart])
         same = b.cast(b.cast(b.reshape(alike, [-1]), "int64"), "bool")
-        total = b.reduce("ReduceSum", b.op("Where", [same, squared, apart]), [0], keepdims=False)
+        total = b.reduce_all("ReduceSum", b.op("Where", [same, squared, apart]))
         loss = b.op("Div", [b.op("Mul", [total, b.scalar(0.5)]), rows(b, x)])
         return (loss,)[: len(b.top_shapes)]
 
@@ -240,7 +239,7 @@ class HingeLoss(Base):
         sign = b.op("OneHot", [at, b.ints(classes), values], axis=-1)
         over = b.op("Relu", [b.op("Add", [b.op("Mul", [sign, flat]), b.scalar(1.0)])])
         kind = "ReduceSum" if self.norm == L1 else "ReduceSumSquare"
-        loss = b.op("Div", [b.reduce(kind, over, [0, 1], keepdims=False), rows(b, x)])
+        loss = b.op("Div", [b.reduce_all(kind, over), rows(b, x)])
         return (loss,)[: len(b.top_shapes)]
 
 
@@ -277,5 +276,5 @@ class MultinomialLogisticLoss(Base):
         flat = b.op("Flatten", [p], axis=1)
         at = b.op("GatherElements", [flat, b.reshape(b.cast(labels, "int64"), [-1, 1])], axis=1)
         surprise = b.op("Log", [b.op("Max", [at, b.scalar(LOG_THRESHOLD)])])
-        total = b.op("Neg", [b.reduce("ReduceSum", surprise, [0, 1], keepdims=False)])
+        total = b.op("Neg", [b.reduce_all("ReduceSum", surprise)])
         return (b.op("Div", [total, rows(b, p)]),)[: len(b.top_shapes)]

@@ -9,6 +9,7 @@ from prototxt_gen._numpy import np
 from prototxt_gen.document import Block, Symbol
 from prototxt_gen.layers.base import Affine, Arity, Weight, layer
 from prototxt_gen.layers.base import Layer as Base
+from prototxt_gen.layers.batch_norm import lower_channel_mean
 from prototxt_gen.layers.parts.numeric import along
 from prototxt_gen.layers.parts.shapes import Shape, need_rank
 
@@ -129,9 +130,9 @@ class BN(Base):
         )
         found: list[str] = []
         if self.bn_mode == LEARN:
-            mean = b.reduce("ReduceMean", x, [0, 2, 3], keepdims=True)
+            mean = lower_channel_mean(b, x, 4)
             x = b.op("Sub", [x, mean])
-            variance = b.reduce("ReduceMean", b.op("Mul", [x, x]), [0, 2, 3], keepdims=True)
+            variance = lower_channel_mean(b, b.op("Mul", [x, x]), 4)
             x = b.op("Div", [x, b.op("Sqrt", [b.op("Add", [variance, b.scalar(self.eps)])])])
             found = [mean, variance]
         y = b.op("Add", [b.op("Mul", [x, scale]), shift])

@@ -71,10 +71,12 @@ class LRN(Base):
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
         """LRN, or the mean of squares and arithmetic."""
         (x,) = bottoms
-        if self.norm_region == ACROSS_CHANNELS and not (self.alpha > 0 and self.beta > 0):
-            return (self._by_pooling(b, x),)
         if self.norm_region == ACROSS_CHANNELS:
             size = self.local_size
+            # OpenVINO is wrong for one channel, and where the neighbours are more than all.
+            wide = size == 1 or size > (b.bottom_shapes[0][1] or 0)
+            if wide or not (self.alpha > 0 and self.beta > 0):
+                return (self._by_pooling(b, x),)
             return (b.op("LRN", [x], size=size, alpha=self.alpha, beta=self.beta, bias=self.k),)
         (mean,) = self._mean().lower(b, [b.op("Mul", [x, x])], ())
         return (self._divided(b, x, mean, 1.0),)

@@ -57,11 +57,17 @@ class Reduction(Base):
         return (np.asarray(np.float32(self.coeff) * total, x.dtype),)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """ReduceSum, ReduceL1, ReduceSumSquare or ReduceMean."""
+        """ReduceSum, also of Abs, ReduceL1, ReduceSumSquare or ReduceMean."""
         rank = len(b.bottom_shapes[0])
         axes = list(range(axis_index(self.axis, rank), rank))
-        kind = {"SUM": "ReduceSum", "ASUM": "ReduceL1", "SUMSQ": "ReduceSumSquare"}
-        y = b.reduce(kind.get(self.operation, "ReduceMean"), bottoms[0], axes, keepdims=False)
+        kinds = {"SUM": "ReduceSum", "ASUM": "ReduceL1", "SUMSQ": "ReduceSumSquare"}
+        kind = kinds.get(self.operation, "ReduceMean")
+        if len(axes) == rank:
+            y = b.reduce_all(kind, bottoms[0])
+        elif kind == "ReduceL1":  # of which OpenVINO overlooks the axes at opsets 13 to 17
+            y = b.reduce("ReduceSum", b.op("Abs", bottoms), axes, keepdims=False)
+        else:
+            y = b.reduce(kind, bottoms[0], axes, keepdims=False)
         return (y if self.coeff == 1 else b.op("Mul", [y, b.scalar(self.coeff)]),)
 
 
@@ -257,11 +263,12 @@ class Filter(Base):
         return tuple(x[chosen] for x in data)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """Compress."""
+        """Gather, of the places that NonZero finds."""
         *data, selector = bottoms
         flat = b.reshape(selector, [-1])
         chosen = b.op("Not", [b.op("Equal", [flat, b.scalar(0.0)])])
-        return tuple(b.op("Compress", [x, chosen], axis=0) for x in data)
+        places = b.places(chosen)
+        return tuple(b.op("Gather", [x, places], axis=0) for x in data)
 
     @classmethod
     def lift(cls, op: OnnxOp) -> Lifted | None:

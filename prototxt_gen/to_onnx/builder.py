@@ -190,12 +190,26 @@ class Builder:
         return self.ops("Split", [x, self.ints(*sizes)], len(sizes), axis=axis)
 
     def reduce(self, kind: str, x: str, axes: Sequence[int], *, keepdims: bool) -> str:
-        """ReduceSum, ReduceMean and the like."""
+        """ReduceSum, ReduceMean and the like, over some axes."""
         since = _AXES_ARE_INPUTS if kind == "ReduceSum" else _REDUCE_AXES_ARE_INPUTS
         keep = int(keepdims)
         if self.opset < since:
             return self.op(kind, [x], axes=list(axes), keepdims=keep)
         return self.op(kind, [x, self.ints(*axes)], keepdims=keep)
+
+    def reduce_all(self, kind: str, x: str) -> str:
+        """The same over all axes: a value without axes.
+
+        Not all axes by number: OpenCV 5 leaves one of size 1 then.
+        """
+        return self.op(kind, [x], keepdims=0)
+
+    def places(self, condition: str) -> str:
+        """The indices at which a list of bools is true.
+
+        With Gather what Compress does, which OpenCV and tract lack.
+        """
+        return self.reshape(self.op("NonZero", [condition]), [-1])
 
     def softmax(self, x: str, axis: int, rank: int) -> str:
         """Softmax along one axis."""

@@ -142,8 +142,12 @@ def test_refusals(body, words):
     assert words in refusal(model(body, "float[3,4] x", "float[3,4] y", 13))
 
 
-def test_rows_that_are_not_zero():
-    body = "f = Reshape(s, m) e = Equal(f, z) n = Not(e) y = Compress<axis=0>(x, n)"
+ROWS = ["y = Compress<axis=0>(x, n)", "p = NonZero(n) q = Reshape(p, m) y = Gather(x, q)"]
+
+
+@pytest.mark.parametrize("rows", ROWS)
+def test_rows_that_are_not_zero(rows):
+    body = f"f = Reshape(s, m) e = Equal(f, z) n = Not(e) {rows}"
     given = {"m": np.array([-1]), "z": np.float32(0)}
     inputs = "float[6,4] x, float[2,3] s"
     made = lifted(model(body, inputs, "float[k,4] y", 13, **given), s=[[0, 1, -0.5], [0, 0, 2]])

@@ -191,6 +191,20 @@ def test_an_opencv_that_dies_is_told_in_a_line(
     assert capsys.readouterr().err == f"error: {words}\n"
 
 
+def test_an_opencv_that_dies_after_its_work_has_done_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    dies = "import atexit, numpy; atexit.register(os._exit, 3); "
+    tops = "return [[numpy.zeros((1, n, 3, 3)) for n in (1, 3)]]"
+    (folder / "cv2.py").write_text(FAKE % (dies + tops, "return Net()"))
+    before = os.environ.get("PYTHONPATH", "")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(folder), before))))
+    assert run(["verify", *written(tmp_path, NETS["two tops"]), "--against", "opencv"]) == 1
+    assert "differs" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("shape", "wanted", "fits"),
     [

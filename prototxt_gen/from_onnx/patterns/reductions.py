@@ -27,6 +27,19 @@ def times_number(op: Op, view: View) -> Op | None:
     return None
 
 
+@pattern("ReduceSum")
+def absolute(op: Op, view: View) -> Op | None:
+    """The sum of absolute values over the last axes, which are not kept, but not all axes."""
+    values, rank = view.part(op.inputs[0], "Abs"), len(op.shape())
+    if values is None or op.attribute("keepdims", 1):
+        return None
+    axes = reduced_axes(op, rank)
+    if not axes or axes != list(range(axes[0], rank)):
+        return None
+    attributes = {**op.attributes, "axes": axes}
+    return op.instead("ReduceL1", values.inputs, attributes)
+
+
 @pattern("Cast")
 def last_places(op: Op, view: View) -> Op | None:
     """n - 1 - TopK(x back to front), and as a float: the places as Caffe orders them."""
@@ -62,12 +75,22 @@ def values_of_reversed(op: Op, view: View) -> Op | None:
     return op.instead("TopK", inputs, op.attributes)
 
 
-@pattern("Compress")
+@pattern("Gather", "Compress")
 def rows_not_zero(op: Op, view: View) -> Op | None:
-    """Compress(x, Not(selector == 0)), or Cast(selector) to a truth value, along axis 0."""
-    if op.attribute("axis") != 0:
+    """Compress(x, Not(selector == 0)), or Cast(selector) to a truth value, along axis 0.
+
+    The same as Gather(x, NonZero of that as a list).
+    """
+    name = op.inputs[1]
+    if op.attribute("axis", 0 if op.op_type == "Gather" else None) != 0:
         return None
-    condition = view.maker(op.inputs[1], "Not", "Cast")
+    if op.op_type == "Gather":
+        places = view.maker(name, "Reshape", "Squeeze")
+        places = view.maker(places.inputs[0], "NonZero") if places is not None else None
+        if places is None or len(places.shape()) != 1:
+            return None
+        name = places.inputs[0]
+    condition = view.maker(name, "Not", "Cast")
     if condition is None:
         return None
     name = condition.inputs[0]

@@ -57,7 +57,7 @@ def lower_head(b: Builder, bottoms: Sequence[str], head: Head) -> str:
     )
     rows = b.op("Concat", [rows, none], axis=0)
     found = b.op("Concat", [found, nothing], axis=0)
-    return b.reshape(b.op("Compress", [rows, found], axis=0), [1, 1, -1, 7])
+    return b.reshape(b.op("Gather", [rows, b.places(found)], axis=0), [1, 1, -1, 7])
 
 
 def _images(b: Builder, offsets: str) -> str:
@@ -122,6 +122,14 @@ def _at_most(b: Builder, number: int, limit: int) -> str:
     return b.op("Where", [b.op("Less", [there, most]), there, most])
 
 
+def _counted(b: Builder, most: str, head: Head) -> str:
+    """0 and up, one number for each row of an image; ``most`` has their number."""
+    if not is_free(head.priors):
+        return b.ints(*range(head.most))
+    zero, one = (b.const(np.array(value, np.int64)) for value in (0, 1))
+    return b.op("Range", [zero, b.squeeze(most, [0]), one])
+
+
 def _suppressed(b: Builder, boxes: str, scores: str, head: Head) -> tuple[str, str]:
     """The table (N, labels * P) without what overlaps, and (1,), how many scores it has."""
     if head.code != CENTER_SIZE:
@@ -135,7 +143,9 @@ def _suppressed(b: Builder, boxes: str, scores: str, head: Head) -> tuple[str, s
     inputs = [boxes, scores, b.ints(head.priors)]
     # No overlap is above 1, the greatest threshold that there may be.
     inputs += [b.const(np.array([min(head.overlap, 1.0)], np.float32))]
-    inputs += [b.const(np.array([_LOWEST], np.float32))]
+    # Candidates are above both; OpenCV 5 refuses thresholds below 0.
+    least = 0.0 if head.least >= 0 else _LOWEST
+    inputs += [b.const(np.array([least], np.float32))]
     kept = b.op("NonMaxSuppression", inputs)
     values = b.op("GatherND", [scores, kept])
     table = b.op("ScatterND", [b.full_like(scores, _LOWEST), kept, values])
@@ -148,8 +158,10 @@ def _rows(b: Builder, boxes: str, table: str, images: str, head: Head) -> tuple[
     most = _at_most(b, head.priors * len(head.labels), head.most)
     scores, places = b.ops("TopK", [table, most], 2, axis=1)
     labels = b.op("Div", [places, b.ints(head.priors)])
-    # Equal labels keep their order.
-    labels, order = b.ops("TopK", [labels, most], 2, axis=1, largest=0)
+    # Equal labels keep their order, which not every runtime's TopK does by itself.
+    keys = b.op("Add", [b.op("Mul", [labels, b.ints(head.most)]), _counted(b, most, head)])
+    keys, _ = b.ops("TopK", [keys, most], 2, axis=1, largest=0)
+    labels, order = (b.op(name, [keys, b.ints(head.most)]) for name in ("Div", "Mod"))
     scores, places = (b.op("GatherElements", [x, order], axis=1) for x in (scores, places))
     zeros = b.op("Mul", [places, b.ints(0)])
     columns = [

@@ -87,17 +87,16 @@ def lower_mean_at_label(b: Builder, values: str, labels: str, axis: int, loss: L
     shape = b.bottom_shapes[0]
     axis = axis_index(axis, len(shape))
     at, counted = lower_labels(b, labels, axis, loss.ignore_label)
-    every = list(range(len(shape)))
     found = b.op("GatherElements", [values, at], axis=axis)
     if counted is not None:
         found = b.op("Mul", [found, counted])
-    total = b.reduce("ReduceSum", found, every, keepdims=False)
+    total = b.reduce_all("ReduceSum", found)
     kind = normalization(loss)
     if kind == "NONE":
         return total
-    number = b.cast(b.op("Size", [at]), "float")
+    number = lower_size(b, at, (*shape[:axis], 1, *shape[axis + 1 :]))
     if kind == "VALID" and counted is not None:
-        number = b.reduce("ReduceSum", counted, every, keepdims=False)
+        number = b.reduce_all("ReduceSum", counted)
         number = b.op("Max", [number, b.scalar(1.0)])
     elif kind == "BATCH_SIZE":
         inner = count(shape[axis + 1 :]) or 1
@@ -116,6 +115,14 @@ def each_class(b: Builder, at: str, right: str, counted: str, axis: int) -> str:
     total = b.op("MatMul", [b.reshape(counted, [1, -1]), one_hot])
     share = b.op("Div", [hits, b.op("Max", [total, b.scalar(1.0)])])
     return b.squeeze(share, [0])
+
+
+def lower_size(b: Builder, x: str, shape: Shape) -> str:
+    """How many values a blob of a shape has, as a float."""
+    size = count(shape)
+    if size is None or b.batch_is_dynamic:
+        return b.cast(b.op("Size", [x]), "float")
+    return b.scalar(float(size))  # not Size, which OpenCV 5 gives an axis
 
 
 def rows(b: Builder, x: str) -> str:

@@ -124,7 +124,8 @@ def lower_select(b: Builder, rule: Rule, bottoms: Sequence[str]) -> tuple[str, s
     large = _large(b, rule, b.op("Add", [b.op("Sub", [high, low]), b.scalar(1.0)]), info)
     boxes = b.op("Concat", [low, high, end], axis=1)
     if rule.drops:
-        boxes, scores = (b.op("Compress", [value, large], axis=0) for value in (boxes, scores))
+        places = b.places(large)
+        boxes, scores = (b.op("Gather", [value, places], axis=0) for value in (boxes, scores))
     else:
         scores = b.op("Mul", [scores, b.cast(large, "float")])
     scores, order = b.ops("TopK", [scores, _first(b, scores, rule.before)], 2)

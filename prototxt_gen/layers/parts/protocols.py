@@ -72,7 +72,13 @@ class Builder(Protocol):
         """Cut along an axis."""
 
     def reduce(self, kind: str, x: str, axes: Sequence[int], *, keepdims: bool) -> str:
-        """ReduceSum, ReduceMean and the like."""
+        """ReduceSum, ReduceMean and the like, over some axes."""
+
+    def reduce_all(self, kind: str, x: str) -> str:
+        """The same over all axes: a value without axes."""
+
+    def places(self, condition: str) -> str:
+        """The indices at which a list of bools is true."""
 
     def softmax(self, x: str, axis: int, rank: int) -> str:
         """Softmax along one axis."""

@@ -100,7 +100,7 @@ def lower_detected(b: Builder, choice: Choice, grids: Sequence[Grid], maps: Sequ
     none = b.const(np.array([[0, *(-1,) * 6]], np.float32))
     rows = b.op("Concat", [rows, none], axis=0)
     found = b.op("Concat", [found, nothing], axis=0)
-    return b.reshape(b.op("Compress", [rows, found], axis=0), [1, 1, -1, 7])
+    return b.reshape(b.op("Gather", [rows, b.places(found)], axis=0), [1, 1, -1, 7])
 
 
 def _lower_decoded(b: Builder, choice: Choice, grid: Grid, x: str) -> tuple[str, str, str]:
@@ -127,7 +127,9 @@ def _kept(b: Builder, choice: Choice, boxes: str, scores: str, number: int) -> s
     most = number if choice.limit >= 0 else 1
     limit = min(max(choice.limit, 0.0), 1.0)
     inputs = [b.unsqueeze(boxes, [0]), b.unsqueeze(scores, [0, 1]), b.ints(most)]
-    inputs += [b.const(np.array([value], np.float32)) for value in (limit, _LOWEST)]
+    # Candidates are above both; OpenCV 5 refuses thresholds below 0.
+    least = 0.0 if choice.least >= 0 else _LOWEST
+    inputs += [b.const(np.array([value], np.float32)) for value in (limit, least)]
     found = b.op("NonMaxSuppression", inputs)
     kept = b.slice(found, [2], [3], [1])
     values = b.op("GatherND", [scores, kept])

@@ -1,0 +1,196 @@
+"""A model looked at, op by op, by what a runtime takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import onnx
+from onnx import TensorProto, helper, shape_inference
+
+from prototxt_gen.targets.facts import Rule, Target
+
+_DOMAINS = ("", "ai.onnx")
+_SMALL = 1 << 10  #: bytes of a constant that is looked at
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is said of some nodes of one op: a verdict of ``facts``, or ``yes``."""
+
+    op: str
+    verdict: str
+    nodes: tuple[str, ...]
+    why: str = ""
+    change: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that is said of a model for a target."""
+
+    target: Target
+    opset: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def loads(self) -> bool:
+        """Whether the runtime loads the model."""
+        return all(one.verdict != "no" for one in self.findings)
+
+    @property
+    def right(self) -> bool:
+        """Whether it loads the model and computes the same."""
+        return self.loads and all(one.verdict != "differs" for one in self.findings)
+
+    @property
+    def sure(self) -> bool:
+        """Whether that does not depend on the values."""
+        return all(one.verdict != "may" for one in self.findings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {
+            "target": self.target.name,
+            "title": self.target.title,
+            "tried": self.target.tried or None,
+            "opset": self.opset,
+            "loads": self.loads,
+            "right": self.right,
+            "ops": [{**asdict(one), "nodes": list(one.nodes)} for one in self.findings],
+        }
+
+
+def look(model: onnx.ModelProto, target: Target) -> Report:
+    """What a runtime makes of a model; the model's weights may be absent."""
+    opset = next((o.version for o in model.opset_import if o.domain in _DOMAINS), 0)
+    view = _View(model, opset)
+    grouped: dict[tuple[str, ...], list[str]] = {}
+    for node in model.graph.node:
+        found = list(_findings(node, target, view)) or [("yes", "", "", "")]
+        for key in found:
+            grouped.setdefault((_name(node), *key), []).append(node.name or node.output[0])
+    findings = [
+        Finding(op, verdict, tuple(nodes), why, change, source)
+        for (op, verdict, why, change, source), nodes in grouped.items()
+    ]
+    return Report(target, opset, (*_of_opset(opset, target), *findings))
+
+
+def _of_opset(opset: int, target: Target) -> Iterator[Finding]:
+    least, most = target.opsets
+    if not least <= opset <= most:
+        why = f"{target.title} takes opsets {least} to {most}; the model has {opset}"
+        change = f"convert with --opset {min(max(opset, least), most)}"
+        yield Finding("opset", "no", (), why, change, target.source)
+
+
+def _findings(
+    node: onnx.NodeProto, target: Target, view: _View
+) -> Iterator[tuple[str, str, str, str]]:
+    name = _name(node)
+    for rule in target.rules:
+        if (name in rule.op or "*" in rule.op) and view.holds(rule, node):
+            yield rule.verdict, rule.why, rule.change, rule.source or target.source
+            if rule.verdict == "no":
+                return
+    if name not in target.ops and not any(name in rule.op for rule in target.rules):
+        yield target.otherwise, target.because, "", target.source
+
+
+def _name(node: onnx.NodeProto) -> str:
+    own = node.domain in _DOMAINS
+    return node.op_type if own else f"{node.domain}::{node.op_type}"
+
+
+class _View:
+    """What is known of a model's values."""
+
+    def __init__(self, model: onnx.ModelProto, opset: int) -> None:
+        self.opset = opset
+        graph = model.graph
+        self.constants = {tensor.name for tensor in graph.initializer}
+        self.constants |= {n.output[0] for n in graph.node if n.op_type == "Constant"}
+        self.read = {name for node in graph.node for name in node.input}
+        self.read |= {value.name for value in graph.output}
+        self.types: dict[str, onnx.TypeProto.Tensor] = {}
+        inferred = _inferred(model)
+        for value in (*inferred.input, *inferred.value_info, *inferred.output):
+            self.types[value.name] = value.type.tensor_type
+        self.shapes = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
+        for name, told in self.types.items():
+            if told.HasField("shape"):
+                self.shapes[name] = [dim.dim_value for dim in told.shape.dim]
+        self.numbers = {tensor.name: tensor.data_type for tensor in graph.initializer}
+        self.makers = {name: node.op_type for node in graph.node for name in node.output}
+        self.values = {
+            tensor.name: onnx.numpy_helper.to_array(tensor)
+            for tensor in graph.initializer
+            if 0 < len(tensor.raw_data) <= _SMALL
+        }
+
+    def holds(self, rule: Rule, node: onnx.NodeProto) -> bool:
+        """Whether all conditions of a rule hold for a node."""
+        opset, given = self.opset, {one.name: one for one in node.attribute}
+        return (
+            (not rule.since or opset >= rule.since)
+            and (not rule.before or opset < rule.before)
+            and (not rule.has or rule.has in given)
+            and (not rule.output or self._is_read(node, rule.output))
+            and (not rule.computed or self._is_computed(node, rule.computed))
+            and (not rule.type or self._type(node) == rule.type)
+            and (not rule.axes_apart or _apart(self._axes(node, given), rule.axes_apart))
+            and (not rule.spatial or self._rank(node) - 2 in rule.spatial)
+            and (not rule.negative or self._is_negative(node, rule.negative))
+            and (not rule.after or self.makers.get(_input(node, 0)) == rule.after)
+        )
+
+    def _is_read(self, node: onnx.NodeProto, index: int) -> bool:
+        return index < len(node.output) and node.output[index] in self.read
+
+    def _is_computed(self, node: onnx.NodeProto, index: int) -> bool:
+        name = _input(node, index)
+        return bool(name) and name not in self.constants
+
+    def _is_negative(self, node: onnx.NodeProto, index: int) -> bool:
+        value = self.values.get(_input(node, index))
+        return value is not None and bool((value < 0).any())
+
+    def _rank(self, node: onnx.NodeProto) -> int:
+        return len(self.shapes.get(_input(node, 0), ()))
+
+    def _type(self, node: onnx.NodeProto) -> str:
+        name = _input(node, 0)
+        number = self.types[name].elem_type if name in self.types else self.numbers.get(name, 0)
+        return TensorProto.DataType.Name(number).lower()
+
+    def _axes(
+        self, node: onnx.NodeProto, given: Mapping[str, onnx.AttributeProto]
+    ) -> Sequence[int]:
+        """The axes that a node reduces, but for those of size 1."""
+        if "axes" in given:
+            axes = list(helper.get_attribute_value(given["axes"]))
+        else:
+            axes = [int(one) for one in self.values.get(_input(node, 1), ())]
+        shape = self.shapes.get(_input(node, 0), [])
+        return sorted(axis % len(shape) for axis in axes if shape and shape[axis] != 1)
+
+
+def _inferred(model: onnx.ModelProto) -> onnx.GraphProto:
+    """The graph with the types of its values, where they can be known."""
+    try:
+        return shape_inference.infer_shapes(model).graph
+    except (shape_inference.InferenceError, ValueError):
+        # An operator of another domain, or a model that one message cannot hold.
+        return model.graph
+
+
+def _input(node: onnx.NodeProto, index: int) -> str:
+    return str(node.input[index]) if index < len(node.input) else ""
+
+
+def _apart(axes: Sequence[int], least: int) -> bool:
+    """Whether axes are so many, and not all neighbours."""
+    return len(axes) >= least and list(axes) != list(range(axes[0], axes[0] + len(axes)))

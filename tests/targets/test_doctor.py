@@ -1,0 +1,161 @@
+"""The command, and the rules of each target by the smallest models that they are about."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+
+import onnx
+import onnx.parser
+import pytest
+
+from prototxt_gen.cli import run
+from prototxt_gen.targets import NAMES
+from prototxt_gen.targets.facts import target
+from prototxt_gen.targets.look import look
+
+ROI = (
+    'input: "x" input_shape { dim: [1, 3, 8, 8] } input: "r" input_shape { dim: [2, 5] }\n'
+    'layer { name: "roi" type: "ROIPooling" bottom: "x" bottom: "r" top: "y"'
+    " roi_pooling_param { pooled_w: 2 pooled_h: 2 spatial_scale: 0.5 } }\n"
+)
+MASK = (
+    'input: "x" input_shape { dim: [1, 3, 8, 8] }\n'
+    'layer { name: "p" type: "Pooling" bottom: "x" top: "y" top: "m"'
+    " pooling_param { kernel_size: 2 stride: 2 } }\n"
+)
+
+
+def model(body: str, inputs: str, outputs: str, opset: int = 17) -> onnx.ModelProto:
+    text = f'<ir_version: 8, opset_import: ["" : {opset}]> g ({inputs}) => ({outputs}) {{ {body} }}'
+    return onnx.parser.parse_model(text)
+
+
+#: A target, a model, and what is said of its last node.
+RULES = [
+    ("tensorrt-10", "y = Compress(x, c)", "float[4] x, bool[4] c", "float[k] y", "no"),
+    ("tensorrt-10", "y, i = MaxPool<kernel_shape=[2,2]>(x)", "float[1,1,4,4] x", "A y, B i", "no"),
+    ("tensorrt-10", "y, i = MaxPool<kernel_shape=[2,2]>(x)", "float[1,1,4,4] x", "A y", "yes"),
+    ("tensorrt-10", "y = MaxPool<kernel_shape=[2]>(x)", "float[1,1,4] x", "A y", "no"),
+    (
+        "tensorrt-10",
+        "y = MaxPool<kernel_shape=[2,2], dilations=[2,2]>(x)",
+        "float[1,1,4,4] x",
+        "A y",
+        "no",
+    ),
+    ("tensorrt-10", "y = CumSum(x, a)", "float[4] x, int64 a", "A y", "no"),
+    ("tensorrt-10", "y = Abs(x)", "double[4] x", "double[4] y", "may"),
+    ("tensorrt-10", "y = Unique(x)", "float[4] x", "A y", "no"),
+    ("coreml", "y = Unique(x)", "float[4] x", "A y", "elsewhere"),
+    ("coreml", "y = MaxPool<kernel_shape=[2]>(x)", "float[1,1,4] x", "A y", "elsewhere"),
+    ("coreml", "y = Gemm(x, w)", "float[2,2] x, float[2,2] w", "A y", "elsewhere"),
+    ("opencv-5", "y = Unique(x)", "float[4] x", "A y", "may"),
+    ("opencv-5", "y = ReduceMean<axes=[0,2,3]>(x)", "float[2,2,2,2] x", "A y", "differs"),
+    ("opencv-5", "y = ReduceMean<axes=[0,2,3]>(x)", "float[1,2,2,2] x", "A y", "yes"),
+    ("opencv-5", "y = ReduceMean<axes=[0,2]>(x)", "float[2,2,2,2] x", "A y", "yes"),
+    ("opencv-5", "y = ReduceMean<axes=[-1,1,2]>(x)", "float[2,2,2,2] x", "A y", "yes"),
+    ("opencv-5", "y = GatherND(x, i)", "double[2,2] x, int64[1,2] i", "double[1] y", "no"),
+    ("opencv-5", "y = GatherND(x, i)", "float[2,2] x, int64[1,2] i", "A y", "yes"),
+    ("openvino", "y = ReduceL1<axes=[1]>(x)", "float[2,2] x", "A y", "differs"),
+    ("openvino", "y = ReduceL1(x)", "float[2,2] x", "A y", "yes"),
+    ("openvino", "y, i = TopK(x, k)", "float[4] x, int64[1] k", "A y, B i", "may"),
+    ("openvino", "y = Ceil(x)", "float[4] x", "A y", "may"),
+    ("opencv-5", "y = Size(x)", "float[4] x", "int64 y", "differs"),
+    ("onnxruntime", "y = Abs(x)", "float[2] x", "A y", "yes"),
+]
+
+
+@pytest.mark.parametrize(("name", "body", "inputs", "outputs", "verdict"), RULES)
+def test_what_is_said(name: str, body: str, inputs: str, outputs: str, verdict: str) -> None:
+    outputs = outputs.replace("A ", "float[?] ").replace("B ", "int64[?] ").replace("[?]", "")
+    report = look(model(body, inputs, outputs), target(name))
+    assert [one.verdict for one in report.findings] == [verdict]
+    assert report.loads == (verdict != "no")
+    assert report.right == (verdict not in ("no", "differs"))
+    assert report.sure == (verdict != "may")
+
+
+def test_reductions_are_told_by_opset() -> None:
+    body = "y = ReduceL1<axes=[1]>(x)"
+    older = look(model(body, "float[2,2] x", "float y", 11), target("openvino"))
+    assert older.right
+
+
+def test_an_opset_that_is_too_new_is_said() -> None:
+    report = look(model("y = Abs(x)", "float[2] x", "float y", 30), target("tensorrt-10"))
+    assert not report.loads
+    assert report.findings[0].change == "convert with --opset 24"
+
+
+def test_an_op_of_another_domain_is_not_taken() -> None:
+    made = model("y = Abs(x)", "float[2] x", "float y")
+    made.graph.node[0].domain = "com.example"
+    report = look(made, target("tensorrt-10"))
+    assert [(one.op, one.verdict) for one in report.findings] == [("com.example::Abs", "no")]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_facts_of_a_target_can_be_read_and_have_a_source(name: str) -> None:
+    told = target(name)
+    assert told.source
+    assert told.ops
+    for rule in told.rules:
+        assert set(rule.op) <= told.ops | {"*", "Compress", "MaxRoiPool", "Size"}, rule
+        assert rule.why
+        assert rule.verdict in ("no", "differs", "may", "elsewhere")
+    known = {schema.name for schema in onnx.defs.get_all_schemas()}
+    strange = {op for op in told.ops if op not in known}
+    assert strange <= {"EfficientNMS_TRT", "TRT::EfficientNMS_TRT", "Scatter", "Upsample"}
+
+
+def test_every_file_of_facts_is_listed() -> None:
+    found = {path.name for path in files("prototxt_gen.targets").iterdir()}
+    assert {name for name in found if name.endswith(".yml")} == {f"{one}.yml" for one in NAMES}
+
+
+def test_a_net_that_will_not_load_is_a_no(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net = tmp_path / "net.prototxt"
+    net.write_text(ROI)
+    assert run(["doctor", str(net), "--target", "opencv-5"]) == 1
+    out, err = capsys.readouterr()
+    assert "opencv-5  MaxRoiPool      1  NO       roi     it has no MaxRoiPool" in out
+    assert "--opset 22" in out
+    assert err.startswith("OpenCV 5 will not load it (1 op, opset 17; tried with")
+    assert run(["doctor", str(net), "--target", "opencv-5", "--opset", "22"]) == 0
+
+
+def test_json_has_each_op_with_its_source(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net = tmp_path / "net.prototxt"
+    net.write_text(MASK)
+    assert run(["doctor", str(net), "--target", "tensorrt-10", "--format", "json"]) == 1
+    (told,) = json.loads(capsys.readouterr().out)
+    assert (told["target"], told["tried"], told["loads"]) == ("tensorrt-10", None, False)
+    pool = told["ops"][0]
+    assert (pool["op"], pool["verdict"], pool["nodes"]) == ("MaxPool", "no", ["p/MaxPool"])
+    assert pool["source"].startswith("https://github.com/onnx/onnx-tensorrt/")
+
+
+def test_a_model_is_looked_at_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "m.onnx"
+    onnx.save(model("y = Compress(x, c)", "float[4] x, bool[4] c", "float[k] y"), path)
+    assert run(["doctor", str(path), "--target", "opencv-5"]) == 1
+    assert run(["doctor", str(path), "--target", "onnxruntime"]) == 0
+    assert run(["doctor", str(path), "--opset", "13"]) == 2
+    assert "--opset is for a Caffe net" in capsys.readouterr().err
+
+
+def test_a_net_that_cannot_be_converted_is_a_no(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net = tmp_path / "net.prototxt"
+    net.write_text(ROI.replace("0.5", "-0.5"))
+    assert run(["doctor", str(net), "--opset", "11"]) == 1
+    assert "spatial_scale is -0.5" in capsys.readouterr().err
+    assert run(["doctor", str(net), "--opset", "99"]) == 2
+    assert "opset 99: expected 11 to" in capsys.readouterr().err
