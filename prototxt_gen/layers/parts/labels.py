@@ -11,6 +11,7 @@ from prototxt_gen.document import Symbol
 from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.parts.facets import Below, Sample
 from prototxt_gen.layers.parts.shapes import Shape, axis_index, count, show
+from prototxt_gen.layers.parts.sizes import is_free
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.parts.protocols import Array, Builder
@@ -120,7 +121,7 @@ def each_class(b: Builder, at: str, right: str, counted: str, axis: int) -> str:
 def lower_size(b: Builder, x: str, shape: Shape) -> str:
     """How many values a blob of a shape has, as a float."""
     size = count(shape)
-    if size is None or b.batch_is_dynamic:
+    if size is None or is_free(size):
         return b.cast(b.op("Size", [x]), "float")
     return b.scalar(float(size))  # not Size, which OpenCV 5 gives an axis
 
