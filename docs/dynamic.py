@@ -46,9 +46,10 @@ a smaller and a larger one; `run` scales a picture that is too small to the next
 
 ## Nets of public repositories
 
-`python docs/dynamic.py --prove` writes this page from a folder of prototxt files
-(`PROTOTXT_CORPUS`). Each net is made with N, H and W free, else with H and W, else with N. What is
-free is compared with the net converted for that size, at three sizes, batches being 1, 3 and 8.
+`python docs/dynamic.py` writes this page from a folder of prototxt files (`PROTOTXT_CORPUS`). Each
+net is made with N, H and W free, else with H and W, else with N. With `--prove` what is free is
+first compared with the net converted for that size, at three sizes, batches being 1, 3 and 8; the
+tests do so for a net of each kind.
 
 """
 
