@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+from prototxt_gen._deferred import Deferred
 from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.layers.parts.shapes import Shape
 
@@ -35,7 +36,7 @@ class Builder:
         self.opset = opset
         self.batch_input = ""  #: an input whose first dimension is the batch
         self.nodes: list[onnx.NodeProto] = []
-        self.initializers: dict[str, np.ndarray[Any, Any]] = {}
+        self.initializers: dict[str, Any] = {}  #: arrays, some of them deferred
         self.layer = ""
         self.bottom_shapes: tuple[Shape, ...] = ()
         self.top_shapes: tuple[Shape, ...] = ()
@@ -78,7 +79,7 @@ class Builder:
 
     def const(self, value: Any, name: str = "") -> str:
         """Add an initializer; return its name. Equal ones without a name become one."""
-        array = np.asarray(value)
+        array = value if isinstance(value, Deferred) else np.asarray(value)
         if name:
             label = self._fresh(f"{self.layer}/{name}")
             self.initializers[label] = array
