@@ -42,7 +42,7 @@ class Figure:
 
 def by_processor() -> None:
     """Measure the time of the processor from here on, which other programs disturb less."""
-    global _by_processor  # noqa: PLW0603
+    global _by_processor
     _by_processor = True
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import Any, cast
 
 import numpy as np
@@ -21,7 +22,7 @@ class Deferred(NDArrayOperatorsMixin):
     def __init__(self, shape: tuple[int, ...], kind: Any, values: Callable[[], Array]) -> None:
         """``values`` gives an array of that type, of as many numbers as the shape has."""
         self.shape, self.dtype, self._values = shape, np.dtype(kind), values
-        self.ndim, self.size = len(shape), int(np.prod(shape, dtype=object))
+        self.ndim, self.size = len(shape), prod(shape)
         self.nbytes = self.size * self.dtype.itemsize
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:

@@ -50,14 +50,15 @@ class LargeFile:
     def __getitem__(self, place: slice) -> bytes: ...
     def __getitem__(self, place: int | slice) -> int | bytes:
         """A byte or a copy of some, as of ``bytes``."""
-        if isinstance(place, slice):
-            start, end, _ = place.indices(self._size)
+        if isinstance(place, int):
+            return self[place : place + 1][0]
+        start, end, _ = place.indices(self._size)
+        if end - start > _WINDOW:
             return self._read(start, end)
-        at = place - self._start
-        if not 0 <= at < len(self._window):
-            self._start, self._window = place, self[place : place + _WINDOW]
-            at = 0
-        return self._window[at]
+        if start < self._start or end > self._start + len(self._window):
+            self._window = self._read(start, min(start + _WINDOW, self._size))
+            self._start = start
+        return self._window[start - self._start : end - self._start]
 
     def _read(self, start: int, end: int) -> bytes:
         self._file.seek(start)
@@ -65,7 +66,7 @@ class LargeFile:
         while start < end:
             parts.append(self._file.read(end - start))
             start += len(parts[-1])
-            self._need_same(start, parts[-1])
+            self._need_same(len(parts[-1]))
         return b"".join(parts)
 
     def read_into(self, start: int, target: memoryview) -> None:
@@ -75,14 +76,15 @@ class LargeFile:
         while done < len(target):
             got: int = self._file.readinto(target[done:])  # type: ignore[attr-defined]
             done += got
-            self._need_same(start + done, got)
+            self._need_same(got)
 
-    def _need_same(self, end: int, got: object) -> None:
-        """Raise OSError if nothing was got up to an offset, or another file has been written."""
-        if not got:
-            sizes = f"it had {self._size} bytes and now has {end}"
+    def _need_same(self, got: int) -> None:
+        """Raise OSError if nothing was got, or the file is not as it was."""
+        now = os.fstat(self._file.fileno())
+        if not got or now.st_size < self._size:
+            sizes = f"it had {self._size} bytes and now has {now.st_size}"
             raise OSError(errno.EIO, f"{sizes}: it was cut off while it was read", self._name)
-        if os.fstat(self._file.fileno()).st_mtime_ns != self._changed:
+        if now.st_mtime_ns != self._changed:
             raise OSError(errno.EIO, "it was changed while it was read", self._name)
 
 

@@ -171,30 +171,29 @@ def split(data: Buffer) -> tuple[bytes, list[WireField]]:
     return bytes(net), layers
 
 
-def blobs_of(data: Buffer, place: WireField) -> tuple[list[WireField], list[WireField]]:
-    """Where the blobs of a layer are, and where those of a V0 layer inside it are."""
-    number = _BLOBS if place.number == _LAYER else _V1_BLOBS
-    own, inner = [], []
+def parts_of(data: Buffer, place: WireField) -> tuple[str, list[WireField], list[WireField]]:
+    """The name of a layer, where its blobs are, and where those of a V0 layer inside it are."""
+    v2 = place.number == _LAYER
+    named, number = (_NAME, _BLOBS) if v2 else (_V1_NAME, _V1_BLOBS)
+    name, own, inner = "", [], []
     for field in fields(data, place.value, place.end):
-        if field.kind == BYTES and field.number == number:
+        if field.kind != BYTES:
+            continue
+        if field.number == number:
             own.append(field)
-        elif field.kind == BYTES and place.number == _LAYERS and field.number == _V1_V0:
-            old = fields(data, field.value, field.end)
-            inner += [f for f in old if f.kind == BYTES and f.number == _V0_BLOBS]
-    return own, inner
+        elif field.number == named:
+            name = _text(data, field)
+        elif field.number == _V1_V0 and not v2:
+            for old in fields(data, field.value, field.end):
+                if old.kind == BYTES and old.number == _V0_BLOBS:
+                    inner.append(old)
+                elif old.kind == BYTES and old.number == _V0_NAME:
+                    name = _text(data, old)
+    return name, own, inner
 
 
 def _layer(data: Buffer, place: WireField) -> StoredLayer:
-    number = _NAME if place.number == _LAYER else _V1_NAME
-    name = ""
-    for field in fields(data, place.value, place.end):
-        if field.kind == BYTES and field.number == number:
-            name = _text(data, field)
-        elif field.kind == BYTES and place.number == _LAYERS and field.number == _V1_V0:
-            for old in fields(data, field.value, field.end):
-                if old.kind == BYTES and old.number == _V0_NAME:
-                    name = _text(data, old)
-    own, inner = blobs_of(data, place)
+    name, own, inner = parts_of(data, place)
     blobs = [read_blob(data, field) for field in (*own, *inner)]
     before = frozenset(index for index, (_, legacy) in enumerate(blobs) if legacy)
     return StoredLayer(name, tuple(blob for blob, _ in blobs), before)

@@ -13,9 +13,9 @@ from prototxt_gen.document import Block, Document, Field
 from prototxt_gen.errors import WeightsError
 from prototxt_gen.formats.binary.caffemodel import (
     blob_head,
-    blobs_of,
     layer_head,
     need_net,
+    parts_of,
     split,
 )
 from prototxt_gen.formats.binary.message import read_binary, serialize
@@ -46,7 +46,7 @@ def read_unread(
     need_net(name, start)
     try:
         net, places = split(data)
-        found = [blobs_of(data, place) for place in places]
+        found = [parts_of(data, place)[1:] for place in places]
     except WeightsError as error:
         raise WeightsError(f"{name}: {error.message}") from None
     document = read_binary(Source(net, name), sink, dialect=dialect, drop_unknown=drop_unknown)
