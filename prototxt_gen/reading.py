@@ -70,7 +70,8 @@ def read_caffe(
     and WeightsError.
     """
     from prototxt_gen import _arguments
-    from prototxt_gen.formats.binary.caffemodel import is_binary, parse_caffemodel
+    from prototxt_gen.formats.binary.caffemodel import parse_caffemodel
+    from prototxt_gen.formats.binary.start import is_binary
     from prototxt_gen.formats.content import digest, read_content
 
     _arguments.dialect(dialect)
@@ -108,7 +109,8 @@ def read_file(file: Input | Source, dialect: str | None = None) -> Read:
     from prototxt_gen.diagnostics import Sink, Source
     from prototxt_gen.diff.files import Read
     from prototxt_gen.errors import ParseError
-    from prototxt_gen.formats.binary.caffemodel import is_binary, parse_caffemodel
+    from prototxt_gen.formats.binary.caffemodel import parse_caffemodel
+    from prototxt_gen.formats.binary.start import is_binary
     from prototxt_gen.formats.content import read_content
     from prototxt_gen.formats.reader import read_text
     from prototxt_gen.graph.read import need_layers, upgraded
@@ -191,7 +193,8 @@ def saved_net(source: Input, dialect: str | None = None) -> Source | None:
 def _content_of(source: Input | Source) -> Source | tuple[Caffemodel, Buffer]:
     """A text, or the net of a caffemodel with the bytes of the file."""
     from prototxt_gen.diagnostics import Source
-    from prototxt_gen.formats.binary.caffemodel import is_net, parse_net
+    from prototxt_gen.formats.binary.caffemodel import parse_net
+    from prototxt_gen.formats.binary.start import is_net
     from prototxt_gen.formats.content import read_content
 
     if isinstance(source, Source):

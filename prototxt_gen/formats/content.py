@@ -6,7 +6,6 @@ Nothing is allocated that the input does not have, and nothing above a limit.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import stat
 from typing import IO, TYPE_CHECKING, Any, Union, cast, overload
@@ -151,6 +150,8 @@ def need_size(name: str, size: int, most: int) -> None:
 
 def digest(data: Buffer) -> str:
     """The SHA-256 of an input."""
+    import hashlib
+
     if not isinstance(data, LargeFile):
         return hashlib.sha256(data).hexdigest()
     found, chunk = hashlib.sha256(), memoryview(bytearray(_CHUNK))

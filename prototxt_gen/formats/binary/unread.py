@@ -11,14 +11,9 @@ from collections.abc import Iterator
 from prototxt_gen.diagnostics import Sink, Source
 from prototxt_gen.document import Block, Document, Field
 from prototxt_gen.errors import WeightsError
-from prototxt_gen.formats.binary.caffemodel import (
-    blob_head,
-    layer_head,
-    need_net,
-    parts_of,
-    split,
-)
+from prototxt_gen.formats.binary.caffemodel import blob_head, layer_head, parts_of, split
 from prototxt_gen.formats.binary.message import read_binary, serialize
+from prototxt_gen.formats.binary.start import need_net
 from prototxt_gen.formats.binary.wire import WireField
 from prototxt_gen.formats.content import Buffer
 
