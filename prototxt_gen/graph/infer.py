@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import prod
 
 from prototxt_gen.diagnostics import Sink, Span
@@ -249,6 +250,7 @@ def check_buffers(graph: Graph, shapes: Shapes, sink: Sink, dialect: str | None 
                     _check_size(node, what, shape, param_span(node, None), report)
 
 
+@lru_cache(maxsize=256)
 def _is_too_large(shape: Shape) -> bool:
     """Whether a blob has more axes or elements than Caffe counts."""
     known = [dim for dim in shape if dim is not None]

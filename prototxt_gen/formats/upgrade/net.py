@@ -180,10 +180,12 @@ def needs_batch_norm_upgrade(root: Block) -> bool:
 
 
 def _would_learn(layer: Block) -> bool:
-    params = layer.blocks("param")
-    if layer.get("type", str, "") != "BatchNorm" or len(params) != BATCH_NORM_PARAMS:
+    if layer.get("type", str, "") != "BatchNorm":
         return False
-    return not all(is_frozen(param, BATCH_NORM_ZEROS) for param in params)
+    params = layer.blocks("param")
+    return len(params) == BATCH_NORM_PARAMS and not all(
+        is_frozen(param, BATCH_NORM_ZEROS) for param in params
+    )
 
 
 def is_frozen(param: Block, names: Sequence[str] = ("lr_mult",)) -> bool:
