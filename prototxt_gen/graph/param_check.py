@@ -18,6 +18,8 @@ def check_params(graph: Graph, shapes: Shapes, sink: Sink) -> None:
     owners: dict[str, tuple[Node, Shape]] = {}
     for index, node in enumerate(graph.nodes):
         params = node.source.blocks("param")
+        if not params:
+            continue
         weights = shapes.weights.get(index)
         if weights is not None and len(params) > len(weights):
             sink.error(

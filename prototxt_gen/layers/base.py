@@ -103,10 +103,13 @@ BOTTOM: frozenset[End] = frozenset({"bottom"})
 TOP: frozenset[End] = frozenset({"top"})
 
 
-def _values(layer: object) -> Iterator[tuple[str, Any]]:
-    """The fields of a layer; a class without a decorator has none."""
-    known = dataclasses.fields(layer) if dataclasses.is_dataclass(layer) else ()
-    return ((field.name, getattr(layer, field.name)) for field in known)
+def _declared(layer: object) -> tuple[dataclasses.Field[Any], ...]:
+    """The fields of a layer; a class without the decorator has none."""
+    return dataclasses.fields(layer) if dataclasses.is_dataclass(layer) else ()
+
+
+def _compared(layer: object) -> tuple[Any, ...]:
+    return tuple(getattr(layer, one.name) for one in _declared(layer) if one.compare)
 
 
 @lru_cache(maxsize=256)
@@ -149,13 +152,14 @@ class Layer:
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        return list(_values(self)) == list(_values(other))
+        return _compared(self) == _compared(other)
 
     def __hash__(self) -> int:
-        return hash(tuple(value for _, value in _values(self)))
+        return hash(_compared(self))
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={value!r}" for name, value in _values(self))
+        known = (one for one in _declared(self) if one.repr)
+        shown = ", ".join(f"{one.name}={getattr(self, one.name)!r}" for one in known)
         return f"{type(self).__qualname__}({shown})"
 
     @classmethod
