@@ -157,3 +157,10 @@ def test_the_schema_reads_what_protobuf_reads(dialect: str) -> None:
 
 def _values(found: list[declared.Enum]) -> dict[str, Any]:
     return {one.name: one.values for one in found}
+
+
+def test_a_value_of_an_enum_may_be_below_zero() -> None:
+    wanted = EnumDescriptorProto(name="E")
+    for name, number in (("LOW", -3), ("HIGH", 2**31 - 1)):
+        wanted.value.add(name=name, number=number)
+    assert declared.Enum(wanted.SerializeToString()).values == {"LOW": -3, "HIGH": 2**31 - 1}
