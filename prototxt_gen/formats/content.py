@@ -98,14 +98,16 @@ def numbers_at(content: Buffer, kind: Any, count: int, start: int) -> Array:
     if not isinstance(content, LargeFile):
         return np.frombuffer(content, kind, count, start)
 
-    def read() -> Array:
-        found: Array = np.empty(count, kind)
-        content.read_into(start, found.view(np.uint8).data)
+    size = np.dtype(kind).itemsize
+
+    def read(first: int, last: int) -> Array:
+        found: Array = np.empty(last - first, kind)
+        content.read_into(start + first * size, found.view(np.uint8).data)
         found.flags.writeable = False  # as it is in place
         return found
 
-    if count * np.dtype(kind).itemsize <= _SMALL:
-        return read()
+    if count * size <= _SMALL:
+        return read(0, count)
     from prototxt_gen._deferred import Deferred
 
     return cast("Array", Deferred((count,), kind, read))

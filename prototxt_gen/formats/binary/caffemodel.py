@@ -182,6 +182,8 @@ def write_caffemodel(
     The file is written whole or not at all. Raises ParseError where the document's dialect
     has no such field, and OSError.
     """
+    from prototxt_gen._deferred import contiguous, parts
+
     root = Block(f for f in document.root if f.name not in ("layer", "layers"))
     head = serialize(Document(root, dialect=document.dialect), "NetParameter")
     with whole_file(path) as file:
@@ -189,8 +191,7 @@ def write_caffemodel(
         for layer in document.root.blocks("layer"):
             own = serialize(Document(layer, dialect=document.dialect), "LayerParameter")
             arrays = [
-                np.ascontiguousarray(blob, "<f4")
-                for blob in weights.get(layer.get("name", str, ""), ())
+                contiguous(blob, "<f4") for blob in weights.get(layer.get("name", str, ""), ())
             ]
             shapes = [_shape_field(array) for array in arrays]
             sizes = [
@@ -201,7 +202,8 @@ def write_caffemodel(
             for shape, array, size in zip(shapes, arrays, sizes, strict=True):
                 file.write(blob_head(size) + shape)
                 file.write(encoded(DATA << 3 | BYTES) + encoded(array.nbytes))
-                file.write(array.reshape(-1).view(np.uint8).data)
+                for part in parts(array):
+                    file.write(part)
 
 
 def _shape_field(array: Array) -> bytes:

@@ -21,10 +21,11 @@ def scaled(weight: Array, factor: Array) -> Array:
     """A weight times a factor that broadcasts, as float32; float64 is used bit by bit."""
     from prototxt_gen._deferred import mapped
 
-    def times(values: Array) -> Array:
+    def times(values: Array, rows: slice) -> Array:
         found: Array = np.empty(values.shape, np.float32)
+        own = factor[rows] if factor.ndim and len(factor) > 1 else factor
         with np.errstate(all="ignore"):
-            return np.multiply(values, factor, out=found, dtype=np.float64, casting="same_kind")
+            return np.multiply(values, own, out=found, dtype=np.float64, casting="same_kind")
 
     return mapped(weight, np.float32, times)
 
