@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from prototxt_gen._words import plural
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.document import Block
-from prototxt_gen.formats.upgrade.net import is_frozen
+from prototxt_gen.formats.upgrade.frozen import is_frozen
 from prototxt_gen.graph.graph import Graph, Node
 from prototxt_gen.graph.infer import Shapes, field_span
 from prototxt_gen.layers.parts.shapes import Shape, count, show
