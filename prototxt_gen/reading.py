@@ -66,8 +66,9 @@ def read_caffe(
 ) -> Graph:
     """The graph of a net with the weights of a caffemodel.
 
-    ``net`` is a prototxt, or a caffemodel alone, which contains the net too. Raises ParseError
-    and WeightsError.
+    ``net`` is a prototxt, or a caffemodel alone, which contains the net too. Large weights are
+    read from the file each time that they are used; OSError then says if it has been changed
+    meanwhile. Raises ParseError and WeightsError.
     """
     from prototxt_gen import _arguments
     from prototxt_gen.formats.binary.caffemodel import parse_caffemodel
