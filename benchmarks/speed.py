@@ -10,6 +10,7 @@ disk and what two jobs gain are not in it.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import shutil
@@ -56,14 +57,22 @@ def reading(folder: Path) -> Iterator[Figure]:
     from prototxt_gen.diagnostics import Sink, Source
     from prototxt_gen.formats.binary.message import message_class
     from prototxt_gen.formats.reader import read_text
+    from prototxt_gen.lint.engine import lint
 
     text = api.generate(depth=152)
     data, message = text.encode(), message_class("NetParameter")
+    gc.disable()  # as the command does
     runs = (
         lambda: call(lambda: read_text(Source(data), Sink())),
         lambda: call(lambda: text_format.Parse(text, message())),
     )
     yield compare("reading ResNet-152's prototxt", "text_format.Parse", runs, 0.3, 15)
+    runs = (
+        lambda: call(lambda: lint(Source(data))),
+        lambda: call(lambda: text_format.Parse(text, message())),
+    )
+    yield compare("validate it, in process", "text_format.Parse", runs, 1.0, 15)
+    gc.enable()
     net = _net(folder)
     click = [PYTHON, "-c", "import click"]
     runs = (lambda: process([COMMAND, "validate", net]), lambda: process(click))
@@ -74,7 +83,8 @@ def weights(folder: Path) -> Iterator[Figure]:
     model = _weights(folder)
     size = os.path.getsize(model) / MIB
     script = "import sys; from prototxt_gen.formats.binary.caffemodel import read_caffemodel as r"
-    script += "; assert all(b.size for l in r(sys.argv[1]).layers for b in l.blobs)"
+    script += "; import numpy as n; l = r(sys.argv[1]).layers"
+    script += "; a = [n.asarray(b) for one in l for b in one.blobs]"
     base = "import sys, numpy, google.protobuf; open(sys.argv[1], 'rb').read()"
     runs = (
         lambda: process([PYTHON, "-c", script, model]),

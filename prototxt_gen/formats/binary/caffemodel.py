@@ -19,7 +19,6 @@ from prototxt_gen.document import Block, Document
 from prototxt_gen.errors import WeightsError
 from prototxt_gen.formats.binary.blob import DATA, SHAPE, read_blob
 from prototxt_gen.formats.binary.hdf5 import read_hdf5
-from prototxt_gen.formats.binary.message import serialize
 from prototxt_gen.formats.binary.start import HDF5, LAYER, LAYERS, LOOK_AT, need_net
 from prototxt_gen.formats.binary.wire import (
     BYTES,
@@ -183,6 +182,7 @@ def write_caffemodel(
     has no such field, and OSError.
     """
     from prototxt_gen._deferred import contiguous, parts
+    from prototxt_gen.formats.binary.message import serialize
 
     root = Block(f for f in document.root if f.name not in ("layer", "layers"))
     head = serialize(Document(root, dialect=document.dialect), "NetParameter")
