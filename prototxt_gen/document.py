@@ -177,11 +177,20 @@ class Block:
 
     def all(self, name: str) -> list[Value]:
         """The values of every field of this name."""
-        return [field.value for field in self.fields if field.name == name]
+        # Loops, here and below: most blocks have none, and these are called often.
+        found = []
+        for field in self.fields:
+            if field.name == name:
+                found.append(field.value)
+        return found
 
     def blocks(self, name: str) -> list[Block]:
         """The values of this name that are blocks."""
-        return [f.value for f in self.fields if f.name == name and isinstance(f.value, Block)]
+        found = []
+        for field in self.fields:
+            if field.name == name and isinstance(field.value, Block):
+                found.append(field.value)
+        return found
 
     def block(self, name: str) -> Block:
         """The sub-message of this name; an empty one of the right type where it is absent."""
@@ -205,8 +214,11 @@ class Block:
         schema has none. So has a field whose value is of another type: the schema has
         reported it.
         """
-        field = self.field(name)
-        value = field.value if field is not None else None
+        value = None
+        for field in reversed(self.fields):
+            if field.name == name:
+                value = field.value
+                break
         if value is None and self.type is not None:
             value = self.type.default(name)
         if kind is float and type(value) is int:
@@ -215,7 +227,11 @@ class Block:
 
     def get_list(self, name: str, kind: type[T]) -> tuple[T, ...]:
         """The values of a repeated field that are of a given Python type."""
-        return tuple([f.value for f in self.fields if f.name == name and isinstance(f.value, kind)])
+        found = []
+        for field in self.fields:
+            if field.name == name and isinstance(field.value, kind):
+                found.append(field.value)
+        return tuple(found)
 
     def copy(self) -> Block:
         """A deep copy."""

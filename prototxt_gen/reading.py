@@ -66,11 +66,13 @@ def read_caffe(
 ) -> Graph:
     """The graph of a net with the weights of a caffemodel.
 
-    ``net`` is a prototxt, or a caffemodel alone, which contains the net too. Raises ParseError
-    and WeightsError.
+    ``net`` is a prototxt, or a caffemodel alone, which contains the net too. Large weights are
+    read from the file each time that they are used; OSError then says if it has been changed
+    meanwhile. Raises ParseError and WeightsError.
     """
     from prototxt_gen import _arguments
-    from prototxt_gen.formats.binary.caffemodel import is_binary, parse_caffemodel
+    from prototxt_gen.formats.binary.caffemodel import parse_caffemodel
+    from prototxt_gen.formats.binary.start import is_binary
     from prototxt_gen.formats.content import digest
 
     _arguments.dialect(dialect)
@@ -107,7 +109,8 @@ def read_file(file: Input | Source, dialect: str | None = None) -> Read:
     from prototxt_gen.diagnostics import Sink, Source
     from prototxt_gen.diff.files import Read
     from prototxt_gen.errors import ParseError
-    from prototxt_gen.formats.binary.caffemodel import is_binary, parse_caffemodel
+    from prototxt_gen.formats.binary.caffemodel import parse_caffemodel
+    from prototxt_gen.formats.binary.start import is_binary
     from prototxt_gen.formats.content import read_content
     from prototxt_gen.formats.reader import read_text
     from prototxt_gen.graph.read import need_layers, upgraded
@@ -190,7 +193,8 @@ def saved_net(source: Input, dialect: str | None = None) -> Source | None:
 def _content_of(source: Input | Source) -> Source | tuple[Caffemodel, Buffer]:
     """A text, or the net of a caffemodel with the bytes of the file."""
     from prototxt_gen.diagnostics import Source
-    from prototxt_gen.formats.binary.caffemodel import is_net, parse_net
+    from prototxt_gen.formats.binary.caffemodel import parse_net
+    from prototxt_gen.formats.binary.start import is_net
     from prototxt_gen.formats.content import read_content
 
     if isinstance(source, Source):
@@ -221,7 +225,7 @@ def is_onnx(path: Input) -> bool:
 
 def is_text(path: Input) -> bool:
     """Whether a file is the text of a net rather than a caffemodel; of pipes only ``-`` is."""
-    from prototxt_gen.formats.binary.caffemodel import LOOK_AT, is_binary
+    from prototxt_gen.formats.binary.start import LOOK_AT, is_binary
 
     if os.fspath(path) == "-":
         return True

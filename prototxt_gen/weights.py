@@ -101,7 +101,7 @@ def statistics(weights: Stored) -> list[Statistics]:
     """The statistics of each weight."""
     found = []
     for layer, blobs in weights.items():
-        for index, blob in enumerate(blobs):
+        for index, blob in enumerate(map(np.asarray, blobs)):
             whole = np.isfinite(blob)
             finite = blob if whole.all() else blob[whole]
             some = (finite if finite.size else np.zeros(1, np.float32)).reshape(-1)

@@ -147,10 +147,11 @@ def test_weights_that_nothing_reads_are_replaced_and_a_users_file_stays(tmp_path
 
 
 def test_the_name_of_weights_is_none_that_is_taken(tmp_path: Path) -> None:
-    target, digest = tmp_path / "x.onnx", "0123456789abcdef" * 4
+    target, written = tmp_path / "x.onnx", tmp_path / "weights"
+    written.write_bytes(b"some")
     taken: dict[str, int] = {}
     for _ in range(4):
-        name = free_name(target, digest, taken)
+        name = free_name(target, written, taken)
         assert name not in taken and name.endswith(".data")
         taken[name] = 1
 

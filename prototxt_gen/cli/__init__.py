@@ -138,7 +138,9 @@ def main(args: Sequence[str] | None = None) -> None:
     gc.disable()
     answer_signals()
     make_usable()
-    sys.exit(run(args))
+    code = run(args)
+    gc.freeze()  # nor does the end look through them
+    sys.exit(code)
 
 
 def run(args: Sequence[str] | None = None) -> int:

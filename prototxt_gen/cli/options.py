@@ -8,11 +8,13 @@ import sys
 from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 from click.core import ParameterSource
-from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 MOST_ELEMENTS = 2**31 - 1  #: in a blob, and so along each axis (blob.cpp)
 F = TypeVar("F", bound=Callable[..., Any])
@@ -121,6 +123,8 @@ class Dialect(click.ParamType):  # type: ignore[type-arg]
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """The dialects that begin with the text after the last comma."""
+        from click.shell_completion import CompletionItem
+
         from prototxt_gen.formats.dialects import KNOWN
 
         before, comma, last = incomplete.rpartition(",")

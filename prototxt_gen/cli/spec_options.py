@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from click.shell_completion import CompletionItem
 
 from prototxt_gen.cli.options import Decimals, Numbers
 from prototxt_gen.errors import SpecError
@@ -15,6 +14,8 @@ from prototxt_gen.generate import forms, recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from click.shell_completion import CompletionItem
 
     from prototxt_gen.generate.spec import Spec
 
@@ -311,6 +312,8 @@ class PresetName(click.ParamType):  # type: ignore[type-arg]
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """The presets that begin with the text."""
+        from click.shell_completion import CompletionItem
+
         from prototxt_gen.generate.zoo import PRESETS
 
         return [CompletionItem(name) for name in PRESETS if name.startswith(incomplete)]

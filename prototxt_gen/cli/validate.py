@@ -236,7 +236,7 @@ def checked(
 def _source(path: str, dialect: str | None) -> Source:
     """The text of a file; of a caffemodel that of the net in it."""
     from prototxt_gen import reading
-    from prototxt_gen.formats.binary.caffemodel import LOOK_AT, is_net
+    from prototxt_gen.formats.binary.start import LOOK_AT, is_net
 
     if path == "-" or not os.path.isfile(path):
         return reading.read_source(path)

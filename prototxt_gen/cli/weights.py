@@ -140,7 +140,7 @@ def net_of(model: str, dialect: str | None, output: str) -> None:
     training, and none of the rules for others.
     """
     from prototxt_gen import api
-    from prototxt_gen.formats.binary.caffemodel import is_binary
+    from prototxt_gen.formats.binary.start import is_binary
     from prototxt_gen.formats.content import read_content
     from prototxt_gen.passes.splits import without_splits
 

@@ -6,6 +6,7 @@ Each has a pipe of its own, so that it is known whose piece it was when one dies
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -129,6 +130,7 @@ def in_processes(
 
 def _serve(work: Callable[[T], R], pipe: Connection, parent: int) -> None:
     """What a process does until its parent has nothing more, or is no more."""
+    gc.disable()  # as in its parent
     _die_with(parent)
     if hasattr(signal, "pthread_sigmask"):
         # Ctrl-C reaches all processes of a terminal, and the parent answers it.

@@ -6,10 +6,10 @@ Nothing is allocated that the input does not have, and nothing above a limit.
 from __future__ import annotations
 
 import errno
-import hashlib
+import io
 import os
 import stat
-from typing import IO, TYPE_CHECKING, Any, Union, overload
+from typing import IO, TYPE_CHECKING, Any, Union, cast, overload
 
 from prototxt_gen._limits import HINT, at_most
 from prototxt_gen._numpy import np
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 #: A file of more bytes is read where and when somebody asks for some of it.
-READ_WHOLE = 256 << 20
+READ_WHOLE = 16 << 20
 MOST_PIPED = 2**31 - 1  #: of a pipe: what Caffe reads of a file (io.cpp, kProtoReadBytesLimit)
 _CHUNK = 1 << 20
-_WINDOW = 1 << 16
+_WINDOW = 1 << 12
+_SMALL = 1 << 16  #: bytes of numbers that are read with the rest
 
 
 class LargeFile:
@@ -35,6 +36,7 @@ class LargeFile:
         """Of a file that is open without a buffer; it is closed with this."""
         self._file, self._name, self._size = file, name, size
         self._start, self._window = 0, b""
+        self._changed = self._time()
 
     def __del__(self) -> None:
         self._file.close()
@@ -48,16 +50,24 @@ class LargeFile:
     def __getitem__(self, place: slice) -> bytes: ...
     def __getitem__(self, place: int | slice) -> int | bytes:
         """A byte or a copy of some, as of ``bytes``."""
-        if isinstance(place, slice):
-            start, end, _ = place.indices(self._size)
-            found = bytearray(max(0, end - start))
-            self.read_into(start, memoryview(found))
-            return bytes(found)
-        at = place - self._start
-        if not 0 <= at < len(self._window):
-            self._start, self._window = place, self[place : place + _WINDOW]
-            at = 0
-        return self._window[at]
+        if isinstance(place, int):
+            return self[place : place + 1][0]
+        start, end, _ = place.indices(self._size)
+        if end - start > _WINDOW:
+            return self._read(start, end)
+        if start < self._start or end > self._start + len(self._window):
+            self._window = self._read(start, min(start + _WINDOW, self._size))
+            self._start = start
+        return self._window[start - self._start : end - self._start]
+
+    def _read(self, start: int, end: int) -> bytes:
+        self._file.seek(start)
+        parts = []
+        while start < end:
+            parts.append(self._file.read(end - start))
+            start += len(parts[-1])
+            self._need_same(len(parts[-1]))
+        return b"".join(parts)
 
     def read_into(self, start: int, target: memoryview) -> None:
         """Fill a buffer with the bytes from ``start`` on; raises OSError where they are gone."""
@@ -65,23 +75,50 @@ class LargeFile:
         done = 0
         while done < len(target):
             got: int = self._file.readinto(target[done:])  # type: ignore[attr-defined]
-            if not got:
-                sizes = f"it had {self._size} bytes and now has {start + done}"
-                raise OSError(errno.EIO, f"{sizes}: it was cut off while it was read", self._name)
             done += got
+            self._need_same(got)
+
+    def _time(self) -> int | None:
+        """When the file was changed last; None for one of a store, which has no descriptor."""
+        try:
+            return os.fstat(self._file.fileno()).st_mtime_ns
+        except io.UnsupportedOperation:
+            return None
+
+    def _need_same(self, got: int) -> None:
+        """Raise OSError if nothing was got, or the file is not as it was."""
+        now = os.fstat(self._file.fileno())
+        if not got or now.st_size < self._size:
+            sizes = f"it had {self._size} bytes and now has {now.st_size}"
+            raise OSError(errno.EIO, f"{sizes}: it was cut off while it was read", self._name)
+        if now.st_mtime_ns != self._changed:
+            raise OSError(errno.EIO, "it was changed while it was read", self._name)
 
 
 Buffer = Union[bytes, LargeFile]
 
 
 def numbers_at(content: Buffer, kind: Any, count: int, start: int) -> Array:
-    """Numbers of a dtype from an offset on: in place where memory has the bytes, else read."""
+    """Numbers of a dtype from an offset on: in place where memory has the bytes, else read.
+
+    Many numbers are read anew each time that they are asked for.
+    """
     if not isinstance(content, LargeFile):
         return np.frombuffer(content, kind, count, start)
-    found: Array = np.empty(count, kind)
-    content.read_into(start, found.view(np.uint8).data)
-    found.flags.writeable = False  # as it is in place
-    return found
+
+    size = np.dtype(kind).itemsize
+
+    def read(first: int, last: int) -> Array:
+        found: Array = np.empty(last - first, kind)
+        content.read_into(start + first * size, found.view(np.uint8).data)
+        found.flags.writeable = False  # as it is in place
+        return found
+
+    if count * size <= _SMALL:
+        return read(0, count)
+    from prototxt_gen._deferred import Deferred
+
+    return cast("Array", Deferred((count,), kind, read))
 
 
 def read_content(path: str | os.PathLike[str], most: int | None = None) -> Buffer:
@@ -123,7 +160,13 @@ def need_size(name: str, size: int, most: int) -> None:
 
 def digest(data: Buffer) -> str:
     """The SHA-256 of an input."""
-    found = hashlib.sha256()
+    import hashlib
+
+    if not isinstance(data, LargeFile):
+        return hashlib.sha256(data).hexdigest()
+    found, chunk = hashlib.sha256(), memoryview(bytearray(_CHUNK))
     for start in range(0, len(data), _CHUNK):
-        found.update(data[start : start + _CHUNK])
+        part = chunk[: len(data) - start]
+        data.read_into(start, part)
+        found.update(part)
     return found.hexdigest()

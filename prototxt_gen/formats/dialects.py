@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cache
-
-from google.protobuf.descriptor_pb2 import (
-    DescriptorProto,
-    FileDescriptorProto,
-    FileDescriptorSet,
-)
+from typing import TYPE_CHECKING
 
 from prototxt_gen._resources import data_dir
+from prototxt_gen.formats.declared import first_file
+
+if TYPE_CHECKING:
+    from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
 
 #: Where the schema of each dialect is from, in the order of preference for a file that fits
 #: several.
@@ -55,6 +54,7 @@ PACKAGE = ".caffe."
 _HIGHEST = 1 << 29  #: one more than the highest field number of protobuf
 
 
+_BVLC = "caffe.binpb"
 _own: dict[str, FileDescriptorProto] = {}
 
 
@@ -66,7 +66,9 @@ def declarations(dialect: str) -> FileDescriptorProto:
     if dialect not in KNOWN:
         raise KeyError(dialect)
     if dialect == "bvlc":
-        return _compiled("caffe.binpb")
+        return _compiled(_BVLC)
+    from google.protobuf.descriptor_pb2 import FileDescriptorProto
+
     merged = FileDescriptorProto()
     merged.CopyFrom(declarations("bvlc"))
     if dialect in RELEASES:
@@ -75,6 +77,13 @@ def declarations(dialect: str) -> FileDescriptorProto:
         _lay_over(merged, _compiled(f"dialects/{dialect}.binpb"))
     merged.name = f"caffe_{dialect}.proto"
     return merged
+
+
+def serialized(dialect: str) -> bytes:
+    """The same in protobuf's binary form; for BVLC's without a need for protobuf."""
+    if dialect == "bvlc" and dialect not in _own:
+        return first_file(_data(_BVLC))
+    return declarations(dialect).SerializeToString()
 
 
 def add_own(name: str, file: FileDescriptorProto) -> str:
@@ -97,8 +106,10 @@ def own() -> tuple[tuple[str, bytes], ...]:
 
 def add_all(dialects: Iterable[tuple[str, bytes]]) -> None:
     """Add what ``own`` gave in another process."""
-    for name, data in dialects:
-        _own[name] = FileDescriptorProto.FromString(data)
+    if given := dict(dialects):
+        from google.protobuf.descriptor_pb2 import FileDescriptorProto
+
+        _own.update({name: FileDescriptorProto.FromString(data) for name, data in given.items()})
 
 
 def is_own(dialect: str) -> bool:
@@ -144,6 +155,8 @@ def in_mask(mask: int) -> Iterator[str]:
 
 def _before(later: dict[str, tuple[str, ...] | None]) -> FileDescriptorProto:
     """An overlay that removes fields of messages, or whole messages."""
+    from google.protobuf.descriptor_pb2 import FileDescriptorProto
+
     overlay = FileDescriptorProto(package=PACKAGE.strip("."))
     for name, fields in later.items():
         message = overlay.message_type.add(name=name, reserved_name=fields or ())
@@ -154,8 +167,13 @@ def _before(later: dict[str, tuple[str, ...] | None]) -> FileDescriptorProto:
 
 def _compiled(name: str) -> FileDescriptorProto:
     """The only file of a compiled descriptor set."""
-    data = data_dir("proto").joinpath(*name.split("/")).read_bytes()
-    return FileDescriptorSet.FromString(data).file[0]
+    from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
+    return FileDescriptorSet.FromString(_data(name)).file[0]
+
+
+def _data(name: str) -> bytes:
+    return data_dir("proto").joinpath(*name.split("/")).read_bytes()
 
 
 def _lay_over(base: FileDescriptorProto, overlay: FileDescriptorProto) -> None:

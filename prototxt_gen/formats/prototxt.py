@@ -16,8 +16,6 @@ from prototxt_gen._limits import HINT, at_most
 from prototxt_gen.diagnostics import Sink, Source, Span
 from prototxt_gen.document import Block
 from prototxt_gen.errors import ParseError
-from prototxt_gen.formats.text.layout import lay_out
-from prototxt_gen.formats.text.leftovers import leftovers
 from prototxt_gen.formats.text.parser import Parser
 from prototxt_gen.formats.text.printer import (
     format_field,
@@ -67,10 +65,13 @@ def parse(source: Source, sink: Sink, *, fast: bool = True) -> Block:
     first = Sink(source)
     root = _parse(data, text, first, fast=fast)
     # Nothing else is left of the errors that a hole of a template causes.
-    found, rest = leftovers(text) if _has_syntax_errors(first) else ([], text)
-    if found:
-        first = Sink(source, found)
-        root = _parse(rest.encode("latin-1"), rest, first, fast=fast)
+    if _has_syntax_errors(first):
+        from prototxt_gen.formats.text.leftovers import leftovers
+
+        found, rest = leftovers(text)
+        if found:
+            first = Sink(source, found)
+            root = _parse(rest.encode("latin-1"), rest, first, fast=fast)
     for diagnostic in first.diagnostics:
         sink.add(diagnostic)
     return root
@@ -101,6 +102,8 @@ def reformat(source: Source) -> bytes:
     It takes no schema, so that fields may have any name. Raises ParseError with all syntax
     errors.
     """
+    from prototxt_gen.formats.text.layout import lay_out
+
     sink = Sink(source)
     root = parse(source, sink)
     sink.raise_errors(ParseError)

@@ -11,35 +11,29 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from google.protobuf.descriptor_pb2 import (
-    DescriptorProto,
-    EnumDescriptorProto,
-    FieldDescriptorProto,
-)
-
 from prototxt_gen.document import Number, Scalar, Symbol, Value
-from prototxt_gen.formats.dialects import DIALECTS, PACKAGE, bit, declarations, names_of
+from prototxt_gen.formats import declared as proto
+from prototxt_gen.formats.dialects import DIALECTS, PACKAGE, bit, names_of, serialized
 from prototxt_gen.formats.text import scalars
 
-_F = FieldDescriptorProto
 UNION = "union"
 
 _CONVERTERS: dict[int, scalars.Converter] = {
-    _F.TYPE_DOUBLE: scalars.double,
-    _F.TYPE_FLOAT: scalars.single,
-    _F.TYPE_INT32: scalars.integer(-(2**31), 2**31 - 1),
-    _F.TYPE_INT64: scalars.integer(-(2**63), 2**63 - 1),
-    _F.TYPE_UINT32: scalars.integer(0, 2**32 - 1),
-    _F.TYPE_UINT64: scalars.integer(0, 2**64 - 1),
-    _F.TYPE_SINT32: scalars.integer(-(2**31), 2**31 - 1),
-    _F.TYPE_SINT64: scalars.integer(-(2**63), 2**63 - 1),
-    _F.TYPE_SFIXED32: scalars.integer(-(2**31), 2**31 - 1),
-    _F.TYPE_SFIXED64: scalars.integer(-(2**63), 2**63 - 1),
-    _F.TYPE_FIXED32: scalars.integer(0, 2**32 - 1),
-    _F.TYPE_FIXED64: scalars.integer(0, 2**64 - 1),
-    _F.TYPE_BOOL: scalars.boolean,
-    _F.TYPE_STRING: scalars.string,
-    _F.TYPE_BYTES: scalars.octets,
+    proto.DOUBLE: scalars.double,
+    proto.FLOAT: scalars.single,
+    proto.INT32: scalars.integer(-(2**31), 2**31 - 1),
+    proto.INT64: scalars.integer(-(2**63), 2**63 - 1),
+    proto.UINT32: scalars.integer(0, 2**32 - 1),
+    proto.UINT64: scalars.integer(0, 2**64 - 1),
+    proto.SINT32: scalars.integer(-(2**31), 2**31 - 1),
+    proto.SINT64: scalars.integer(-(2**63), 2**63 - 1),
+    proto.SFIXED32: scalars.integer(-(2**31), 2**31 - 1),
+    proto.SFIXED64: scalars.integer(-(2**63), 2**63 - 1),
+    proto.FIXED32: scalars.integer(0, 2**32 - 1),
+    proto.FIXED64: scalars.integer(0, 2**64 - 1),
+    proto.BOOL: scalars.boolean,
+    proto.STRING: scalars.string,
+    proto.BYTES: scalars.octets,
 }
 
 
@@ -118,15 +112,15 @@ class Schema:
         self.name = name
         self.names = DIALECTS if name == UNION else names_of(name)
         self._messages: dict[str, Message] = {}
-        self._declared: dict[str, list[tuple[int, DescriptorProto]]] = {}
-        self._enums: dict[tuple[int, str], dict[str, int]] = {}
+        self._declared: dict[str, list[tuple[int, proto.Message]]] = {}
+        self._enums: dict[tuple[int, str], proto.Enum] = {}
         self.all = 0  #: the dialects that it is made of, as a bit mask
         for dialect in self.names:
             own = bit(dialect)
             self.all |= own
-            file = declarations(dialect)
-            self._add_enums(own, file.enum_type, "")
-            for message in file.message_type:
+            file = proto.File(serialized(dialect))
+            self._add_enums(own, file.enums, "")
+            for message in file.messages:
                 self._add(own, message, "")
 
     def message(self, name: str) -> Message:
@@ -146,22 +140,22 @@ class Schema:
     def __iter__(self) -> Iterator[str]:
         return iter(self._declared)
 
-    def _add(self, mask: int, message: DescriptorProto, outer: str) -> None:
+    def _add(self, mask: int, message: proto.Message, outer: str) -> None:
         name = outer + message.name
         self._declared.setdefault(name, []).append((mask, message))
-        self._add_enums(mask, message.enum_type, f"{name}.")
-        for nested in message.nested_type:
+        self._add_enums(mask, message.enums, f"{name}.")
+        for nested in message.nested:
             self._add(mask, nested, f"{name}.")
 
-    def _add_enums(self, mask: int, enums: Iterable[EnumDescriptorProto], outer: str) -> None:
+    def _add_enums(self, mask: int, enums: Iterable[proto.Enum], outer: str) -> None:
         for enum in enums:
-            self._enums[mask, outer + enum.name] = {v.name: v.number for v in enum.value}
+            self._enums[mask, outer + enum.name] = enum
 
     def _fields(self, name: str) -> dict[str, list[FieldType]]:
         fields: dict[str, list[FieldType]] = {}
         known: dict[Any, FieldType] = {}
         for mask, message in self._declared[name]:
-            for field in message.field:
+            for field in message.fields:
                 key = self._signature(mask, field)
                 if key in known:
                     known[key].dialects |= mask
@@ -170,31 +164,31 @@ class Schema:
                 fields.setdefault(field.name, []).append(declared)
         return fields
 
-    def _signature(self, mask: int, field: FieldDescriptorProto) -> Any:
+    def _signature(self, mask: int, field: proto.Field) -> Any:
         """What makes two declarations of a field the same; the default does not count."""
         values: Any = None
-        if field.type == _F.TYPE_ENUM:
-            values = tuple(self._enums[mask, field.type_name.removeprefix(PACKAGE)].items())
+        if field.type == proto.ENUM:
+            values = tuple(self._enums[mask, field.type_name.removeprefix(PACKAGE)].values.items())
         return field.name, field.label, field.type, field.type_name, values
 
-    def _declare(self, mask: int, field: FieldDescriptorProto) -> FieldType:
+    def _declare(self, mask: int, field: proto.Field) -> FieldType:
         type_name = field.type_name.removeprefix(PACKAGE)
-        if field.type == _F.TYPE_ENUM:
-            enum = self._enums[mask, type_name]
+        if field.type == proto.ENUM:
+            enum = self._enums[mask, type_name].values
             convert: scalars.Converter | None = scalars.enumerated(type_name, enum)
             zero: Scalar | None = Symbol(next(iter(enum)))
         else:
             convert = _CONVERTERS.get(field.type)
             zero = _ZEROS.get(field.type)
-        repeated = field.label == _F.LABEL_REPEATED
+        repeated = field.label == proto.REPEATED
         return FieldType(
             field.name,
             repeated,
-            field.label == _F.LABEL_REQUIRED,
+            field.label == proto.REQUIRED,
             convert,
-            type_name if field.type == _F.TYPE_MESSAGE else None,
+            type_name if field.type == proto.MESSAGE else None,
             None if repeated else _default(field, convert, zero),
-            field.HasField("default_value"),
+            field.default is not None,
             mask,
         )
 
@@ -210,23 +204,23 @@ def schema(name: str) -> Schema:
 
 _ZEROS: dict[int, Scalar] = {
     **dict.fromkeys(_CONVERTERS, 0),
-    _F.TYPE_DOUBLE: 0.0,
-    _F.TYPE_FLOAT: 0.0,
-    _F.TYPE_BOOL: False,
-    _F.TYPE_STRING: "",
-    _F.TYPE_BYTES: b"",
+    proto.DOUBLE: 0.0,
+    proto.FLOAT: 0.0,
+    proto.BOOL: False,
+    proto.STRING: "",
+    proto.BYTES: b"",
 }
 
 
 def _default(
-    field: FieldDescriptorProto, convert: scalars.Converter | None, zero: Scalar | None
+    field: proto.Field, convert: scalars.Converter | None, zero: Scalar | None
 ) -> Scalar | None:
-    if convert is None or not field.HasField("default_value"):
+    text = field.default
+    if convert is None or text is None:
         return zero
-    text = field.default_value
-    if field.type in (_F.TYPE_STRING, _F.TYPE_BYTES):
+    if field.type in (proto.STRING, proto.BYTES):
         value: Value = text.encode()
-    elif field.type in (_F.TYPE_ENUM, _F.TYPE_BOOL) or text.lstrip("-")[0].isalpha():
+    elif field.type in (proto.ENUM, proto.BOOL) or text.lstrip("-")[0].isalpha():
         value = Symbol(text)
     else:
         value = Number(text)

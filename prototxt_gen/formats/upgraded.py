@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from prototxt_gen.diagnostics import Diagnostic, Sink, Source
 from prototxt_gen.document import Document
 from prototxt_gen.errors import ParseError
-from prototxt_gen.formats.binary.caffemodel import is_binary
+from prototxt_gen.formats.binary.start import is_binary
 from prototxt_gen.formats.binary.unread import read_unread, write_unread
 from prototxt_gen.formats.content import Buffer, need_size
 from prototxt_gen.formats.prototxt import largest_file

@@ -13,6 +13,7 @@ from prototxt_gen.from_onnx.net import Blob
 from prototxt_gen.from_onnx.normalize import normalize
 from prototxt_gen.from_onnx.patterns import fuse
 from prototxt_gen.from_onnx.target import Target
+from prototxt_gen.from_onnx.unread import Array
 from prototxt_gen.graph.check import checked
 from prototxt_gen.graph.graph import Graph
 from prototxt_gen.passes.deploy import Change
@@ -35,14 +36,16 @@ class Net:
     changes: list[Change] = field(default_factory=list)
 
 
-def lift(proto: onnx.ModelProto, asked: Lift | None = None) -> Net:
-    """The net of a model.
+def lift(
+    proto: onnx.ModelProto, asked: Lift | None = None, unread: Mapping[str, Array] | None = None
+) -> Net:
+    """The net of a model; ``unread`` are the weights that it does not have itself.
 
     Raises UnsupportedError with all reasons, and GraphError, which is a bug of ours, if Caffe
     would refuse the net.
     """
     asked = asked or Lift()
-    model = normalize(proto, asked.input_shapes)
+    model = normalize(proto, asked.input_shapes, unread)
     fuse(model)
     lifting = Lifting(model, asked.target)
     lifting.run()

@@ -11,6 +11,7 @@ from onnx import helper
 
 from prototxt_gen._words import plural
 from prototxt_gen.errors import ParseError
+from prototxt_gen.from_onnx.unread import Array, read_unread
 
 #: Types of which a byte holds several numbers.
 _PACKED = {
@@ -20,16 +21,23 @@ _PACKED = {
 }
 
 
-def load(model: str | os.PathLike[str] | onnx.ModelProto) -> onnx.ModelProto:
-    """An ONNX model with its weights, also those beside it; one in memory as it is.
+def load(
+    model: str | os.PathLike[str] | onnx.ModelProto,
+) -> tuple[onnx.ModelProto, dict[str, Array]]:
+    """An ONNX model, and the weights that it does not have itself; one in memory as it is.
 
+    Those are large ones, in its file or beside it, which are read when they are asked for.
     Raises ParseError for a file that is none, and OSError.
     """
-    whole = model if isinstance(model, onnx.ModelProto) else read(os.fspath(model))
-    if whole is not model and not whole.graph.node and not whole.graph.output:
+    if isinstance(model, onnx.ModelProto):
+        check(model)
+        return model, {}
+    path = os.fspath(model)
+    found, unread = read_unread(path) or (read(path), {})
+    if not found.graph.node and not found.graph.output:
         raise ParseError(f"{model}: not an ONNX model; expected a ModelProto with a graph")
-    check(whole)
-    return whole
+    check(found)
+    return found, unread
 
 
 def read(path: str) -> onnx.ModelProto:

@@ -36,8 +36,14 @@ _QUANTISED = ("QLinear", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear"
 _NOTHING = {"Dropout", "Identity"}
 
 
-def normalize(proto: onnx.ModelProto, given: Mapping[str, Sequence[int]] | None = None) -> Model:
+def normalize(
+    proto: onnx.ModelProto,
+    given: Mapping[str, Sequence[int]] | None = None,
+    unread: Mapping[str, Array] | None = None,
+) -> Model:
     """The model in the form that lifting reads; ``given`` are shapes of its inputs.
+
+    ``unread`` are the weights that it does not have itself; they are read now.
 
     The model has passed ``files.check``. A free first dimension of an input becomes 1, which is
     noted. Raises ShapeError for an input whose other dimensions are free, or one of ``given``
@@ -58,7 +64,7 @@ def normalize(proto: onnx.ModelProto, given: Mapping[str, Sequence[int]] | None 
         metadata={entry.key: entry.value for entry in proto.metadata_props},
     )
     reading = _Reading(made, list(proto.opset_import))
-    reading.constants(proto.graph)
+    reading.constants(proto.graph, unread or {})
     reading.inputs(proto.graph, given or {})
     sink = Sink()
     for node in proto.graph.node:
@@ -85,13 +91,15 @@ class _Reading:
     rounded: dict[str, str] = field(default_factory=dict)  #: a quantised value, and what it was of
     widened: bool = False  #: whether there was a floating-point type other than float32
 
-    def constants(self, graph: onnx.GraphProto) -> None:
+    def constants(self, graph: onnx.GraphProto, unread: Mapping[str, Array]) -> None:
         """The initializers, as float32 where they are floats."""
         if graph.sparse_initializer:
             raise UnsupportedError("the model has sparse weights; expected dense ones")
         for tensor in graph.initializer:
             try:
-                self.constant(tensor.name, array_of(tensor))
+                value = unread.get(tensor.name)
+                held = array_of(tensor) if value is None else np.asarray(value)
+                self.constant(tensor.name, held)
             except (TypeError, ValueError) as error:
                 raise ParseError(f"the weight {tensor.name!r} is broken: {error}") from error
 

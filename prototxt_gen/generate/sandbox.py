@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 from jinja2 import nodes, pass_environment
@@ -23,6 +22,9 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from prototxt_gen._limits import HINT, at_most
 from prototxt_gen._resources import data_dir
 from prototxt_gen.errors import TemplateError
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 LARGEST_TEMPLATE = 1 << 20  #: bytes of one file
 MOST_STEPS, STEPS_A_LAYER = 1_000_000, 1_000

@@ -6,13 +6,15 @@ A set is known by its language: templates named ``.prototxt.j2`` print a prototx
 
 from __future__ import annotations
 
-from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from prototxt_gen._nearest import nearest
 from prototxt_gen._resources import data_dir
 from prototxt_gen.errors import TemplateError
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 
 class Shipped(NamedTuple):

@@ -168,15 +168,18 @@ def check_layers(graph: Graph, sink: Sink) -> None:
             )
 
 
-def _readers(graph: Graph) -> dict[Ref, list[str]]:
-    """The readers of each blob; the loss reads a top with a loss_weight (insert_splits.cpp)."""
-    readers: defaultdict[Ref, list[str]] = defaultdict(list)
+def _readers(graph: Graph) -> dict[Ref, list[str | None]]:
+    """The layers that read each blob, by name.
+
+    The loss, None here, reads a top with a loss_weight (insert_splits.cpp).
+    """
+    readers: defaultdict[Ref, list[str | None]] = defaultdict(list)
     for node in graph.nodes:
         for ref in node.bottoms:
-            readers[ref].append(f"layer {node.name!r}")
+            readers[ref].append(node.name)
         for top, weight in zip(node.tops, node.source.get_list("loss_weight", float), strict=False):
             if weight:
-                readers[top].append("its loss_weight")
+                readers[top].append(None)
     return readers
 
 
@@ -207,9 +210,10 @@ def _duplicate_top(node: Node, index: int, first: str, sink: Sink) -> None:
     )
 
 
-def _shared_in_place(node: Node, index: int, readers: Sequence[str], sink: Sink) -> None:
-    blob, own = node.tops[index].blob, f"layer {node.name!r}"
-    other = next((reader for reader in readers if reader != own), "it")
+def _shared_in_place(node: Node, index: int, readers: Sequence[str | None], sink: Sink) -> None:
+    blob = node.tops[index].blob
+    shown = ("its loss_weight" if one is None else f"layer {one!r}" for one in readers)
+    other = next((one for one in shown if one != f"layer {node.name!r}"), "it")
     sink.error(
         "in-place-shared",
         f"works in place on {blob!r}, which {other} also reads: Caffe then finds two sources "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import prod
 
 from prototxt_gen.diagnostics import Sink, Span
@@ -11,7 +12,7 @@ from prototxt_gen.document import Block
 from prototxt_gen.errors import ShapeError, UnsupportedError
 from prototxt_gen.formats.dialects import is_bvlc
 from prototxt_gen.graph.graph import Graph, Node, Ref
-from prototxt_gen.layers.base import Cost, Problem, Role
+from prototxt_gen.layers.base import Cost, Layer, Problem, Role
 from prototxt_gen.layers.parts.shapes import MAX_AXES, MAX_COUNT, Shape, count, show
 from prototxt_gen.layers.parts.window import OTHER_SPELLINGS
 
@@ -219,15 +220,15 @@ def _check_sizes(
     tops: tuple[Shape, ...],
     sink: Sink,
 ) -> None:
-    for shape, weight in zip(weights, node.layer.weights(weights), strict=True):
+    for index, shape in enumerate(weights):
         if _is_too_large(shape):
-            _check_size(node, f"the {weight.name}", shape, param_span(node, None), sink.error)
+            name = node.layer.weights(weights)[index].name
+            _check_size(node, f"the {name}", shape, param_span(node, None), sink.error)
+    large = [(index, shape) for index, shape in enumerate(tops) if _is_too_large(shape)]
     # The layers after a blob that is too large would only repeat this.
-    if any((count(shape) or 0) > MAX_COUNT for shape in bottoms):
+    if not large or any((count(shape) or 0) > MAX_COUNT for shape in bottoms):
         return
-    for index, shape in enumerate(tops):
-        if not _is_too_large(shape):
-            continue
+    for index, shape in large:
         place = field_span(node, "top", index)
         if not bottoms:  # the shape is what the layer says of itself
             place = param_span(node, "shape", index) or place
@@ -242,6 +243,8 @@ def check_buffers(graph: Graph, shapes: Shapes, sink: Sink, dialect: str | None 
     """
     report = sink.error if is_bvlc(dialect) else sink.warning
     for index, node in enumerate(graph.nodes):
+        if type(node.layer).buffers is Layer.buffers:
+            continue
         bottoms = shapes.of(node.bottoms)
         if bottoms is not None and index in shapes.weights:
             for what, shape in node.layer.buffers(bottoms):
@@ -249,6 +252,7 @@ def check_buffers(graph: Graph, shapes: Shapes, sink: Sink, dialect: str | None 
                     _check_size(node, what, shape, param_span(node, None), report)
 
 
+@lru_cache(maxsize=256)
 def _is_too_large(shape: Shape) -> bool:
     """Whether a blob has more axes or elements than Caffe counts."""
     known = [dim for dim in shape if dim is not None]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from prototxt_gen._words import plural
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.document import Block
-from prototxt_gen.formats.upgrade.net import is_frozen
+from prototxt_gen.formats.upgrade.frozen import is_frozen
 from prototxt_gen.graph.graph import Graph, Node
 from prototxt_gen.graph.infer import Shapes, field_span
 from prototxt_gen.layers.parts.shapes import Shape, count, show
@@ -18,6 +18,8 @@ def check_params(graph: Graph, shapes: Shapes, sink: Sink) -> None:
     owners: dict[str, tuple[Node, Shape]] = {}
     for index, node in enumerate(graph.nodes):
         params = node.source.blocks("param")
+        if not params:
+            continue
         weights = shapes.weights.get(index)
         if weights is not None and len(params) > len(weights):
             sink.error(

@@ -17,7 +17,6 @@ from prototxt_gen.graph.graph import Graph
 from prototxt_gen.graph.infer import Shapes
 from prototxt_gen.graph.phase import Phase, State, phases_of, stages_of
 from prototxt_gen.graph.read import build, need_layers, upgraded
-from prototxt_gen.graph.solver_check import check_solver
 from prototxt_gen.graph.type_check import UnknownTypes
 
 _Key = tuple[str, Severity, str, Span | None, str | None]
@@ -69,6 +68,8 @@ def check_text(
         if type.name == "NetParameter":
             return _check_phases(document, sink, dialect, unknown_types)
         if type.name == "SolverParameter":
+            from prototxt_gen.graph.solver_check import check_solver
+
             solver = upgrade_solver(document.root, sink)
             check_solver(solver, sink, dialect or document.dialect)
     return Checked(document)

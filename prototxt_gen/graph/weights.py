@@ -23,13 +23,20 @@ _MOST_NAMED = 8  #: of the layers that only the file has
 
 @dataclass(slots=True)
 class Weights:
-    """The weights of each node by its index, in the shapes that the net gives them."""
+    """The weights of each node by its index, in the shapes that the net gives them.
+
+    Those in ``of`` may be ones that memory does not hold (``_deferred``).
+    """
 
     of: dict[int, tuple[Array, ...]] = field(default_factory=dict)
     extra: list[str] = field(default_factory=list)  #: layers of the file that the net does not have
 
     def get(self, index: int) -> tuple[Array, ...]:
-        """The weights of a node; empty where it has none."""
+        """The weights of a node, in memory; empty where it has none."""
+        return tuple(np.asarray(blob) for blob in self.deferred(index))
+
+    def deferred(self, index: int) -> tuple[Array, ...]:
+        """The same, where memory need not hold them: for what looks at them once at most."""
         return self.of.get(index, ())
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import dataclasses
 import typing
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar, dataclass_transform
 
 from prototxt_gen.document import Block
@@ -102,6 +103,27 @@ BOTTOM: frozenset[End] = frozenset({"bottom"})
 TOP: frozenset[End] = frozenset({"top"})
 
 
+def _declared(layer: object) -> tuple[dataclasses.Field[Any], ...]:
+    """The fields of a layer; a class without the decorator has none."""
+    return dataclasses.fields(layer) if dataclasses.is_dataclass(layer) else ()
+
+
+def _compared(layer: object) -> tuple[Any, ...]:
+    return tuple(getattr(layer, one.name) for one in _declared(layer) if one.compare)
+
+
+@lru_cache(maxsize=256)
+def _usual_weights(axes: tuple[int, ...]) -> tuple[Weight, ...]:
+    names = ("weight", "bias")
+    return tuple(
+        Weight(
+            names[index] if index < len(names) else str(index),
+            "weight_filler" if index == 0 or number > 1 else "bias_filler",
+        )
+        for index, number in enumerate(axes)
+    )
+
+
 class Layer:
     """One layer's parameters; the module docstring explains the facets."""
 
@@ -125,6 +147,20 @@ class Layer:
     sight: ClassVar[Sight | None] = None  #: what each top sees of each bottom, whatever they are
     known: ClassVar[bool] = True  #: False if only the name of the type is known
     lifts: ClassVar[tuple[str, ...]] = ()  #: the ONNX operators that ``lift`` takes
+
+    # As those of a dataclass, which would compile them for each type when a net is read.
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return _compared(self) == _compared(other)
+
+    def __hash__(self) -> int:
+        return hash(_compared(self))
+
+    def __repr__(self) -> str:
+        known = (one for one in _declared(self) if one.repr)
+        shown = ", ".join(f"{one.name}={getattr(self, one.name)!r}" for one in known)
+        return f"{type(self).__qualname__}({shown})"
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
@@ -212,14 +248,7 @@ class Layer:
         By default the first blob and all others of more than one axis are weights, and the
         rest are biases.
         """
-        names = ("weight", "bias")
-        return tuple(
-            Weight(
-                names[index] if index < len(names) else str(index),
-                "weight_filler" if index == 0 or len(shape) > 1 else "bias_filler",
-            )
-            for index, shape in enumerate(shapes)
-        )
+        return _usual_weights(tuple([len(shape) for shape in shapes]))
 
     def as_stored(self, blobs: Sequence[Array]) -> tuple[Self, str] | None:
         """The layer as the blobs of a file show it to be, and the dialect of that Caffe.
@@ -360,7 +389,7 @@ def layer(
         for key in (name, *aliases):
             if key in REGISTRY or (key in MODULES and not ours):
                 raise PluginError(f"{key!r} is a layer type already; use another name")
-        made = dataclasses.dataclass(frozen=True)(cls)
+        made = dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
         made.type, made.param = name, param
         REGISTRY.update(dict.fromkeys((name, *aliases), made))
         return made

@@ -25,6 +25,15 @@ if TYPE_CHECKING:
 NVIDIA = "nvcaffe"  #: the dialect
 
 
+_WEIGHTS = (
+    Weight("mean", random=0.0, statistic=True, fixed=True),
+    Weight("variance", random=1.0, statistic=True, fixed=True),
+    Weight("factor", random=1.0, statistic=True, fixed=True),
+    Weight("scale", "scale_filler", 1.0, random=1.0),
+    Weight("bias", "bias_filler", random=0.0),
+)
+
+
 @layer("BatchNorm", "MKLBatchNorm", "CuDNNBatchNorm", param="batch_norm_param")
 class BatchNorm(Base):
     """Mean 0 and variance 1 for each channel, which is axis 1 (batch_norm_layer.cpp).
@@ -109,13 +118,7 @@ class BatchNorm(Base):
 
     def weights(self, shapes: Sequence[Shape]) -> tuple[Weight, ...]:
         """Statistics, which start as zeros and are not learned, then factors, which are."""
-        return (
-            Weight("mean", random=0.0, statistic=True, fixed=True),
-            Weight("variance", random=1.0, statistic=True, fixed=True),
-            Weight("factor", random=1.0, statistic=True, fixed=True),
-            Weight("scale", "scale_filler", 1.0, random=1.0),
-            Weight("bias", "bias_filler", random=0.0),
-        )[: len(shapes)]
+        return _WEIGHTS[: len(shapes)]
 
     def _channels(self, bottom: Shape) -> Dim:
         # LayerSetUp allows for a single axis, but Reshape then reads the size of axis 1.

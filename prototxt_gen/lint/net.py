@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -47,12 +47,12 @@ class Net:
     upgraded: Document
     phases: Mapping[Phase, InPhase]
 
-    @property
+    @cached_property
     def is_deploy(self) -> bool:
         """Whether it is made for inference: its inputs are no data of a file."""
         return all(_has_no_source(one.graph) for one in self.phases.values())
 
-    @property
+    @cached_property
     def tests(self) -> InPhase | None:
         """The net in the phase TEST, where it is certain that it is made for that."""
         found = self.phases.get("TEST")
@@ -65,14 +65,14 @@ class Net:
             return found
         return found if self.is_deploy and not found.trains else None
 
-    def nodes(self) -> Iterator[tuple[InPhase, int, Node]]:
+    @cached_property
+    def nodes(self) -> list[tuple[InPhase, int, Node]]:
         """Every layer once, in the first phase that has it, with its index there."""
-        seen: set[int] = set()
+        found: dict[int, tuple[InPhase, int, Node]] = {}
         for one in self.phases.values():
             for index, node in enumerate(one.graph.nodes):
-                if id(node.source) not in seen:
-                    seen.add(id(node.source))
-                    yield one, index, node
+                found.setdefault(id(node.source), (one, index, node))
+        return list(found.values())
 
 
 def _has_no_source(graph: Graph) -> bool:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import PurePath
 from typing import Any
-from urllib.parse import quote
-from xml.etree import ElementTree
 
 from prototxt_gen._version import __version__
 from prototxt_gen._words import plural
@@ -93,6 +90,8 @@ def as_github(files: Sequence[Findings]) -> str:
 
 def as_junit(files: Sequence[Findings]) -> str:
     """A test suite for each file, with a failure for each error and warning."""
+    from xml.etree import ElementTree
+
     root = ElementTree.Element("testsuites", name="resnet-proto validate")
     for file in files:
         path = _printable(file.source.path)
@@ -172,7 +171,11 @@ def _sarif_rule(name: str) -> dict[str, Any]:
 
 def _uri(path: str) -> str:
     found = PurePath(path)
-    return found.as_uri() if found.is_absolute() else quote(found.as_posix())
+    if found.is_absolute():
+        return found.as_uri()
+    from urllib.parse import quote
+
+    return quote(found.as_posix())
 
 
 def _escaped(text: str, more: str = "") -> str:
@@ -188,4 +191,6 @@ def _printable(text: str) -> str:
 
 
 def _json(values: object) -> str:
+    import json
+
     return json.dumps(values, indent=2) + "\n"

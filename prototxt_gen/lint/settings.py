@@ -6,7 +6,6 @@ nearest folder above a file counts for it. Keys are the options of ``validate``.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
@@ -125,6 +124,8 @@ class Configured:
 
 def _read(file: Path) -> Settings | None:
     """The settings of a file; None where it has none."""
+    import tomllib
+
     try:
         values = tomllib.loads(file.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

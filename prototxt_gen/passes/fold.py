@@ -36,7 +36,7 @@ def fold(
     for index, node in enumerate(graph.nodes):
         if index in folded:
             continue
-        blobs = weights.get(index)
+        blobs = weights.deferred(index)
         chain = _chain(graph, index, weights, readers, kept) if _takes(node, blobs) else {}
         absorbed = chain and node.layer.absorb(blobs, reduce(Affine.then, chain.values()))
         if absorbed:
@@ -82,7 +82,7 @@ def _chain(
     found: dict[int, Affine] = {}
     top = graph.nodes[index].tops[0]
     while len(behind := readers.get(top, [])) == 1:
-        node, blobs = graph.nodes[behind[0]], weights.get(behind[0])
+        node, blobs = graph.nodes[behind[0]], weights.deferred(behind[0])
         if len(node.bottoms) != 1 or not _takes(node, blobs):
             break
         affine = node.layer.affine(blobs)

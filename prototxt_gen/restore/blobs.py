@@ -30,9 +30,10 @@ _LARGEST = float(np.finfo(np.float32).max)
 class Initializers:
     """The weights of a model, each read once."""
 
-    def __init__(self, proto: onnx.ModelProto) -> None:
+    def __init__(self, proto: onnx.ModelProto, unread: Mapping[str, Array]) -> None:
+        """Those of ``unread`` are read when they are used."""
         self._tensors = {tensor.name: tensor for tensor in proto.graph.initializer}
-        self._read: dict[str, Array] = {}
+        self._read = dict(unread)
 
     def get(self, name: str) -> Array:
         """The values; raises UnsupportedError where there are none, or of another type."""

@@ -27,6 +27,7 @@ from prototxt_gen.from_onnx.convert import Lift, lift
 from prototxt_gen.from_onnx.cut import ending_at
 from prototxt_gen.from_onnx.files import load
 from prototxt_gen.from_onnx.target import Target
+from prototxt_gen.from_onnx.unread import Array
 from prototxt_gen.graph.check import checked
 from prototxt_gen.graph.graph import Graph
 from prototxt_gen.graph.infer import Shapes
@@ -75,11 +76,12 @@ def restore(
     whatever Caffe it is for, and a net from the structure is for BVLC's. Raises UnsupportedError
     and GraphError as ``from_onnx`` does.
     """
-    proto = ending_at(load(source), outputs)
+    proto, unread = load(source)
+    proto = ending_at(proto, outputs)
     given, note = dict(input_shapes or {}), []
     if metadata:
         try:
-            graph = _stored_net(proto, target, given)
+            graph = _stored_net(proto, unread, target, given)
         except (PrototxtError, MemoryError, RecursionError) as error:
             what = f"{_NET} is in its metadata and not used: {_words(error)}"
             note = [Change(proto.graph.name or "net", "", what)]
@@ -87,7 +89,7 @@ def restore(
             if graph is not None:
                 own = Change(graph.name or "net", "", f"is {_NET}")
                 return Restored(graph, [own, *_before(read_kept(proto))], True)
-    lifted = lift(proto, Lift(target or Target(), given))
+    lifted = lift(proto, Lift(target or Target(), given), unread)
     return Restored(lifted.graph, [*note, *lifted.changes])
 
 
@@ -108,7 +110,10 @@ def _words(error: BaseException) -> str:
 
 
 def _stored_net(
-    proto: onnx.ModelProto, target: Target | None, given: Mapping[str, Shape]
+    proto: onnx.ModelProto,
+    unread: Mapping[str, Array],
+    target: Target | None,
+    given: Mapping[str, Shape],
 ) -> Graph | None:
     """The net that a model keeps, with the model's weights; None if it keeps none.
 
@@ -123,10 +128,10 @@ def _stored_net(
     graph = pruned(_parsed(kept), kept.options.outputs)
     shapes = checked(graph, for_inputs(graph, kept.input_shapes))
     _need_inputs(proto, graph, shapes, done)
-    graph.stored = stored_weights(graph, shapes, kept, Initializers(proto))
+    graph.stored = stored_weights(graph, shapes, kept, Initializers(proto, unread))
     # Bound anew, so that layers that share weights do so, whatever the model has for each.
     made = export(graph, bound(graph, shapes), options, kept.input_shapes)
-    what = difference(proto, made)
+    what = difference(proto, made, unread)
     if what is not None:
         own = _version.__version__
         written = "" if kept.version == own else f" (by version {kept.version:.20}; this is {own})"

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
 import onnx
 
+from prototxt_gen._deferred import parts
 from prototxt_gen.to_onnx.builder import CONSTANT
 from prototxt_gen.to_onnx.export import Array, Exported
 
@@ -23,25 +23,22 @@ _SMALL = 8 << 10  #: bytes of a constant that may be a shape
 _LARGEST = 64 << 20  #: bytes of a model that can be one of ours with its weights beside it
 
 
-def write_values(made: Exported, path: Path) -> tuple[dict[str, tuple[int, int]], str]:
-    """Write the values one after the other; the offset and length of each, and the file's hash.
+def write_values(made: Exported, path: Path) -> dict[str, tuple[int, int]]:
+    """Write the values one after the other; the offset and length of each.
 
     Small constants are left out: they belong into the model.
     """
     places = {}
-    digest = hashlib.sha256()
     with path.open("wb") as file:
         for name, found in made.values.items():
             if _is_small(name, found):
                 continue
-            values = np.ascontiguousarray(found)
-            data = values.reshape(-1).view(np.uint8).data
-            places[name] = file.tell(), values.nbytes
-            digest.update(data)
-            file.write(data)
+            places[name] = file.tell(), found.nbytes
+            for part in parts(found):
+                file.write(part)
         file.flush()
         os.fsync(file.fileno())
-    return places, digest.hexdigest()
+    return places
 
 
 def with_places(
@@ -96,11 +93,15 @@ def is_whole(folder: Path, needed: Mapping[str, int]) -> bool:
     return False
 
 
-def free_name(target: Path, digest: str, taken: Mapping[str, int]) -> str:
+def free_name(target: Path, written: Path, taken: Mapping[str, int]) -> str:
     """The name for weights beside a model: the usual one, where that can be had.
 
-    Where the model that is there reads other weights of that name, the hash comes into it.
+    Where the model that is there reads other weights of that name, the hash of those that were
+    ``written`` comes into it.
     """
+    if f"{target.name}.data" not in taken:
+        return f"{target.name}.data"
+    digest = _hash(written) or ""
     names = [f"{target.name}.data"]
     names += [f"{target.name}.{digest[:length]}.data" for length in (8, 16, 64)]
     for name in names[:-1]:

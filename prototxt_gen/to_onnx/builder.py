@@ -15,6 +15,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+from prototxt_gen._deferred import Deferred
 from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.graph.graph import Ref
 from prototxt_gen.graph.infer import Shapes
@@ -43,7 +44,7 @@ class Builder:
         self.dims = Dims(Shapes())  #: the free sizes of the model
         self.values: dict[Ref, str] = {}  #: the value of each blob that has one
         self.nodes: list[onnx.NodeProto] = []
-        self.initializers: dict[str, np.ndarray[Any, Any]] = {}
+        self.initializers: dict[str, Any] = {}  #: arrays, some of them deferred
         self.layer = ""
         self.bottom_shapes: tuple[Shape, ...] = ()
         self.top_shapes: tuple[Shape, ...] = ()
@@ -84,7 +85,7 @@ class Builder:
 
     def const(self, value: Any, name: str = "") -> str:
         """Add an initializer; return its name. Equal ones without a name become one."""
-        array = np.asarray(value)
+        array = value if isinstance(value, Deferred) else np.asarray(value)
         if array.dtype == object:
             _need_numbers(array.tolist())
         if name:

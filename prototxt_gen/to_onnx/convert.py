@@ -172,7 +172,7 @@ def _remarks(graph: Graph, weights: Weights) -> list[Change]:
     return [
         Change(node.name, node.type, what)
         for index, node in enumerate(graph.nodes)
-        for what in node.layer.remarks(node.source, weights.get(index), graph.dialect)
+        for what in node.layer.remarks(node.source, weights.deferred(index), graph.dialect)
     ]
 
 

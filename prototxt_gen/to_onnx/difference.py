@@ -6,30 +6,34 @@ order of nodes and of initializers, descriptions, inferred shapes, the version o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
 from prototxt_gen._words import plural
-from prototxt_gen.to_onnx.export import Exported
+from prototxt_gen.to_onnx.export import Array, Exported
 from prototxt_gen.to_onnx.source import same_bits
 
 _OURS = ("", "ai.onnx")
 
 
-def difference(found: onnx.ModelProto, made: Exported) -> str | None:
-    """What is first different in ``found``, as one line; None where all is equal."""
-    return next(_differences(found, made), None)
+def difference(found: onnx.ModelProto, made: Exported, unread: Mapping[str, Array]) -> str | None:
+    """What is first different in ``found``, as one line; None where all is equal.
+
+    ``unread`` are the weights that it does not have itself.
+    """
+    return next(_differences(found, made, unread), None)
 
 
-def _differences(found: onnx.ModelProto, made: Exported) -> Iterator[str]:
+def _differences(
+    found: onnx.ModelProto, made: Exported, unread: Mapping[str, Array]
+) -> Iterator[str]:
     stored = made.skeleton
     yield from _interface(found, stored)
     yield from _nodes(found.graph, stored.graph)
-    yield from _initializers(found.graph, made)
+    yield from _initializers(found.graph, made, unread)
 
 
 def _interface(found: onnx.ModelProto, stored: onnx.ModelProto) -> Iterator[str]:
@@ -86,7 +90,9 @@ def _same_attribute(ours: onnx.AttributeProto, theirs: onnx.AttributeProto) -> b
     return len(texts) == 1
 
 
-def _initializers(found: onnx.GraphProto, made: Exported) -> Iterator[str]:
+def _initializers(
+    found: onnx.GraphProto, made: Exported, unread: Mapping[str, Array]
+) -> Iterator[str]:
     ours = {tensor.name: tensor for tensor in found.initializer}
     for tensor in made.skeleton.graph.initializer:
         own = ours.get(tensor.name)
@@ -97,8 +103,9 @@ def _initializers(found: onnx.GraphProto, made: Exported) -> Iterator[str]:
         if kinds[0] != kinds[1]:
             yield f"initializer {tensor.name}: it is {_kind(own)}, stored {_kind(tensor)}"
             continue
-        value, kept = numpy_helper.to_array(own), np.asarray(made.values[tensor.name])
-        if not same_bits(value, kept):
+        value = unread.get(own.name)
+        value = numpy_helper.to_array(own) if value is None else value
+        if not same_bits(value, made.values[tensor.name]):
             yield f"initializer {tensor.name}: its values are others than the net would give it"
     if len(found.initializer) != len(made.values):
         new = [name for name in ours if name not in made.values]

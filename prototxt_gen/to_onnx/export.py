@@ -153,7 +153,7 @@ def _free(graph: Graph, shapes: Shapes, options: Options) -> tuple[Graph, Dims, 
 def _need_weights(graph: Graph, shapes: Shapes, weights: Weights) -> None:
     """Check that weights that fit the net also fit it with another batch."""
     for index, wanted in shapes.weights.items():
-        for blob, shape in zip(weights.get(index), wanted, strict=False):
+        for blob, shape in zip(weights.deferred(index), wanted, strict=False):
             if not same(blob.shape, shape):
                 raise GraphError(
                     f"layer {graph.nodes[index].name!r}: a weight has the size of the batch: it is "
@@ -230,7 +230,7 @@ def _lower(
                 if node.tops and node.tops[0] in plugins.names:
                     plugins.add(builder, node, given)
                 else:
-                    values.update(_lower_one(node, weights.get(index), builder, given))
+                    values.update(_lower_one(node, weights.deferred(index), builder, given))
         except UnsupportedError as error:
             sink.error(
                 "unsupported",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import IO, Any
 
-import numpy as np
 import onnx
 
+from prototxt_gen._deferred import parts
 from prototxt_gen.formats.binary.wire import BYTES, encoded
 from prototxt_gen.to_onnx.export import Exported
 
@@ -36,8 +36,8 @@ def write_pieces(made: Exported, file: IO[bytes]) -> dict[str, tuple[int, int]]:
         file.write(start)
         at += len(start)
         places[tensor.name] = at, length
-        values = np.ascontiguousarray(made.values[tensor.name])
-        file.write(values.reshape(-1).view(np.uint8).data)
+        for part in parts(made.values[tensor.name]):
+            file.write(part)
         at += length
     file.write(after + last)
     return places

@@ -115,6 +115,8 @@ def _way(
 
 def same_bits(a: Array, b: Array) -> bool:
     """Whether two arrays have the same numbers in the same order, to the last bit."""
+    if a is b:
+        return True
     one, other = np.ascontiguousarray(a).reshape(-1), np.ascontiguousarray(b).reshape(-1)
     if one.ctypes.data == other.ctypes.data and one.nbytes == other.nbytes:
         return True

@@ -78,13 +78,13 @@ def _write_pair(made: Exported, target: Path) -> list[str]:
     with taken_back(lambda: remove_half(folder)), joined() as moves, named(target):
         moves.hold(real, target)
         folder.mkdir(0o700)
-        places, digest = beside.write_values(made, folder / "data")
+        places = beside.write_values(made, folder / "data")
         taken = beside.read_beside(real)
         if not beside.is_whole(target.parent, taken):
             # It cannot be read as it is, and shall not be when there are new weights.
             real.unlink()
             taken = {}
-        name = beside.free_name(target, digest, taken)
+        name = beside.free_name(target, folder / "data", taken)
         data_file, model = folder / name, folder / target.name
         os.rename(folder / "data", data_file)
         with model.open("wb") as file:

@@ -16,7 +16,8 @@ from google.protobuf.descriptor_pb2 import (
 )
 
 from prototxt_gen._resources import data_dir
-from prototxt_gen.formats.dialects import DIALECTS, declarations
+from prototxt_gen.formats import declared
+from prototxt_gen.formats.dialects import DIALECTS, KNOWN, declarations, serialized
 
 FACTS = Path(__file__).parent / "facts"
 _F = FieldDescriptorProto
@@ -126,3 +127,40 @@ def test_what_is_compiled_is_what_is_written(file: str, tmp_path: Path) -> None:
     assert protoc.main(["protoc", *arguments]) == 0
     made = FileDescriptorSet.FromString(out.read_bytes())
     assert made == FileDescriptorSet.FromString((proto / f"{file}.binpb").read_bytes())
+
+
+@pytest.mark.parametrize("dialect", KNOWN)
+def test_the_schema_reads_what_protobuf_reads(dialect: str) -> None:
+    made, wanted = declared.File(serialized(dialect)), declarations(dialect)
+
+    def of_ours(found: list[declared.Message], outer: str = "") -> Iterator[tuple[str, Any]]:
+        for one in found:
+            yield outer + one.name, one
+            yield from of_ours(one.nested, f"{outer}{one.name}.")
+
+    ours, theirs = dict(of_ours(made.messages)), dict(messages(list(wanted.message_type)))
+    assert list(ours) == list(theirs)
+    for name, message in theirs.items():
+        assert ours[name].fields == [
+            declared.Field(
+                f.name,
+                f.label,
+                f.type,
+                f.type_name,
+                f.default_value if f.HasField("default_value") else None,
+            )
+            for f in message.field
+        ], name
+        assert _values(ours[name].enums) == enums(list(message.enum_type)), name
+    assert _values(made.enums) == enums(list(wanted.enum_type))
+
+
+def _values(found: list[declared.Enum]) -> dict[str, Any]:
+    return {one.name: one.values for one in found}
+
+
+def test_a_value_of_an_enum_may_be_below_zero() -> None:
+    wanted = EnumDescriptorProto(name="E")
+    for name, number in (("LOW", -3), ("HIGH", 2**31 - 1)):
+        wanted.value.add(name=name, number=number)
+    assert declared.Enum(wanted.SerializeToString()).values == {"LOW": -3, "HIGH": 2**31 - 1}

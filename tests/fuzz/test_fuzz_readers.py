@@ -24,8 +24,9 @@ from prototxt_gen.diagnostics import Sink, Source, render
 from prototxt_gen.errors import PrototxtError
 from prototxt_gen.fleet import manifest
 from prototxt_gen.formats.binary.arrays import read_arrays, write_arrays
-from prototxt_gen.formats.binary.caffemodel import is_binary, read_caffemodel
+from prototxt_gen.formats.binary.caffemodel import read_caffemodel
 from prototxt_gen.formats.binary.message import read_binary
+from prototxt_gen.formats.binary.start import is_binary
 from prototxt_gen.formats.dialects import DIALECTS
 from prototxt_gen.formats.prototxt import print_document
 from prototxt_gen.formats.reader import read_text

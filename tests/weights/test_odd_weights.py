@@ -13,7 +13,8 @@ from prototxt_gen.cli import run
 from prototxt_gen.diagnostics import Source
 from prototxt_gen.errors import WeightsError
 from prototxt_gen.formats.binary.arrays import read_arrays, write_arrays
-from prototxt_gen.formats.binary.caffemodel import is_binary, read_caffemodel
+from prototxt_gen.formats.binary.caffemodel import read_caffemodel
+from prototxt_gen.formats.binary.start import is_binary
 from prototxt_gen.formats.binary.wire import encoded
 
 INPUT = 'layer { name: "in" type: "Input" top: "x" input_param { shape { dim: [1, 3, 8, 8] } } }\n'

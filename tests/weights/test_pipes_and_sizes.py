@@ -18,7 +18,8 @@ from prototxt_gen.errors import WeightsError
 from prototxt_gen.formats import content
 from prototxt_gen.formats.binary import safetensors
 from prototxt_gen.formats.binary.arrays import read_arrays, write_arrays
-from prototxt_gen.formats.binary.caffemodel import is_binary, parse_caffemodel, read_caffemodel
+from prototxt_gen.formats.binary.caffemodel import parse_caffemodel, read_caffemodel
+from prototxt_gen.formats.binary.start import is_binary
 from prototxt_gen.formats.binary.wire import encoded
 
 NET = (

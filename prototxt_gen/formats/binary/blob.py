@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from prototxt_gen._numpy import np
@@ -69,7 +70,7 @@ def read_blob(data: Buffer, place: WireField) -> tuple[Array, bool]:
         raise broken(
             place.start, f"a blob has {len(shape)} axes or more; Caffe allows {_MOST_AXES}"
         )
-    if int(np.prod(shape, dtype=object)) != values.size or max(shape, default=0) > _MOST:
+    if prod(shape) != values.size or max(shape, default=0) > _MOST:
         raise broken(place.start, f"a blob of shape {shape} has {plural(values.size, 'number')}")
     return values.astype(np.float32, copy=False).reshape(shape), old
 

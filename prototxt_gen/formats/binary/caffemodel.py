@@ -19,36 +19,23 @@ from prototxt_gen.document import Block, Document
 from prototxt_gen.errors import WeightsError
 from prototxt_gen.formats.binary.blob import DATA, SHAPE, read_blob
 from prototxt_gen.formats.binary.hdf5 import read_hdf5
-from prototxt_gen.formats.binary.message import serialize
+from prototxt_gen.formats.binary.start import HDF5, LAYER, LAYERS, LOOK_AT, need_net
 from prototxt_gen.formats.binary.wire import (
     BYTES,
-    VARINT,
     WireField,
     broken,
     encoded,
     fields,
 )
 from prototxt_gen.formats.content import Buffer, read_content
-from prototxt_gen.formats.text.nottext import name_of
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
-_HDF5 = b"\x89HDF\r\n\x1a\n"
-
-# Numbers of caffe.proto: NetParameter, LayerParameter, V1LayerParameter, V0LayerParameter.
-_LAYER, _LAYERS = 100, 2
+# Numbers of caffe.proto: LayerParameter, V1LayerParameter, V0LayerParameter.
 _NAME, _BLOBS = 1, 7
 _V1_V0, _V1_NAME, _V1_BLOBS = 1, 4, 6
 _V0_NAME, _V0_BLOBS = 1, 50
-# The wire types of NetParameter's fields before its layers; forks add others after them.
-_HEAD: dict[int, tuple[int, ...]] = {
-    **dict.fromkeys((1, 3, 6, 8), (BYTES,)),
-    **dict.fromkeys((5, 7), (VARINT,)),
-    4: (VARINT, BYTES),
-}
-_TAGS = (b"\x12", b"\xa2\x06")  #: of a layer field, V1 and V2; neither ever occurs in text
-LOOK_AT = 4096
 _LARGEST_NET = 256 << 20  #: without its weights, as of a text
 
 
@@ -92,7 +79,7 @@ def parse_caffemodel(name: str, data: Buffer) -> Caffemodel:
     start = bytes(data[:LOOK_AT])
     if not start:
         raise WeightsError(f"{name}: the file is empty")
-    if start.startswith(_HDF5):
+    if start.startswith(HDF5):
         file = io.BytesIO(data) if isinstance(data, bytes) else None
         layers = tuple(StoredLayer(*layer) for layer in read_hdf5(name, file))
         return Caffemodel(name, layers, b"")
@@ -111,43 +98,6 @@ def parse_net(name: str, data: Buffer) -> Caffemodel:
         raise WeightsError(f"{name}: {error.message}") from None
 
 
-def is_net(data: Buffer) -> bool:
-    """Whether the bytes of a file are a caffemodel that may hold a net, by the first of them."""
-    return _starts_as_net(bytes(data[:LOOK_AT]))
-
-
-def is_binary(data: Buffer) -> bool:
-    """Whether the bytes of a file are binary rather than a prototxt, by the first of them."""
-    start = bytes(data[:LOOK_AT])
-    return start.startswith(_HDF5) or b"\0" in start or _starts_as_net(start)
-
-
-def _starts_as_net(start: bytes) -> bool:
-    """Whether the first bytes are fields of a NetParameter up to its first layer."""
-    at = 0
-    try:
-        for field in fields(start, 0, len(start)):
-            if field.number in (_LAYER, _LAYERS):
-                return field.kind == BYTES
-            if field.kind not in _HEAD.get(field.number, (field.kind,)):
-                return False
-            at = field.end
-    except WeightsError:
-        pass  # the layer continues after the first bytes
-    return start.startswith(_TAGS, at)
-
-
-def need_net(name: str, start: bytes) -> None:
-    """Raise a WeightsError that names what was given instead of a caffemodel."""
-    if _starts_as_net(start):
-        return
-    what = name_of(start)
-    if what is not None and not what[0].startswith(("a binary", "a web page", "JSON")):
-        raise WeightsError(f"{name}: is {what[0]}, not a caffemodel")
-    if not is_binary(start):
-        raise WeightsError(f"{name}: this is a text file; expected a caffemodel")
-
-
 def _read(path: str, data: Buffer) -> Caffemodel:
     net, places = split(data)
     return Caffemodel(path, tuple(_layer(data, place) for place in places), net)
@@ -158,8 +108,8 @@ def split(data: Buffer) -> tuple[bytes, list[WireField]]:
     layers = []
     net = bytearray()
     for field in fields(data, 0, len(data)):
-        if field.kind == BYTES and field.number in (_LAYER, _LAYERS):
-            v2 = field.number == _LAYER
+        if field.kind == BYTES and field.number in (LAYER, LAYERS):
+            v2 = field.number == LAYER
             net += _without_blobs(data, field, (_BLOBS,) if v2 else (_V1_BLOBS, _V1_V0))
             layers.append(field)
         else:
@@ -171,38 +121,32 @@ def split(data: Buffer) -> tuple[bytes, list[WireField]]:
     return bytes(net), layers
 
 
-def blobs_of(data: Buffer, place: WireField) -> tuple[list[WireField], list[WireField]]:
-    """Where the blobs of a layer are, and where those of a V0 layer inside it are."""
-    number = _BLOBS if place.number == _LAYER else _V1_BLOBS
-    own, inner = [], []
+def parts_of(data: Buffer, place: WireField) -> tuple[str, list[WireField], list[WireField]]:
+    """The name of a layer, where its blobs are, and where those of a V0 layer inside it are."""
+    v2 = place.number == LAYER
+    named, number = (_NAME, _BLOBS) if v2 else (_V1_NAME, _V1_BLOBS)
+    name, own, inner = "", [], []
     for field in fields(data, place.value, place.end):
-        if field.kind == BYTES and field.number == number:
+        if field.kind != BYTES:
+            continue
+        if field.number == number:
             own.append(field)
-        elif field.kind == BYTES and place.number == _LAYERS and field.number == _V1_V0:
-            old = fields(data, field.value, field.end)
-            inner += [f for f in old if f.kind == BYTES and f.number == _V0_BLOBS]
-    return own, inner
+        elif field.number == named:
+            name = _text(data, field)
+        elif field.number == _V1_V0 and not v2:
+            for old in fields(data, field.value, field.end):
+                if old.kind == BYTES and old.number == _V0_BLOBS:
+                    inner.append(old)
+                elif old.kind == BYTES and old.number == _V0_NAME:
+                    name = _text(data, old)
+    return name, own, inner
 
 
 def _layer(data: Buffer, place: WireField) -> StoredLayer:
-    own, inner = blobs_of(data, place)
+    name, own, inner = parts_of(data, place)
     blobs = [read_blob(data, field) for field in (*own, *inner)]
     before = frozenset(index for index, (_, legacy) in enumerate(blobs) if legacy)
-    return StoredLayer(layer_name(data, place), tuple(blob for blob, _ in blobs), before)
-
-
-def layer_name(data: Buffer, place: WireField) -> str:
-    """The name of a layer; empty where it has none."""
-    number = _NAME if place.number == _LAYER else _V1_NAME
-    name = ""
-    for field in fields(data, place.value, place.end):
-        if field.kind == BYTES and field.number == number:
-            name = _text(data, field)
-        elif field.kind == BYTES and place.number == _LAYERS and field.number == _V1_V0:
-            for old in fields(data, field.value, field.end):
-                if old.kind == BYTES and old.number == _V0_NAME:
-                    name = _text(data, old)
-    return name
+    return StoredLayer(name, tuple(blob for blob, _ in blobs), before)
 
 
 def _without_blobs(data: Buffer, place: WireField, numbers: tuple[int, ...]) -> bytes:
@@ -237,6 +181,9 @@ def write_caffemodel(
     The file is written whole or not at all. Raises ParseError where the document's dialect
     has no such field, and OSError.
     """
+    from prototxt_gen._deferred import contiguous, parts
+    from prototxt_gen.formats.binary.message import serialize
+
     root = Block(f for f in document.root if f.name not in ("layer", "layers"))
     head = serialize(Document(root, dialect=document.dialect), "NetParameter")
     with whole_file(path) as file:
@@ -244,8 +191,7 @@ def write_caffemodel(
         for layer in document.root.blocks("layer"):
             own = serialize(Document(layer, dialect=document.dialect), "LayerParameter")
             arrays = [
-                np.ascontiguousarray(blob, "<f4")
-                for blob in weights.get(layer.get("name", str, ""), ())
+                contiguous(blob, "<f4") for blob in weights.get(layer.get("name", str, ""), ())
             ]
             shapes = [_shape_field(array) for array in arrays]
             sizes = [
@@ -256,7 +202,8 @@ def write_caffemodel(
             for shape, array, size in zip(shapes, arrays, sizes, strict=True):
                 file.write(blob_head(size) + shape)
                 file.write(encoded(DATA << 3 | BYTES) + encoded(array.nbytes))
-                file.write(array.reshape(-1).view(np.uint8).data)
+                for part in parts(array):
+                    file.write(part)
 
 
 def _shape_field(array: Array) -> bytes:
@@ -268,7 +215,7 @@ def _shape_field(array: Array) -> bytes:
 def layer_head(own: bytes, sizes: Iterable[int]) -> bytes:
     """The beginning of a layer: its fields, before blobs of these sizes."""
     inside = len(own) + sum(_length(_BLOBS, size) for size in sizes)
-    return encoded(_LAYER << 3 | BYTES) + encoded(inside) + own
+    return encoded(LAYER << 3 | BYTES) + encoded(inside) + own
 
 
 def blob_head(size: int) -> bytes:

@@ -7,10 +7,9 @@ from typing import IO
 
 from prototxt_gen.errors import WeightsError
 from prototxt_gen.formats.binary.blob import read_shape
-from prototxt_gen.formats.binary.caffemodel import blobs_of, layer_name, need_net, split
+from prototxt_gen.formats.binary.caffemodel import parts_of, split
+from prototxt_gen.formats.binary.start import LOOK_AT, need_net
 from prototxt_gen.formats.content import LargeFile
-
-LOOK_AT = 4096
 
 
 def read_headers(file: IO[bytes], name: str) -> dict[str, tuple[tuple[int, ...], ...]]:
@@ -25,10 +24,10 @@ def read_headers(file: IO[bytes], name: str) -> dict[str, tuple[tuple[int, ...],
     found = {}
     try:
         for place in split(data)[1]:
-            own, inner = blobs_of(data, place)
+            layer, own, inner = parts_of(data, place)
             shapes = tuple(read_shape(data, field) for field in (*own, *inner))
             if shapes:
-                found[layer_name(data, place)] = shapes
+                found[layer] = shapes
     except WeightsError as error:
         raise WeightsError(f"{name}: {error.message}") from None
     return found

@@ -11,14 +11,9 @@ from collections.abc import Iterator
 from prototxt_gen.diagnostics import Sink, Source
 from prototxt_gen.document import Block, Document, Field
 from prototxt_gen.errors import WeightsError
-from prototxt_gen.formats.binary.caffemodel import (
-    blob_head,
-    blobs_of,
-    layer_head,
-    need_net,
-    split,
-)
+from prototxt_gen.formats.binary.caffemodel import blob_head, layer_head, parts_of, split
 from prototxt_gen.formats.binary.message import read_binary, serialize
+from prototxt_gen.formats.binary.start import need_net
 from prototxt_gen.formats.binary.wire import WireField
 from prototxt_gen.formats.content import Buffer
 
@@ -46,7 +41,7 @@ def read_unread(
     need_net(name, start)
     try:
         net, places = split(data)
-        found = [blobs_of(data, place) for place in places]
+        found = [parts_of(data, place)[1:] for place in places]
     except WeightsError as error:
         raise WeightsError(f"{name}: {error.message}") from None
     document = read_binary(Source(net, name), sink, dialect=dialect, drop_unknown=drop_unknown)

@@ -39,20 +39,23 @@ def fields(data: Buffer, start: int, end: int) -> Iterator[WireField]:
     at = start
     while at < end:
         begin = at
-        tag, at = _varint(data, at, end)
+        head = data[begin : min(end, begin + 2 * _LONGEST_VARINT)]
+        tag, used = (head[0], 1) if head[0] < 0x80 else _varint(head, 0, begin)
         number, kind = tag >> 3, tag & 7
         if number == 0:
             raise broken(begin, "a field has the number 0")
         if kind == VARINT:
-            value, at = _varint(data, at, end)
-            yield WireField(number, kind, value, at - begin, begin, at)
+            value, used = _varint(head, used, begin)
+            at = begin + used
+            yield WireField(number, kind, value, used, begin, at)
             continue
         if kind == BYTES:
-            size, at = _varint(data, at, end)
+            size, used = _varint(head, used, begin)
         elif kind in (FIXED32, FIXED64):
             size = 4 if kind == FIXED32 else 8
         else:
             raise broken(begin, f"a field has the unknown wire type {kind}")
+        at = begin + used
         if size > end - at:
             raise broken(begin, f"a field has {plural(size, 'byte')}, but only {end - at} are left")
         yield WireField(number, kind, at, size, begin, at + size)
@@ -66,7 +69,8 @@ def varints(data: Buffer, field: WireField) -> Iterator[int]:
         return
     at, end = field.value, field.value + field.size
     while at < end:
-        value, at = _varint(data, at, end)
+        value, used = _varint(data[at : min(end, at + _LONGEST_VARINT)], 0, at)
+        at += used
         yield value
 
 
@@ -84,12 +88,13 @@ def broken(offset: int, why: str) -> WeightsError:
     return WeightsError(f"at byte {offset}: {why}; the file is cut off or not a caffemodel")
 
 
-def _varint(data: Buffer, at: int, end: int) -> tuple[int, int]:
+def _varint(data: bytes, at: int, start: int) -> tuple[int, int]:
+    """A number in bytes that are at ``start`` in the file, and where it ends in them."""
     value = shift = 0
-    for place in range(at, min(end, at + _LONGEST_VARINT)):
+    for place in range(at, min(len(data), at + _LONGEST_VARINT)):
         byte = data[place]
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             return value & (1 << 64) - 1, place + 1
         shift += 7
-    raise broken(at, "a number does not end")
+    raise broken(start + at, "a number does not end")

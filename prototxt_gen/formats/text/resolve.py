@@ -76,34 +76,34 @@ class _Typing:
         self.types.append((block, message))
         fields, seen = message.fields, dict[str, Field]()
         emptied = set[int]()
+        found = self.values.append
         for place, field in enumerate(block.fields):
-            declared = fields.get(field.name)
+            name, value = field.name, field.value
+            declared = fields.get(name)
             if declared is None:
                 self._unknown(field, message)
                 continue
-            one = declared[0]
+            one, single = declared[0], len(declared) == 1
             try:
                 if one.convert is not None:
-                    value = field.value
-                    single = len(declared) == 1
-                    typed = one.convert(value) if single else _first_fit(declared, value)
-                    self.values.append((field, typed))
-                elif type(field.value) is Block:
-                    one = _knowing(declared, field.value, message)[0]
-                    self.block(field.value, message.type_of(one), field)
+                    found((field, one.convert(value) if single else _first_fit(declared, value)))
+                elif type(value) is Block:
+                    one = _knowing(declared, value, message)[0]
+                    self.block(value, message.type_of(one), field)
                 else:
-                    raise wrong_type("a block: `{ ... }`", field.value)
+                    raise wrong_type("a block: `{ ... }`", value)
             except Mismatch as mismatch:
                 if _is_empty_list(field, declared):
                     emptied.add(place)
                 else:
                     self._mismatch(field, mismatch)
-            if not any(d.repeated for d in declared):
-                if field.name in seen:
-                    self._duplicate(seen[field.name], field)
-                elif type(field) is ListItem:
+            if not (one.repeated if single else any(d.repeated for d in declared)):
+                if name in seen:
+                    self._duplicate(seen[name], field)
+                    continue
+                seen[name] = field
+                if type(field) is ListItem:
                     self._list(field)
-                seen.setdefault(field.name, field)
         if emptied:
             self.emptied.append((block, emptied))
         for name in message.required:

@@ -7,13 +7,13 @@ changes the block it is given; parts that a step leaves unchanged are shared wit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import PurePath
 
 from prototxt_gen._words import plural
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.document import Block, Field, Symbol
 from prototxt_gen.formats.text.rewrite import Rewriter, changed, child_type, moved, shown
+from prototxt_gen.formats.upgrade.frozen import is_frozen
 from prototxt_gen.formats.upgrade.inputs import (
     needs_input_upgrade,
     shape_field,
@@ -27,7 +27,6 @@ from prototxt_gen.formats.upgrade.v1 import (
 )
 
 __all__ = [
-    "is_frozen",
     "needs_batch_norm_upgrade",
     "needs_data_upgrade",
     "needs_input_upgrade",
@@ -180,15 +179,12 @@ def needs_batch_norm_upgrade(root: Block) -> bool:
 
 
 def _would_learn(layer: Block) -> bool:
-    params = layer.blocks("param")
-    if layer.get("type", str, "") != "BatchNorm" or len(params) != BATCH_NORM_PARAMS:
+    if layer.get("type", str, "") != "BatchNorm":
         return False
-    return not all(is_frozen(param, BATCH_NORM_ZEROS) for param in params)
-
-
-def is_frozen(param: Block, names: Sequence[str] = ("lr_mult",)) -> bool:
-    """Whether some factors of a ``param`` are 0; one that is not given is 1 (caffe.proto)."""
-    return all(param.get(name, float, 1.0) == 0 for name in names)
+    params = layer.blocks("param")
+    return len(params) == BATCH_NORM_PARAMS and not all(
+        is_frozen(param, BATCH_NORM_ZEROS) for param in params
+    )
 
 
 def upgrade_batch_norm(root: Block) -> Block:

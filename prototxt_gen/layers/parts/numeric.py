@@ -19,8 +19,15 @@ LOG_THRESHOLD = 1e-20  #: kLOG_THRESHOLD of the losses that take a logarithm
 
 def scaled(weight: Array, factor: Array) -> Array:
     """A weight times a factor that broadcasts, as float32; float64 is used bit by bit."""
-    found: Array = np.empty(weight.shape, np.float32)
-    return np.multiply(weight, factor, out=found, dtype=np.float64, casting="same_kind")
+    from prototxt_gen._deferred import mapped
+
+    def times(values: Array, rows: slice) -> Array:
+        found: Array = np.empty(values.shape, np.float32)
+        own = factor[rows] if factor.ndim and len(factor) > 1 else factor
+        with np.errstate(all="ignore"):
+            return np.multiply(values, own, out=found, dtype=np.float64, casting="same_kind")
+
+    return mapped(weight, np.float32, times)
 
 
 def preceded(weight: Array, before: Before, group: int) -> tuple[Array, Array]:

@@ -29,19 +29,22 @@ OTHER_SPELLINGS: dict[str, tuple[str, ...]] = {
     "axis": ("concat_dim", "slice_dim"),
     "shape": ("num", "channels", "height", "width"),
 }
-ALL_SPELLINGS = frozenset(SPELLINGS) | {name for pair in SPELLINGS.values() for name in pair}
+_PAIRED = frozenset(name for pair in SPELLINGS.values() for name in pair)
+ALL_SPELLINGS = _PAIRED | SPELLINGS.keys()
 
 
 def read_window(params: Block, name: str, default: Window = ()) -> Window:
     """The values of a window; if both spellings are given, those of height and width."""
     pair = SPELLINGS.get(name, ())
-    if any(params.has(one) for one in pair):
+    if pair and (params.has(pair[0]) or params.has(pair[1])):
         return collapse(tuple(params.get(one, int, 0) for one in pair))
     return collapse(params.get_list(name, int)) or default
 
 
 def both_spellings(params: Block) -> tuple[str, ...]:
     """The windows that are given in both spellings, which Caffe refuses."""
+    if _PAIRED.isdisjoint([field.name for field in params]):
+        return ()
     return tuple(
         name
         for name, pair in SPELLINGS.items()
@@ -51,6 +54,9 @@ def both_spellings(params: Block) -> tuple[str, ...]:
 
 def counted(params: Block) -> Counts:
     """How many values each window was given, if more than one."""
+    names = [field.name for field in params]
+    if len(set(names)) == len(names) and _PAIRED.isdisjoint(names):
+        return ()
     found = []
     for name in (*SPELLINGS, "dilation"):
         pair = next((one for one in SPELLINGS.get(name, ()) if params.has(one)), None)

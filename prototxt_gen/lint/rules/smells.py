@@ -125,7 +125,7 @@ def layer_phase(net: Net) -> Iterator[Diagnostic]:
     Write `include { phase: TRAIN }`, or leave the `phase` out. It is reported once for a net, and
     not for layers that are included in this phase only.
     """
-    found = [node for _, _, node in net.nodes() if node.phase is not None and not _chosen(node)]
+    found = [node for _, _, node in net.nodes if node.phase is not None and not _chosen(node)]
     for phase in ("TRAIN", "TEST"):
         yield from _first(
             "layer-phase",
@@ -156,7 +156,7 @@ def loss_in_deploy(net: Net) -> Iterator[Diagnostic]:
     for training.
     """
     if net.is_deploy:
-        for _, _, node in net.nodes():
+        for _, _, node in net.nodes:
             head = node.layer.at_inference()
             if node.layer.role is not Role.LOSS or head is Instead.ITSELF:
                 continue
@@ -182,12 +182,11 @@ def unused_param(net: Net) -> Iterator[Diagnostic]:
     reported, and neither are layer types that BVLC's Caffe does not have.
     """
     known = schema("bvlc").message("LayerParameter").fields
-    for _, _, node in net.nodes():
+    for _, _, node in net.nodes:
         for field in node.source:
-            name = field.name
-            if not isinstance(field.value, Block) or not name.endswith("_param"):
+            name, layer = field.name, node.layer
+            if not name.endswith("_param") or not isinstance(field.value, Block):
                 continue
-            layer = node.layer
             if name == layer.param or name in layer.besides or name not in known:
                 continue
             if node.type in BVLC:
@@ -210,7 +209,7 @@ def ceil_pooling(net: Net) -> Iterator[Diagnostic]:
     write `round_mode: FLOOR` where Caffe is of 2018 or later. `resnet-proto convert` writes
     pads, so that its ONNX has Caffe's windows.
     """
-    for one, _, node in net.nodes():
+    for one, _, node in net.nodes:
         bottoms, tops = one.shapes.of(node.bottoms), one.shapes.of(node.tops)
         if not bottoms or not tops:
             continue
