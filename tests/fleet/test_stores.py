@@ -98,6 +98,12 @@ def test_what_goes_wrong_is_tried_three_times(file: Path, odd: type[Odd], fault:
     assert list(Odd.store) == ["/b/m.onnx"]
 
 
+def test_a_small_file_is_read_back_too(odd: type[Odd]) -> None:
+    Odd.cutting = 2
+    stores.write("odd://b/lock.json", b"{} ")
+    assert stores.read("odd://b/lock.json") == b"{} " and not Odd.cutting
+
+
 def test_where_nothing_can_be_moved_a_marker_is_last(file: Path, odd: type[Odd]) -> None:
     Odd.moves = False
     transfers.upload(file, "odd://b/m.onnx")
