@@ -47,6 +47,12 @@ class Odd(MemoryFileSystem):  # type: ignore[misc]
             file.write = lambda data: type(file).write(file, data[:-1])
         return file
 
+    def pipe_file(self, path: str, value: bytes, **options: Any) -> None:
+        if Odd.cutting:
+            Odd.cutting -= 1
+            value = value[:-1]
+        super().pipe_file(path, value, **options)
+
     def cp_file(self, path1: str, path2: str, **options: Any) -> None:
         if not Odd.moves:
             raise NotImplementedError
