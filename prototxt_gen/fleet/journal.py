@@ -10,6 +10,7 @@ import json
 import os
 import tempfile
 import time
+from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +25,7 @@ VERSION = 1
 HEAD = {"manifest": "resnet-proto fleet", "version": VERSION}
 RECEIPTS = ".resnet-proto"
 _EVERY = 30.0  #: seconds between two uploads of a manifest to a store
+_KEPT = 600.0  #: seconds for which a receipt stays when the manifest has its row
 _SYNC = 1.0  #: seconds until it is on the disk here, whatever becomes of this machine
 
 Row = dict[str, Any]
@@ -48,6 +50,7 @@ class Journal:
         self.rows: dict[tuple[str, str], Row] = {}
         self._out = out
         self._unsettled: list[tuple[str, str]] = []
+        self._settled: deque[tuple[float, str, str]] = deque()
         self._sent = time.monotonic()
         self._remote = stores.is_url(out)
         data = stores.read(self.path) if stores.is_there(self.path) else b""
@@ -75,7 +78,7 @@ class Journal:
             os.fsync(self._file.fileno())
             if self._remote:
                 transfers.upload(Path(self._file.name), self.path)
-            self._settle()
+            self._settle(_KEPT)
             self._sent = time.monotonic()
 
     def close(self) -> None:
@@ -87,13 +90,21 @@ class Journal:
             raise stores.StoreError(error.errno, words, self.path) from error
         finally:
             self._file.close()
+        self._settle(0)
         if self._remote:
             os.unlink(self._file.name)
 
-    def _settle(self) -> None:
-        for task, name in self._unsettled:
-            stores.remove(receipt(self._out, task, name))
+    def _settle(self, keep: float) -> None:
+        """Remove receipts of what the manifest has, but those of the last seconds.
+
+        A worker that was thought to be lost may still come to a model that another has made.
+        """
+        now = time.monotonic()
+        self._settled += [(now, *key) for key in self._unsettled]
         self._unsettled.clear()
+        while self._settled and now - self._settled[0][0] >= keep:
+            _, task, name = self._settled.popleft()
+            stores.remove(receipt(self._out, task, name))
 
     def _opened(self, data: bytes) -> IO[bytes]:
         file: IO[bytes]

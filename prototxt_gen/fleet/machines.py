@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, InvalidStateError, ThreadPoolExecutor
 from contextlib import suppress
+from importlib import import_module
 from typing import Any, Protocol
 
 from prototxt_gen.errors import PrototxtError
@@ -139,7 +140,7 @@ class Elsewhere:
 
     def _connected(self, patience: float) -> Any:
         try:
-            from distributed import Client
+            connect: Any = import_module("distributed").Client
         except ImportError:
             words = "--scheduler needs Dask: pip install 'resnet-proto[fleet]'"
             raise LostError(words) from None
@@ -148,7 +149,7 @@ class Elsewhere:
             left = max(1.0, end - time.monotonic())
             try:
                 # A client that loses its scheduler looks for it as long as its timeout.
-                return Client(self._address, timeout=min(left, 10.0), set_as_default=False)
+                return connect(self._address, timeout=min(left, 10.0), set_as_default=False)
             except (OSError, TimeoutError, ValueError, ImportError) as error:
                 if isinstance(error, (ValueError, ImportError)) or time.monotonic() >= end:
                     words = " ".join(str(error).split()) or type(error).__name__
@@ -161,6 +162,8 @@ def _hand_over(theirs: Any, ours: Future[Row]) -> None:
     try:
         row = theirs.result(timeout=_UNTOLD)
     except BaseException as error:
+        with suppress(Exception):
+            theirs.cancel()  # it is given out anew, and shall not be done by both
         _end(ours, LostError(f"{type(error).__name__}: {error}"))
     else:
         with suppress(InvalidStateError):

@@ -158,6 +158,8 @@ def write(path: str, data: bytes) -> None:
     def put() -> None:
         fs.makedirs(posixpath.dirname(key), exist_ok=True)
         fs.pipe_file(key, data)
+        if bytes(fs.cat_file(key)) != data:
+            raise OSError(5, "what was read back is not what was sent", path)
 
     tried(path, put)
 
