@@ -36,7 +36,7 @@ class LargeFile:
         """Of a file that is open without a buffer; it is closed with this."""
         self._file, self._name, self._size = file, name, size
         self._start, self._window = 0, b""
-        self._changed = self._time()
+        _, self._changed = self._state()
 
     def __del__(self) -> None:
         self._file.close()
@@ -78,20 +78,21 @@ class LargeFile:
             done += got
             self._need_same(got)
 
-    def _time(self) -> int | None:
-        """When the file was changed last; None for one of a store, which has no descriptor."""
+    def _state(self) -> tuple[int, int]:
+        """The size now, and when it was changed; a store's file has no descriptor to ask."""
         try:
-            return os.fstat(self._file.fileno()).st_mtime_ns
+            now = os.fstat(self._file.fileno())
         except io.UnsupportedOperation:
-            return None
+            return self._size, 0
+        return now.st_size, now.st_mtime_ns
 
     def _need_same(self, got: int) -> None:
         """Raise OSError if nothing was got, or the file is not as it was."""
-        now = os.fstat(self._file.fileno())
-        if not got or now.st_size < self._size:
-            sizes = f"it had {self._size} bytes and now has {now.st_size}"
-            raise OSError(errno.EIO, f"{sizes}: it was cut off while it was read", self._name)
-        if now.st_mtime_ns != self._changed:
+        size, changed = self._state()
+        if not got or size < self._size:
+            sizes = f"it had {self._size} bytes and now has {size}: " if size != self._size else ""
+            raise OSError(errno.EIO, f"{sizes}it was cut off while it was read", self._name)
+        if changed != self._changed:
             raise OSError(errno.EIO, "it was changed while it was read", self._name)
 
 
