@@ -44,7 +44,16 @@ def is_alive(process: int) -> bool:
         return False
     except PermissionError:
         return True
-    return True
+    return not _is_dead(process)
+
+
+def _is_dead(process: int) -> bool:
+    """Whether a process has ended and only waits for its parent to ask how; known on Linux."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text("latin-1")
+    except OSError:
+        return False
+    return state.rpartition(")")[2].split()[0] in "ZX"
 
 
 def remove_half(path: Path) -> bool:

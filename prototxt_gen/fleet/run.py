@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import posixpath
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
@@ -14,7 +15,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from prototxt_gen._halves import taken_back
+from prototxt_gen._halves import taken_back, writer_of
 from prototxt_gen._locks import folder_lock
 from prototxt_gen.fleet import manifest, stores, transfers
 from prototxt_gen.fleet.hashes import Hashes
@@ -30,6 +31,7 @@ from prototxt_gen.layers.outside import loaded_files
 
 BUSY = "another fleet is writing into it"
 _AGAIN = ("died", "storage")  #: failures that may be gone when a model is tried again
+_DYING = 5.0  #: seconds that a killed process may take to be gone
 _MOST_LOST = 20  #: times that a model may be lost with the machine or scheduler that had it
 
 
@@ -160,6 +162,11 @@ class Fleet:
         for one in swept:
             self.say(f"removed what was left half: {one}")
 
+    def _has_halves(self) -> bool:
+        """Whether half files are in a folder here: of processes that are about to be gone."""
+        out = self.order.out
+        return not stores.is_url(out) and any(map(writer_of, Path(out).rglob(".*")))
+
     def _end(self) -> None:
         """End what runs at once, with nothing left half."""
         self.machines.close()
@@ -169,6 +176,10 @@ class Fleet:
     def _tidy(self, journal: Journal) -> None:
         """What killed workers have left goes: half files, and receipts that the manifest has."""
         self._sweep()
+        end = time.monotonic() + _DYING
+        while self._has_halves() and time.monotonic() < end:
+            time.sleep(0.05)
+            self._sweep()
         folder = stores.joined(self.order.out, RECEIPTS)
         with suppress(OSError):
             for path, _ in list(stores.files_below(folder)):

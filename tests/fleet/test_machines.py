@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 from concurrent.futures import Future
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from fleet.inline import fill, fleet
 
+from prototxt_gen._halves import is_alive
 from prototxt_gen.cli import run
 from prototxt_gen.fleet import machines
 from prototxt_gen.fleet.journal import Row
@@ -106,6 +108,15 @@ def test_what_hangs_dies_or_takes_all_memory_fails_alone(
         made = (out / f"in/m{n}/net.onnx").read_bytes()
         assert made == (alone / f"m{n}/net.onnx").read_bytes()
     assert len(rows) == len(lines(out)) == 6
+
+
+@linux
+def test_a_process_that_has_ended_is_gone_before_its_parent_knows() -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert not is_alive(process.pid)
+    process.wait()
+    assert is_alive(os.getpid())
 
 
 class OnItsWay:
