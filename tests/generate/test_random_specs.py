@@ -23,7 +23,7 @@ from prototxt_gen.generate.spec import Spec
 from prototxt_gen.generate.specfile import read_spec
 
 #: ``make fuzz`` takes 1,500 that are accepted, anew each time.
-EXAMPLES = 1500 if "FUZZ_SECONDS" in os.environ else 120
+EXAMPLES = 1500 if "FUZZ_SECONDS" in os.environ else 80
 
 
 @pytest.fixture(scope="module")

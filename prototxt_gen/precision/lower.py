@@ -1,0 +1,219 @@
+"""From a model in float32 to one in float16 or int8, compared with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from prototxt_gen.engines import open_session, session_values, with_outputs
+from prototxt_gen.errors import UnsupportedError, VerificationError
+from prototxt_gen.precision.agreement import Agreement, agreement
+from prototxt_gen.precision.half import LARGEST, to_half
+from prototxt_gen.precision.int8 import to_int8
+from prototxt_gen.precision.keep import kept_layers, kept_nodes, layer_of
+from prototxt_gen.precision.samples import Feed, drawn, pictured
+from prototxt_gen.to_onnx.efficient_nms import plugins_of
+from prototxt_gen.to_onnx.export import Exported
+from prototxt_gen.to_onnx.write import LARGEST_MODEL
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Kind = Literal["fp16", "int8"]
+ENTRY = "resnet-proto.precision"
+#: The least cosine of an output: what random weights reach too, and a broken model does not.
+LEAST: dict[Kind, float] = {"fp16": 0.999, "int8": 0.9}
+_PROVIDER = "CPUExecutionProvider"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A precision; ``images`` are the files that int8 is calibrated with."""
+
+    kind: Kind
+    images: tuple[str, ...] = ()
+    least: float | None = None  #: cosine; None: that of ``LEAST``
+
+
+@dataclass(frozen=True, slots=True)
+class Lowered:
+    """The model, how near it is to that in float32, and which layers are as they were."""
+
+    made: Exported
+    asked: Asked
+    agreement: Agreement
+    kept: tuple[str, ...]
+    sizes: tuple[int, int]  #: bytes of weights, before and now
+
+    def words(self) -> Iterator[str]:
+        """What was done, in lines."""
+        before, now = (f"{size / 1e6:.1f} MB" for size in self.sizes)
+        yield (
+            f"{self.asked.kind}: {now} of weights, {before} in float32; compared with it on "
+            f"{self.agreement.samples} {self.agreement.of}"
+        )
+        yield from self.agreement.words()
+
+    def to_dict(self) -> dict[str, object]:
+        """What was done as JSON."""
+        return {
+            "kind": self.asked.kind,
+            "bytes_of_weights": {"float32": self.sizes[0], self.asked.kind: self.sizes[1]},
+            "in_float32": list(self.kept),
+            **self.agreement.to_dict(),
+        }
+
+
+def lower(made: Exported, asked: Asked) -> Lowered:
+    """A model in the precision that is asked for.
+
+    Raises UnsupportedError for a model that cannot have it, VerificationError for files that are
+    no inputs, and where the outputs are not near those in float32, with the layer where float16
+    overflows; and OSError.
+    """
+    if _bytes(made) > LARGEST_MODEL:
+        raise UnsupportedError(f"{asked.kind} is for models of less than 2 GiB")
+    if plugins_of(made.skeleton):
+        raise UnsupportedError(
+            f"{asked.kind} is compared by running the model, and nothing here runs TensorRT's "
+            "plug-in; expected --detection stop or full"
+        )
+    kept = kept_layers(made)
+    nodes = kept_nodes(made, kept)
+    if asked.kind == "fp16":
+        model = to_half(made, nodes)
+    else:
+        model = to_int8(made, nodes, _feeds(made, asked))
+    entry = {"kind": asked.kind, "in_float32": kept, "by": f"onnxruntime {_version()}"}
+    model.metadata_props.add(key=ENTRY, value=json.dumps(entry, sort_keys=True))
+    _tidy(model)
+    lowered = _exported(made, model)
+    found = _compared(made, lowered, asked)
+    _need_near(made, found, asked)
+    sizes = _bytes(made), _bytes(lowered)
+    return Lowered(lowered, asked, found, tuple(kept), sizes)
+
+
+def _tidy(model: onnx.ModelProto) -> None:
+    """Take away what the tools add and a model does not need, and bring nodes into order."""
+    del model.graph.value_info[:]
+    for entry in [one for one in model.metadata_props if one.key == "onnx.infer"]:
+        model.metadata_props.remove(entry)
+    nodes = list(_in_order(model.graph))
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+def _in_order(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    """The nodes, each as early as it stands but after what it reads."""
+    makers = {name: node for node in graph.node for name in node.output if name}
+    done: set[str] = set()
+    for node in graph.node:
+        stack = [node]
+        while stack:
+            top = stack[-1]
+            left = [makers[name] for name in _read(top) if name in makers and name not in done]
+            if left:
+                stack.append(left[0])
+                continue
+            if not done.issuperset(name for name in top.output if name):
+                done.update(top.output)
+                yield top
+            stack.pop()
+
+
+def _read(node: onnx.NodeProto) -> Iterator[str]:
+    """What a node reads, in its subgraphs too."""
+    yield from node.input
+    for attribute in node.attribute:
+        for inner in attribute.g.node:
+            yield from _read(inner)
+
+
+def _feeds(made: Exported, asked: Asked) -> Iterator[Feed]:
+    return pictured(made, asked.images) if asked.images else drawn(made)
+
+
+def _bytes(made: Exported) -> int:
+    return sum(array.nbytes for array in made.values.values())
+
+
+def _version() -> str:
+    import onnxruntime
+
+    return str(onnxruntime.__version__)
+
+
+def _exported(made: Exported, model: onnx.ModelProto) -> Exported:
+    """The model with its values apart, as a conversion makes it."""
+    values = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    skeleton = onnx.ModelProto()
+    skeleton.CopyFrom(model)
+    del skeleton.graph.initializer[:]
+    for tensor in model.graph.initializer:
+        bare = onnx.TensorProto(name=tensor.name, dims=tensor.dims, data_type=tensor.data_type)
+        skeleton.graph.initializer.append(bare)
+    return replace(made, skeleton=skeleton, values=values)
+
+
+def _compared(made: Exported, lowered: Exported, asked: Asked) -> Agreement:
+    graph = made.skeleton.graph
+    names = [value.name for value in graph.output]
+    # The probabilities hide what is wrong with scores.
+    scores = [n.input[0] for n in graph.node if n.op_type == "Softmax" and n.output[0] in names]
+    names += [name for name in dict.fromkeys(scores) if name not in names]
+    sessions = [_session(one.model, names, plain=False) for one in (made, lowered)]
+
+    def pairs() -> Iterator[tuple[Mapping[str, Array], Mapping[str, Array]]]:
+        for feed in _feeds(made, asked):
+            one, other = (session_values(session, names, feed) for session in sessions)
+            yield one, other
+
+    makers = made.graph.makers
+    boxes = [ref.blob for ref in made.graph.outputs if makers[ref].layer.detects]
+    of = "batches of the images" if asked.images else "random inputs"
+    return agreement(names, boxes, pairs(), of)
+
+
+def _session(model: onnx.ModelProto, names: Sequence[str], *, plain: bool) -> Any:
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    return open_session(with_outputs(copy, names), _PROVIDER, plain=plain)
+
+
+def _need_near(made: Exported, found: Agreement, asked: Asked) -> None:
+    """Raise VerificationError for outputs that are not what they were."""
+    if found.broken is not None:
+        why = _overflow(made, asked) if asked.kind == "fp16" else None
+        words = f"the output {found.broken!r} has numbers that are not finite in {asked.kind}"
+        raise VerificationError(f"{words}{why or ''}; nothing is written")
+    least = LEAST[asked.kind] if asked.least is None else asked.least
+    for one in found.outputs:
+        if one.judged and one.least < least:
+            raise VerificationError(
+                f"in {asked.kind} the output {one.name!r} has a cosine of {one.least:.6f} with "
+                f"that in float32; expected {least:g} or more (--least-cosine); nothing is written"
+            )
+
+
+def _overflow(made: Exported, asked: Asked) -> str | None:
+    """The first value in float32 that float16 does not hold."""
+    nodes = [node for node in made.skeleton.graph.node if node.output]
+    names = list(dict.fromkeys(name for node in nodes for name in node.output if name))
+    layers = {name: layer_of(node) for node in nodes for name in node.output}
+    session = _session(made.model, names, plain=True)
+    for feed in _feeds(made, asked):
+        for name, value in session_values(session, names, feed).items():
+            if not isinstance(value, np.ndarray) or value.dtype != np.float32:
+                continue
+            greatest = float(np.abs(value[np.isfinite(value)]).max(initial=0))
+            if greatest > LARGEST:
+                return (
+                    f": layer {layers[name]!r} makes {greatest:.6g}, and the largest number of "
+                    f"float16 is {LARGEST:.0f}"
+                )
+    return None

@@ -1,0 +1,28 @@
+"""onnxruntime's tools, without what importing them leaves behind."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def tools() -> Iterator[None]:
+    """Where the tools can be imported and used.
+
+    Their package adds its own folder to ``sys.path``, whose modules have names such as
+    ``benchmark``; and they give advice about preparing a model, which ours do not need.
+    """
+    from onnxruntime import transformers
+
+    path, level = list(sys.path), logging.root.manager.disable
+    sys.path.append(os.path.dirname(transformers.__file__))
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(level)
+        sys.path[:] = [entry for entry in path if entry != os.path.dirname(transformers.__file__)]
