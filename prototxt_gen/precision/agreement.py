@@ -130,4 +130,9 @@ def agreement(
 
 def _are_scores(value: Array) -> bool:
     """Whether an output has a score for each of several classes, for each image."""
-    return value.ndim > 1 and value.shape[1] > 1 and value[0, 0].size == 1
+    return (
+        value.size > 0
+        and value.ndim > 1
+        and value.shape[1] > 1
+        and value.size == value.shape[0] * value.shape[1]
+    )

@@ -9,6 +9,7 @@ import onnx
 
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.errors import UnsupportedError
+from prototxt_gen.precision.casts import without_detours
 from prototxt_gen.precision.keep import layer_of
 from prototxt_gen.precision.tools import tools
 from prototxt_gen.to_onnx.export import Exported
@@ -37,6 +38,7 @@ def to_half(made: Exported, kept: Collection[str]) -> onnx.ModelProto:
         half: onnx.ModelProto = convert_float_to_float16(
             model, keep_io_types=True, op_block_list=[], node_block_list=list(kept)
         )
+    without_detours(half.graph, {node.name for node in made.skeleton.graph.node})
     return half
 
 

@@ -8,12 +8,16 @@ layers and constants, such as the boxes of prior layers, and the preprocessing o
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
+import numpy as np
 import onnx
 
 from prototxt_gen.layers.base import Role
 from prototxt_gen.to_onnx.export import Exported
 
+Array = np.ndarray[Any, np.dtype[Any]]
+_LARGEST = np.finfo(np.float32).max
 #: Operators whose layers stay in float32.
 EXACT = frozenset(
     (
@@ -45,6 +49,8 @@ def kept_layers(made: Exported) -> list[str]:
     nodes = made.skeleton.graph.node
     pictures = {node.name for node in made.graph.nodes if node.layer.role is Role.INPUT}
     kept = {layer_of(node) for node in nodes if _is_exact(node)} | pictures
+    huge = {name for name, values in made.values.items() if _is_a_bound(values)}
+    kept |= {layer_of(node) for node in nodes if not huge.isdisjoint(node.input)}
     constants = {tensor.name for tensor in made.skeleton.graph.initializer}
     for layer, own in _by_layer(nodes).items():
         if layer not in kept and all(node.op_type in MOVING for node in own):
@@ -66,6 +72,11 @@ def kept_nodes(made: Exported, layers: Iterable[str]) -> list[str]:
 
 def _is_exact(node: onnx.NodeProto) -> bool:
     return node.op_type in EXACT or node.domain not in ("", "ai.onnx")
+
+
+def _is_a_bound(values: Array) -> bool:
+    """Whether there is the largest number of float32, which stands for no number at all."""
+    return values.dtype == np.float32 and bool((np.abs(values) == _LARGEST).any())
 
 
 def _by_layer(nodes: Iterable[onnx.NodeProto]) -> dict[str, list[onnx.NodeProto]]:

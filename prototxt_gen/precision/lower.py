@@ -14,6 +14,7 @@ from onnx import numpy_helper
 from prototxt_gen.engines import open_session, session_values, with_outputs
 from prototxt_gen.errors import UnsupportedError, VerificationError
 from prototxt_gen.precision.agreement import Agreement, agreement
+from prototxt_gen.precision.casts import in_order
 from prototxt_gen.precision.half import LARGEST, to_half
 from prototxt_gen.precision.int8 import to_int8
 from prototxt_gen.precision.keep import kept_layers, kept_nodes, layer_of
@@ -103,35 +104,9 @@ def _tidy(model: onnx.ModelProto) -> None:
     del model.graph.value_info[:]
     for entry in [one for one in model.metadata_props if one.key == "onnx.infer"]:
         model.metadata_props.remove(entry)
-    nodes = list(_in_order(model.graph))
+    nodes = list(in_order(model.graph))
     del model.graph.node[:]
     model.graph.node.extend(nodes)
-
-
-def _in_order(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    """The nodes, each as early as it stands but after what it reads."""
-    makers = {name: node for node in graph.node for name in node.output if name}
-    done: set[str] = set()
-    for node in graph.node:
-        stack = [node]
-        while stack:
-            top = stack[-1]
-            left = [makers[name] for name in _read(top) if name in makers and name not in done]
-            if left:
-                stack.append(left[0])
-                continue
-            if not done.issuperset(name for name in top.output if name):
-                done.update(top.output)
-                yield top
-            stack.pop()
-
-
-def _read(node: onnx.NodeProto) -> Iterator[str]:
-    """What a node reads, in its subgraphs too."""
-    yield from node.input
-    for attribute in node.attribute:
-        for inner in attribute.g.node:
-            yield from _read(inner)
 
 
 def _feeds(made: Exported, asked: Asked) -> Iterator[Feed]:
