@@ -17,6 +17,7 @@ from prototxt_gen.cli.options import (
     state_options,
 )
 from prototxt_gen.cli.output import print_note
+from prototxt_gen.cli.precision import tolerance_options
 from prototxt_gen.cli.tables import print_table
 from prototxt_gen.errors import VerificationError
 
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     default="auto",
     help="The --losses that the model was converted with. [default: auto]",
 )
+@tolerance_options
 @state_options
 @dialect_option
 @plugin_option
@@ -85,6 +87,7 @@ def command(
     provider: str,
     outputs: str | None,
     losses: Losses,
+    within: dict[str, float | None],
     state: State,
     dialect: str | None,
     show_all: bool,
@@ -117,7 +120,7 @@ def command(
                 "--against or --losses"
             )
         graph = api.read_caffe(weights, model, state=state, dialect=dialect)
-        verdict = _of_model(net, graph, given, names, seed, provider)
+        verdict = _of_model(net, graph, given, names, seed, provider, within)
         return _show(verdict, as_json=as_json, show_all=show_all)
     if against != "onnx":
         _need_regular(against, net, weights)
@@ -130,6 +133,9 @@ def command(
             raise click.UsageError(
                 "there is no MODEL; give one to compare with, or --against opencv"
             )
+        from prototxt_gen.engines import load
+        from prototxt_gen.verify_model import is_int8
+
         verdict = proof.verify(
             graph,
             model,
@@ -138,11 +144,16 @@ def command(
             losses=losses,
             seed=seed,
             provider=provider,
+            **within,
         )
+        if not verdict.agrees and inputs is None and is_int8(load(model)):
+            print_note(
+                f"{model} is in int8, for inputs such as it was calibrated with; give one: --input"
+            )
     elif model is not None:
         raise click.UsageError(f"--against {against} compares the net alone; leave out {model}")
     else:
-        verdict = _against(against, net, weights, graph, inputs, seed)
+        verdict = _against(against, net, weights, graph, inputs, seed, within)
     return _show(verdict, as_json=as_json, show_all=show_all)
 
 
@@ -153,12 +164,13 @@ def _of_model(
     outputs: Sequence[str],
     seed: int,
     provider: str,
+    within: dict[str, float | None],
 ) -> Verdict:
     """A net compared with the ONNX model that it was made from."""
     from prototxt_gen.verify_net import verify_net
 
     inputs = _inputs(graph, given, model)
-    return verify_net(model, graph, inputs, outputs=outputs, seed=seed, provider=provider)
+    return verify_net(model, graph, inputs, outputs=outputs, seed=seed, provider=provider, **within)
 
 
 def _show(verdict: Verdict, *, as_json: bool, show_all: bool) -> int:
@@ -202,13 +214,19 @@ def _row(comparison: Comparison) -> tuple[str, ...]:
 
 
 def _against(
-    what: str, net: str, weights: str, graph: Any, inputs: dict[str, Any] | None, seed: int
+    what: str,
+    net: str,
+    weights: str,
+    graph: Any,
+    inputs: dict[str, Any] | None,
+    seed: int,
+    within: dict[str, float | None],
 ) -> Verdict:
     from prototxt_gen import api, engines
     from prototxt_gen import verify as proof
     from prototxt_gen.diagnostics import Sink
     from prototxt_gen.graph.check import check
-    from prototxt_gen.graph.comparison import compare_top, fitted
+    from prototxt_gen.graph.comparison import Tolerance, compare_top, fitted
     from prototxt_gen.graph.infer import named
 
     known = named(check(graph, Sink(graph.source)), graph.inputs)
@@ -217,10 +235,11 @@ def _against(
     theirs = compute(net, weights, graph, given)
     ours = api.run(graph, given)
     makers = {top.blob: node for top, node in graph.makers.items()}
+    tolerance = Tolerance(**{name: one for name, one in within.items() if one is not None})
     found = []
     for name, value in theirs.items():
         same = fitted(value, ours[name].shape)
-        found.append(compare_top(makers[name], name, ours[name], same))
+        found.append(compare_top(makers[name], name, ours[name], same, tolerance))
     return proof.Verdict(tuple(found))
 
 
