@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from prototxt_gen.errors import VerificationError
+from prototxt_gen.errors import PrototxtError, VerificationError
 from prototxt_gen.graph.check import checked
 from prototxt_gen.inference.computers import fitted
 from prototxt_gen.inference.images import Frame, Preparation, frame_of, open_picture, read_array
@@ -38,8 +38,9 @@ def drawn(made: Exported) -> Iterator[Feed]:
 def pictured(made: Exported, paths: Sequence[str]) -> Iterator[Feed]:
     """Files, images or npy, as the one input of a model takes them, a batch at a time.
 
-    The last batch is filled with its last image. Raises VerificationError for a file that is no
-    image or does not fit, and for a model that takes something else; and OSError.
+    The last batch is filled with its last image. Raises PrototxtError for a file that is no
+    image or does not fit, and VerificationError for a model that takes something else; and
+    OSError.
     """
     name, shape, dtype = _input(made.skeleton)
     order = made.baked[0].done.order if made.baked else "bgr"
@@ -47,7 +48,10 @@ def pictured(made: Exported, paths: Sequence[str]) -> Iterator[Feed]:
     size = (shape[0] or 1) if shape else 1
     rows: list[Array] = []
     for path in paths:
-        rows += _rows(path, name, shape, preparation, frame)
+        try:
+            rows += _rows(path, name, shape, preparation, frame)
+        except VerificationError as error:  # which would be a verdict on the model
+            raise PrototxtError(error.message) from error
         while len(rows) >= size:
             yield {name: np.stack(rows[:size]).astype(dtype)}
             del rows[:size]
@@ -66,7 +70,8 @@ def _rows(
             raise VerificationError(f"{path}: {error.message}") from error
     if frame is None:
         raise VerificationError(f"{path}: the input {name!r} is {show(shape)}, which is no image")
-    return [preparation.prepared(open_picture(path, frame.channels), frame)]
+    picture = open_picture(path, frame.channels, forms="image or .npy file")
+    return [preparation.prepared(picture, frame)]
 
 
 def _input(model: onnx.ModelProto) -> tuple[str, Shape, np.dtype[Any]]:
