@@ -21,6 +21,7 @@ class Output:
 
     name: str
     judged: bool = True  #: boxes are not: a score near the threshold changes their number
+    ranked: bool = True  #: whether the greatest number says anything
     least: float = 1.0
     total: float = 0.0
     difference: float = 0.0
@@ -67,7 +68,7 @@ class Output:
         self.compared += 1
         self.difference = max(self.difference, float(np.abs(a - b).max(initial=0)))
         self.greatest = max(self.greatest, float(np.abs(a).max(initial=0)))
-        if _are_scores(ours):
+        if self.ranked and _are_scores(ours):
             one, other = (np.argmax(x.reshape(len(x), -1), 1) for x in (ours, theirs))
             self.images += len(one)
             self.first += int((one == other).sum())
@@ -114,12 +115,16 @@ class Agreement:
 def agreement(
     names: Sequence[str],
     unjudged: Iterable[str],
+    ranked: Iterable[str],
     pairs: Iterable[tuple[Mapping[str, Array], Mapping[str, Array]]],
     of: str,
 ) -> Agreement:
-    """Compare outputs of each sample, those in float32 first."""
-    apart = set(unjudged)
-    found = {name: Output(name, name not in apart) for name in names}
+    """Compare outputs of each sample, those in float32 first.
+
+    ``unjudged`` are boxes, and ``ranked`` those with scores of classes.
+    """
+    apart, scores = set(unjudged), set(ranked)
+    found = {name: Output(name, name not in apart, name in scores) for name in names}
     samples = 0
     for ours, theirs in pairs:
         samples += 1

@@ -11,13 +11,15 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+from prototxt_gen._words import plural
 from prototxt_gen.engines import open_session, session_values, with_outputs
 from prototxt_gen.errors import UnsupportedError, VerificationError
 from prototxt_gen.precision.agreement import Agreement, agreement
 from prototxt_gen.precision.casts import in_order
-from prototxt_gen.precision.half import LARGEST, to_half
+from prototxt_gen.precision.half import to_half
 from prototxt_gen.precision.int8 import to_int8
-from prototxt_gen.precision.keep import kept_layers, kept_nodes, layer_of
+from prototxt_gen.precision.keep import kept_layers, kept_nodes
+from prototxt_gen.precision.overflow import need_room
 from prototxt_gen.precision.samples import Feed, drawn, pictured
 from prototxt_gen.to_onnx.efficient_nms import plugins_of
 from prototxt_gen.to_onnx.export import Exported
@@ -52,10 +54,10 @@ class Lowered:
 
     def words(self) -> Iterator[str]:
         """What was done, in lines."""
-        before, now = (f"{size / 1e6:.1f} MB" for size in self.sizes)
+        before, now = map(_bytes_in_words, self.sizes)
+        found = plural(self.agreement.samples, self.agreement.of)
         yield (
-            f"{self.asked.kind}: {now} of weights, {before} in float32; compared with it on "
-            f"{self.agreement.samples} {self.agreement.of}"
+            f"{self.asked.kind}: {now} of weights, {before} in float32; compared with it on {found}"
         )
         yield from self.agreement.words()
 
@@ -67,6 +69,10 @@ class Lowered:
             "in_float32": list(self.kept),
             **self.agreement.to_dict(),
         }
+
+
+def _bytes_in_words(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
 
 
 def lower(made: Exported, asked: Asked) -> Lowered:
@@ -87,14 +93,17 @@ def lower(made: Exported, asked: Asked) -> Lowered:
     nodes = kept_nodes(made, kept)
     if asked.kind == "fp16":
         model = to_half(made, nodes)
+        need_room(made, nodes, _feeds(made, asked))
     else:
         model = to_int8(made, nodes, _feeds(made, asked))
     entry = {"kind": asked.kind, "in_float32": kept, "by": f"onnxruntime {_version()}"}
     model.metadata_props.add(key=ENTRY, value=json.dumps(entry, sort_keys=True))
+    model.producer_name = made.skeleton.producer_name
+    model.producer_version = made.skeleton.producer_version
     _tidy(model)
     lowered = _exported(made, model)
     found = _compared(made, lowered, asked)
-    _need_near(made, found, asked)
+    _need_near(found, asked)
     sizes = _bytes(made), _bytes(lowered)
     return Lowered(lowered, asked, found, tuple(kept), sizes)
 
@@ -139,9 +148,10 @@ def _compared(made: Exported, lowered: Exported, asked: Asked) -> Agreement:
     graph = made.skeleton.graph
     names = [value.name for value in graph.output]
     # The probabilities hide what is wrong with scores.
-    scores = [n.input[0] for n in graph.node if n.op_type == "Softmax" and n.output[0] in names]
-    names += [name for name in dict.fromkeys(scores) if name not in names]
-    sessions = [_session(one.model, names, plain=False) for one in (made, lowered)]
+    softmax = [n for n in graph.node if n.op_type == "Softmax" and n.output[0] in names]
+    ranked = [name for node in softmax for name in (node.output[0], node.input[0])] or names
+    names = list(dict.fromkeys([*names, *(ranked if softmax else ())]))
+    sessions = [_session(one.model, names) for one in (made, lowered)]
 
     def pairs() -> Iterator[tuple[Mapping[str, Array], Mapping[str, Array]]]:
         for feed in _feeds(made, asked):
@@ -150,22 +160,23 @@ def _compared(made: Exported, lowered: Exported, asked: Asked) -> Agreement:
 
     makers = made.graph.makers
     boxes = [ref.blob for ref in made.graph.outputs if makers[ref].layer.detects]
-    of = "batches of the images" if asked.images else "random inputs"
-    return agreement(names, boxes, pairs(), of)
+    of = "batch of images" if asked.images else "random input"
+    return agreement(names, boxes, ranked, pairs(), of)
 
 
-def _session(model: onnx.ModelProto, names: Sequence[str], *, plain: bool) -> Any:
+def _session(model: onnx.ModelProto, names: Sequence[str]) -> Any:
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    return open_session(with_outputs(copy, names), _PROVIDER, plain=plain)
+    return open_session(with_outputs(copy, names), _PROVIDER, plain=False)
 
 
-def _need_near(made: Exported, found: Agreement, asked: Asked) -> None:
+def _need_near(found: Agreement, asked: Asked) -> None:
     """Raise VerificationError for outputs that are not what they were."""
     if found.broken is not None:
-        why = _overflow(made, asked) if asked.kind == "fp16" else None
-        words = f"the output {found.broken!r} has numbers that are not finite in {asked.kind}"
-        raise VerificationError(f"{words}{why or ''}; nothing is written")
+        raise VerificationError(
+            f"the output {found.broken!r} has numbers that are not finite in {asked.kind}; nothing "
+            "is written"
+        )
     least = LEAST[asked.kind] if asked.least is None else asked.least
     for one in found.outputs:
         if one.judged and one.least < least:
@@ -173,22 +184,3 @@ def _need_near(made: Exported, found: Agreement, asked: Asked) -> None:
                 f"in {asked.kind} the output {one.name!r} has a cosine of {one.least:.6f} with "
                 f"that in float32; expected {least:g} or more (--least-cosine); nothing is written"
             )
-
-
-def _overflow(made: Exported, asked: Asked) -> str | None:
-    """The first value in float32 that float16 does not hold."""
-    nodes = [node for node in made.skeleton.graph.node if node.output]
-    names = list(dict.fromkeys(name for node in nodes for name in node.output if name))
-    layers = {name: layer_of(node) for node in nodes for name in node.output}
-    session = _session(made.model, names, plain=True)
-    for feed in _feeds(made, asked):
-        for name, value in session_values(session, names, feed).items():
-            if not isinstance(value, np.ndarray) or value.dtype != np.float32:
-                continue
-            greatest = float(np.abs(value[np.isfinite(value)]).max(initial=0))
-            if greatest > LARGEST:
-                return (
-                    f": layer {layers[name]!r} makes {greatest:.6g}, and the largest number of "
-                    f"float16 is {LARGEST:.0f}"
-                )
-    return None
