@@ -41,8 +41,10 @@ def main() -> int:
     parser.add_argument("--images", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=15)
     asked = parser.parse_args()
-    print("| net | weights | | MB | time | least cosine | mean cosine | best class |")
-    print("|---|---|---|---|---|---|---|---|")
+    print(
+        "| net | weights | | MB | time | scores, least | scores, mean | any output | best class |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         paths = tuple(images(Path(folder), asked.images))
         for name, weights, made in nets():
@@ -73,7 +75,7 @@ def row(made: Any, kind: Any, paths: tuple[str, ...], rounds: int) -> str:
     try:
         found = lower(made, Asked(kind, paths, least=-1.0))
     except PrototxtError as error:
-        return f"{error.message} | | | |"
+        return f"{error.message} | | | | |"
     (feed, *_) = pictured(made, paths[:1])
     # A session uses its model up.
     models = [copy.deepcopy(one.model) for one in (found.made, made)]
@@ -85,10 +87,10 @@ def row(made: Any, kind: Any, paths: tuple[str, ...], rounds: int) -> str:
     outputs = found.agreement.outputs
     images = [f"{one.first} of {one.images}" for one in outputs if one.images]
     before, now = (size / 1e6 for size in found.sizes)
-    mean = min(one.mean for one in outputs)
+    scores = outputs[-1]  # what Softmax reads
     return (
-        f"{now:.2f} of {before:.2f} | {statistics.median(ratios[2:]):.2f} | "
-        f"{found.agreement.least:.6f} | {mean:.6f} | {images[0] if images else ''}"
+        f"{now:.2f} of {before:.2f} | {statistics.median(ratios[2:]):.2f} | {scores.least:.6f} | "
+        f"{scores.mean:.6f} | {found.agreement.least:.6f} | {images[0]}"
     )
 
 

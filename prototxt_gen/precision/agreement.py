@@ -20,7 +20,7 @@ class Output:
     """
 
     name: str
-    judged: bool = True  #: boxes are not: a score near the threshold changes their number
+    judged: bool = True  #: not boxes, whose number a score near the threshold changes
     ranked: bool = True  #: whether the greatest number says anything
     least: float = 1.0
     total: float = 0.0
@@ -121,7 +121,7 @@ def agreement(
 ) -> Agreement:
     """Compare outputs of each sample, those in float32 first.
 
-    ``unjudged`` are boxes, and ``ranked`` those with scores of classes.
+    ``unjudged`` are figures alone, and ``ranked`` those with scores of classes.
     """
     apart, scores = set(unjudged), set(ranked)
     found = {name: Output(name, name not in apart, name in scores) for name in names}
