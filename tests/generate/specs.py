@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 from hypothesis import strategies as st
@@ -25,7 +26,8 @@ from prototxt_gen.generate.forms import (
     STEMS,
     STRIDES,
 )
-from prototxt_gen.generate.recipe import BACKENDS, MEASURED
+from prototxt_gen.generate.recipe import BACKENDS, MEASURED, Training
+from prototxt_gen.generate.spec import Spec
 
 _LAYERS = (
     'layer { name: "d" type: "DummyData" top: "data" top: "label" dummy_data_param '
@@ -44,7 +46,7 @@ _fillers = st.one_of(
 )
 
 #: The part ``training``, by key.
-TRAINING: dict[str, st.SearchStrategy[Any]] = {
+_TRAINING: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(("source", "test_source", "root_folder"), _names),
     "backend": st.sampled_from(BACKENDS),
     "resize": st.integers(32, 300),
@@ -77,7 +79,9 @@ TRAINING: dict[str, st.SearchStrategy[Any]] = {
     "accuracy_phase": st.sampled_from(["TEST", "both"]),
     "accuracy_of": st.sampled_from(MEASURED),
     "net": st.sampled_from([{}, {"debug_info": True}, {"force_backward": False}]),
+    "label_map": _names,
 }
+TRAINING = {key: _TRAINING[key] for key in _TRAINING if key in {f.name for f in fields(Training)}}
 
 
 def _some(parts: dict[str, st.SearchStrategy[Any]], most: int) -> st.SearchStrategy[dict[str, Any]]:
@@ -87,7 +91,7 @@ def _some(parts: dict[str, st.SearchStrategy[Any]], most: int) -> st.SearchStrat
 
 
 #: Every key of a spec but for its stages and block.
-KEYS: dict[str, st.SearchStrategy[Any]] = {
+_KEYS: dict[str, st.SearchStrategy[Any]] = {
     "width": _even,
     "widths": st.lists(_even, min_size=1, max_size=4),
     "inner_widths": st.lists(_even, min_size=1, max_size=4),
@@ -126,7 +130,14 @@ KEYS: dict[str, st.SearchStrategy[Any]] = {
     "input_shape": st.sampled_from([64, 96]).map(lambda side: [1, 3, side, side])
     | st.tuples(*(st.integers(1, most) for most in (4, 5, 300, 300))).map(list),
     "name": _texts,
+    "strides": st.lists(st.integers(1, 2), min_size=1, max_size=4),
+    "expansions": st.lists(st.integers(0, 6), min_size=1, max_size=4),
+    "last_width": st.integers(0, 64),
+    "relu6": st.booleans(),
+    "classifier_form": st.sampled_from(["dense", "conv"]),
 }
+#: Those that there are.
+KEYS = {key: _KEYS[key] for key in sorted(_KEYS) if key in {one.name for one in fields(Spec)}}
 #: Entries that say something together alone.
 TOGETHER: tuple[dict[str, Any], ...] = (
     {},

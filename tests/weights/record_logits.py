@@ -133,6 +133,8 @@ NETS = {
         )
         for stride in (8, 16)
     },
+    **{f"densenet{depth}": theirs(f"densenet{depth}") for depth in (121, 161, 169, 201)},
+    "mobilenet-v2-tv": theirs("mobilenet_v2"),
     "resnet50": variant(FIFTY, msra=True),
     "resnet50c": variant(FIFTY, deep=True),
     "resnet50d": variant(FIFTY, deep=True, average=True),
