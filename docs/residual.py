@@ -93,6 +93,9 @@ Others with sums of blobs, or concatenations as in DenseNet, are left:
   input's size.
 - **Rounding down** is `round_mode: FLOOR`, which Caffe 1.0 does not know; `--dialect caffe_priv` writes
   `ceil_mode: false` instead. NVIDIA's and Intel's Caffe always round up.
+- **OpenCV 4** reads every preset by its Caffe reader, and computes what our models compute. It does
+  not know `round_mode`, so that nets that round down (presets `-tv`, `c` and `d`, ResNeXt, `wrn50-2`
+  and `wrn101-2`, and CIFAR's with the shortcut A) need `--dialect caffe_priv` there.
 - **Stochastic depth** is left out: a Caffe net has no layer that skips a block by chance.
 - **Freezing** (`freeze`) gives every layer of the stem and of the first stages rates of 0, and their
   BatchNorm the stored statistics in training as well (`use_global_stats`).

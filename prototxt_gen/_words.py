@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-_IRREGULAR = {"axis": "axes", "spatial axis": "spatial axes", "class": "classes"}
+_IRREGULAR = {
+    "axis": "axes",
+    "spatial axis": "spatial axes",
+    "class": "classes",
+    "entry": "entries",
+}
 
 
 def plural(number: int, what: str, form: str = "") -> str:

@@ -19,10 +19,10 @@ from prototxt_gen.diagnostics import Sink
 from prototxt_gen.engines import load, onnx_values
 from prototxt_gen.errors import GraphError, UnsupportedError, VerificationError
 from prototxt_gen.graph.check import check, checked
+from prototxt_gen.graph.comparison import USUAL, Tolerance, compare_top
 from prototxt_gen.graph.comparison import Comparison as Comparison
 from prototxt_gen.graph.comparison import Verdict as Verdict
 from prototxt_gen.graph.comparison import compare as compare
-from prototxt_gen.graph.comparison import compare_top
 from prototxt_gen.graph.graph import Graph, Node, Ref
 from prototxt_gen.graph.infer import named
 from prototxt_gen.graph.run import run
@@ -44,6 +44,8 @@ from prototxt_gen.verify_model import (
     need_inputs,
     need_outputs,
     pictures_of,
+    rounded,
+    tolerance_of,
     wanted,
 )
 
@@ -62,18 +64,22 @@ def verify(
     seed: int = 0,
     provider: str = "CPUExecutionProvider",
     compute: Compute | None = None,
+    rtol: float | None = None,
+    atol: float | None = None,
 ) -> Verdict:
     """Compare a net with an ONNX model of it, on given inputs or on random ones from a seed.
 
     ``outputs`` and ``losses`` are those of the conversion. With ``compute``, another runtime
-    computes the model, as it is: its outputs alone are compared. Raises VerificationError if the
-    two cannot be compared, since the model has other inputs or outputs, or no blob of the
-    net; and UnsupportedError if a layer has no reference.
+    computes the model, as it is: its outputs alone are compared. A value may differ by ``rtol``
+    of itself and by ``atol``; None is what the numbers of the model, float32, float16 or int8,
+    allow. Raises VerificationError if the two cannot be compared, since the model has other
+    inputs or outputs, or no blob of the net; and UnsupportedError if a layer has no reference.
     """
     whole = model if isinstance(model, onnx.ModelProto) else load(os.fspath(model))
     before, plugins = before_plugins(whole), plugins_of(whole)
     pictures = pictures_of(whole)
     shapes = {value.name: _dims(value) for value in whole.graph.input}
+    tolerance = tolerance_of(whole, rtol, atol)
 
     def at(sizes: dict[str, Shape]) -> Verdict:
         net = _for_sizes(graph, sizes, losses, free=bool(places(symbols(whole))))
@@ -81,9 +87,10 @@ def verify(
         own = bound(source, checked(source, for_inputs(source, sizes)))
         net, weights = _folded_like(whole, source, own)
         if inputs:
-            fed, given = dict(inputs), pictures.applied(inputs)
+            fed, given = dict(inputs), pictures.applied(rounded(whole, inputs))
         else:
             fed, given = pictures.drawn(net, sizes, seed)
+            given = rounded(whole, given)
         names = names_of(net, before)
         if not names:
             raise VerificationError("the model has no value with the name of a blob of the net")
@@ -94,7 +101,7 @@ def verify(
             found = compute(before, fed)
         else:
             found = onnx_values(before, wanted(names.values(), plugins), fed, provider)
-        return _verdict((source, own), (net, weights), names, found, given, plugins)
+        return _verdict((source, own), (net, weights), names, found, given, plugins, tolerance)
 
     if inputs:
         need_inputs(inputs, shapes)
@@ -144,6 +151,7 @@ def _verdict(
     found: Mapping[str, Array],
     given: Mapping[str, Array],
     plugins: Inputs,
+    tolerance: Tolerance = USUAL,
 ) -> Verdict:
     """Each blob compared with the net before folding, if the blob exists there.
 
@@ -160,11 +168,11 @@ def _verdict(
             if ref.blob in last:
                 blobs[last[ref.blob]] = value
     compared = [
-        compare_top(node, ref.blob, blobs[ref], theirs[ref])
+        compare_top(node, ref.blob, blobs[ref], theirs[ref], tolerance)
         for ref, node in _in_order(net[0])
         if ref in theirs
     ]
-    compared += before_nms(net[0], blobs, theirs, plugins, found)
+    compared += before_nms(net[0], blobs, theirs, plugins, found, tolerance)
     return Verdict(tuple(compared), untried=tuple(plugins))
 
 

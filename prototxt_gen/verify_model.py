@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 
 from prototxt_gen.errors import ParseError, VerificationError
-from prototxt_gen.graph.comparison import Comparison, compare
+from prototxt_gen.graph.comparison import USUAL, Comparison, Tolerance, compare
 from prototxt_gen.graph.graph import Graph, Ref
 from prototxt_gen.graph.sample import seeded
 from prototxt_gen.layers.base import Role
@@ -138,6 +138,7 @@ def before_nms(
     theirs: Mapping[Ref, Array],
     plugins: Inputs,
     found: Mapping[str, Array],
+    tolerance: Tolerance = USUAL,
 ) -> Iterator[Comparison]:
     """The boxes and scores of each plug-in, of the model's values, which are compared too."""
     for node in graph.nodes:
@@ -147,4 +148,45 @@ def before_nms(
         bottoms: Sequence[Array] = [theirs.get(ref, blobs[ref]) for ref in node.bottoms]
         ours = detector.before_nms(bottoms)
         for what, mine, name in zip(("boxes", "scores"), ours, plugins[node.name], strict=True):
-            yield compare(f"{what} of {node.tops[0].blob}", node.name, mine, found[name])
+            yield compare(f"{what} of {node.tops[0].blob}", node.name, mine, found[name], tolerance)
+
+
+#: Of models in float16 and int8: what their own rounding makes of a deep net. In int8 single
+#: values say little.
+_HALF, _INT8 = Tolerance(1e-2, 1e-2), Tolerance(cosine=0.9)
+
+
+def tolerance_of(
+    model: onnx.ModelProto, rtol: float | None = None, atol: float | None = None
+) -> Tolerance:
+    """What the numbers of a model allow, but for what is given."""
+    usual = USUAL
+    if is_int8(model):
+        usual = _INT8
+    elif halves_of(model) or any(t.data_type == _FLOAT16 for t in model.graph.initializer):
+        usual = _HALF
+    if rtol is None and atol is None:
+        return usual
+    return Tolerance(usual.rtol if rtol is None else rtol, usual.share, atol)
+
+
+def is_int8(model: onnx.ModelProto) -> bool:
+    """Whether a part of a model is in int8, by the ranges of some inputs."""
+    return any(node.op_type in ("QuantizeLinear", "QLinearConv") for node in model.graph.node)
+
+
+_FLOAT16 = onnx.TensorProto.FLOAT16
+
+
+def halves_of(model: onnx.ModelProto) -> set[str]:
+    """The inputs that are float16."""
+    return {v.name for v in model.graph.input if v.type.tensor_type.elem_type == _FLOAT16}
+
+
+def rounded(model: onnx.ModelProto, values: Mapping[str, Array]) -> dict[str, Array]:
+    """Inputs as a model takes them: those in float16 are rounded, for the net as well."""
+    halves = halves_of(model)
+    return {
+        name: value.astype(np.float16).astype(np.float32) if name in halves else value
+        for name, value in values.items()
+    }

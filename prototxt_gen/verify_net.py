@@ -13,14 +13,21 @@ from prototxt_gen.engines import load, onnx_values
 from prototxt_gen.errors import PrototxtError, VerificationError
 from prototxt_gen.from_onnx.cut import ending_at
 from prototxt_gen.graph.check import checked
-from prototxt_gen.graph.comparison import Verdict, compare_top
+from prototxt_gen.graph.comparison import Tolerance, Verdict, compare_top
 from prototxt_gen.graph.graph import Graph, Ref
 from prototxt_gen.graph.infer import named
 from prototxt_gen.graph.run import run
 from prototxt_gen.graph.weights import bound
 from prototxt_gen.layers.parts.shapes import show
 from prototxt_gen.to_onnx.efficient_nms import before_plugins, outputs_of_plugins, plugins_of
-from prototxt_gen.verify_model import Pictures, before_nms, pictures_of, wanted
+from prototxt_gen.verify_model import (
+    Pictures,
+    before_nms,
+    pictures_of,
+    rounded,
+    tolerance_of,
+    wanted,
+)
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -33,8 +40,12 @@ def verify_net(
     outputs: Sequence[str] = (),
     seed: int = 0,
     provider: str = "CPUExecutionProvider",
+    rtol: float | None = None,
+    atol: float | None = None,
 ) -> Verdict:
     """Compare a model with a net, on given inputs or on random ones from a seed.
+
+    ``rtol`` and ``atol`` are those of ``verify.verify``.
 
     The model is computed with onnxruntime, the net, with the weights that it has stored, by
     numpy. All values are compared that are in both under one name; every output of the model,
@@ -48,11 +59,12 @@ def verify_net(
     whole = model if isinstance(model, onnx.ModelProto) else load(os.fspath(model))
     whole = ending_at(whole, outputs)
     pictures = pictures_of(whole)
-    verdict = _compared(whole, graph, pictures, inputs, seed, provider)
+    tolerance = tolerance_of(whole, rtol, atol)
+    verdict = _compared(whole, graph, pictures, inputs, seed, provider, tolerance)
     if verdict.agrees or not pictures.done:
         return verdict
     try:
-        other = _compared(whole, graph, Pictures(()), inputs, seed, provider)
+        other = _compared(whole, graph, Pictures(()), inputs, seed, provider, tolerance)
     except (PrototxtError, ValueError):
         return verdict
     return other if other.agrees else verdict
@@ -65,14 +77,16 @@ def _compared(
     inputs: Mapping[str, Array] | None,
     seed: int,
     provider: str,
+    tolerance: Tolerance,
 ) -> Verdict:
     """The verdict, where the net is behind the preprocessing of some inputs."""
     shapes = checked(graph)
     sizes = named(shapes, graph.inputs)
     if inputs:
-        fed, given = dict(inputs), pictures.applied(inputs)
+        fed, given = dict(inputs), pictures.applied(rounded(whole, inputs))
     else:
         fed, given = pictures.drawn(graph, sizes, seed)
+        given = rounded(whole, given)
     _need_inputs(whole, given)
     last = graph.last
     names = _common(whole, last)
@@ -82,11 +96,11 @@ def _compared(
     blobs = run(graph, bound(graph, shapes), given, others=others)
     makers = graph.makers
     compared = [
-        compare_top(makers[last[name]], name, found[name], blobs[last[name]])
+        compare_top(makers[last[name]], name, found[name], blobs[last[name]], tolerance)
         for name in names
         if found[name].dtype != np.bool_
     ]
-    compared += before_nms(graph, blobs, others, plugins, found)
+    compared += before_nms(graph, blobs, others, plugins, found, tolerance)
     return Verdict(tuple(compared), untried=tuple(plugins))
 
 

@@ -152,7 +152,7 @@ def fit(graph: Graph, state: Mapping[str, Array]) -> dict[str, list[Array]]:
         if key.endswith(_FACTOR):
             found[key] = np.ones(1, np.float32)
             continue
-        name = _torch_name(key)
+        name = torch_name(key)
         value = left.pop(name, None)
         if value is None:
             sink.error("weights-missing", f"{name!r} is missing; expected {show(shape)}")
@@ -174,7 +174,7 @@ def _hint(name: str, found: Sequence[int], wanted: Sequence[int | None]) -> str:
     return f"; give --classes {found[0]}" if same else ""
 
 
-def _torch_name(key: str) -> str:
+def torch_name(key: str) -> str:
     """``bn1.running_mean`` for ``bn1/mean``, ``bn1.bias`` for ``bn1.scale/bias``."""
     layer, _, what = key.rpartition("/")
     return f"{layer.removesuffix(_SCALE)}.{_NAMES.get(what, what)}"
@@ -196,5 +196,5 @@ def state_of(graph: Graph, stored: weights.Stored) -> dict[str, Array]:
         if factor is not None and factor[0] != 1:
             # batch_norm_layer.cpp: a factor of 0 means statistics of 0
             value = value / factor[0] if factor[0] else np.zeros_like(value)
-        found[_torch_name(key)] = value
+        found[torch_name(key)] = value
     return found

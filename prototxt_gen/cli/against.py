@@ -25,6 +25,7 @@ def in_runtime(
     outputs: Sequence[str],
     losses: Losses,
     seed: int,
+    within: Mapping[str, float | None],
 ) -> Verdict:
     """A model, by default that which the net becomes, in a runtime; its outputs are compared."""
     from prototxt_gen import api
@@ -34,7 +35,7 @@ def in_runtime(
     if what == "onnxruntime-gpu":
         need_gpu()
     taken = model or api.convert(graph, outputs=outputs, losses=losses, metadata=False).model
-    asked: dict[str, Any] = {"outputs": outputs, "losses": losses, "seed": seed}
+    asked: dict[str, Any] = {"outputs": outputs, "losses": losses, "seed": seed, **within}
     if what == "onnxruntime-gpu":
         return proof.verify(graph, taken, inputs, provider=GPU, **asked)
     return proof.verify(graph, taken, inputs, compute=computed_by(what), **asked)
@@ -48,14 +49,20 @@ def need_regular(against: str, *paths: str) -> None:
 
 
 def by_reader(
-    what: str, net: str, weights: str, graph: Any, inputs: dict[str, Any] | None, seed: int
+    what: str,
+    net: str,
+    weights: str,
+    graph: Any,
+    inputs: dict[str, Any] | None,
+    seed: int,
+    within: Mapping[str, float | None],
 ) -> Verdict:
     """A net in a program that reads it itself; the outputs are compared."""
     from prototxt_gen import api, engines
     from prototxt_gen import verify as proof
     from prototxt_gen.diagnostics import Sink
     from prototxt_gen.graph.check import check
-    from prototxt_gen.graph.comparison import compare_top, fitted
+    from prototxt_gen.graph.comparison import Tolerance, compare_top, fitted
     from prototxt_gen.graph.infer import named
 
     known = named(check(graph, Sink(graph.source)), graph.inputs)
@@ -64,8 +71,9 @@ def by_reader(
     theirs = compute(net, weights, graph, given)
     ours = api.run(graph, given)
     makers = {top.blob: node for top, node in graph.makers.items()}
+    tolerance = Tolerance(**{name: one for name, one in within.items() if one is not None})
     found = []
     for name, value in theirs.items():
         same = fitted(value, ours[name].shape)
-        found.append(compare_top(makers[name], name, ours[name], same))
+        found.append(compare_top(makers[name], name, ours[name], same, tolerance))
     return proof.Verdict(tuple(found))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from prototxt_gen.fleet.batch import Outcome
     from prototxt_gen.fleet.ways import ToOnnx, Way
+    from prototxt_gen.precision import Lowered
     from prototxt_gen.to_onnx.export import Exported
 
 _UINT8 = 2  #: of ONNX's types
@@ -57,8 +58,12 @@ def convert_net(
     made = api.convert(graph, **way.options)
     if way.verify:
         _prove(made)
-    files = _write(made, output, report, way)
+    lowered = way.lowered(made)
+    made = made if lowered is None else lowered.made
+    files = _write(made, output, report, way, lowered)
     print_changes(made.changes)
+    for words in lowered.words() if lowered is not None else ():
+        print_note(words)
     if made.baked:
         seen = f"is in {report}" if report else "is in the report: --report FILE"
         print_note(f"how to feed the model with pictures, by OpenCV or Pillow, {seen}")
@@ -129,23 +134,26 @@ def _prove(made: Exported) -> None:
         raise VerificationError("the model differs from the net; nothing is written")
 
 
-def _write(made: Exported, output: str, report: str | None, way: ToOnnx) -> list[str]:
+def _write(
+    made: Exported, output: str, report: str | None, way: ToOnnx, lowered: Lowered | None
+) -> list[str]:
     """Write the model and its report; return the names of the model's files."""
     from prototxt_gen.to_onnx.write import write_model
 
+    told = _report(made, way.options["opset"], output, lowered) if report is not None else b""
     with ExitStack() as stack:
         if report not in (None, "-"):
             file = stack.enter_context(whole_file(report))
-            file.write(_report(made, way.options["opset"], output))
+            file.write(told)
             # A full disk shows here, before the model is written.
             file.flush()
         files = write_model(made, output, external_data=way.external_data)
     if report == "-":
-        write_output(report, _report(made, way.options["opset"], output))
+        write_output(report, told)
     return files
 
 
-def _report(made: Exported, opset: int, output: str) -> bytes:
+def _report(made: Exported, opset: int, output: str, lowered: Lowered | None) -> bytes:
     from prototxt_gen.to_onnx.free import read_ranges
     from prototxt_gen.to_onnx.preprocess.feeding import feeding
 
@@ -170,6 +178,8 @@ def _report(made: Exported, opset: int, output: str) -> bytes:
         report["sizes"] = sizes
     if made.baked:
         report["preprocessing"] = feeding(made.skeleton, made.baked, output)
+    if lowered is not None:
+        report["precision"] = lowered.to_dict()
     return as_json(report)
 
 

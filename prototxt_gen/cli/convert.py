@@ -21,6 +21,7 @@ from prototxt_gen.cli.options import (
     state_options,
     weights_init_options,
 )
+from prototxt_gen.cli.precision import precision_options
 from prototxt_gen.cli.preprocess import preprocess_options
 from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.from_onnx import TARGETS
@@ -34,6 +35,7 @@ _FOR_ONNX = {"target", "weights_out", "restore"}
 
 if TYPE_CHECKING:
     from prototxt_gen.graph.phase import State
+    from prototxt_gen.precision import Asked
 
 
 class BatchSize(click.ParamType):  # type: ignore[type-arg]
@@ -132,6 +134,7 @@ class BatchSize(click.ParamType):  # type: ignore[type-arg]
     help="Keep the net in the model, for the way back. [default: metadata]",
 )
 @preprocess_options
+@precision_options
 @click.option("--external-data", is_flag=True, help="Write the weights to FILE.data.")
 @click.option("--verify", is_flag=True, help="Compare the model with numpy before writing it.")
 @click.option(
@@ -167,6 +170,7 @@ def command(
     weights_out: str | None,
     restore: bool,
     names: tuple[str, ...],
+    precision: Asked | None,
     **options: Any,
 ) -> int:
     """Convert a Caffe net, NET (prototxt) and WEIGHTS (caffemodel), to an ONNX model.
@@ -212,7 +216,7 @@ def command(
     if dynamic and options["batch"] is not None:
         raise click.UsageError("--batch and --dynamic: name the batch too, as --dynamic x=N,3,H,W")
     _need_usable(options["opset"], verify)
-    way = ToOnnx(options, state, dialect, verify, external_data)
+    way = ToOnnx(options, state, dialect, verify, external_data, precision)
     if Path(net).is_dir():
         refuse(_ALONE, f"is for one net, and {net} is a folder")
         return convert_folder(Path(net), Path(output), report, way, jobs)

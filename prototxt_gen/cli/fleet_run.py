@@ -20,6 +20,7 @@ from click.core import ParameterSource
 from prototxt_gen._words import plural
 from prototxt_gen.cli.fleet_options import of_row
 from prototxt_gen.cli.output import print_note, progress
+from prototxt_gen.cli.precision import taken_precision
 from prototxt_gen.cli.tables import print_table
 from prototxt_gen.fleet import planfile, stores
 from prototxt_gen.fleet.plan import Left, Plan, plan, with_texts
@@ -109,7 +110,8 @@ def run_fleet(
         made = with_texts(made, root)
     if not made.items and not made.left:
         raise click.UsageError(f"no net in {source}")
-    way = ToOnnx(options, state, dialect, asked.verify, outside)
+    precision = taken_precision(options)
+    way = ToOnnx(options, state, dialect, asked.verify, outside, precision)
     ways = {item.options: of_row(item.options, way, item.name) for item in made.items}
     cache = os.path.abspath(asked.cache) if asked.cache else None
     order = Order(

@@ -18,6 +18,7 @@ from prototxt_gen.cli.options import (
     state_options,
 )
 from prototxt_gen.cli.output import print_note
+from prototxt_gen.cli.precision import tolerance_options
 from prototxt_gen.cli.tables import print_table
 from prototxt_gen.errors import VerificationError
 
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
     default="auto",
     help="The --losses that the model was converted with. [default: auto]",
 )
+@tolerance_options
 @state_options
 @dialect_option
 @plugin_option
@@ -89,6 +91,7 @@ def command(
     provider: str,
     outputs: str | None,
     losses: Losses,
+    within: dict[str, float | None],
     state: State,
     dialect: str | None,
     show_all: bool,
@@ -123,7 +126,7 @@ def command(
                 "--against or --losses"
             )
         graph = api.read_caffe(weights, model, state=state, dialect=dialect)
-        verdict = _of_model(net, graph, given, names, seed, provider)
+        verdict = _of_model(net, graph, given, names, seed, provider, within)
         return _show(verdict, as_json=as_json, show_all=show_all)
     reads = against in READERS and (against != "opencv-4" or model is None)
     if reads:
@@ -132,13 +135,16 @@ def command(
     taken = weights if alone else model
     inputs = _inputs(graph, given, None if reads else taken)
     if against not in ("onnx", *READERS) or (against == "opencv-4" and not reads):
-        verdict = in_runtime(against, graph, taken, inputs, names, losses, seed)
+        verdict = in_runtime(against, graph, taken, inputs, names, losses, seed, within)
     elif against == "onnx":
         model = weights if alone else model
         if model is None:
             raise click.UsageError(
                 "there is no MODEL; give one to compare with, or --against opencv"
             )
+        from prototxt_gen.engines import load
+        from prototxt_gen.verify_model import is_int8
+
         verdict = proof.verify(
             graph,
             model,
@@ -147,11 +153,17 @@ def command(
             losses=losses,
             seed=seed,
             provider=provider,
+            rtol=within["rtol"],
+            atol=within["atol"],
         )
+        if not verdict.agrees and inputs is None and is_int8(load(model)):
+            print_note(
+                f"{model} is in int8, for inputs such as it was calibrated with; give one: --input"
+            )
     elif model is not None:
         raise click.UsageError(f"--against {against} compares the net alone; leave out {model}")
     else:
-        verdict = by_reader(against, net, weights, graph, inputs, seed)
+        verdict = by_reader(against, net, weights, graph, inputs, seed, within)
     return _show(verdict, as_json=as_json, show_all=show_all)
 
 
@@ -162,12 +174,13 @@ def _of_model(
     outputs: Sequence[str],
     seed: int,
     provider: str,
+    within: dict[str, float | None],
 ) -> Verdict:
     """A net compared with the ONNX model that it was made from."""
     from prototxt_gen.verify_net import verify_net
 
     inputs = _inputs(graph, given, model)
-    return verify_net(model, graph, inputs, outputs=outputs, seed=seed, provider=provider)
+    return verify_net(model, graph, inputs, outputs=outputs, seed=seed, provider=provider, **within)
 
 
 def _show(verdict: Verdict, *, as_json: bool, show_all: bool) -> int:

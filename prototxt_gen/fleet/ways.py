@@ -14,11 +14,13 @@ from prototxt_gen._files import joined, whole_file
 from prototxt_gen.errors import VerificationError, WeightsError
 from prototxt_gen.fleet.jobs import Job, find, find_models
 from prototxt_gen.graph.phase import State
+from prototxt_gen.passes.deploy import Change
 from prototxt_gen.passes.transform import places
 
 if TYPE_CHECKING:
     from prototxt_gen.graph.graph import Graph
-    from prototxt_gen.passes.deploy import Change
+    from prototxt_gen.precision import Asked, Lowered
+    from prototxt_gen.to_onnx.export import Exported
 
 
 class Made(NamedTuple):
@@ -67,19 +69,23 @@ class ToOnnx:
     dialect: str | None = None
     verify: bool = False
     external_data: bool = False
+    precision: Asked | None = None
 
     @property
     def mark(self) -> str:
         """A text that is the same for equal ways."""
         state = [self.state.phase, sorted(self.state.stages), self.state.level]
-        rest = [self.dialect, self.verify, self.external_data]
+        rest: list[Any] = [self.dialect, self.verify, self.external_data]
+        if self.precision is not None:
+            rest.append(asdict(self.precision))
         return json.dumps([dict(self.options), state, rest], sort_keys=True)
 
     @property
     def files(self) -> list[str]:
         """The files that options name."""
         named = (self.options.get(name) for name in ("mean", "preprocess_from", "labels"))
-        return [path for path in named if isinstance(path, str)]
+        images = self.precision.images if self.precision is not None else ()
+        return [*(path for path in named if isinstance(path, str)), *images]
 
     def find(self, folder: Path, out: Path) -> Iterator[Job]:
         """The nets of a folder, each with its weights."""
@@ -115,9 +121,21 @@ class ToOnnx:
             if not verdict.agrees:
                 raise VerificationError(f"the model {verdict.text}")
             said = verdict.text
+        lowered = self.lowered(made)
+        if lowered is not None:
+            made = lowered.made
+            made.changes += [Change(made.graph.name or "net", "", one) for one in lowered.words()]
         Path(job.target).parent.mkdir(parents=True, exist_ok=True)
         files = write_model(made, job.target, external_data=self.external_data)
         return Made(files, made.changes, said)
+
+    def lowered(self, made: Exported) -> Lowered | None:
+        """The model in the precision that is asked for; None if that is float32."""
+        if self.precision is None:
+            return None
+        from prototxt_gen.precision import lower
+
+        return lower(made, self.precision)
 
 
 @dataclass(frozen=True, slots=True)

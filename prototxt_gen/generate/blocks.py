@@ -55,8 +55,8 @@ class Net:
 def build(spec: Spec) -> Net:
     """The net of a spec, checked as Caffe would in each of its phases.
 
-    Raises SpecError if the input is too small for the net or a shortcut cannot be made,
-    and GraphError if Caffe would refuse a layer.
+    Raises SpecError if the input is too small for the net, a shortcut cannot be made, or the
+    user's data layers have another size, and GraphError if Caffe would refuse a layer.
     """
     dialect = "bvlc" if spec.dialect == "bvlc-1.0" else spec.dialect
     deploy = spec.phase == "deploy"
@@ -85,8 +85,8 @@ def build(spec: Spec) -> Net:
 
 
 def _check(graph: Graph, spec: Spec) -> None:
-    sink = Sink()
-    if spec.phase == "deploy":
+    sink, deploy = Sink(), spec.phase == "deploy"
+    if deploy:
         check(graph, sink)
     else:
         from prototxt_gen.graph.phase import PHASES, State
@@ -96,6 +96,12 @@ def _check(graph: Graph, spec: Spec) -> None:
         document = Document(write(graph).root, dialect=graph.dialect)
         for phase in PHASES:
             check(read(document, sink, State(phase)), sink)
+    if sink.errors and spec.training.layers and not deploy:
+        raise SpecError(
+            f"the net, made for {show(spec.input_shape)}, does not go with them: "
+            f"{sink.errors[0].message}",
+            path="training.layers",
+        )
     sink.raise_errors(GraphError)
 
 

@@ -55,6 +55,10 @@ def _is_not_halved(spec: Spec, stage: int) -> bool:
     return (spec.form.forked or spec.form.halved) and spec.channels(stage)[0] % 2 != 0
 
 
+def _half_is_not_grouped(spec: Spec, stage: int) -> bool:
+    return spec.form.halved and spec.channels(stage)[0] // 2 % spec.cardinality != 0
+
+
 def _misses_stages(entry: str) -> Callable[[Spec], bool]:
     return lambda spec: len(getattr(spec, entry)) not in (0, len(spec.stages))
 
@@ -144,6 +148,12 @@ CONTRADICTIONS = (
         "cardinality",
         lambda spec: spec.form.forked and spec.cardinality > 1 and spec.cardinality % 2 != 0,
         "{spec.cardinality} is odd; expected an even number, which the second path halves",
+    ),
+    Contradiction(
+        "cardinality",
+        _any_stage(_half_is_not_grouped),
+        "{spec.cardinality} groups do not divide half of the width inside a block, which the 3x3 "
+        "of {spec.block} blocks reads",
     ),
     Contradiction(
         "coeff",

@@ -17,6 +17,29 @@ OF_GREATEST, OF_ITSELF = 2e-5, 1e-3
 
 
 @dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How much a value may differ: ``rtol`` of itself, and ``share`` of the blob's greatest.
+
+    ``atol`` takes the place of the share, as a number. With a ``cosine``, the least of the two
+    blobs, single values may differ by any finite number.
+    """
+
+    rtol: float = OF_ITSELF
+    share: float = OF_GREATEST
+    atol: float | None = None
+    cosine: float | None = None
+
+    def allowed(self, values: Array, greatest: float) -> Array:
+        """The difference that each value may have."""
+        rest = self.share * greatest if self.atol is None else self.atol
+        found: Array = rest + self.rtol * np.abs(values)
+        return found
+
+
+USUAL = Tolerance()
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """One blob computed by both sides; the greatest absolute and relative differences.
 
@@ -110,7 +133,9 @@ class Verdict:
         return next((c for c in self.comparisons if not c.agrees), None)
 
 
-def compare(blob: str, layer: str, ours: Array, theirs: Array) -> Comparison:
+def compare(
+    blob: str, layer: str, ours: Array, theirs: Array, tolerance: Tolerance = USUAL
+) -> Comparison:
     """Compare two values of one blob; ours is the reference."""
     if ours.shape != theirs.shape:
         nan = float("nan")
@@ -121,11 +146,14 @@ def compare(blob: str, layer: str, ours: Array, theirs: Array) -> Comparison:
         difference = np.where(same, 0, np.abs(a - b))
         finite = np.abs(a[np.isfinite(a)])
         greatest = float(finite.max()) if finite.size else 0.0
-        allowed = OF_GREATEST * greatest + OF_ITSELF * np.abs(a)
+        allowed = tolerance.allowed(a, greatest)
         relative = np.where(same, 0, difference / np.abs(a))
         length = np.linalg.norm(a) * np.linalg.norm(b)
         cosine = float(a @ b / length) if length else float(same.all())
-    near = np.isfinite(a) & np.isfinite(b) & (difference <= allowed)
+    near = np.isfinite(a) & np.isfinite(b)
+    if tolerance.cosine is None:
+        near &= difference <= allowed
+    alike = tolerance.cosine is None or cosine >= tolerance.cosine
     blank = bool(a.size and not finite.size)
     return Comparison(
         blob,
@@ -135,16 +163,18 @@ def compare(blob: str, layer: str, ours: Array, theirs: Array) -> Comparison:
         float(difference.max(initial=0)),
         float(relative.max(initial=0)),
         cosine,
-        bool((same | near).all()) and not blank,
+        bool((same | near).all()) and alike and not blank,
         bool(a.size > 1 and (a == a[0]).all()),
         blank,
     )
 
 
-def compare_top(node: Node, blob: str, ours: Array, theirs: Array) -> Comparison:
+def compare_top(
+    node: Node, blob: str, ours: Array, theirs: Array, tolerance: Tolerance = USUAL
+) -> Comparison:
     """Compare two values of a top of a node, whose layer knows which order of rows is open."""
     index = [top.blob for top in node.tops].index(blob)
-    return compare(blob, node.name, ours, node.layer.aligned(index, ours, theirs))
+    return compare(blob, node.name, ours, node.layer.aligned(index, ours, theirs), tolerance)
 
 
 def fitted(value: Array, shape: tuple[int, ...]) -> Array:

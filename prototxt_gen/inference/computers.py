@@ -180,12 +180,12 @@ class ModelComputer:
         return {axis: found.get(symbols[axis], size) for axis, size in sizes.items()}
 
     def compute(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """The values that are arrays of numbers; raises VerificationError."""
+        """The values that are arrays of numbers, float16 as float32; raises VerificationError."""
         from prototxt_gen.engines import session_values
 
         found = session_values(self._session, self._names, inputs)
         return {
-            name: value
+            name: value.astype(np.float32) if value.dtype == np.float16 else value
             for name, value in found.items()
             if isinstance(value, np.ndarray) and value.dtype.kind in "fiub"
         }

@@ -213,17 +213,19 @@ def test_the_plan_is_printed_and_what_is_edited_is_done(
     text = (
         file.read_text()
         .replace("yes,a,", "yes,mine/a,")
-        .replace("caffemodel,,", "caffemodel,--opset 13,")
+        .replace("caffemodel,,", "caffemodel,--opset 13 --fp16,")
     )
     file.write_text(text)
     assert run(["fleet", str(file), "-o", str(out), "--no-verify"]) == 0
     assert os.listdir(out / "mine") == ["a.onnx"]
     rows = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
     (row,) = [row for row in rows if row.get("status") == "done"]
-    assert row["options"] == ["--opset", "13"]
+    assert row["options"] == ["--opset", "13", "--fp16"]
     import onnx
 
-    assert onnx.load(out / "mine/a.onnx").opset_import[0].version == 13
+    model = onnx.load(out / "mine/a.onnx")
+    assert model.opset_import[0].version == 13
+    assert {one.data_type for one in model.graph.initializer} >= {onnx.TensorProto.FLOAT16}
 
 
 @pytest.mark.parametrize(

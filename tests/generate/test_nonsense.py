@@ -216,6 +216,7 @@ SENSELESS: list[dict[str, object]] = [
     {"depth": 50, "cardinality": 5},
     {"stages": [1, 1], "block": "air", "inner_widths": [64, 33]},
     {"stages": [1], "block": "air", "width": 66, "cardinality": 3},
+    {"stages": [1], "block": "senet", "width": 8, "cardinality": 8},
     {"depth": 50, "coeff": [1, 1], "eltwise": "MAX"},
     {"depth": 20, "stem": "cifar", "output_stride": 8},
     {"depth": 50, "stem": "3x3", "stem_width": 33},

@@ -326,3 +326,15 @@ def test_options_are_called_by_their_names(
 ) -> None:
     assert run(["gen", "resnet18", *arguments.split()]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_data_layers_of_another_size_are_said() -> None:
+    layer = (
+        'layer { name: "d" type: "DummyData" top: "data" top: "label" dummy_data_param '
+        "{ shape { dim: [4, 3, 64, 64] } shape { dim: 4 } } }"
+    )
+    keys = {"depth": 18, "phase": "train_val", "training": {"layers": layer}}
+    with pytest.raises(SpecError, match="made for 1x3x224x224, does not go with them") as caught:
+        api.generate(keys)
+    assert caught.value.path == "training.layers"
+    assert api.generate({**keys, "input_shape": [1, 3, 64, 64]})

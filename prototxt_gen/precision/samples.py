@@ -1,0 +1,97 @@
+"""What a model is tried with: pictures of a folder as it takes them, or random numbers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+
+from prototxt_gen.errors import PrototxtError, VerificationError
+from prototxt_gen.graph.check import checked
+from prototxt_gen.inference.computers import fitted
+from prototxt_gen.inference.images import Frame, Preparation, frame_of, open_picture, read_array
+from prototxt_gen.layers.parts.shapes import Shape, show
+from prototxt_gen.to_onnx.export import Exported
+from prototxt_gen.verify_model import Pictures
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Feed = dict[str, Array]
+_DRAWN = 8  #: how many random inputs
+
+
+def drawn(made: Exported) -> Iterator[Feed]:
+    """Random inputs of a model, each from a seed of its own."""
+    pictures = Pictures([one.done for one in made.baked])
+    own = {ref.blob: shape for ref, shape in checked(made.graph).blobs.items() if not ref.version}
+    shapes = pictures.inner(inputs_of(made.skeleton))
+    sizes = {
+        name: tuple(dim or own_dim for dim, own_dim in zip(shape, own[name], strict=True))
+        for name, shape in shapes.items()
+    }
+    for seed in range(_DRAWN):
+        yield dict(pictures.drawn(made.graph, sizes, seed)[0])
+
+
+def pictured(made: Exported, paths: Sequence[str]) -> Iterator[Feed]:
+    """Files, images or npy, as the one input of a model takes them, a batch at a time.
+
+    The last batch is filled with its last image. Raises PrototxtError for a file that is no
+    image or does not fit, and VerificationError for a model that takes something else; and
+    OSError.
+    """
+    name, shape, dtype = _input(made.skeleton)
+    order = made.baked[0].done.order if made.baked else "bgr"
+    preparation, frame = Preparation(order), frame_of(shape)
+    size = (shape[0] or 1) if shape else 1
+    rows: list[Array] = []
+    for path in paths:
+        try:
+            rows += _rows(path, name, shape, preparation, frame)
+        except VerificationError as error:  # which would be a verdict on the model
+            raise PrototxtError(error.message) from error
+        while len(rows) >= size:
+            yield {name: np.stack(rows[:size]).astype(dtype)}
+            del rows[:size]
+    if rows:
+        rows += [rows[-1]] * (size - len(rows))
+        yield {name: np.stack(rows).astype(dtype)}
+
+
+def _rows(
+    path: str, name: str, shape: Shape, preparation: Preparation, frame: Frame | None
+) -> Iterable[Array]:
+    if os.path.splitext(path)[1].lower() == ".npy":
+        try:
+            return list(fitted(read_array(path), name, shape))
+        except VerificationError as error:
+            raise VerificationError(f"{path}: {error.message}") from error
+    if frame is None:
+        raise VerificationError(f"{path}: the input {name!r} is {show(shape)}, which is no image")
+    picture = open_picture(path, frame.channels, forms="image or .npy file")
+    return [preparation.prepared(picture, frame)]
+
+
+def _input(model: onnx.ModelProto) -> tuple[str, Shape, np.dtype[Any]]:
+    """The one input of a model; raises VerificationError where there are others."""
+    shapes = inputs_of(model)
+    if len(shapes) != 1:
+        raise VerificationError(
+            f"images are for one input, but the model has {', '.join(shapes) or 'none'}"
+        )
+    ((name, shape),) = shapes.items()
+    kind = model.graph.input[0].type.tensor_type.elem_type
+    return name, shape, onnx.helper.tensor_dtype_to_np_dtype(kind)
+
+
+def inputs_of(model: onnx.ModelProto) -> dict[str, Shape]:
+    """The shapes of a model's inputs; None is a free dimension."""
+    return {
+        value.name: tuple(
+            dim.dim_value if dim.HasField("dim_value") else None
+            for dim in value.type.tensor_type.shape.dim
+        )
+        for value in model.graph.input
+    }
