@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from prototxt_gen._words import plural
 from prototxt_gen.errors import PrototxtError
 from prototxt_gen.fleet import stores
 from prototxt_gen.fleet.looks import WEIGHTS
@@ -163,7 +164,7 @@ def _from_csv(path: str, text: str) -> Iterator[_Row]:
                 continue
             where = f"{path}:{reader.line_num}"
             if len(values) > len(heads):
-                found = f"{len(values)} values for {len(heads)} columns"
+                found = f"{plural(len(values), 'value')} for {plural(len(heads), 'column')}"
                 raise PrototxtError(f"{where}: {found}; one with a comma needs quotes")
             yield where, dict(zip(heads, values, strict=False))
     except csv.Error as error:

@@ -31,7 +31,7 @@ def test_a_plan_is_read_as_it_was_written(tmp_path: Path, form: str) -> None:
 BAD = {
     "a.csv:1: there is no column net; found nett": ("a.csv", "nett\nx\n"),
     "a.csv:2: unknown key 'colour'; expected use, name, net": ("a.csv", "net,colour\nx,red\n"),
-    "a.csv:3: 2 values for 1 columns": ("a.csv", "net\nx\ny,z\n"),
+    "a.csv:3: 2 values for 1 column": ("a.csv", "net\nx\ny,z\n"),
     "a.csv:2: there is no net": ("a.csv", "net,name\n,x\n"),
     "a.csv:2: use is 'maybe'; expected yes or no": ("a.csv", "net,use\nx,maybe\n"),
     "a.csv:3: there is a model 'x' before": ("a.csv", "net\nx.prototxt\nx.caffemodel\n"),

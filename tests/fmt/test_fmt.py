@@ -94,7 +94,7 @@ def test_corners(text: bytes) -> None:
     check(text)
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", [name for name in PRESETS if "preresnet" not in name])
 def test_what_gen_prints_stays(name: str) -> None:
     text = api.generate(name).encode()
     assert check(text) == text

@@ -15,6 +15,7 @@ from prototxt_gen.lint.rule import CATEGORIES, SMELLS, Rule, rules
 PACKAGE = Path(__file__).parents[2] / "prototxt_gen"
 #: Rules that are not about a prototxt, a solver or a caffemodel.
 OUTSIDE = {
+    "float16-overflow": "of a model in float16",
     "proto": "of a caffe.proto",
     "unsupported": "of a conversion: Caffe has no part in it",
     "weights-left": "of a state dict of PyTorch",

@@ -57,7 +57,7 @@ def structure(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Lifting from structure, stood in for: these tests are about which way is taken."""
     lifted: list[str] = []
 
-    def lift(proto: onnx.ModelProto, asked: object) -> Graph:
+    def lift(proto: onnx.ModelProto, *asked: object) -> Graph:
         lifted.append(proto.graph.name)
         made = source()
         made.changes = []  # type: ignore[attr-defined]

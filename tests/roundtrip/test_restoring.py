@@ -154,7 +154,7 @@ def test_a_target_that_lacks_a_layer_gets_a_net_of_its_own() -> None:
 
 def net_of(model: onnx.ModelProto, target: str) -> None:
     """Raise what speaks against the stored net."""
-    restoring._stored_net(model, Target(target), {})
+    restoring._stored_net(model, {}, Target(target), {})
 
 
 def test_another_shape_of_an_input_is_written_into_the_net() -> None:

@@ -26,18 +26,21 @@ ROOT = Path(__file__).parents[2] / "../shared"
 CORPUS = Path(os.environ.get("PROTOTXT_CORPUS", ROOT / "corpus"))
 RECORDINGS = sorted((CORPUS.parent / "golden" / "nets").glob("*.npz"))
 SEEDED: dict[str, Any] = runpy.run_path(str(GOLDEN / "seed_weights.py"))
-#: As many as fit into an ordinary run; the others have the marker ``nets``.
-FEW = 6
+#: Small ones of several families, for an ordinary run; the others have the marker ``nets``.
+FEW = {
+    "BVLC+caffe__examples__mnist__lenet.real",
+    "BVLC+caffe__examples__cifar10__cifar10_full",
+    "DuinoDu+mtcnn__model__det1.real",
+    "forresti+SqueezeNet__SqueezeNet_v1.1__deploy",
+    "Linzaer+Ultra-Light-Fast-Generic-Face-Detector-1MB__caffe__model__Slim-320__slim-320.real",
+    "soeaver+caffe-model__cls__resnet__deploy_resnet10-1x32d",
+}
 
 
 def params() -> list[Any]:
     return [
-        pytest.param(
-            file,
-            id=file.stem,
-            marks=[] if index % (len(RECORDINGS) // FEW or 1) == 0 else pytest.mark.nets,
-        )
-        for index, file in enumerate(RECORDINGS)
+        pytest.param(file, id=file.stem, marks=[] if file.stem in FEW else pytest.mark.nets)
+        for file in RECORDINGS
     ]
 
 
