@@ -12,18 +12,21 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import wraps
+from functools import lru_cache, wraps
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from inspect import isgenerator
 from itertools import takewhile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prototxt_gen._words import plural
 from prototxt_gen.errors import PluginError, PrototxtError
 from prototxt_gen.layers import PYTHON_CLASSES
 from prototxt_gen.layers.base import REGISTRY, Layer
 from prototxt_gen.layers.python import PYTHON
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "resnet_proto.layers"  #: the entry points of packages with layer types
 
@@ -72,15 +75,21 @@ def loaded_files() -> tuple[str, ...]:
 
 def load_installed() -> None:
     """Load the layer types of installed packages, each once; raises PluginError if one fails."""
-    from importlib.metadata import entry_points
-
-    for point in entry_points(group=GROUP):
+    for point in _points(tuple(sys.path)):
         package = point.dist.name if point.dist else point.value
         name = f"{package} (entry point {point.name!r})"
         if name not in _finished:
             with _registering(name):
                 point.load()
             _finished.add(name)
+
+
+@lru_cache(1)
+def _points(places: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """The entry points of the packages in some places, which are read once."""
+    from importlib.metadata import entry_points
+
+    return tuple(entry_points(group=GROUP))
 
 
 @contextmanager
