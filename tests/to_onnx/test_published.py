@@ -24,7 +24,10 @@ from prototxt_gen.weights import save
 
 ROOT = Path(__file__).parents[2] / "../shared"
 CORPUS = Path(os.environ.get("PROTOTXT_CORPUS", ROOT / "corpus"))
-RECORDINGS = sorted((CORPUS.parent / "golden" / "nets").glob("*.npz"))
+#: But for one repository, which has the nets of another in an older form: that is the upgrader's.
+RECORDINGS = sorted((CORPUS.parent / "golden" / "nets").glob("[!r]*.npz"))
+#: Of the VGG nets, those with something to fold.
+FOLDED = [file for file in RECORDINGS if "__vgg__" not in file.stem or "bn" in file.stem]
 SEEDED: dict[str, Any] = runpy.run_path(str(GOLDEN / "seed_weights.py"))
 #: Small ones of several families, for an ordinary run; the others have the marker ``nets``.
 FEW = {
@@ -85,7 +88,7 @@ def test_a_published_net(recording: Path) -> None:
 
 @pytest.mark.nets
 @pytest.mark.skipif(not RECORDINGS, reason="no recordings: set PROTOTXT_CORPUS")
-@pytest.mark.parametrize("recording", RECORDINGS, ids=lambda file: file.stem)
+@pytest.mark.parametrize("recording", FOLDED, ids=lambda file: file.stem)
 def test_folded_and_deployed_nets_are_the_same(recording: Path, tmp_path: Path) -> None:
     with np.load(recording) as found:
         graph, inputs = net(recording, found)
