@@ -31,7 +31,7 @@ from to_onnx.pictures import (
 from prototxt_gen import api
 from prototxt_gen.cli import run
 from prototxt_gen.diagnostics import Source
-from prototxt_gen.errors import PrototxtError, UnsupportedError, WeightsError
+from prototxt_gen.errors import GraphError, PrototxtError, UnsupportedError, WeightsError
 from prototxt_gen.verify import verify, verify_export
 
 CAMERA: dict[str, Any] = {"channel_order": "rgb", "input_type": "uint8", "layout": "nhwc"}
@@ -306,6 +306,14 @@ def test_what_does_not_fit_is_refused(text: str, asked: dict[str, Any], words: s
     with pytest.raises(UnsupportedError) as caught:
         api.convert(graph(text), input_shapes=given, **asked)
     assert words in caught.value.message
+
+
+def test_the_shape_that_no_layer_tells_is_asked_for() -> None:
+    # The data layer is there; only the sizes of its images are in no file.
+    net = api.load(Source(train_val("scale: 2").encode(), "train_val.prototxt"))
+    for asked in ({"preprocess": "auto"}, {"scale": 2}, {}):
+        with pytest.raises(GraphError, match="'data' is not known; give it with --input-shape"):
+            api.convert(net, weights_init="zeros", **asked)
 
 
 def test_an_input_must_be_told_apart() -> None:
