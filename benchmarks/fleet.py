@@ -233,7 +233,7 @@ def cpu_seconds() -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=1000)
-    parser.add_argument("--work", type=Path, required=True, help="an empty folder")
+    parser.add_argument("--work", type=Path, required=True, help="a folder to make")
     parser.add_argument("--no-proof", action="store_true", help="only measure how it scales")
     parser.add_argument("--rounds", type=int, default=3, help="of the measurement")
     asked = parser.parse_args()
