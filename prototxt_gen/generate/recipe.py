@@ -47,7 +47,7 @@ MEANINGS: dict[str, str] = {
     "root_folder": "what the names in ImageData's lists begin with",
     "resize": "the side that ImageData resizes images to, before the crop",
     "layers": "the data layers as text, in place of all other entries about data",
-    "mean": "numbers for the channels, in the order of the data, or a file; `[]`: none",
+    "mean": "numbers for the channels, in the order of the data, or a file; `none`: none",
     "crop": "the side of the crop, which is the input's; 0: the images have this size",
     "test_crop": "the same of the TEST phase, if it differs",
     "mirror": "whether training images are mirrored by chance",
@@ -145,6 +145,8 @@ class Training:
         given = {key: _fixed(value) for key, value in values.items()}
         if isinstance(backend := given.get("backend"), str):
             given["backend"] = _BY_SPELLING.get(backend.casefold(), backend)
+        if given.get("mean") == "none":  # as of the option
+            given["mean"] = ()
         return cls(**given)  # type: ignore[arg-type]
 
     def to_dict(self) -> dict[str, object]:

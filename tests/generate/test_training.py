@@ -100,6 +100,11 @@ def test_every_key_is_tried_and_told() -> None:
     assert {*MAPPINGS} == {field.name for field in fields(Training) if field.type == "Pairs"}
 
 
+def test_what_options_take_is_taken_in_a_spec() -> None:
+    made = Training.of({"mean": "none", "backend": "leveldb"})
+    assert (made.mean, made.backend) == ((), "LEVELDB")
+
+
 def spec_file(tmp_path: Path, keys: dict[str, Any]) -> str:
     path = tmp_path / "spec.yaml"
     path.write_text(yaml.safe_dump(keys))
