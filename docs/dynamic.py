@@ -61,13 +61,14 @@ def page(found: dict[str, Freed]) -> str:
     lines = [
         f"Of {len(found)} nets with pictures {places} may have a free height and width, "
         f"{batches} more a free batch.\n",
+        '\n<div class="wide" markdown>\n',
         "\n| net | free | why no more |\n|---|---|---|\n",
     ]
     for name, one in found.items():
         taken = "; ".join(range_.text(symbol) for symbol, range_ in sorted(one.ranges.items()))
         path = name.replace("+", "/", 1)
         lines.append(f"| {path} | {taken or 'nothing'} | {'; '.join(one.pinned)} |\n")
-    return HEAD + "".join(lines)
+    return HEAD + "".join(lines) + "\n</div>\n"
 
 
 def made(*, prove: bool) -> dict[str, Freed]:

@@ -51,7 +51,10 @@ are computed in the same way from the same inputs, with the same parameters. For
 and the phases of each as well, and `solver` prints the solvers beside them; the keys and arguments
 are in `tests/generate/published.yml`.
 
+<div class="wide" markdown>
+
 {published}
+</div>
 Others with sums of blobs, or concatenations as in DenseNet, are left:
 
 {left}

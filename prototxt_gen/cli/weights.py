@@ -212,12 +212,14 @@ def copy(
     _need_layers(pairs, stored, graph)
     found, report = tools.copy(stored, graph, pairs, dict(input_shapes))
     rows = [(c.layer, old_names.get(c.source or "", c.source or ""), c.what) for c in report]
-    print_table(("layer", "from", ""), rows, prose=(2,))
     if not found:
+        print_table(("layer", "from", ""), rows, prose=(2,))
         raise click.UsageError(
             f"{model}: none of its layers matches one of the net; nothing is written"
         )
+    # First the file: who reads the table may close the pipe early.
     save(graph, found, output)
+    print_table(("layer", "from", ""), rows, prose=(2,))
     matched = sum(c.what == "matched" for c in report)
     print_note(f"{output}: {matched} of {plural(len(report), 'layer')} matched")
 

@@ -39,6 +39,11 @@ class Box:
         return described(self.nodes[0])
 
     @property
+    def brief(self) -> str:
+        """The same without pads, for a box that stands for many."""
+        return described(self.nodes[0], padded=False)
+
+    @property
     def more(self) -> list[str]:
         """The types of the layers behind the first."""
         return [node.type for node in self.nodes[1:]]
@@ -115,8 +120,8 @@ _KINDS: Mapping[str, str] = {
 }
 
 
-def described(node: Node) -> str:
-    """The type of a layer with its window and channels: ``Convolution 3x3, 64, /2``."""
+def described(node: Node, *, padded: bool = True) -> str:
+    """The type of a layer with its window and channels: ``Convolution 3×3, 64, /2, pad 1``."""
     layer = node.layer
     words = node.type or "?"
     kernel = getattr(layer, "kernel", ())
@@ -131,6 +136,9 @@ def described(node: Node) -> str:
     stride = getattr(layer, "stride", ())
     if isinstance(stride, tuple) and any(step != 1 for step in stride):
         details.append(f"/{window(stride) if len(set(stride)) > 1 else stride[0]}")
+    pad = getattr(layer, "pad", ())
+    if padded and isinstance(pad, tuple) and any(pad):
+        details.append(f"pad {window(pad) if len(set(pad)) > 1 else pad[0]}")
     for name, shown in (("group", "groups"), ("dilation", "dilation")):
         value = getattr(layer, name, 1)
         value = window(value) if isinstance(value, tuple) and len(set(value)) > 1 else value

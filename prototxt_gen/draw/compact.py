@@ -13,7 +13,7 @@ _COMPUTE = ("convolution", "dense")
 def lines(unit: Unit) -> tuple[str, ...]:
     """What a unit does: each branch, and how they are joined."""
     *inside, end = unit.boxes
-    return *map(_line, _branches(inside)), " · ".join([end.title, *end.more])
+    return *map(_line, _branches(inside)), " · ".join([end.brief, *end.more])
 
 
 def kind(unit: Unit) -> str:
@@ -41,7 +41,7 @@ def _line(branch: Sequence[Box]) -> str:
     """``Convolution 1×1, 64 · 3×3, 64``: a type that comes again is not said again."""
     words, type = [], ""
     for box in branch:
-        own, _, rest = box.title.partition(" ")
-        words.append(rest if own == type and rest else box.title)
+        own, _, rest = box.brief.partition(" ")
+        words.append(rest if own == type and rest else box.brief)
         type = own
     return " · ".join(words)

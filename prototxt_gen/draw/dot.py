@@ -88,11 +88,15 @@ def _main(made: Picture) -> set[tuple[str, str]]:
 
 
 def _frame(frame: Frame) -> Iterator[str]:
-    times = f"  × {frame.times}" if frame.times > 1 else ""
+    label = quoted(frame.name)
+    if frame.times > 1:
+        # In two lines, or the edge into the first box would run through it.
+        rows = f"{frame.name}  × {frame.times}".replace(" … ", " …\n").split("\n")
+        label = '"' + "".join(quoted(row)[1:-1] + r"\l" for row in rows) + '"'
     heavy = ', penwidth=1.6, color="#8a94a0"' if frame.times > 1 else ', color="#c3c9d0"'
     heavy += ', class="row"' if frame.times > 1 else ""
     yield f"  subgraph {frame.key} {{"
-    yield f"    graph [label={quoted(f'{frame.name}{times}')}, style={quoted('rounded')}{heavy}];"
+    yield f"    graph [label={label}, style={quoted('rounded')}{heavy}];"
     for one in frame.shown:
         yield from _node(one, "    ")
     yield "  }"

@@ -91,7 +91,9 @@ def picture(
     drawn, like = every, dict[int, Box]()
     times = dict[int, int]()
     if asked.blocks or asked.compact:
-        drawn, frames, times, like = _once(every, frames)
+        # A single box shows no shapes within; but what units cost depends on them.
+        sized = not asked.compact or asked.cost
+        drawn, frames, times, like = _once(every, frames, sized=sized)
     of_box = {box.number: unit for unit in frames for box in unit.boxes}
     keys = {box.number: _key(box) for box in drawn}
     if asked.compact:
@@ -140,7 +142,7 @@ def _mark(found: Sequence[str]) -> str:
 
 
 def _once(
-    every: Sequence[Box], frames: Sequence[Unit]
+    every: Sequence[Box], frames: Sequence[Unit], *, sized: bool
 ) -> tuple[list[Box], list[Unit], dict[int, int], dict[int, Box]]:
     """Boxes and units without those that are like the unit before them; how many each stands for.
 
@@ -153,7 +155,8 @@ def _once(
     like: dict[int, Box] = {}
     for unit in frames:
         before = kept[-1] if kept else None
-        if before is not None and unit.form == before.form and _follows(unit, before, stands):
+        same = before is not None and unit.form(sized=sized) == before.form(sized=sized)
+        if before is not None and same and _follows(unit, before, stands):
             times[id(before)] = times.get(id(before), 1) + 1
             stands.update((box.number, before.boxes[-1]) for box in unit.boxes)
             like.update(zip((box.number for box in unit.boxes), before.boxes, strict=True))

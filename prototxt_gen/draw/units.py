@@ -23,15 +23,17 @@ class Unit:
     boxes: list[Box]
     name: str
 
-    @property
-    def form(self) -> tuple[object, ...]:
-        """What equal units have in common: their layers, wiring and marks, without names."""
+    def form(self, *, sized: bool = True) -> tuple[object, ...]:
+        """What equal units have in common: their layers, wiring and marks, without names.
+
+        Unless they are ``sized``, what they read may grow from one to the next, as in DenseNet.
+        """
         places = {id(box): index for index, box in enumerate(self.boxes)}
         return tuple(
             (
                 *(node.layer for node in box.nodes),
                 *(places.get(id(one), -1) for one, _ in box.inputs),
-                *map(str, box.shapes),
+                *(map(str, box.shapes) if sized else ()),
                 box.mark,
             )
             for box in self.boxes
@@ -65,8 +67,9 @@ def _candidates(found: Sequence[Box]) -> list[tuple[int, list[Box]]]:
     made = []
     for box in found:
         start = above[box.number]
-        # A loss joins what a net computes with its labels: what lies between is the net.
-        if len(box.inputs) < 2 or start is None or box.kind == "loss":
+        # A loss joins what a net computes with its labels, and detections all that was found:
+        # what lies between is the net.
+        if len(box.inputs) < 2 or start is None or box.kind in ("loss", "detection"):
             continue
         inside = _between(start, box)
         names = {one.number for one in inside}

@@ -29,6 +29,7 @@ from prototxt_gen.generate.fillers import need_filler
 
 IMAGES = "ImageData"  #: the backend that reads files of images
 BACKENDS = ("LMDB", "LEVELDB", "HDF5", IMAGES)
+_BY_SPELLING = {name.casefold(): name for name in BACKENDS}  # in options case is free too
 PHASES = ("both", "TRAIN", "TEST")
 MEASURED = ("scores", "softmax")
 MAPPINGS = ("train_transform", "test_transform", "net")  #: keys that are mappings
@@ -46,7 +47,7 @@ MEANINGS: dict[str, str] = {
     "root_folder": "what the names in ImageData's lists begin with",
     "resize": "the side that ImageData resizes images to, before the crop",
     "layers": "the data layers as text, in place of all other entries about data",
-    "mean": "numbers for the channels, in the order of the data, or a file; `[]`: none",
+    "mean": "numbers for the channels, in the order of the data, or a file; `none`: none",
     "crop": "the side of the crop, which is the input's; 0: the images have this size",
     "test_crop": "the same of the TEST phase, if it differs",
     "mirror": "whether training images are mirrored by chance",
@@ -141,7 +142,12 @@ class Training:
                 raise SpecError(unknown("key", key, known), path=path)
             if value is None:
                 raise SpecError("is nothing; expected a value, or no such line", path=path)
-        return cls(**{key: _fixed(value) for key, value in values.items()})  # type: ignore[arg-type]
+        given = {key: _fixed(value) for key, value in values.items()}
+        if isinstance(backend := given.get("backend"), str):
+            given["backend"] = _BY_SPELLING.get(backend.casefold(), backend)
+        if given.get("mean") == "none":  # as of the option
+            given["mean"] = ()
+        return cls(**given)  # type: ignore[arg-type]
 
     def to_dict(self) -> dict[str, object]:
         """The mapping that ``of`` makes this from: the values that are not the default."""

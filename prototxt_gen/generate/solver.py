@@ -118,7 +118,8 @@ def _batch(spec: Spec, plan: Schedule, batch: int | None) -> int:
     batch, read = plan.batch if batch is None else batch, dataset(spec).train_batch
     if batch % read:
         raise SpecError(
-            f"{batch} is not a multiple of the {read} images that are read at a time",
+            f"{batch} is not a multiple of the {read} images that are read at a time; fewer are "
+            "read with --train-batch (train_batch in a spec)",
             path="batch_size",
         )
     return batch

@@ -8,7 +8,7 @@ in the 3x3 convolution, the stem's pooling with a pad and rounded down, no bias 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from prototxt_gen._nearest import nearest as meant
@@ -63,11 +63,27 @@ def _spelling(name: str) -> str:
 
 
 def _close(name: str) -> str | None:
-    """The preset that was meant: the first one that the name begins, else one of few slips."""
+    """The preset that was meant: one that the name begins, shortens, or has with few slips."""
     asked = _spelling(name)
     family = [one for spelt, one in _BY_SPELLING.items() if asked and spelt.startswith(asked)]
-    found = family or [_BY_SPELLING[one] for one in meant(asked, _BY_SPELLING)]
+    found = family or _slipped(asked, _BY_SPELLING) or _shortened(asked)
+    if not found:
+        starts = {spelt[: len(asked) + n]: one for n in (1, 0) for spelt, one in _REVERSED}
+        found = _slipped(asked, starts)
     return found[0] if found else None
+
+
+def _slipped(asked: str, known: Mapping[str, str]) -> list[str]:
+    return [known[one] for one in meant(asked, known)]
+
+
+def _shortened(asked: str) -> list[str]:
+    """The presets of ``r50`` or ``dense121``: the first letters of a family, and its numbers."""
+    parts = re.fullmatch(r"([a-z]+)([0-9].*)", asked)
+    if parts is None:
+        return []
+    form = re.compile(rf"{parts[1]}[a-z]*{re.escape(parts[2])}")
+    return [one for spelt, one in _BY_SPELLING.items() if form.match(spelt)]
 
 
 def _imagenet(depth: int, **keys: Any) -> Keys:
@@ -212,9 +228,11 @@ _OTHER_NAMES = {
     r"^resnet(\d+)v2$": r"preresnet\1",
     r"^seresidual": "seres",
     r"^(se)?resnet-": r"\1resnet",
+    r"^arcface(resnet|r)?": "iresnet",
     r"^mobilenetv2-?1(-0)?$": "mobilenetv2",
 }
 _BY_SPELLING = {_spelling(name): name for name in PRESETS}
+_REVERSED = tuple(reversed(_BY_SPELLING.items()))  #: of names with one beginning the first is kept
 
 
 class _Family:

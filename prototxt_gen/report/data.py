@@ -31,6 +31,7 @@ class Totals:
     multiply_adds: int
     activations: int  #: bytes
     complete: bool
+    batch: int | None = None  #: that multiply-adds and activations are of, where there is one
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,7 @@ def report(graph: Graph, asked: Asked) -> Report:
             summary.multiply_adds,
             summary.activations,
             summary.complete,
+            summary.batch,
         ),
         sketch=drawn,
         layers=layers,

@@ -67,7 +67,7 @@ def test_the_svg_of_a_net(net: Path, tmp_path: Path) -> None:
         joined = name in ("u_b", "prob")  # in the box of the layer before
         assert (name in found) != joined, (name, found)
     if net.stem == "unit":
-        assert {"Convolution 3×3, 8", "ReLU", "Eltwise, sum", "8×14×14"} <= {
+        assert {"Convolution 3×3, 8, pad 1", "ReLU", "Eltwise, sum", "8×14×14"} <= {
             t.strip() for t in found
         }
         assert found.count("u") == 2  # the frame, and the layer that ends it
@@ -102,7 +102,7 @@ def test_mermaid_of_a_unit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         "flowchart LR",
         'n0("input<br/>Input 8×14×14"):::input',
         'subgraph cluster1["u"]',
-        'n1("u_a<br/>Convolution 3×3, 8<br/>ReLU"):::convolution',
+        'n1("u_a<br/>Convolution 3×3, 8, pad 1<br/>ReLU"):::convolution',
         'n2("u<br/>Eltwise, sum"):::combine',
         "end",
         'n0 -->|"8×14×14"| n1',

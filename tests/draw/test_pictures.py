@@ -133,6 +133,10 @@ def test_layers_that_change_values_alone_join_the_box_before() -> None:
     ]
     assert found[1].title == "Convolution 3×3, 4, /2"
     assert found[4].title == "Pooling, ave, global"
+    padded = text.replace("kernel_size: 3", "kernel_size: 3 pad_h: 1 pad_w: 2")
+    graph = net(padded)
+    one = boxes(graph, infer(graph, Sink()))[1]
+    assert (one.title, one.brief) == ("Convolution 3×3, 4, /2, pad 1×2", "Convolution 3×3, 4, /2")
     assert [box.kind for box in found] == ["input", "convolution", *["pointwise"] * 2, "pooling"]
     assert found[1].cost is not None and found[1].cost.parameters == 4 * 3 * 9 + 4
 
@@ -158,6 +162,24 @@ def test_equal_units_in_a_row_are_drawn_once(name: str, blocks: int) -> None:
     picture_of = made(preset(name), blocks=True)
     keys = {one.key for one in picture_of.shown}
     assert {key for start, end, _ in picture_of.edges for key in (start, end)} <= keys
+
+
+def test_what_reads_more_each_time_is_a_row_of_a_compact_picture() -> None:
+    graph = preset("densenet-bc-40-12")
+    found = made(graph, compact=True)
+    rows = [one.name for one in found.shown if "×" in one.name]
+    # The last of each stage ends in what is in front of the transition, and stands alone.
+    assert rows == ["res2a … res2e × 5", "res3a … res3e × 5", "res4a … res4e × 5"]
+    key = next(one.key for one in found.shown if one.name == rows[0])
+    assert [label for start, _, label in found.edges if start == key] == ["84×32×32"]
+    # With the cost, which grows, each is told.
+    apart = made(graph, compact=True, cost=True)
+    assert not [one.name for one in apart.shown if "×" in one.name]
+
+
+def test_the_name_of_a_row_stands_beside_the_edge_into_it() -> None:
+    text = as_dot(made(preset("resnet20"), blocks=True))
+    assert r'label="res2a …\lres2c  × 3\l"' in text
 
 
 def test_a_unit_is_a_box_of_a_compact_picture(corpus: Path) -> None:
@@ -197,6 +219,21 @@ def test_a_loss_ends_no_unit() -> None:
     text = api.generate("resnet20", phase="train_val")
     found = frames(api.load(Source(text.encode()), State("TRAIN")))
     assert [frame.name for frame in found][:2] == ["res2a", "res2b"] and len(found) == 9
+
+
+def test_detections_end_no_unit() -> None:
+    ends = "".join(
+        f"""layer {{ name: "{name}" type: "Convolution" bottom: "x" top: "{name}_c"
+        convolution_param {{ num_output: {channels} kernel_size: 1 }} }}
+        layer {{ name: "{name}_flat" type: "Flatten" bottom: "{name}_c" top: "{name}" }}"""
+        for name, channels in (("loc", 4), ("conf", 2))
+    )
+    text = f"""input: "x" input_shape {{ dim: [1, 3, 4, 4] }} {ends}
+    layer {{ name: "p" type: "PriorBox" bottom: "x" bottom: "x" top: "p"
+            prior_box_param {{ min_size: 2 }} }}
+    layer {{ name: "out" type: "DetectionOutput" bottom: "loc" bottom: "conf" bottom: "p" top: "o"
+            detection_output_param {{ num_classes: 2 }} }}"""
+    assert frames(net(text)) == []
 
 
 def test_an_input_with_several_blobs_names_them() -> None:

@@ -84,7 +84,8 @@ def test_a_batch_that_is_no_multiple_is_refused(capsys: pytest.CaptureFixture[st
     root = solver(capsys, "resnet50", "--train-batch", "64", "--batch-size", "512")
     assert values(root, "iter_size") == [[8]]
     assert run(["solver", "resnet50", "--batch-size", "100"]) == 2
-    assert "100 is not a multiple of the 32" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "100 is not a multiple of the 32" in err and "--train-batch" in err
 
 
 @pytest.mark.parametrize("iterations", [1, 2, 3])

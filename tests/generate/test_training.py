@@ -40,7 +40,8 @@ RECIPES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("source", {"source": "a"}, {}),
     ("test_source", {"test_source": "b"}, {}),
     ("backend", {"backend": "LEVELDB"}, {}),
-    ("backend", {"backend": "HDF5", "shuffle": True}, {}),
+    ("backend", {"backend": "hdf5", "shuffle": True}, {}),
+    ("backend", {"backend": "imageData", "shuffle": True}, {}),
     ("label_map", {"label_map": "map.prototxt"}, {"dialect": "intel"}),
     ("label_map", {"label_map": "map.prototxt", "backend": "LEVELDB"}, {"dialect": "nvcaffe"}),
     ("root_folder", {"backend": "ImageData", "root_folder": "r/"}, {}),
@@ -97,6 +98,11 @@ def test_every_key_is_tried_and_told() -> None:
     assert {key for key, _, _ in RECIPES} == set(keys)
     assert {key for _, key, *_ in OPTIONS} < set(keys)
     assert {*MAPPINGS} == {field.name for field in fields(Training) if field.type == "Pairs"}
+
+
+def test_what_options_take_is_taken_in_a_spec() -> None:
+    made = Training.of({"mean": "none", "backend": "leveldb"})
+    assert (made.mean, made.backend) == ((), "LEVELDB")
 
 
 def spec_file(tmp_path: Path, keys: dict[str, Any]) -> str:
@@ -247,6 +253,7 @@ def test_options_of_training(
         ("training:\n  source: a\n  source: b\n", "6:3", "source is given twice"),
         ("training:\n  mean: [1,\n    x]\n", "5:9", "training.mean: is (1, 'x')"),
         ("training:\n  source:\n", "5:10", "is nothing"),
+        ("training: {backend: LMBD}\n", "4:21", "unknown training.backend 'LMBD'"),
         ("training: {filler: mrsa}\n", "4:20", "did you mean 'msra'?"),
         ("training: {filler: 'msra:FAN_OT'}\n", "4:20", "did you mean 'FAN_OUT'?"),
         ("training: {filler: gaussian}\n", "4:20", "expected gaussian:STD"),

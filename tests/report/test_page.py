@@ -135,3 +135,13 @@ def test_view_opens_a_file_that_stays(
     (path,) = tmp_path.glob("*/net.html")
     assert asked == [path.as_uri()]
     assert str(path) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("batch", "said"), [(1, False), (7, True)])
+def test_the_batch_that_costs_are_of_is_said(batch: int, said: bool) -> None:
+    text = (
+        f'input: "x" input_shape {{ dim: [{batch}, 3, 4, 4] }} layer {{ name: "c" bottom: "x"'
+        ' top: "c" type: "Convolution" convolution_param { num_output: 2 kernel_size: 1 } }'
+    )
+    page = as_html(report(api.load(Source(text.encode())), Asked("net.prototxt"))).decode()
+    assert ("phase TEST, costs of a batch of 7</p>" in page) == said

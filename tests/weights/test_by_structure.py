@@ -210,6 +210,21 @@ def test_a_caffemodel_tells_its_own_net(tmp_path: Path) -> None:
     assert run([*copy, str(model)]) == 0
 
 
+def test_a_table_that_nobody_reads_on_costs_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net, model, target = tmp_path / "n.prototxt", tmp_path / "m", tmp_path / "t"
+    written(net, graph(INPUT + conv("a", "d")))
+    assert run(["weights", "init", str(net), "-o", str(model)]) == 0
+
+    def closed(*_: object, **__: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("prototxt_gen.cli.weights.print_table", closed)
+    assert run(["weights", "copy", str(model), str(net), "-o", str(target)]) == 0
+    assert target.is_file()
+
+
 def test_what_does_not_go_with_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = INPUT + conv("a", "d") + conv("b", "a", 5)
     net = written(tmp_path / "a.prototxt", graph(text))
