@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from prototxt_gen.cli.against import READERS, RUNTIMES, by_reader, in_runtime, need_regular
+from prototxt_gen.cli.layer_names import map_option, use_names
 from prototxt_gen.cli.options import (
     dialect_option,
     need_files,
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
     help="The --losses that the model was converted with. [default: auto]",
 )
 @tolerance_options
+@map_option
 @state_options
 @dialect_option
 @plugin_option
@@ -92,6 +94,7 @@ def command(
     outputs: str | None,
     losses: Losses,
     within: dict[str, float | None],
+    names: tuple[str, ...],
     state: State,
     dialect: str | None,
     show_all: bool,
@@ -118,7 +121,10 @@ def command(
     need_files(net, weights, model)
     own = against == "onnx" or against in RUNTIMES
     alone = model is None and own and is_onnx(weights) and not is_onnx(net)
-    names = outputs.split(",") if outputs else []
+    ends = outputs.split(",") if outputs else []
+    reads = against in READERS and (against != "opencv-4" or model is None)
+    if names and (reads or is_onnx(net)):
+        raise click.UsageError("--map is for a net and the model that it became")
     if is_onnx(net):
         if model is None or against != "onnx" or losses != "auto":
             raise click.UsageError(
@@ -126,16 +132,16 @@ def command(
                 "--against or --losses"
             )
         graph = api.read_caffe(weights, model, state=state, dialect=dialect)
-        verdict = _of_model(net, graph, given, names, seed, provider, within)
+        verdict = _of_model(net, graph, given, ends, seed, provider, within)
         return _show(verdict, as_json=as_json, show_all=show_all)
-    reads = against in READERS and (against != "opencv-4" or model is None)
     if reads:
         need_regular(against, net, weights)
     graph = api.read_caffe(net, None if alone else weights, state=state, dialect=dialect)
+    use_names(graph, names)
     taken = weights if alone else model
     inputs = _inputs(graph, given, None if reads else taken)
     if against not in ("onnx", *READERS) or (against == "opencv-4" and not reads):
-        verdict = in_runtime(against, graph, taken, inputs, names, losses, seed, within)
+        verdict = in_runtime(against, graph, taken, inputs, ends, losses, seed, within)
     elif against == "onnx":
         model = weights if alone else model
         if model is None:
@@ -149,7 +155,7 @@ def command(
             graph,
             model,
             inputs,
-            outputs=names,
+            outputs=ends,
             losses=losses,
             seed=seed,
             provider=provider,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import onnx
 
 from prototxt_gen.errors import UnsupportedError, WeightsError
-from prototxt_gen.graph.check import checked
+from prototxt_gen.graph.check import checked, need_inputs
 from prototxt_gen.graph.fillers import Init, initial
 from prototxt_gen.graph.graph import Graph, Ref
 from prototxt_gen.graph.infer import Shapes, named
@@ -84,7 +84,9 @@ def convert(graph: Graph, asked: Conversion) -> Exported:
     weights, more = _weights(net, asked)
     changes += [*more, *_remarks(net, weights), *_unused(graph, whole, weights.extra)]
     if asked.preprocess is not None:
-        inputs = named(checked(net, for_inputs(net, asked.input_shapes)), net.inputs)
+        shapes = checked(net, for_inputs(net, asked.input_shapes))
+        need_inputs(net, shapes)
+        inputs = named(shapes, net.inputs)
         done, more = preprocessings(asked.preprocess, graph, inputs, fold=asked.fold)
         changes = [*_without(changes, more), *more]
         asked = replace(asked, options=replace(asked.options, preprocessing=tuple(done)))
