@@ -37,7 +37,11 @@ def _opencv(one: Preprocessing, shape: list[int]) -> Iterator[str]:
     yield "import onnxruntime"
     yield ""
     yield f'x = cv2.imread("picture.png", cv2.IMREAD_{"GRAYSCALE" if grey else "COLOR"})'
-    yield f"x = cv2.resize(x, ({shape[3]}, {shape[2]}))"
+    if 0 in shape[2:]:
+        yield from _kept(shape, "x.shape[:2]")
+        yield "x = cv2.resize(x, (width, height))"
+    else:
+        yield f"x = cv2.resize(x, ({shape[3]}, {shape[2]}))"
     if one.reverses:
         yield "x = cv2.cvtColor(x, cv2.COLOR_BGR2RGB)"
 
@@ -49,10 +53,22 @@ def _pillow(one: Preprocessing, shape: list[int]) -> Iterator[str]:
     yield "import onnxruntime"
     yield "from PIL import Image"
     yield ""
-    yield f'x = Image.open("picture.png").convert("{mode}").resize(({shape[3]}, {shape[2]}))'
-    yield "x = np.asarray(x)"
+    yield f'x = Image.open("picture.png").convert("{mode}")'
+    if 0 in shape[2:]:
+        yield from _kept(shape, "x.height, x.width")
+        yield "x = np.asarray(x.resize((width, height)))"
+    else:
+        yield f"x = np.asarray(x.resize(({shape[3]}, {shape[2]})))"
     if shape[1] == 3 and not one.reverses:
         yield "x = x[:, :, ::-1]  # blue, green, red"
+
+
+def _kept(shape: list[int], own: str) -> Iterator[str]:
+    """The height and width of a picture, where the model leaves one free."""
+    yield f"height, width = {own}  # free in the model; notes of the conversion say what fits"
+    for name, size in zip(("height", "width"), shape[2:], strict=True):
+        if size:
+            yield f"{name} = {size}"
 
 
 def _rest(one: Preprocessing, shape: list[int], file: str) -> Iterator[str]:
