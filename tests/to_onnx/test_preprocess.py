@@ -32,6 +32,7 @@ from prototxt_gen import api
 from prototxt_gen.cli import run
 from prototxt_gen.diagnostics import Source
 from prototxt_gen.errors import GraphError, PrototxtError, UnsupportedError, WeightsError
+from prototxt_gen.to_onnx.preprocess.feeding import feeding
 from prototxt_gen.verify import verify, verify_export
 
 CAMERA: dict[str, Any] = {"channel_order": "rgb", "input_type": "uint8", "layout": "nhwc"}
@@ -476,6 +477,16 @@ def test_opencv_makes_the_same_of_a_picture(tmp_path: Path) -> None:
 def test_a_shape_that_is_not_known_is_asked_for() -> None:
     with pytest.raises(GraphError, match="the shape of the input 'data' is not known; give it"):
         api.convert(graph(train_val("scale: 2")), preprocess="auto", weights_init="zeros")
+
+
+def test_other_inputs_are_named_beside_the_picture() -> None:
+    text = (
+        GREY + 'layer { name: "b" type: "Input" top: "b" input_param { shape { dim: [1, 10] } } }'
+    )
+    text += 'layer { name: "p" type: "Power" bottom: "b" top: "p" }'
+    made = api.convert(graph(text), scale=2, image_input="data", weights_init="zeros")
+    (row,) = feeding(made.model, made.baked, "m.onnx")
+    assert "# The model has other inputs, to be given too: 'b'\n" in row["pillow"]
 
 
 FREE = """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import onnx
@@ -16,16 +16,19 @@ _CHANNELS = (1, 3)
 def feeding(model: onnx.ModelProto, baked: Iterable[Baked], file: str) -> list[dict[str, Any]]:
     """For each input with preprocessing what is in the model of a file, and texts in Python."""
     inputs = {value.name: value for value in model.graph.input}
-    return [_row(one.done, inputs[one.done.blob], file) for one in baked]
+    return [_row(one.done, inputs, file) for one in baked]
 
 
-def _row(one: Preprocessing, value: onnx.ValueInfoProto, file: str) -> dict[str, Any]:
-    dims = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+def _row(
+    one: Preprocessing, inputs: Mapping[str, onnx.ValueInfoProto], file: str
+) -> dict[str, Any]:
+    others = [name for name in inputs if name != one.blob]
+    dims = [dim.dim_value for dim in inputs[one.blob].type.tensor_type.shape.dim]
     row: dict[str, Any] = {"input": one.blob, "does": list(one.words())}
     shape = dims if one.layout == "nchw" else [dims[0], dims[3], *dims[1:3]]
     if shape[1] in _CHANNELS:
         for name, lines in (("opencv", _opencv), ("pillow", _pillow)):
-            row[name] = "\n".join([*lines(one, shape), *_rest(one, shape, file)]) + "\n"
+            row[name] = "\n".join([*lines(one, shape), *_rest(one, shape, file, others)]) + "\n"
     return row
 
 
@@ -71,7 +74,7 @@ def _kept(shape: list[int], own: str) -> Iterator[str]:
             yield f"{name} = {size}"
 
 
-def _rest(one: Preprocessing, shape: list[int], file: str) -> Iterator[str]:
+def _rest(one: Preprocessing, shape: list[int], file: str, others: Sequence[str]) -> Iterator[str]:
     """From an array of height, width and channels on."""
     if shape[1] == 1:
         yield "x = x[:, :, None]"
@@ -80,4 +83,6 @@ def _rest(one: Preprocessing, shape: list[int], file: str) -> Iterator[str]:
     batch = f"np.repeat(x[None], {shape[0]}, axis=0)" if shape[0] > 1 else "x[None]"
     yield f"x = np.ascontiguousarray({batch}, np.{one.type})  # from 0 to 255"
     yield f"session = onnxruntime.InferenceSession({file!r})"
+    if others:
+        yield f"# The model has other inputs, to be given too: {', '.join(map(repr, others))}"
     yield f"outputs = session.run(None, {{{one.blob!r}: x}})"
