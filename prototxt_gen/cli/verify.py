@@ -213,46 +213,45 @@ def _row(comparison: Comparison) -> tuple[str, ...]:
         other = "x".join(map(str, c.other_shape)) or "scalar"
         return (c.blob, c.layer, f"{shape}, found {other}", "", "", "", "differs")
     figures = (f"{c.absolute:.2e}", f"{c.relative:.2e}", f"{c.cosine:.6f}")
-    return (
-        c.blob,
-        c.layer,
-        shape,
-        *figures,
-        "" if c.agrees else "not finite" if c.blank else "differs",
-    )
+    verdict = "" if c.agrees else "not finite" if c.blank else "differs"
+    return (c.blob, c.layer, shape, *figures, verdict)
 
 
 def _inputs(graph: Any, given: tuple[str, ...], model: str | None = None) -> dict[str, Any] | None:
     """The values in the given files, which are the model's if there is one; None for no file."""
     if not given:
         return None
-    done = {} if model is None else _preprocessing(model)
-    names = [ref.blob for ref in graph.inputs]
+    taken, done = ({}, {}) if model is None else _taken(model)
+    # The data layers of a net for training became the model's inputs.
+    names = [ref.blob for ref in graph.inputs] or list(taken)
     found: dict[str, Any] = {}
     for item in given:
         name, equals, path = item.rpartition("=")
         if not equals:
             if len(names) != 1:
-                raise click.UsageError(
-                    f"--input {item}: expected one of {', '.join(f'{n}=FILE' for n in names)}"
-                )
+                some = ", ".join(f"{n}=FILE" for n in names) or "NAME=FILE"
+                raise click.UsageError(f"--input {item}: expected one of {some}")
             name = names[0]
         if name not in names:
             raise click.UsageError(f"the net has no input {name!r}; it has {', '.join(names)}")
         suffix = Path(path).suffix
         if suffix not in (".npy", ".npz"):
-            found[name] = _image(graph, name, path, done.get(name))
+            found[name] = _image(graph, name, path, taken.get(name, ()), done.get(name))
             continue
         found.update(_arrays(path, suffix, name))
     return found
 
 
-def _preprocessing(model: str) -> dict[str, Preprocessing]:
-    """The preprocessing in a model, by its inputs."""
+def _taken(model: str) -> tuple[dict[str, tuple[int, ...]], dict[str, Preprocessing]]:
+    """What a model gives the net for each input, 0 for a free size, and the preprocessing."""
     from prototxt_gen.engines import load
     from prototxt_gen.verify_model import pictures_of
 
-    return dict(pictures_of(load(model)).done)
+    found = load(model)
+    pictures = pictures_of(found)
+    shapes = {v.name: v.type.tensor_type.shape.dim for v in found.graph.input}
+    sizes = {name: tuple(d.dim_value for d in dims) for name, dims in shapes.items()}
+    return pictures.inner(sizes), dict(pictures.done)
 
 
 def _arrays(path: str, suffix: str, name: str) -> dict[str, Any]:
@@ -269,7 +268,9 @@ def _arrays(path: str, suffix: str, name: str) -> dict[str, Any]:
             raise VerificationError(f"{path}: {words}") from error
 
 
-def _image(graph: Any, name: str, path: str, done: Preprocessing | None = None) -> Any:
+def _image(
+    graph: Any, name: str, path: str, taken: Sequence[int], done: Preprocessing | None
+) -> Any:
     """An image as Caffe's tools give it: blue, green, red from 0 to 255, of the input's size.
 
     A model with preprocessing gets it as it takes it.
@@ -286,6 +287,8 @@ def _image(graph: Any, name: str, path: str, done: Preprocessing | None = None) 
         for top, shape in zip(row.tops, row.shapes, strict=False)
     }
     shape = shapes.get(name) or ()
+    if len(shape) == len(taken):
+        shape = tuple(ours or own for ours, own in zip(taken, shape, strict=True))
     if len(shape) != 4 or shape[1] not in (1, 3):
         raise VerificationError(f"the input {name!r} is {show(shape)}, which an image does not fit")
     channels, height, width = (dim or 1 for dim in shape[1:])

@@ -479,6 +479,25 @@ def test_a_shape_that_is_not_known_is_asked_for() -> None:
         api.convert(graph(train_val("scale: 2")), preprocess="auto", weights_init="zeros")
 
 
+def test_a_net_for_training_is_verified_on_a_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+    monkeypatch.chdir(tmp_path)
+    text = train_val("crop_size: 8 scale: 0.5").split("layer {", 2)
+    Path("net.prototxt").write_text("layer {" + text[1] + FREE.split("\n", 2)[2])
+    image.fromarray(pictures(8, 3, 1)[0]).save("picture.png")
+    shape = ["--input-shape", "data=1,3,8,8"]
+    assert run(["weights", "init", "net.prototxt", "-o", "net.caffemodel", *shape]) == 0
+    files = ["net.prototxt", "net.caffemodel"]
+    asked = ["--preprocess", "auto", "--input-type", "uint8"]
+    assert run(["convert", *files, "-o", "net.onnx", *asked, *shape]) == 0
+    capsys.readouterr()
+    assert run(["verify", *files, "net.onnx", "--input", "picture.png"]) == 0
+    assert run(["verify", *files, "net.onnx", "--input", "x=picture.png"]) == 2
+    assert "the net has no input 'x'; it has data" in capsys.readouterr().err
+
+
 def test_other_inputs_are_named_beside_the_picture() -> None:
     text = (
         GREY + 'layer { name: "b" type: "Input" top: "b" input_param { shape { dim: [1, 10] } } }'
