@@ -5,6 +5,7 @@ from __future__ import annotations
 _IRREGULAR = {
     "axis": "axes",
     "spatial axis": "spatial axes",
+    "batch of images": "batches of images",
     "class": "classes",
     "entry": "entries",
 }

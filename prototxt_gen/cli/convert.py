@@ -83,8 +83,8 @@ class BatchSize(click.ParamType):  # type: ignore[type-arg]
     type=FreeShape(),
     multiple=True,
     metavar="NAME=N,3,H,W",
-    help="Leave the named sizes of an input free; numbers stay. May be repeated. A size that a "
-    "layer pins is refused; which sizes the model takes is said.",
+    help="Leave the named sizes of an input free, in the net's own order; numbers stay. May be "
+    "repeated. A size that a layer pins is refused; which sizes the model takes is said.",
 )
 @input_shape_option
 @click.option(

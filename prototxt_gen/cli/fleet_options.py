@@ -10,6 +10,7 @@ from click.core import ParameterSource
 
 from prototxt_gen import _limits
 from prototxt_gen.cli.convert import command as convert
+from prototxt_gen.cli.layer_names import pairs_of
 from prototxt_gen.cli.precision import taken_precision
 
 if TYPE_CHECKING:
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 #: Of ``convert``: for the files of one net, or from ONNX; the fleet has its own.
-_OF_ONE = {"net", "weights", "output", "to", "report", "jobs", "names"}
+_OF_ONE = {"net", "weights", "output", "to", "report", "jobs"}
 _OF_ONE |= {"target", "weights_out", "restore", "dialect", "proto", "verify"}
 #: What only a row of a plan may say.
-_OF_ROW = {"input_shapes", "dynamic", "outputs", "until"}
+_OF_ROW = {"input_shapes", "dynamic", "outputs", "until", "names"}
 _PRECISION = {"fp16", "int8", "least_cosine"}
 _STATE = {"phase", "stages", "level"}
 
@@ -70,8 +71,15 @@ def of_row(words: Sequence[str], way: ToOnnx, where: str) -> ToOnnx:
     state = State(phase, way.state.stages if stages is None else frozenset(stages), level)
     outside = given.pop("external_data", way.external_data)
     precision = taken_precision(given) if _PRECISION & given.keys() else way.precision
-    more = _options(way.options, given)
-    return replace(way, options=more, state=state, external_data=outside, precision=precision)
+    names = pairs_of(given.pop("names", ()))
+    return replace(
+        way,
+        options=_options(way.options, given),
+        state=state,
+        external_data=outside,
+        precision=precision,
+        names=names,
+    )
 
 
 def _options(before: Mapping[str, Any], given: dict[str, Any]) -> dict[str, Any]:

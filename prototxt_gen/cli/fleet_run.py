@@ -78,7 +78,13 @@ def make_plan(
     made = _plan(root, out, asked, way, state, dialect)
     if planfile.is_plan(root) and not stores.is_url(root):
         need_own_files([root], [target])
-    stores.write(target, planfile.write_plan(made, target))
+    text = planfile.write_plan(made, target)
+    if stores.is_there(target) and stores.read(target) != text:
+        raise click.UsageError(
+            f"--plan {file}: is there and is another plan, which somebody may have edited; "
+            "remove it, or give another name"
+        )
+    stores.write(target, text)
     rows = [
         (item.name, _seen(root, item.weights or ""), " ".join(item.options), item.why)
         for item in made.items

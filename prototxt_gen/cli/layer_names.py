@@ -28,6 +28,19 @@ def map_option(command: F) -> F:
     )(command)
 
 
+def pairs_of(names: Sequence[str]) -> dict[str, str]:
+    """The pairs of ``--map``, net to file; raises UsageError for what is none, or given twice."""
+    pairs: dict[str, str] = {}
+    for item in names:
+        layer, equals, source = item.partition("=")
+        if not (layer and equals and source):
+            raise click.UsageError(f"--map {item}: expected NET_LAYER=FILE_LAYER")
+        if layer in pairs:
+            raise click.UsageError(f"--map {item}: {layer!r} is given twice")
+        pairs[layer] = source
+    return pairs
+
+
 def use_names(
     graph: Graph,
     names: Sequence[str],
@@ -42,14 +55,7 @@ def use_names(
     """
     from prototxt_gen.graph.matching import mapped
 
-    pairs: dict[str, str] = {}
-    for item in names:
-        layer, equals, source = item.partition("=")
-        if not (layer and equals and source):
-            raise click.UsageError(f"--map {item}: expected NET_LAYER=FILE_LAYER")
-        if layer in pairs:
-            raise click.UsageError(f"--map {item}: {layer!r} is given twice")
-        pairs[layer] = source
+    pairs = pairs_of(names)
     try:
         mapped(graph, pairs)
     except WeightsError as error:

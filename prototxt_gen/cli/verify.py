@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from prototxt_gen.cli.against import READERS, RUNTIMES, by_reader, in_runtime, need_regular
+from prototxt_gen.cli.layer_names import map_option, use_names
 from prototxt_gen.cli.options import (
     dialect_option,
     need_files,
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
     help="The --losses that the model was converted with. [default: auto]",
 )
 @tolerance_options
+@map_option
 @state_options
 @dialect_option
 @plugin_option
@@ -92,6 +94,7 @@ def command(
     outputs: str | None,
     losses: Losses,
     within: dict[str, float | None],
+    names: tuple[str, ...],
     state: State,
     dialect: str | None,
     show_all: bool,
@@ -118,7 +121,10 @@ def command(
     need_files(net, weights, model)
     own = against == "onnx" or against in RUNTIMES
     alone = model is None and own and is_onnx(weights) and not is_onnx(net)
-    names = outputs.split(",") if outputs else []
+    ends = outputs.split(",") if outputs else []
+    reads = against in READERS and (against != "opencv-4" or model is None)
+    if names and (reads or is_onnx(net)):
+        raise click.UsageError("--map is for a net and the model that it became")
     if is_onnx(net):
         if model is None or against != "onnx" or losses != "auto":
             raise click.UsageError(
@@ -126,16 +132,16 @@ def command(
                 "--against or --losses"
             )
         graph = api.read_caffe(weights, model, state=state, dialect=dialect)
-        verdict = _of_model(net, graph, given, names, seed, provider, within)
+        verdict = _of_model(net, graph, given, ends, seed, provider, within)
         return _show(verdict, as_json=as_json, show_all=show_all)
-    reads = against in READERS and (against != "opencv-4" or model is None)
     if reads:
         need_regular(against, net, weights)
     graph = api.read_caffe(net, None if alone else weights, state=state, dialect=dialect)
+    use_names(graph, names)
     taken = weights if alone else model
     inputs = _inputs(graph, given, None if reads else taken)
     if against not in ("onnx", *READERS) or (against == "opencv-4" and not reads):
-        verdict = in_runtime(against, graph, taken, inputs, names, losses, seed, within)
+        verdict = in_runtime(against, graph, taken, inputs, ends, losses, seed, within)
     elif against == "onnx":
         model = weights if alone else model
         if model is None:
@@ -149,7 +155,7 @@ def command(
             graph,
             model,
             inputs,
-            outputs=names,
+            outputs=ends,
             losses=losses,
             seed=seed,
             provider=provider,
@@ -207,46 +213,45 @@ def _row(comparison: Comparison) -> tuple[str, ...]:
         other = "x".join(map(str, c.other_shape)) or "scalar"
         return (c.blob, c.layer, f"{shape}, found {other}", "", "", "", "differs")
     figures = (f"{c.absolute:.2e}", f"{c.relative:.2e}", f"{c.cosine:.6f}")
-    return (
-        c.blob,
-        c.layer,
-        shape,
-        *figures,
-        "" if c.agrees else "not finite" if c.blank else "differs",
-    )
+    verdict = "" if c.agrees else "not finite" if c.blank else "differs"
+    return (c.blob, c.layer, shape, *figures, verdict)
 
 
 def _inputs(graph: Any, given: tuple[str, ...], model: str | None = None) -> dict[str, Any] | None:
     """The values in the given files, which are the model's if there is one; None for no file."""
     if not given:
         return None
-    done = {} if model is None else _preprocessing(model)
-    names = [ref.blob for ref in graph.inputs]
+    taken, done = ({}, {}) if model is None else _taken(model)
+    # The data layers of a net for training became the model's inputs.
+    names = [ref.blob for ref in graph.inputs] or list(taken)
     found: dict[str, Any] = {}
     for item in given:
         name, equals, path = item.rpartition("=")
         if not equals:
             if len(names) != 1:
-                raise click.UsageError(
-                    f"--input {item}: expected one of {', '.join(f'{n}=FILE' for n in names)}"
-                )
+                some = ", ".join(f"{n}=FILE" for n in names) or "NAME=FILE"
+                raise click.UsageError(f"--input {item}: expected one of {some}")
             name = names[0]
         if name not in names:
             raise click.UsageError(f"the net has no input {name!r}; it has {', '.join(names)}")
         suffix = Path(path).suffix
         if suffix not in (".npy", ".npz"):
-            found[name] = _image(graph, name, path, done.get(name))
+            found[name] = _image(graph, name, path, taken.get(name, ()), done.get(name))
             continue
         found.update(_arrays(path, suffix, name))
     return found
 
 
-def _preprocessing(model: str) -> dict[str, Preprocessing]:
-    """The preprocessing in a model, by its inputs."""
+def _taken(model: str) -> tuple[dict[str, tuple[int, ...]], dict[str, Preprocessing]]:
+    """What a model gives the net for each input, 0 for a free size, and the preprocessing."""
     from prototxt_gen.engines import load
     from prototxt_gen.verify_model import pictures_of
 
-    return dict(pictures_of(load(model)).done)
+    found = load(model)
+    pictures = pictures_of(found)
+    shapes = {v.name: v.type.tensor_type.shape.dim for v in found.graph.input}
+    sizes = {name: tuple(d.dim_value for d in dims) for name, dims in shapes.items()}
+    return pictures.inner(sizes), dict(pictures.done)
 
 
 def _arrays(path: str, suffix: str, name: str) -> dict[str, Any]:
@@ -263,7 +268,9 @@ def _arrays(path: str, suffix: str, name: str) -> dict[str, Any]:
             raise VerificationError(f"{path}: {words}") from error
 
 
-def _image(graph: Any, name: str, path: str, done: Preprocessing | None = None) -> Any:
+def _image(
+    graph: Any, name: str, path: str, taken: Sequence[int], done: Preprocessing | None
+) -> Any:
     """An image as Caffe's tools give it: blue, green, red from 0 to 255, of the input's size.
 
     A model with preprocessing gets it as it takes it.
@@ -280,6 +287,8 @@ def _image(graph: Any, name: str, path: str, done: Preprocessing | None = None) 
         for top, shape in zip(row.tops, row.shapes, strict=False)
     }
     shape = shapes.get(name) or ()
+    if len(shape) == len(taken):
+        shape = tuple(ours or own for ours, own in zip(taken, shape, strict=True))
     if len(shape) != 4 or shape[1] not in (1, 3):
         raise VerificationError(f"the input {name!r} is {show(shape)}, which an image does not fit")
     channels, height, width = (dim or 1 for dim in shape[1:])

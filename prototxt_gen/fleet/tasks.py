@@ -14,6 +14,7 @@ from prototxt_gen.fleet.ways import ToOnnx
 from prototxt_gen.passes.deploy import as_lines
 
 _MOST_NOTES = 200  #: of a net
+_INT8 = "; it is in int8, and may fit only inputs such as it was calibrated with: verify --input"
 
 
 @dataclass(frozen=True)
@@ -42,19 +43,22 @@ def convert(name: str, way: ToOnnx, files: Files) -> Result:
 
 def verify(name: str, way: ToOnnx, files: Files) -> Result:
     """Compare a model that is there with its net; raises VerificationError where it differs."""
-    from prototxt_gen import api
     from prototxt_gen import verify as proof
+    from prototxt_gen.engines import load
+    from prototxt_gen.verify_model import is_int8
 
-    job = files.job
-    graph = api.read_caffe(job.net, job.weights, state=way.state, dialect=way.dialect)
+    model = load(files.model or files.job.target)
     verdict = proof.verify(
-        graph,
-        files.model or job.target,
+        way.read(files.job),
+        model,
         outputs=way.options.get("outputs", ()),
         losses=way.options.get("losses", "auto"),
     )
     if not verdict.agrees:
-        raise VerificationError(f"the model {verdict.text}")
+        words = f"the model {verdict.text}"
+        if is_int8(model):
+            words += _INT8
+        raise VerificationError(words)
     return Result((), verdict.text)
 
 

@@ -70,6 +70,7 @@ class ToOnnx:
     verify: bool = False
     external_data: bool = False
     precision: Asked | None = None
+    names: Mapping[str, str] = field(default_factory=dict)  #: of --map, net to file
 
     @property
     def mark(self) -> str:
@@ -78,6 +79,8 @@ class ToOnnx:
         rest: list[Any] = [self.dialect, self.verify, self.external_data]
         if self.precision is not None:
             rest.append(asdict(self.precision))
+        if self.names:
+            rest.append(dict(self.names))
         return json.dumps([dict(self.options), state, rest], sort_keys=True)
 
     @property
@@ -105,6 +108,15 @@ class ToOnnx:
         """The model, and its weights if they are beside it."""
         return job.target, f"{job.target}.data"
 
+    def read(self, job: Job) -> Graph:
+        """The net with its weights."""
+        from prototxt_gen import api
+        from prototxt_gen.graph.matching import mapped
+
+        graph = api.read_caffe(job.net, job.weights, state=self.state, dialect=self.dialect)
+        mapped(graph, self.names)
+        return graph
+
     def convert(self, job: Job) -> Made:
         """Write the model of a net."""
         from prototxt_gen import api
@@ -113,8 +125,7 @@ class ToOnnx:
 
         if job.beside and self.options.get("weights_init") is not None:
             raise WeightsError("one of the caffemodels beside it may be its own")
-        graph = api.read_caffe(job.net, job.weights, state=self.state, dialect=self.dialect)
-        made = api.convert(graph, **self.options)
+        made = api.convert(self.read(job), **self.options)
         said = ""
         if self.verify:
             verdict = verify_export(made)

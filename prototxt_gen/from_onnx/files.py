@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from math import prod
 
 import onnx
@@ -19,6 +20,9 @@ _PACKED = {
     for name in ("INT4", "UINT4", "FLOAT4E2M1", "INT2", "UINT2")
     if hasattr(onnx.TensorProto, name)
 }
+
+#: Where onnx says that a file with weights is not as it should be.
+_BESIDE = re.compile(r"should be stored in (.+?), but it ")
 
 
 def load(
@@ -52,6 +56,10 @@ def read(path: str) -> onnx.ModelProto:
     except (DecodeError, ValueError, onnx.checker.ValidationError) as error:
         # A ValueError is about weights: cut off, or beside the model at no such place.
         words = " ".join(str(error).split())
+        beside = _BESIDE.search(words)
+        if beside is not None and not os.path.exists(beside[1]):
+            found = f"{path}: has weights in {beside[1]}, and there is no such file"
+            raise ParseError(found) from error
         raise ParseError(f"{path}: not a complete ONNX model: {words}") from error
     return model
 

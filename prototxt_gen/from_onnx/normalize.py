@@ -136,16 +136,17 @@ class _Reading:
             self.made.kinds[name] = helper.tensor_dtype_to_np_dtype(kind).name
 
     def _declared(self, name: str, tensor: onnx.TypeProto.Tensor) -> tuple[int, ...]:
-        hint = f"give its shape with --input-shape {name}=N,C,H,W"
+        hint = f"give its shape with --input-shape {name}"
         if not tensor.HasField("shape"):
-            raise ShapeError(f"the shape of the input {name!r} is not known; {hint}")
+            raise ShapeError(f"the shape of the input {name!r} is not known; {hint}=N,C,H,W")
         dims = [d.dim_value if d.HasField("dim_value") else 0 for d in tensor.shape.dim]
         if dims and dims[0] <= 0:
             dims[0] = 1
             self.made.notes.append((name, "Input", "its batch is free in the model, and 1 here"))
         if any(dim <= 0 for dim in dims):
-            shown = "x".join(d.dim_param or str(d.dim_value) for d in tensor.shape.dim)
-            raise ShapeError(f"the input {name!r} is {shown}, not all numbers; {hint}")
+            own = [d.dim_param or str(d.dim_value or "?") for d in tensor.shape.dim]
+            words = f"the input {name!r} is {'x'.join(own)}, not all numbers"
+            raise ShapeError(f"{words}; {hint}={','.join(own)} with numbers alone")
         return tuple(dims)
 
     def node(self, node: onnx.NodeProto) -> None:

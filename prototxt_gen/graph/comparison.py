@@ -109,7 +109,8 @@ class Verdict:
         number = len(self.comparisons)
         text = f"{number} blob{' agrees' if number == 1 else 's agree'}"
         if self.uniform > number / 2:
-            text += f"; {self.uniform} of them are constant, which proves little"
+            some = "it is" if number == 1 else f"{self.uniform} of them are"
+            text += f"; {some} constant, which proves little"
         return text
 
     def to_dict(self) -> dict[str, object]:

@@ -183,6 +183,6 @@ def _need_near(found: Agreement, asked: Asked) -> None:
     for one in found.outputs:
         if one.judged and one.least < least:
             raise VerificationError(
-                f"in {asked.kind} the output {one.name!r} has a cosine of {one.least:.6f} with "
+                f"in {asked.kind} the output {one.name!r} has a cosine of {one.least:.9g} with "
                 f"that in float32; expected {least:g} or more (--least-cosine); nothing is written"
             )

@@ -84,9 +84,9 @@ def convert(graph: Graph, asked: Conversion) -> Exported:
     weights, more = _weights(net, asked)
     changes += [*more, *_remarks(net, weights), *_unused(graph, whole, weights.extra)]
     if asked.preprocess is not None:
-        sizes = checked(net, for_inputs(net, asked.input_shapes))
-        need_inputs(net, sizes)
-        inputs = named(sizes, net.inputs)
+        shapes = checked(net, for_inputs(net, asked.input_shapes))
+        need_inputs(net, shapes)
+        inputs = named(shapes, net.inputs)
         done, more = preprocessings(asked.preprocess, graph, inputs, fold=asked.fold)
         changes = [*_without(changes, more), *more]
         asked = replace(asked, options=replace(asked.options, preprocessing=tuple(done)))

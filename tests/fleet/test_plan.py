@@ -228,6 +228,37 @@ def test_the_plan_is_printed_and_what_is_edited_is_done(
     assert {one.data_type for one in model.graph.initializer} >= {onnx.TensorProto.FLOAT16}
 
 
+def test_a_plan_that_was_edited_is_not_replaced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = fill(tmp_path / "in", {"a.prototxt": net(), "a.caffemodel": A})
+    file = tmp_path / "plan.csv"
+    words = ["fleet", str(folder), "--plan", str(file)]
+    assert run(words) == run(words) == 0
+    edited = file.read_text().replace("yes,a,", "no,a,")
+    file.write_text(edited)
+    assert run(words) == 2
+    assert "is there and is another plan, which somebody may have" in capsys.readouterr().err
+    assert file.read_text() == edited
+
+
+def test_a_row_maps_names_of_layers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(tmp_path, {"a.prototxt": net("new"), "a.caffemodel": ("old", 4)})
+    plan, out = tmp_path / "plan.jsonl", str(tmp_path / "out")
+
+    def row(options: str) -> list[str]:
+        row = {"net": "a.prototxt", "weights": "a.caffemodel", "options": options}
+        plan.write_text(json.dumps(row) + "\n")
+        return ["fleet", str(plan), "-o", out]
+
+    assert run(row("")) == 1
+    assert "such as 'new' [weights-foreign]" in capsys.readouterr().err
+    assert run(row("--map new=old")) == 0
+    assert run([*row("--map new=old"), "--task", "verify"]) == 0
+    assert run(row("--map new")) == 2
+    assert "--map new: expected NET_LAYER=FILE_LAYER" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "error"),
     [

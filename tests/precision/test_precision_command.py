@@ -137,6 +137,17 @@ def test_verify_takes_an_int8_model_at_its_own_images(
     assert "is in int8, for inputs such as it was calibrated with" in capsys.readouterr().err
 
 
+def test_a_fleet_says_that_a_model_which_differs_is_in_int8(
+    there: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan, out = there / "plan.csv", str(tmp_path)
+    plan.write_text("net,weights,options\nnet.prototxt,net.caffemodel,--int8 images\n")
+    assert run(["fleet", str(plan), "-o", out]) == 0
+    assert run(["fleet", str(plan), "-o", out, "--task", "verify"]) == 1
+    assert "differs first at blob 'conv'" in (shown := capsys.readouterr().err)
+    assert "it is in int8, and may fit only inputs such as" in shown
+
+
 def halves(path: str) -> None:
     """relu(data) of float16, by hand."""
     data, top = (

@@ -32,6 +32,7 @@ from prototxt_gen import api
 from prototxt_gen.cli import run
 from prototxt_gen.diagnostics import Source
 from prototxt_gen.errors import GraphError, PrototxtError, UnsupportedError, WeightsError
+from prototxt_gen.to_onnx.preprocess.feeding import feeding
 from prototxt_gen.verify import verify, verify_export
 
 CAMERA: dict[str, Any] = {"channel_order": "rgb", "input_type": "uint8", "layout": "nhwc"}
@@ -479,6 +480,65 @@ def test_opencv_makes_the_same_of_a_picture(tmp_path: Path) -> None:
     read = api.read_caffe(tmp_path / "net.prototxt", tmp_path / "net.caffemodel")
     made = api.convert(read, outputs=("fc",), **asked)
     np.testing.assert_allclose(computed(made, x, "fc"), wanted, rtol=1e-3, atol=1e-4)
+
+
+def test_a_shape_that_is_not_known_is_asked_for() -> None:
+    with pytest.raises(GraphError, match="the shape of the input 'data' is not known; give it"):
+        api.convert(graph(train_val("scale: 2")), preprocess="auto", weights_init="zeros")
+
+
+def test_a_net_for_training_is_verified_on_a_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+    monkeypatch.chdir(tmp_path)
+    text = train_val("crop_size: 8 scale: 0.5").split("layer {", 2)
+    Path("net.prototxt").write_text("layer {" + text[1] + FREE.split("\n", 2)[2])
+    image.fromarray(pictures(8, 3, 1)[0]).save("picture.png")
+    shape = ["--input-shape", "data=1,3,8,8"]
+    assert run(["weights", "init", "net.prototxt", "-o", "net.caffemodel", *shape]) == 0
+    files = ["net.prototxt", "net.caffemodel"]
+    asked = ["--preprocess", "auto", "--input-type", "uint8"]
+    assert run(["convert", *files, "-o", "net.onnx", *asked, *shape]) == 0
+    capsys.readouterr()
+    assert run(["verify", *files, "net.onnx", "--input", "picture.png"]) == 0
+    assert run(["verify", *files, "net.onnx", "--input", "x=picture.png"]) == 2
+    assert "the net has no input 'x'; it has data" in capsys.readouterr().err
+
+
+def test_other_inputs_are_named_beside_the_picture() -> None:
+    text = (
+        GREY + 'layer { name: "b" type: "Input" top: "b" input_param { shape { dim: [1, 10] } } }'
+    )
+    text += 'layer { name: "p" type: "Power" bottom: "b" top: "p" }'
+    made = api.convert(graph(text), scale=2, image_input="data", weights_init="zeros")
+    (row,) = feeding(made.model, made.baked, "m.onnx")
+    assert "# The model has other inputs, to be given too: 'b'\n" in row["pillow"]
+
+
+FREE = """
+layer { name: "in" type: "Input" top: "data" input_param { shape { dim: [1, 3, 8, 8] } } }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+        convolution_param { num_output: 2 kernel_size: 3 } }
+"""
+
+
+@pytest.mark.parametrize(("width", "size"), [("W", (9, 11)), ("7", (9, 7))])
+def test_a_picture_keeps_its_size_where_that_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: str, size: tuple[int, int]
+) -> None:
+    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+    pytest.importorskip("cv2", reason="opencv-python-headless is not installed")
+    monkeypatch.chdir(tmp_path)
+    Path("net.prototxt").write_text(FREE)
+    image.fromarray(np.full((9, 11, 3), 50, np.uint8)).save("picture.png")
+    files = ["net.prototxt", "-o", "net.onnx", "--weights-init", "random", "--report", "r.json"]
+    assert run(["convert", *files, "--scale", "2", "--dynamic", f"data=1,3,H,{width}"]) == 0
+    (row,) = json.loads(Path("r.json").read_text())["preprocessing"]
+    for name in ("opencv", "pillow"):
+        names: dict[str, Any] = {}
+        exec(row[name], names)
+        assert names["outputs"][0].shape == (1, 2, size[0] - 2, size[1] - 2)
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -49,6 +49,16 @@ def test_weights_beside_a_model_that_are_cut_off(
     assert "n.onnx: not a complete ONNX model: " in line
 
 
+def test_weights_beside_a_model_that_are_not_there(
+    files: tuple[str, str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.unlink(f"{files[2]}.data")
+    capsys.readouterr()
+    assert run(["verify", *files]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "n.onnx: has weights in " in line and "n.onnx.data, and there is no such file" in line
+
+
 def test_a_model_that_no_message_holds_goes_through_a_file(
     files: tuple[str, str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -114,6 +114,11 @@ def test_convert_with_other_names(files: list[str], tmp_path: Path, capsys: Any)
     assert "two: has the weights of 'second', by --map" in capsys.readouterr().err
     value = onnxruntime.InferenceSession(model).run(None, {"x": X})[0]
     assert np.allclose(value, product(WEIGHTS[1][0], WEIGHTS[2][0]), atol=1e-5)
+    assert run(["verify", *files[:2], model, *MAP]) == 0
+    crossed = ["--map", "two=third", "--map", "three=second"]
+    assert run(["verify", *files[:2], model, *crossed]) == 1
+    assert run(["verify", *files[:2], *MAP, "--against", "opencv"]) == 2
+    assert "--map is for a net and the model that it became" in capsys.readouterr().err
 
 
 def test_what_is_missing_is_made_and_said(files: list[str], capsys: Any) -> None:

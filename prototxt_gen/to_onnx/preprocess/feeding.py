@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import onnx
@@ -16,16 +16,19 @@ _CHANNELS = (1, 3)
 def feeding(model: onnx.ModelProto, baked: Iterable[Baked], file: str) -> list[dict[str, Any]]:
     """For each input with preprocessing what is in the model of a file, and texts in Python."""
     inputs = {value.name: value for value in model.graph.input}
-    return [_row(one.done, inputs[one.done.blob], file) for one in baked]
+    return [_row(one.done, inputs, file) for one in baked]
 
 
-def _row(one: Preprocessing, value: onnx.ValueInfoProto, file: str) -> dict[str, Any]:
-    dims = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+def _row(
+    one: Preprocessing, inputs: Mapping[str, onnx.ValueInfoProto], file: str
+) -> dict[str, Any]:
+    others = [name for name in inputs if name != one.blob]
+    dims = [dim.dim_value for dim in inputs[one.blob].type.tensor_type.shape.dim]
     row: dict[str, Any] = {"input": one.blob, "does": list(one.words())}
     shape = dims if one.layout == "nchw" else [dims[0], dims[3], *dims[1:3]]
     if shape[1] in _CHANNELS:
         for name, lines in (("opencv", _opencv), ("pillow", _pillow)):
-            row[name] = "\n".join([*lines(one, shape), *_rest(one, shape, file)]) + "\n"
+            row[name] = "\n".join([*lines(one, shape), *_rest(one, shape, file, others)]) + "\n"
     return row
 
 
@@ -37,7 +40,11 @@ def _opencv(one: Preprocessing, shape: list[int]) -> Iterator[str]:
     yield "import onnxruntime"
     yield ""
     yield f'x = cv2.imread("picture.png", cv2.IMREAD_{"GRAYSCALE" if grey else "COLOR"})'
-    yield f"x = cv2.resize(x, ({shape[3]}, {shape[2]}))"
+    if 0 in shape[2:]:
+        yield from _kept(shape, "x.shape[:2]")
+        yield "x = cv2.resize(x, (width, height))"
+    else:
+        yield f"x = cv2.resize(x, ({shape[3]}, {shape[2]}))"
     if one.reverses:
         yield "x = cv2.cvtColor(x, cv2.COLOR_BGR2RGB)"
 
@@ -49,13 +56,25 @@ def _pillow(one: Preprocessing, shape: list[int]) -> Iterator[str]:
     yield "import onnxruntime"
     yield "from PIL import Image"
     yield ""
-    yield f'x = Image.open("picture.png").convert("{mode}").resize(({shape[3]}, {shape[2]}))'
-    yield "x = np.asarray(x)"
+    yield f'x = Image.open("picture.png").convert("{mode}")'
+    if 0 in shape[2:]:
+        yield from _kept(shape, "x.height, x.width")
+        yield "x = np.asarray(x.resize((width, height)))"
+    else:
+        yield f"x = np.asarray(x.resize(({shape[3]}, {shape[2]})))"
     if shape[1] == 3 and not one.reverses:
         yield "x = x[:, :, ::-1]  # blue, green, red"
 
 
-def _rest(one: Preprocessing, shape: list[int], file: str) -> Iterator[str]:
+def _kept(shape: list[int], own: str) -> Iterator[str]:
+    """The height and width of a picture, where the model leaves one free."""
+    yield f"height, width = {own}  # free in the model; notes of the conversion say what fits"
+    for name, size in zip(("height", "width"), shape[2:], strict=True):
+        if size:
+            yield f"{name} = {size}"
+
+
+def _rest(one: Preprocessing, shape: list[int], file: str, others: Sequence[str]) -> Iterator[str]:
     """From an array of height, width and channels on."""
     if shape[1] == 1:
         yield "x = x[:, :, None]"
@@ -64,4 +83,6 @@ def _rest(one: Preprocessing, shape: list[int], file: str) -> Iterator[str]:
     batch = f"np.repeat(x[None], {shape[0]}, axis=0)" if shape[0] > 1 else "x[None]"
     yield f"x = np.ascontiguousarray({batch}, np.{one.type})  # from 0 to 255"
     yield f"session = onnxruntime.InferenceSession({file!r})"
+    if others:
+        yield f"# The model has other inputs, to be given too: {', '.join(map(repr, others))}"
     yield f"outputs = session.run(None, {{{one.blob!r}: x}})"
