@@ -1,6 +1,8 @@
 """What several tests share: the folders of other people's nets, and a way to run a command."""
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,3 +32,16 @@ def recorded(corpus: Path) -> Path:
     if not folder.is_dir():
         pytest.skip(f"no recordings in {folder}")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def layers_of_ours() -> Iterator[None]:
+    """What a test loads with ``--plugin`` is forgotten after it."""
+    yield
+    outside = sys.modules.get("prototxt_gen.layers.outside")
+    if outside is not None and outside._loaded:
+        for known in (outside.REGISTRY, outside.PYTHON):
+            for name, cls in list(known.items()):
+                if cls.__module__.startswith("_resnet_proto_plugin_"):
+                    del known[name]
+        outside._loaded.clear()
