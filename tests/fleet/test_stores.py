@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import pytest
 from fleet.inline import Inline, fill, fleet
 
+from prototxt_gen.cli import run
 from prototxt_gen.fleet import stores, transfers
 from prototxt_gen.fleet.lock import store_lock
 from prototxt_gen.fleet.plan import Plan, plan
@@ -243,7 +244,5 @@ def test_a_store_is_held_by_one(odd: type[Odd]) -> None:
 
 
 def test_a_url_of_no_known_store_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    from prototxt_gen.cli import run
-
     assert run(["fleet", "nosuch://x", "-o", "/tmp/none", "--plan", "/tmp/none/p.csv"]) == 2
     assert "nosuch" in capsys.readouterr().err
