@@ -79,6 +79,18 @@ def _cifar_stages(depth: int, block: str) -> tuple[int, ...]:
     return (blocks,) * 3
 
 
+def sixths(family: str, depth: int) -> int:
+    """The blocks of each of three stages, of two layers each, in a net of 6n + 4 layers.
+
+    Raises SpecError with the nearest depths for any other.
+    """
+    blocks, rest = divmod(depth - 4, 6)
+    if rest or blocks < 1:
+        fitting = [4 + 6 * max(1, blocks), 4 + 6 * (max(1, blocks) + 1)]
+        raise SpecError(f"a {family} has 4 + 6n layers; {nearest(depth, fitting)}", path="depth")
+    return blocks
+
+
 def nearest(number: int, known: Sequence[int]) -> str:
     """The part of a message that names the nearest known numbers."""
     below = max((n for n in known if n < number), default=None)

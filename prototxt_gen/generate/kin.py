@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from prototxt_gen.errors import SpecError
-from prototxt_gen.generate.depths import nearest
+from prototxt_gen.generate.depths import sixths
 
 Keys = dict[str, Any]
 
@@ -52,10 +52,7 @@ def dense_cifar(depth: int, growth: int) -> Keys:
 
     Raises SpecError with the nearest depths for any other.
     """
-    blocks, rest = divmod(depth - 4, 6)
-    if rest or blocks < 1:
-        fitting = [4 + 6 * max(1, blocks), 4 + 6 * (max(1, blocks) + 1)]
-        raise SpecError(f"a DenseNet-BC has 4 + 6n layers; {nearest(depth, fitting)}", path="depth")
+    blocks = sixths("DenseNet-BC", depth)
     if growth < 1:
         raise SpecError("is 0 in a DenseNet-BC; expected at least 1", path="width")
     return {

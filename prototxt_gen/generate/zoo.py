@@ -14,7 +14,7 @@ from typing import Any
 from prototxt_gen._nearest import nearest as meant
 from prototxt_gen.errors import SpecError
 from prototxt_gen.generate.checks import shown
-from prototxt_gen.generate.depths import nearest
+from prototxt_gen.generate.depths import nearest, sixths
 from prototxt_gen.generate.forms import DEPTHS
 from prototxt_gen.generate.kin import Keys, dense_cifar, densely_connected, mobile
 
@@ -99,10 +99,7 @@ def _cifar(depth: int, block: str, convs: int, **keys: Any) -> Keys:
 
 def _wide(depth: int, factor: int) -> Keys:
     """WRN-depth-factor (Zagoruyko and Komodakis, arXiv 1605.07146): 6n + 4 layers."""
-    blocks, rest = divmod(depth - 4, 6)
-    if rest or blocks < 1:
-        fitting = [4 + 6 * max(1, blocks), 4 + 6 * (max(1, blocks) + 1)]
-        raise SpecError(f"a WRN has 4 + 6n layers; {nearest(depth, fitting)}", path="depth")
+    blocks = sixths("WRN", depth)
     if factor < 1:
         raise SpecError("is 0 in a WRN; expected at least 1", path="width_factor")
     return {
