@@ -52,8 +52,8 @@ def test_each_limit_is_a_constant_of_that_value(limit: str, names: list[str]) ->
 
 def test_each_option_exists() -> None:
     given: set[str] = set()
-    for name in COMMANDS:
-        command = import_module(f"prototxt_gen.cli.{name}").command
+    for module in COMMANDS.values():
+        command = import_module(f"prototxt_gen.cli.{module}").command
         commands = [command]
         if isinstance(command, click.Group):
             commands += command.commands.values()

@@ -50,6 +50,7 @@ COMMANDS = {
         "completion",
     )
 }
+COMMANDS["run"] = "run_net"  # a module ``run`` would take the place of the function below
 
 #: The errors that answer the question a command was asked, rather than failures of it.
 ANSWERS: dict[str | None, tuple[type[PrototxtError], ...]] = {

@@ -111,7 +111,7 @@ def _asked(fp16: bool, int8: str | None, least: float | None) -> Asked | None:
 
 def _images(folder: str) -> list[str]:
     """The images and npy files of a folder."""
-    from prototxt_gen.cli.run import expanded
+    from prototxt_gen.cli.run_net import expanded
 
     if not os.path.isdir(folder):
         what = "is no folder" if os.path.exists(folder) else "does not exist"

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -278,3 +279,10 @@ def test_light_commands_import_nothing_heavy(arguments: list[str], given: bytes)
     assert "prototxt_gen.cli" in modules
     heavy = {"onnx", "numpy", "onnxruntime", "rich", "fsspec", "distributed"}
     assert not modules & heavy
+
+
+def test_the_function_that_runs_a_command_keeps_its_name() -> None:
+    package = import_module("prototxt_gen.cli")
+    for module in package.COMMANDS.values():
+        import_module(f"prototxt_gen.cli.{module}")
+    assert package.run is run
