@@ -16,7 +16,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from prototxt_gen.errors import PrototxtError
 from prototxt_gen.fleet import stores, transfers
 from prototxt_gen.fleet.planfile import need_version
 
@@ -133,11 +132,3 @@ def _rows(path: str, data: bytes) -> Iterable[Row]:
             need_version(f"{path}:{number}", row.get("version"), VERSION)
         elif isinstance(row.get("task"), str) and isinstance(row.get("name"), str):
             yield row
-
-
-def read_rows(out: str) -> dict[tuple[str, str], Row]:
-    """The last row of each task and model; raises PrototxtError and OSError."""
-    path = stores.joined(out, NAME)
-    if not stores.is_there(path):
-        raise PrototxtError(f"{out}: there is no {NAME}")
-    return {(row["task"], row["name"]): row for row in _rows(path, stores.read(path))}

@@ -8,7 +8,7 @@ import posixpath
 import shutil
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from prototxt_gen._files import whole_file
 from prototxt_gen.fleet import stores
@@ -45,7 +45,7 @@ class Upload:
     def __init__(self, source: Path, path: str) -> None:
         """Of a file here to a URL; raises OSError."""
         with source.open("rb") as file:
-            self.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            self.sha256 = _sha256(file)
         self.size = source.stat().st_size
         self.path = path
         self._source = source
@@ -109,11 +109,8 @@ def digest(path: str) -> str:
     """The SHA-256 of a file, streamed; raises OSError."""
 
     def hashed() -> str:
-        found = hashlib.sha256()
         with stores.opened(path) as file:
-            while part := file.read(_CHUNK):
-                found.update(part)
-        return found.hexdigest()
+            return _sha256(file)
 
     return stores.tried(path, hashed) if stores.is_url(path) else hashed()
 
@@ -130,15 +127,21 @@ def sweep(folder: str) -> list[str]:
     return swept
 
 
+def _sha256(file: IO[bytes]) -> str:
+    """What is left of a file, streamed; those of stores need not have what file_digest asks for."""
+    found = hashlib.sha256()
+    while part := file.read(_CHUNK):
+        found.update(part)
+    return found.hexdigest()
+
+
 def _copy(source: Path, fs: Any, key: str, wanted: str) -> None:
     """Write a file and read it back; raises OSError where it is another then."""
     with source.open("rb") as file, fs.open(key, "wb") as target:
         shutil.copyfileobj(file, target, _CHUNK)
-    digest = hashlib.sha256()
     with fs.open(key, "rb") as back:
-        while part := back.read(_CHUNK):
-            digest.update(part)
-    if digest.hexdigest() != wanted:
+        found = _sha256(back)
+    if found != wanted:
         with suppress(Exception):
             fs.rm_file(key)
         raise OSError(5, "what was read back is not what was sent", key)

@@ -53,11 +53,6 @@ class Templates(NamedTuple):
         """The name of the template that prints the net."""
         return self.shipped.files[0]
 
-    @property
-    def is_prototxt(self) -> bool:
-        """Whether the set is one for prototxts, going by its name."""
-        return self.shipped is SETS["prototxt"]
-
 
 def shipped(name: str) -> Shipped:
     """The shipped set of a name; raises TemplateError if there is none."""
