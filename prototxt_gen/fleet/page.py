@@ -10,9 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jinja2
-
-from prototxt_gen._resources import data_dir
+from prototxt_gen._pages import environment
 from prototxt_gen._words import plural
 from prototxt_gen.draw.dot import printable
 from prototxt_gen.fleet.plan import Left
@@ -63,17 +61,12 @@ def as_csv(rows: Iterable[Row], left: Iterable[Left]) -> bytes:
 
 def as_html(task: str, rows: Sequence[Row], left: Sequence[Left]) -> bytes:
     """The page, which asks the network for nothing and runs no script."""
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_read),
-        undefined=jinja2.StrictUndefined,
+    made = environment(
         autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
         finalize=lambda value: printable(value) if isinstance(value, str) else value,
+        plural=plural,
     )
-    environment.filters.update(plural=plural)
-    text = environment.get_template(_PAGE).render(
+    text = made.get_template(_PAGE).render(
         task=task,
         rows=rows,
         done=[row for row in rows if row["status"] == "done"],
@@ -104,7 +97,3 @@ def _cells(row: Row) -> list[Any]:
         paths("inputs"), paths("outputs"),
         " ".join(one["sha256"] for one in row.get("outputs") or ()),
     ]  # fmt: skip
-
-
-def _read(name: str) -> str:
-    return (data_dir("templates") / name).read_text("utf-8")

@@ -14,10 +14,9 @@ from hashlib import sha256
 from pathlib import PurePath
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
-from prototxt_gen._resources import data_dir
+from prototxt_gen._pages import environment, shipped_text
 from prototxt_gen._words import plural
 from prototxt_gen.draw.dot import COLOURS, MARKED, printable
 from prototxt_gen.draw.picture import MARKS, short
@@ -71,19 +70,23 @@ def _page(
     name: str, script: str, data: dict[str, Any], layers: Iterable[LayerView], **values: Any
 ) -> bytes:
     # Its licence asks to be wherever the script is.
-    moves = f"/*!\n{_read(_LICENCE)}*/\n{_read(_MOVES)}"
-    scripts = [moves, _read(_PARTS) + _read(script)]
-    text = (
-        _environment()
-        .get_template(name)
-        .render(
-            colours={one.kind: COLOURS[one.kind] for one in layers},
-            style=Markup(_read(_STYLE)),
-            scripts=[Markup(script) for script in scripts],
-            hashes=[_hash(script) for script in scripts],
-            data=Markup(_safe_json(data)),
-            **values,
-        )
+    moves = f"/*!\n{shipped_text(_LICENCE)}*/\n{shipped_text(_MOVES)}"
+    scripts = [moves, shipped_text(_PARTS) + shipped_text(script)]
+    made = environment(
+        autoescape=True,
+        finalize=_shown,
+        short=short,
+        plural=plural,
+        histogram=_histogram,
+        figure=_figure,
+    )
+    text = made.get_template(name).render(
+        colours={one.kind: COLOURS[one.kind] for one in layers},
+        style=Markup(shipped_text(_STYLE)),
+        scripts=[Markup(script) for script in scripts],
+        hashes=[_hash(script) for script in scripts],
+        data=Markup(_safe_json(data)),
+        **values,
     )
     return text.encode("utf-8", "backslashreplace")
 
@@ -95,27 +98,6 @@ def _title(name: str, file: str) -> str:
 def _titles(a: Side, b: Side) -> list[str]:
     """What both nets are called; by their files where they have one name."""
     return [_title(one.name if a.name != b.name else "", one.file) for one in (a, b)]
-
-
-def _environment() -> jinja2.Environment:
-    made = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_read),
-        undefined=jinja2.StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        finalize=_shown,
-    )
-    made.filters.update(short=short, plural=plural, histogram=_histogram, figure=_figure)
-    return made
-
-
-def _read(name: str) -> str:
-    found = data_dir("templates")
-    for part in name.split("/"):
-        found = found / part
-    return found.read_text("utf-8")
 
 
 def _shown(value: Any) -> Any:

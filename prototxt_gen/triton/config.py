@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Optional, Union
 
-import jinja2
 import onnx
 
-from prototxt_gen._resources import data_dir
+from prototxt_gen._pages import environment
 from prototxt_gen.diagnostics import Sink, Source
 from prototxt_gen.document import Block, Number, Symbol, Value
 from prototxt_gen.errors import TemplateError, UnsupportedError
@@ -162,22 +161,11 @@ def _why_alone(values: Sequence[_Shaped]) -> str:
 
 def render(model: Model) -> str:
     """The text of a description, read back; raises TemplateError if it is not the same."""
-    env = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_template),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # it is no HTML; the filter quotes what comes from a model
-    )
-    env.filters["scalar"] = format_scalar
+    # It is no HTML; the filter quotes what comes from a model.
+    env = environment(autoescape=False, scalar=format_scalar)
     text = env.get_template(TEMPLATE).render(model=model)
     _need_same(read(text), model)
     return text
-
-
-def _template(name: str) -> str:
-    return data_dir("templates").joinpath(name).read_text("utf-8")
 
 
 #: The fields that are written, by message (model_config.proto): scalars by what they are.

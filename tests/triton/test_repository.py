@@ -14,6 +14,7 @@ import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 from onnx import TensorProto, helper, numpy_helper
 
+from prototxt_gen import _pages
 from prototxt_gen.cli import run
 from prototxt_gen.errors import TemplateError, UnsupportedError
 from prototxt_gen.triton import config
@@ -266,8 +267,8 @@ def test_what_a_template_makes_is_read_back(monkeypatch: pytest.MonkeyPatch) -> 
         ("_size: 4", "_size: x"),
     ):
         with monkeypatch.context() as patch:
-            changed = config._template(config.TEMPLATE).replace("{{ model.max_batch }}", "x")
-            patch.setattr(config, "_template", lambda name, text=changed: text)
+            changed = _pages.shipped_text(config.TEMPLATE).replace("{{ model.max_batch }}", "x")
+            patch.setattr(_pages, "shipped_text", lambda name, text=changed: text)
             with pytest.raises(TemplateError):
                 render(made)
         with pytest.raises(TemplateError):
