@@ -103,9 +103,15 @@ def _given_to_onnxruntime(model: onnx.ModelProto) -> Iterator[bytes | str]:
         yield model.SerializeToString()
         return
     with tempfile.TemporaryDirectory(prefix="verify-") as folder:
-        path = os.path.join(folder, "model.onnx")
-        onnx.save_model(model, path, save_as_external_data=True, location="model.onnx.data")
-        yield path
+        yield saved(model, folder)
+
+
+def saved(model: onnx.ModelProto, folder: str) -> str:
+    """The file of a model in a folder, with its weights beside it where a message is too small."""
+    path = os.path.join(folder, "model.onnx")
+    beside = _size(model) > LARGEST_MODEL
+    onnx.save_model(model, path, save_as_external_data=beside, location="model.onnx.data")
+    return path
 
 
 def _size(model: onnx.ModelProto) -> int:

@@ -16,9 +16,8 @@ import numpy as np
 import onnx
 
 from prototxt_gen import _runtimes
-from prototxt_gen.engines import end_of
+from prototxt_gen.engines import end_of, saved
 from prototxt_gen.errors import VerificationError
-from prototxt_gen.to_onnx.write import LARGEST_MODEL
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Values = Mapping[str, Array]  #: by name
@@ -64,10 +63,7 @@ def computed_by(runtime: str) -> Callable[[onnx.ModelProto, Mapping[str, Array]]
             if value.name not in made
         }
         with tempfile.TemporaryDirectory(prefix="verify-") as folder:
-            path = os.path.join(folder, "model.onnx")
-            beside = model.ByteSize() > LARGEST_MODEL
-            onnx.save_model(model, path, save_as_external_data=beside, location="model.data")
-            version, (found,) = outcomes(runtime, [(path, given)])
+            version, (found,) = outcomes(runtime, [(saved(model, folder), given)])
         if not found.done:
             words = f"{runtime} {version} cannot run the model: {found.said}"
             raise VerificationError(words)

@@ -35,7 +35,7 @@ from prototxt_gen.passes.deploy import Losses, deploy
 from prototxt_gen.passes.fold import fold
 from prototxt_gen.to_onnx.efficient_nms import before_plugins, plugins_of
 from prototxt_gen.to_onnx.export import Exported, for_inputs, pruned
-from prototxt_gen.to_onnx.sizes import at_several_sizes, places, symbols
+from prototxt_gen.to_onnx.sizes import at_several_sizes, input_shapes, places, symbols
 from prototxt_gen.verify_model import (
     Inputs,
     Pictures,
@@ -78,7 +78,7 @@ def verify(
     whole = model if isinstance(model, onnx.ModelProto) else load(os.fspath(model))
     before, plugins = before_plugins(whole), plugins_of(whole)
     pictures = pictures_of(whole)
-    shapes = {value.name: _dims(value) for value in whole.graph.input}
+    shapes = input_shapes(whole)
     tolerance = tolerance_of(whole, rtol, atol)
 
     def at(sizes: dict[str, Shape]) -> Verdict:
@@ -114,7 +114,7 @@ def verify(
 
 def verify_export(made: Exported, seed: int = 0) -> Verdict:
     """Compare a model that was just made with the net that it was made from."""
-    shapes = {value.name: _dims(value) for value in made.skeleton.graph.input}
+    shapes = input_shapes(made.skeleton)
     pictures = Pictures([one.done for one in made.baked])
     declared = _sizes(made.graph, pictures.inner(shapes))
     before, plugins = before_plugins(made.model), plugins_of(made.skeleton)
@@ -256,13 +256,6 @@ def _in_order(graph: Graph) -> list[tuple[Ref, Node]]:
         if node.layer.role is not Role.INPUT
         for top in node.tops
     ]
-
-
-def _dims(value: onnx.ValueInfoProto) -> Shape:
-    return tuple(
-        dim.dim_value if dim.HasField("dim_value") else None
-        for dim in value.type.tensor_type.shape.dim
-    )
 
 
 def verify_graphs(source: Graph, made: Graph, weights: Weights, seed: int = 0) -> Verdict:

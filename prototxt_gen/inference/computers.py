@@ -22,8 +22,6 @@ from prototxt_gen.passes.deploy import Change
 from prototxt_gen.passes.inference import for_inference
 
 if TYPE_CHECKING:
-    import onnx
-
     Array = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -140,6 +138,7 @@ class ModelComputer:
     def __init__(self, path: str, provider: str, *, every: bool = False) -> None:
         from prototxt_gen.engines import load, open_session, with_outputs
         from prototxt_gen.to_onnx.free import read_ranges
+        from prototxt_gen.to_onnx.sizes import input_shapes
         from prototxt_gen.verify_model import pictures_of
 
         model = load(path)
@@ -152,7 +151,7 @@ class ModelComputer:
         self.order: Order = done[0].order if done else "bgr"
         weights = {tensor.name for tensor in model.graph.initializer}
         self.inputs = {
-            value.name: _shape(value) for value in model.graph.input if value.name not in weights
+            name: shape for name, shape in input_shapes(model).items() if name not in weights
         }
         self._symbols = {
             value.name: [dim.dim_param for dim in value.type.tensor_type.shape.dim]
@@ -194,11 +193,6 @@ class ModelComputer:
 def _first(shape: Shape) -> int | None:
     """The size of the first axis; 1 for a scalar."""
     return shape[0] if shape else 1
-
-
-def _shape(value: onnx.ValueInfoProto) -> Shape:
-    dims = value.type.tensor_type.shape.dim
-    return tuple(dim.dim_value if dim.HasField("dim_value") else None for dim in dims)
 
 
 def image_input(computer: Computer, given: Collection[str]) -> str:

@@ -15,6 +15,7 @@ from prototxt_gen.inference.computers import fitted
 from prototxt_gen.inference.images import Frame, Preparation, frame_of, open_picture, read_array
 from prototxt_gen.layers.parts.shapes import Shape, show
 from prototxt_gen.to_onnx.export import Exported
+from prototxt_gen.to_onnx.sizes import input_shapes
 from prototxt_gen.verify_model import Pictures
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -26,7 +27,7 @@ def drawn(made: Exported) -> Iterator[Feed]:
     """Random inputs of a model, each from a seed of its own."""
     pictures = Pictures([one.done for one in made.baked])
     own = {ref.blob: shape for ref, shape in checked(made.graph).blobs.items() if not ref.version}
-    shapes = pictures.inner(inputs_of(made.skeleton))
+    shapes = pictures.inner(input_shapes(made.skeleton))
     sizes = {
         name: tuple(dim or own_dim for dim, own_dim in zip(shape, own[name], strict=True))
         for name, shape in shapes.items()
@@ -76,7 +77,7 @@ def _rows(
 
 def _input(model: onnx.ModelProto) -> tuple[str, Shape, np.dtype[Any]]:
     """The one input of a model; raises VerificationError where there are others."""
-    shapes = inputs_of(model)
+    shapes = input_shapes(model)
     if len(shapes) != 1:
         raise VerificationError(
             f"images are for one input, but the model has {', '.join(shapes) or 'none'}"
@@ -84,14 +85,3 @@ def _input(model: onnx.ModelProto) -> tuple[str, Shape, np.dtype[Any]]:
     ((name, shape),) = shapes.items()
     kind = model.graph.input[0].type.tensor_type.elem_type
     return name, shape, onnx.helper.tensor_dtype_to_np_dtype(kind)
-
-
-def inputs_of(model: onnx.ModelProto) -> dict[str, Shape]:
-    """The shapes of a model's inputs; None is a free dimension."""
-    return {
-        value.name: tuple(
-            dim.dim_value if dim.HasField("dim_value") else None
-            for dim in value.type.tensor_type.shape.dim
-        )
-        for value in model.graph.input
-    }

@@ -83,6 +83,17 @@ def symbols(model: onnx.ModelProto) -> Names:
     }
 
 
+def input_shapes(model: onnx.ModelProto) -> Sizes:
+    """The shapes of a model's inputs; None is a free dimension."""
+    return {
+        value.name: tuple(
+            dim.dim_value if dim.HasField("dim_value") else None
+            for dim in value.type.tensor_type.shape.dim
+        )
+        for value in model.graph.input
+    }
+
+
 def places(names: Names) -> dict[str, list[tuple[str, int]]]:
     """For each symbol the inputs and axes that have it."""
     found: dict[str, list[tuple[str, int]]] = {}
