@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from fleet.inline import NET, Inline, fill, fleet
 
-from prototxt_gen.cli import fleet_run, run
+from prototxt_gen.cli import run
 from prototxt_gen.errors import PrototxtError
 from prototxt_gen.fleet import batch
 from prototxt_gen.fleet.journal import Journal, Row
@@ -220,13 +220,6 @@ def test_the_models_are_verified_and_the_nets_validated(models: Path, whole: Pat
     assert good["verdict"] == "0 errors, 0 warnings"
     assert bad_row["why"].startswith("1 error, 0 warnings: ") and "nowhere" in bad_row["why"]
     assert "unknown-bottom" in bad_row["notes"][0]
-
-
-@pytest.fixture
-def inline(monkeypatch: pytest.MonkeyPatch) -> Inline:
-    machines = Inline()
-    monkeypatch.setattr(fleet_run, "_machines", lambda asked: machines)
-    return machines
 
 
 def test_the_command_reports_by_reason(

@@ -22,13 +22,6 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return fill(tmp_path_factory.mktemp("fleet") / "models", 4)
 
 
-@pytest.fixture
-def inline(monkeypatch: pytest.MonkeyPatch) -> Inline:
-    machines = Inline()
-    monkeypatch.setattr(fleet_run, "_machines", lambda asked: machines)
-    return machines
-
-
 def test_an_interrupt_lets_what_runs_end(
     models: Path,
     tmp_path: Path,
