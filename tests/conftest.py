@@ -40,8 +40,6 @@ def layers_of_ours() -> Iterator[None]:
     yield
     outside = sys.modules.get("prototxt_gen.layers.outside")
     if outside is not None and outside._loaded:
-        for known in (outside.REGISTRY, outside.PYTHON):
-            for name, cls in list(known.items()):
-                if cls.__module__.startswith("_resnet_proto_plugin_"):
-                    del known[name]
-        outside._loaded.clear()
+        from plugins import forget_layers
+
+        forget_layers()

@@ -6,19 +6,18 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from plugins import forget_layers
 
 from prototxt_gen import api
 from prototxt_gen.cli import run
 from prototxt_gen.diagnostics import Source
 from prototxt_gen.errors import PluginError
-from prototxt_gen.layers import MODULES, layer_class, outside
+from prototxt_gen.layers import MODULES, layer_class
 from prototxt_gen.layers.base import REGISTRY, Layer
-from prototxt_gen.layers.proposals import ProposalLayer
 from prototxt_gen.layers.python import PYTHON
 
 ROOT = Path(__file__).parents[1]
@@ -34,13 +33,6 @@ layer { name: "d" type: "Convolution" bottom: "g" top: "d"
         convolution_param { num_output: 2 kernel_size: 1 } }
 layer { name: "h" type: "ChannelGain" bottom: "d" top: "h" }
 """
-
-
-@pytest.fixture(autouse=True)
-def registry_of_ours() -> Iterator[None]:
-    """What a test registers is gone after it."""
-    yield
-    forget_layers()
 
 
 @pytest.fixture
@@ -224,17 +216,6 @@ def test_a_facet_that_fails_is_named(
     where = f"error: {folder / 'gain.py'}:{line}: {facet!r} of layer type 'ChannelGain' failed: "
     assert where in err
     assert not (folder / "net.onnx").exists()
-
-
-def forget_layers() -> None:
-    """Forget the layer types that were loaded."""
-    for key in [*PYTHON]:
-        if not PYTHON[key].__module__.startswith("prototxt_gen."):
-            PYTHON.pop(key)
-    PYTHON["rpn.proposal_layer", "ProposalLayer"] = ProposalLayer
-    for name in REGISTRY.keys() - MODULES.keys():
-        del REGISTRY[name]
-    outside._loaded.clear()
 
 
 def test_the_page_lists_every_facet() -> None:
