@@ -25,6 +25,7 @@ from prototxt_gen.errors import VerificationError
 
 if TYPE_CHECKING:
     from prototxt_gen.graph.phase import State
+    from prototxt_gen.layers.parts.shapes import Shape
     from prototxt_gen.passes.deploy import Losses
     from prototxt_gen.passes.preprocessing import Preprocessing
     from prototxt_gen.verify import Comparison, Verdict
@@ -242,16 +243,15 @@ def _inputs(graph: Any, given: tuple[str, ...], model: str | None = None) -> dic
     return found
 
 
-def _taken(model: str) -> tuple[dict[str, tuple[int, ...]], dict[str, Preprocessing]]:
-    """What a model gives the net for each input, 0 for a free size, and the preprocessing."""
+def _taken(model: str) -> tuple[dict[str, Shape], dict[str, Preprocessing]]:
+    """What a model gives the net for each input, None for a free size, and the preprocessing."""
     from prototxt_gen.engines import load
+    from prototxt_gen.to_onnx.sizes import input_shapes
     from prototxt_gen.verify_model import pictures_of
 
     found = load(model)
     pictures = pictures_of(found)
-    shapes = {v.name: v.type.tensor_type.shape.dim for v in found.graph.input}
-    sizes = {name: tuple(d.dim_value for d in dims) for name, dims in shapes.items()}
-    return pictures.inner(sizes), dict(pictures.done)
+    return pictures.inner(input_shapes(found)), dict(pictures.done)
 
 
 def _arrays(path: str, suffix: str, name: str) -> dict[str, Any]:
@@ -268,9 +268,7 @@ def _arrays(path: str, suffix: str, name: str) -> dict[str, Any]:
             raise VerificationError(f"{path}: {words}") from error
 
 
-def _image(
-    graph: Any, name: str, path: str, taken: Sequence[int], done: Preprocessing | None
-) -> Any:
+def _image(graph: Any, name: str, path: str, taken: Shape, done: Preprocessing | None) -> Any:
     """An image as Caffe's tools give it: blue, green, red from 0 to 255, of the input's size.
 
     A model with preprocessing gets it as it takes it.
