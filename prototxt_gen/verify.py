@@ -17,20 +17,22 @@ import onnx
 
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.engines import load, onnx_values
-from prototxt_gen.errors import GraphError, UnsupportedError, VerificationError
+from prototxt_gen.errors import GraphError, UnsupportedError, VerificationError, WeightsError
 from prototxt_gen.graph.check import check, checked
 from prototxt_gen.graph.comparison import USUAL, Tolerance, compare_top
 from prototxt_gen.graph.comparison import Comparison as Comparison
 from prototxt_gen.graph.comparison import Verdict as Verdict
 from prototxt_gen.graph.comparison import compare as compare
+from prototxt_gen.graph.fillers import Init
 from prototxt_gen.graph.graph import Graph, Node, Ref
-from prototxt_gen.graph.infer import named
+from prototxt_gen.graph.infer import Shapes, named
 from prototxt_gen.graph.run import run
 from prototxt_gen.graph.sample import seeded as seeded
 from prototxt_gen.graph.weights import Weights, bound
 from prototxt_gen.layers.base import Role
 from prototxt_gen.layers.parts.shapes import Shape, show
 from prototxt_gen.passes.batch import resized
+from prototxt_gen.passes.completed import completed
 from prototxt_gen.passes.deploy import Losses, deploy
 from prototxt_gen.passes.fold import fold
 from prototxt_gen.to_onnx.efficient_nms import before_plugins, plugins_of
@@ -66,10 +68,12 @@ def verify(
     compute: Compute | None = None,
     rtol: float | None = None,
     atol: float | None = None,
+    weights_init: Init | None = None,
 ) -> Verdict:
     """Compare a net with an ONNX model of it, on given inputs or on random ones from a seed.
 
-    ``outputs`` and ``losses`` are those of the conversion. With ``compute``, another runtime
+    ``outputs`` and ``losses`` are those of the conversion, and so are ``weights_init`` and the
+    seed, by which the weights are made that no file has. With ``compute``, another runtime
     computes the model, as it is: its outputs alone are compared. A value may differ by ``rtol``
     of itself and by ``atol``; None is what the numbers of the model, float32, float16 or int8,
     allow. Raises VerificationError if the two cannot be compared, since the model has other
@@ -84,7 +88,8 @@ def verify(
     def at(sizes: dict[str, Shape]) -> Verdict:
         net = _for_sizes(graph, sizes, losses, free=bool(places(symbols(whole))))
         source = pruned(net, outputs)
-        own = bound(source, checked(source, for_inputs(source, sizes)))
+        known = checked(source, for_inputs(source, sizes))
+        own = _weights(source, known, weights_init, seed)
         net, weights = _folded_like(whole, source, own)
         if inputs:
             fed, given = dict(inputs), pictures.applied(rounded(whole, inputs))
@@ -110,6 +115,16 @@ def verify(
     return at_several_sizes(
         whole, sizes, at, lambda other: _takes(graph, other, losses), pictures.inner
     )
+
+
+def _weights(net: Graph, shapes: Shapes, init: Init | None, seed: int) -> Weights:
+    """The weights of a net as a conversion has them; raises WeightsError."""
+    if init is not None:
+        return bound(net, shapes, completed(net, shapes, init, seed)[0])
+    if not net.stored and any(shapes.weights.values()):
+        words = "the net has weights, but no caffemodel is given; if convert made them, give its"
+        raise WeightsError(f"{words} --weights-init and --seed")
+    return bound(net, shapes)
 
 
 def verify_export(made: Exported, seed: int = 0) -> Verdict:

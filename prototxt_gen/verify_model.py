@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import onnx
+from onnx import numpy_helper
 
 from prototxt_gen.errors import ParseError, VerificationError
 from prototxt_gen.graph.comparison import USUAL, Comparison, Tolerance, compare
@@ -26,6 +27,8 @@ from prototxt_gen.to_onnx.preprocess.kept import read_kept
 
 Array = np.ndarray[Any, np.dtype[Any]]
 T = TypeVar("T")
+_DEVIATIONS = 3  #: of normal noise, that values of an input in int8 reach
+_INT8_MOST = 127
 Inputs = Mapping[str, tuple[str, str]]  #: of each plug-in, by the layer's name
 
 
@@ -33,10 +36,14 @@ class Pictures:
     """The preprocessing in a model: what the model takes is not what the net takes.
 
     Shapes and values are those of the net's inputs, but where a name says something else.
+    ``reach`` has for inputs of a model in int8 the greatest value that they can have.
     """
 
-    def __init__(self, done: Sequence[Preprocessing]) -> None:
+    def __init__(
+        self, done: Sequence[Preprocessing], reach: Mapping[str, float] | None = None
+    ) -> None:
         self.done = {one.blob: one for one in done}  #: by input
+        self._reach = reach or {}
 
     def inner(self, shapes: Mapping[str, tuple[T, ...]]) -> dict[str, tuple[T | int, ...]]:
         """The shapes of the net's inputs, of those of the model's."""
@@ -48,8 +55,14 @@ class Pictures:
     def drawn(
         self, graph: Graph, sizes: Mapping[str, Shape], seed: int
     ) -> tuple[dict[str, Array], dict[str, Array]]:
-        """Values for the model, and what the net makes of them; pictures are from 0 to 255."""
+        """Values for the model, and what the net makes of them; pictures are from 0 to 255.
+
+        What is in int8 has the reach that it was calibrated for: its noise is as strong as that.
+        """
         values = seeded(graph, sizes, seed)
+        for name, most in self._reach.items():
+            if name in values:
+                values[name] = np.clip(values[name] * np.float32(most / _DEVIATIONS), -most, most)
         random = np.random.default_rng(seed)
         for name, one in self.done.items():
             if name in values:
@@ -68,9 +81,20 @@ class Pictures:
 def pictures_of(model: onnx.ModelProto) -> Pictures:
     """The preprocessing that a model says is in it; raises VerificationError for no such words."""
     try:
-        return Pictures(read_kept(model))
+        return Pictures(read_kept(model), _reach(model))
     except ParseError as error:
         raise VerificationError(f"the model's metadata: {error.message}") from error
+
+
+def _reach(model: onnx.ModelProto) -> dict[str, float]:
+    """The greatest value that each input may have which the model quantizes at once."""
+    known = {tensor.name: tensor for tensor in model.graph.initializer}
+    inputs = {value.name for value in model.graph.input}
+    return {
+        node.input[0]: float(numpy_helper.to_array(known[node.input[1]]).max()) * _INT8_MOST
+        for node in model.graph.node
+        if node.op_type == "QuantizeLinear" and node.input[0] in inputs and node.input[1] in known
+    }
 
 
 def need_inputs(given: Mapping[str, Array], shapes: Mapping[str, Shape]) -> None:
@@ -156,15 +180,19 @@ def before_nms(
 _HALF, _INT8 = Tolerance(1e-2, 1e-2), Tolerance(cosine=0.9)
 
 
+def numbers_of(model: onnx.ModelProto) -> str:
+    """``float32``, ``float16`` or ``int8``: what a model computes with, at least in part."""
+    if is_int8(model):
+        return "int8"
+    half = halves_of(model) or any(t.data_type == _FLOAT16 for t in model.graph.initializer)
+    return "float16" if half else "float32"
+
+
 def tolerance_of(
     model: onnx.ModelProto, rtol: float | None = None, atol: float | None = None
 ) -> Tolerance:
     """What the numbers of a model allow, but for what is given."""
-    usual = USUAL
-    if is_int8(model):
-        usual = _INT8
-    elif halves_of(model) or any(t.data_type == _FLOAT16 for t in model.graph.initializer):
-        usual = _HALF
+    usual = {"int8": _INT8, "float16": _HALF}.get(numbers_of(model), USUAL)
     if rtol is None and atol is None:
         return usual
     return Tolerance(usual.rtol if rtol is None else rtol, usual.share, atol)

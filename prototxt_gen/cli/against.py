@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from prototxt_gen.graph.graph import Graph
-    from prototxt_gen.passes.deploy import Losses
     from prototxt_gen.verify import Verdict
 
 RUNTIMES = ("onnxruntime-gpu", "openvino", "opencv-5")  #: those that compute the model
@@ -22,20 +21,21 @@ def in_runtime(
     graph: Graph,
     model: str | None,
     inputs: Mapping[str, Any] | None,
-    outputs: Sequence[str],
-    losses: Losses,
-    seed: int,
+    options: Mapping[str, Any],
     within: Mapping[str, float | None],
 ) -> Verdict:
-    """A model, by default that which the net becomes, in a runtime; its outputs are compared."""
+    """A model, by default that which the net becomes, in a runtime; its outputs are compared.
+
+    ``options`` are those that ``api.convert`` and ``verify.verify`` have in common.
+    """
     from prototxt_gen import api
     from prototxt_gen import verify as proof
     from prototxt_gen.runtimes import GPU, computed_by, need_gpu
 
     if what == "onnxruntime-gpu":
         need_gpu()
-    taken = model or api.convert(graph, outputs=outputs, losses=losses, metadata=False).model
-    asked: dict[str, Any] = {"outputs": outputs, "losses": losses, "seed": seed, **within}
+    taken = model or api.convert(graph, metadata=False, **options).model
+    asked: dict[str, Any] = {**options, **within}
     if what == "onnxruntime-gpu":
         return proof.verify(graph, taken, inputs, provider=GPU, **asked)
     return proof.verify(graph, taken, inputs, compute=computed_by(what), **asked)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from prototxt_gen.cli.layer_names import map_option
+from prototxt_gen.cli.idle import goes_with
+from prototxt_gen.cli.layer_names import weights_options
 from prototxt_gen.cli.options import (
     FreeShape,
     InputShape,
@@ -19,7 +20,6 @@ from prototxt_gen.cli.options import (
     plugin_option,
     refuse,
     state_options,
-    weights_init_options,
 )
 from prototxt_gen.cli.precision import precision_options
 from prototxt_gen.cli.preprocess import preprocess_options
@@ -31,6 +31,12 @@ _FOR_BOTH = {"net", "output", "to", "input_shapes", "outputs", "until", "verify"
 _FOR_BOTH |= {"proto"}  # a net in the model may be by it
 #: What is said of one net, and not of a folder.
 _ALONE = {"weights", "names", "weights_out", "input_shapes", "dynamic", "outputs", "until"}
+#: What changes nothing alone, and what it needs.
+GOES_WITH = {
+    "seed": "weights_init",
+    "least_cosine": "fp16 int8",
+    "image_input": "preprocess preprocess_from mean scale channel_order input_type layout",
+}
 _FOR_ONNX = {"target", "weights_out", "restore"}
 
 if TYPE_CHECKING:
@@ -109,8 +115,7 @@ class BatchSize(click.ParamType):  # type: ignore[type-arg]
     "TensorRT's EfficientNMS_TRT. [default: full]",
 )
 @click.option("--fold/--no-fold", default=True, help="Fold BatchNorm and Scale. [default: fold]")
-@map_option
-@weights_init_options
+@weights_options
 @click.option(
     "--target",
     type=click.Choice(TARGETS),
@@ -151,6 +156,7 @@ class BatchSize(click.ParamType):  # type: ignore[type-arg]
 )
 @dialect_option
 @plugin_option
+@goes_with(**GOES_WITH)
 def command(
     net: str,
     weights: str | None,
@@ -210,6 +216,7 @@ def command(
         if Path(net).is_dir():
             refuse(_ALONE, f"is for one net, and {net} is a folder")
             return convert_folder(Path(net), Path(output), report, lifting, jobs)
+        refuse({"jobs"}, f"is for a folder, and {net} is one model")
         shapes = dict(input_shapes)
         return lift_model(net, output, weights_out, report, lifting, shapes, wanted)
     refuse(_FOR_ONNX, f"is for an ONNX model, and {net} is none")
@@ -220,6 +227,7 @@ def command(
     if Path(net).is_dir():
         refuse(_ALONE, f"is for one net, and {net} is a folder")
         return convert_folder(Path(net), Path(output), report, way, jobs)
+    refuse({"jobs"}, f"is for a folder, and {net} is one net")
     more = {"outputs": wanted, "input_shapes": dict(input_shapes), "dynamic": dict(dynamic)}
     way = replace(way, options={**options, **more})
     return convert_net(net, weights, output, report, way, names)

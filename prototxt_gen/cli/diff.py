@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from prototxt_gen.cli.idle import idle_with
 from prototxt_gen.cli.options import any_state_options, dialect_option, need_files, plugin_option
 from prototxt_gen.cli.output import print_note, print_signed
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @dialect_option
 @plugin_option
+@idle_with(every="as_json")
 def command(
     first: str,
     second: str,

@@ -10,6 +10,8 @@ import click
 
 from prototxt_gen._tables import Table
 from prototxt_gen._words import plural
+from prototxt_gen.cli.idle import idle_with
+from prototxt_gen.cli.layer_names import map_option, use_names
 from prototxt_gen.cli.options import (
     InputShape,
     dialect_option,
@@ -32,7 +34,17 @@ if TYPE_CHECKING:
 
 _WORDS = {"no": "NO", "differs": "DIFFERS", "may": "may differ", "elsewhere": "on the CPU"}
 _SHOWN = 3  #: layers that are named
-_FOR_NETS = {"opset", "input_shapes", "state", "dialect", "phase", "stages", "level", "proto"}
+_FOR_NETS = {
+    "opset",
+    "input_shapes",
+    "state",
+    "dialect",
+    "phase",
+    "stages",
+    "level",
+    "proto",
+    "names",
+}
 
 
 @click.command("doctor", short_help="Tell whether a runtime will load a net, op by op.")
@@ -54,10 +66,12 @@ _FOR_NETS = {"opset", "input_shapes", "state", "dialect", "phase", "stages", "le
 )
 @click.option("--all", "show_all", is_flag=True, help="Show also the ops that are taken.")
 @form_option
+@map_option
 @input_shape_option
 @state_options
 @dialect_option
 @plugin_option
+@idle_with(show_all="form=json")
 def command(
     net: str,
     weights: str | None,
@@ -65,6 +79,7 @@ def command(
     opset: int,
     show_all: bool,
     form: str | None,
+    names: tuple[str, ...],
     input_shapes: Sequence[InputShape],
     state: State,
     dialect: str | None,
@@ -87,7 +102,7 @@ def command(
     from prototxt_gen.targets.look import look
 
     need_files(net, weights)
-    model = _model(net, weights, opset, input_shapes, state, dialect)
+    model = _model(net, weights, names, opset, input_shapes, state, dialect)
     reports = [look(model, target(name)) for name in dict.fromkeys(targets or NAMES)]
     if form == "json":
         print(json.dumps([report.to_dict() for report in reports], indent=2))
@@ -99,6 +114,7 @@ def command(
 def _model(
     net: str,
     weights: str | None,
+    names: tuple[str, ...],
     opset: int,
     input_shapes: Sequence[InputShape],
     state: State,
@@ -121,6 +137,7 @@ def _model(
         raise click.UsageError(error.message) from error
     graph = api.read_caffe(net, weights, state=state, dialect=dialect)
     shapes = dict(input_shapes)
+    use_names(graph, names, shapes)
     made = api.convert(graph, opset=opset, input_shapes=shapes, weights_init="zeros")
     return made.skeleton
 

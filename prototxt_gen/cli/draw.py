@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from prototxt_gen.cli.idle import idle_with
 from prototxt_gen.cli.options import (
     InputShape,
     dialect_option,
@@ -55,6 +56,7 @@ FORMS = ("svg", "png", "pdf", "dot", "mermaid", "html")
 @input_shape_option
 @dialect_option
 @plugin_option
+@idle_with(blocks="compact")
 def command(
     net: str,
     output: str,

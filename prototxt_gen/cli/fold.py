@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from prototxt_gen._words import plural
+from prototxt_gen.cli.idle import goes_with
+from prototxt_gen.cli.layer_names import use_names, weights_options
 from prototxt_gen.cli.options import (
     InputShape,
     dialect_option,
@@ -22,6 +24,7 @@ from prototxt_gen.cli.output import print_changes, print_note
 from prototxt_gen.errors import VerificationError
 
 if TYPE_CHECKING:
+    from prototxt_gen.graph.fillers import Init
     from prototxt_gen.graph.phase import State
 
 
@@ -34,15 +37,20 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="The caffemodel to write. [default: FILE with the suffix .caffemodel]",
 )
+@weights_options
 @input_shape_option
 @state_options
 @dialect_option
 @plugin_option
+@goes_with(seed="weights_init")
 def command(
     net: str,
     weights: str | None,
     output: str,
     output_weights: str | None,
+    names: tuple[str, ...],
+    weights_init: Init | None,
+    seed: int,
     input_shapes: Sequence[InputShape],
     state: State,
     dialect: str | None,
@@ -57,6 +65,7 @@ def command(
     from prototxt_gen._files import need_place, together
     from prototxt_gen.graph.check import checked
     from prototxt_gen.graph.weights import bound
+    from prototxt_gen.passes.completed import completed
     from prototxt_gen.passes.deploy import deploy
     from prototxt_gen.passes.fold import fold
     from prototxt_gen.passes.inference import with_inputs
@@ -70,11 +79,16 @@ def command(
         if path != "-":
             need_place(path)
     graph = api.read_caffe(net, weights, state=state, dialect=dialect)
+    use_names(graph, names, dict(input_shapes))
     shapes = checked(graph, dict(input_shapes))
     source, _ = deploy(graph, shapes)
     if input_shapes:
         source = with_inputs(source, shapes)
-    made, folded, changes = fold(source, bound(source, checked(source)))
+    known = checked(source)
+    if weights_init is not None:
+        source.stored, new = completed(source, known, weights_init, seed)
+        print_changes(new)
+    made, folded, changes = fold(source, bound(source, known))
     verdict = verify_graphs(source, made, folded)
     if not verdict.agrees:
         raise VerificationError(f"folding: {verdict.text}; nothing is written")

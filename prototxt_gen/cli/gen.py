@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from prototxt_gen.cli.options import as_json, output_option, write_output
+from prototxt_gen.cli.idle import goes_with, idle_with
+from prototxt_gen.cli.options import as_json, output_option, refuse, write_output
 from prototxt_gen.cli.output import print_note
 from prototxt_gen.cli.spec_options import spec_from, spec_options, training_options
 from prototxt_gen.cli.tables import form_option, print_form, print_table
@@ -37,6 +38,8 @@ from prototxt_gen.errors import SpecError
     help="Print what the templates in DIR make also where it is no prototxt, or another net's.",
 )
 @output_option
+@goes_with(form="show_list", json="show_list", no_check="templates")
+@idle_with(templates="print_spec")
 def command(
     preset: str | None,
     spec: str | None,
@@ -61,12 +64,9 @@ def command(
     resnet-proto gen --stages 3,4,6,3 --block basic --width 96
     """
     if show_list:
+        _need_no_net()
         _list(preset or "", form or "table")
         return
-    if form is not None:
-        raise click.UsageError("--format and --json are for --list")
-    if no_check and templates is None:
-        raise click.UsageError("--no-check is for --templates")
     made = spec_from(preset, spec, options)
     if made.phase != "train_val":
         for name, path in training_options().items():
@@ -85,6 +85,15 @@ def command(
         for note in notes:
             print_note(f"unlike the spec's net: {note}")
     write_output(output, text.encode())
+
+
+def _need_no_net() -> None:
+    """Raise UsageError for an option that says more of a net than its name."""
+    params = {param.name for param in click.get_current_context().command.params}
+    refuse(
+        {name for name in params if name is not None} - {"preset", "show_list", "form", "json"},
+        "changes nothing with --list",
+    )
 
 
 def _list(part: str, form: str) -> None:

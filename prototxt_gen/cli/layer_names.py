@@ -1,4 +1,4 @@
-"""``--map``: layers that have another name in the file with the weights."""
+"""``--map``, ``--weights-init``, ``--seed``: weights of other names, or that no file has."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from prototxt_gen.cli.options import weights_init_options
 from prototxt_gen.cli.output import print_note
 from prototxt_gen.errors import GraphError, WeightsError
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from prototxt_gen.graph.graph import Graph
 
 F = TypeVar("F", bound=Callable[..., Any])
+_PAIR = "NET_LAYER=FILE_LAYER"
 _MOST = 8  #: suggestions, of which a net may have hundreds
 
 
@@ -23,21 +25,29 @@ def map_option(command: F) -> F:
         "--map",
         "names",
         multiple=True,
-        metavar="NET_LAYER=FILE_LAYER",
+        metavar=_PAIR,
         help="A layer that has another name in WEIGHTS; may be repeated.",
     )(command)
 
 
-def pairs_of(names: Sequence[str]) -> dict[str, str]:
-    """The pairs of ``--map``, net to file; raises UsageError for what is none, or given twice."""
+def weights_options(command: F, seed: str = "The seed of --weights-init.") -> F:
+    """``--map``, ``--weights-init`` and ``--seed``: how to get the weights that NET needs.
+
+    The command gets ``names``, ``weights_init`` and ``seed``, which may be of more than that.
+    """
+    return map_option(weights_init_options(command, seed))
+
+
+def pairs_of(names: Sequence[str], form: str = _PAIR) -> dict[str, str]:
+    """The pairs of ``--map``; raises UsageError for what is none, or a first name given twice."""
     pairs: dict[str, str] = {}
     for item in names:
-        layer, equals, source = item.partition("=")
-        if not (layer and equals and source):
-            raise click.UsageError(f"--map {item}: expected NET_LAYER=FILE_LAYER")
-        if layer in pairs:
-            raise click.UsageError(f"--map {item}: {layer!r} is given twice")
-        pairs[layer] = source
+        first, equals, second = item.partition("=")
+        if not (first and equals and second):
+            raise click.UsageError(f"--map {item}: expected {form}")
+        if first in pairs:
+            raise click.UsageError(f"--map {item}: {first!r} is given twice")
+        pairs[first] = second
     return pairs
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
-from click.core import ParameterSource
+
+from prototxt_gen.cli.idle import is_given, shown_as
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -263,31 +264,32 @@ def labels_option(command: F) -> F:
     )(command)
 
 
-def weights_init_options(command: F) -> F:
-    """``--weights-init`` and ``--seed``: how to make the weights that no file has."""
-    seed = click.option(
+def weights_init_options(command: F, seed: str) -> F:
+    """``--weights-init`` and ``--seed``: how to make the weights that no file has.
+
+    ``seed`` says what the seed is of.
+    """
+    own_seed = click.option(
         "--seed",
         type=click.IntRange(min=0),
         default=0,
         metavar="N",
-        help="The seed of --weights-init. [default: 0]",
+        help=f"{seed} [default: 0]",
     )
     init = click.option(
         "--weights-init",
         type=click.Choice(["fillers", "zeros", "random"]),
         help="Create weights that no file has: by the net's fillers, as zeros, or at random.",
     )
-    return init(seed(command))
+    return init(own_seed(command))
 
 
 def refuse(params: Collection[str], why: str) -> None:
     """Raise UsageError for an option or argument that was given, and ``why`` it cannot be."""
     context = click.get_current_context()
     for param in context.command.params:
-        name = param.name or ""
-        if name in params and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            shown = param.opts[0] if param.opts[0].startswith("-") else name.upper()
-            raise click.UsageError(f"{shown} {why}")
+        if param.name in params and is_given(context, param.name):
+            raise click.UsageError(f"{shown_as(context, param.name)} {why}")
 
 
 def need_files(*inputs: str | None) -> None:

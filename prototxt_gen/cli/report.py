@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from prototxt_gen.cli.layer_names import map_option, use_names
 from prototxt_gen.cli.options import (
     InputShape,
     dialect_option,
@@ -51,6 +52,7 @@ def page_options(command: F) -> F:
         dialect_option,
         input_shape_option,
         state_options,
+        map_option,
         blocks,
         structure,
         compare,
@@ -93,6 +95,7 @@ def page(
     compare: bool,
     structure: bool,
     blocks: bool | None,
+    names: tuple[str, ...],
     state: State,
     input_shapes: Sequence[InputShape],
     dialect: str | None,
@@ -102,14 +105,16 @@ def page(
     if compare and second is None:
         raise click.UsageError("--compare needs a second file")
     if second is not None and (compare or is_onnx(second) or is_text(second)):
+        refuse({"names"}, "is for a net and its WEIGHTS, and these are two nets")
         return _page_of_two((net, second), structure, blocks, state, given, dialect)
     refuse({"structure"}, "is for two nets; expected a second prototxt or ONNX model, or --compare")
-    return _page_of_one(net, second, blocks, state, given, dialect)
+    return _page_of_one(net, second, names, blocks, state, given, dialect)
 
 
 def _page_of_one(
     net: str,
     weights: str | None,
+    names: tuple[str, ...],
     blocks: bool | None,
     state: State,
     given: Shapes,
@@ -123,11 +128,12 @@ def _page_of_one(
     if is_onnx(net):
         if weights is not None:
             raise click.UsageError(f"WEIGHTS is for a Caffe net, and {net} is none")
-        refuse(_CAFFES, f"is for a Caffe net, and {net} is none")
+        refuse({*_CAFFES, "names"}, f"is for a Caffe net, and {net} is none")
         lifted = api.from_onnx(net, input_shapes=given)
         asked = Asked(net, changes=lifted.changes, blocks=blocks)
         return as_html(report(lifted.graph, asked))
     graph = api.read_caffe(net, weights, state=state, dialect=dialect)
+    use_names(graph, names, given)
     if graph.source is not None:
         settings = Configured({} if dialect is None else {"dialect": dialect}).of(net)
     else:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from prototxt_gen.cli.layer_names import map_option, use_names
+from prototxt_gen.cli.idle import goes_with
+from prototxt_gen.cli.layer_names import use_names, weights_options
 from prototxt_gen.cli.options import (
     Decimals,
     InputShape,
@@ -21,7 +22,6 @@ from prototxt_gen.cli.options import (
     plugin_option,
     refuse,
     state_options,
-    weights_init_options,
 )
 from prototxt_gen.cli.output import print_changes, print_note
 from prototxt_gen.reading import is_onnx
@@ -101,13 +101,13 @@ INPUTS = IMAGES | {".npy"}
     metavar="NAME",
     help="The execution provider of onnxruntime, such as CUDAExecutionProvider.",
 )
-@map_option
-@weights_init_options
+@weights_options
 @input_shape_option
 @state_options
 @dialect_option
 @plugin_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@goes_with(seed="weights_init")
 def command(
     net: str,
     files: tuple[str, ...],
@@ -157,6 +157,8 @@ def command(
         if not math.isfinite(number) or (option == "--scale" and not number):
             raise click.UsageError(f"{option} {number:g}: expected a finite number, not 0")
     paths = expanded(inputs)
+    if all(path.lower().endswith(".npy") for path in paths):
+        refuse({"mean", "scale", "order"}, "is for images; a .npy goes in as it is")
     for option, folder in (("--draw", draw), ("--save-blobs", blobs)):
         _need_folder(option, folder, paths)
     own_labels = read_labels(labels) if labels is not None else []
@@ -166,6 +168,7 @@ def command(
         refuse(_OF_NETS, f"is for a Caffe net, and {net} is none")
         computer: Computer = ModelComputer(net, provider, every=every)
     else:
+        refuse({"provider"}, f"is for an ONNX model, and {net} is none")
         graph = api.read_caffe(net, weights, state=state, dialect=dialect)
         use_names(graph, names, dict(input_shapes))
         made = NetComputer(graph, dict(input_shapes), every=every)

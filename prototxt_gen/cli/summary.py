@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
+from prototxt_gen.cli.idle import idle_with
 from prototxt_gen.cli.options import (
     InputShape,
     dialect_option,
@@ -87,6 +88,7 @@ class Columns(click.ParamType):  # type: ignore[type-arg]
 @input_shape_option
 @dialect_option
 @plugin_option
+@idle_with(columns="form=json")
 def command(
     net: str,
     columns: tuple[str, ...] | None,

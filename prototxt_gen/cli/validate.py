@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from prototxt_gen.cli.idle import idle_with
 from prototxt_gen.cli.options import (
     dialect_option,
     need_own_files,
@@ -89,6 +90,7 @@ FORMATS = ("text", "json", "sarif", "github", "junit")
     help="How many processes. [default: 1]",
 )
 @plugin_option
+@idle_with(jobs="weights", no_config="config")
 def command(
     paths: tuple[str, ...],
     form: str,
@@ -120,8 +122,6 @@ def command(
     """
     from prototxt_gen.lint.settings import Settings
 
-    if config is not None and no_config:
-        raise click.UsageError("--config and --no-config exclude each other")
     given = _given(options)
     base = Settings(**given) if no_config else None
     if weights is not None:

@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from prototxt_gen.cli.against import READERS, RUNTIMES, by_reader, in_runtime, need_regular
-from prototxt_gen.cli.layer_names import map_option, use_names
+from prototxt_gen.cli.idle import idle_with
+from prototxt_gen.cli.layer_names import use_names, weights_options
 from prototxt_gen.cli.options import (
     dialect_option,
     need_files,
     plugin_option,
+    refuse,
     state_options,
 )
 from prototxt_gen.cli.output import print_note
 from prototxt_gen.cli.precision import tolerance_options
 from prototxt_gen.cli.tables import print_table
-from prototxt_gen.errors import VerificationError
+from prototxt_gen.cli.verify_inputs import inputs_of
 
 if TYPE_CHECKING:
+    from prototxt_gen.graph.fillers import Init
     from prototxt_gen.graph.phase import State
-    from prototxt_gen.layers.parts.shapes import Shape
     from prototxt_gen.passes.deploy import Losses
-    from prototxt_gen.passes.preprocessing import Preprocessing
     from prototxt_gen.verify import Comparison, Verdict
+
+_OTHERS = (*RUNTIMES, *READERS)  #: than onnxruntime with a provider of the user's choice
+_MODELS = ("onnx", *RUNTIMES, "opencv-4")  #: those that compute a model, if there is one
 
 
 @click.command("verify", short_help="Compare a net with its ONNX model, blob by blob.")
@@ -43,15 +46,8 @@ if TYPE_CHECKING:
     help="Values of an input: .npy, .npz or an image. [default: random]",
 )
 @click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=0,
-    metavar="N",
-    help="The seed of random inputs. [default: 0]",
-)
-@click.option(
     "--against",
-    type=click.Choice(["onnx", *RUNTIMES, *READERS]),
+    type=click.Choice(["onnx", *_OTHERS]),
     default="onnx",
     help="What to compare the reference with: onnx is MODEL in onnxruntime, blob by blob; "
     "onnxruntime-gpu the same on a GPU; openvino and opencv-5 compute MODEL, or the model that "
@@ -76,7 +72,7 @@ if TYPE_CHECKING:
     help="The --losses that the model was converted with. [default: auto]",
 )
 @tolerance_options
-@map_option
+@partial(weights_options, seed="The seed of random inputs, and of --weights-init.")
 @state_options
 @dialect_option
 @plugin_option
@@ -84,6 +80,7 @@ if TYPE_CHECKING:
     "--all", "show_all", is_flag=True, help="Show every blob, not only those that differ."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@idle_with(show_all="as_json", provider=" ".join(f"against={one}" for one in _OTHERS))
 def command(
     net: str,
     weights: str,
@@ -96,6 +93,7 @@ def command(
     losses: Losses,
     within: dict[str, float | None],
     names: tuple[str, ...],
+    weights_init: Init | None,
     state: State,
     dialect: str | None,
     show_all: bool,
@@ -106,7 +104,8 @@ def command(
     The net is computed with numpy. The first blob that differs is named, with its layer.
     Exit code 0: all blobs agree. 1: one differs. 2: they cannot be compared.
 
-    NET may be a caffemodel alone, which contains the net too; WEIGHTS is then left out. If NET
+    NET may be a caffemodel alone, which contains the net too; WEIGHTS is then left out. A model
+    that was converted with --map or --weights-init is compared with the same, and --seed. If NET
     is an ONNX model, WEIGHTS and MODEL are the prototxt and the caffemodel that were made from
     it, and the model is what they are compared with.
 
@@ -120,12 +119,13 @@ def command(
     from prototxt_gen.reading import is_onnx
 
     need_files(net, weights, model)
-    own = against == "onnx" or against in RUNTIMES
-    alone = model is None and own and is_onnx(weights) and not is_onnx(net)
+    alone = model is None and against in _MODELS and is_onnx(weights) and not is_onnx(net)
     ends = outputs.split(",") if outputs else []
-    reads = against in READERS and (against != "opencv-4" or model is None)
-    if names and (reads or is_onnx(net)):
-        raise click.UsageError("--map is for a net and the model that it became")
+    reads = against in READERS and (against != "opencv-4" or (model is None and not alone))
+    if reads or is_onnx(net):
+        refuse({"names", "weights_init"}, "is for a net and the model that it became")
+    if given and weights_init is None:
+        refuse({"seed"}, "goes with random inputs or --weights-init")
     if is_onnx(net):
         if model is None or against != "onnx" or losses != "auto":
             raise click.UsageError(
@@ -136,13 +136,15 @@ def command(
         verdict = _of_model(net, graph, given, ends, seed, provider, within)
         return _show(verdict, as_json=as_json, show_all=show_all)
     if reads:
+        refuse({"outputs", "losses"}, f"is for an ONNX model, and {against} reads NET itself")
         need_regular(against, net, weights)
     graph = api.read_caffe(net, None if alone else weights, state=state, dialect=dialect)
     use_names(graph, names)
     taken = weights if alone else model
-    inputs = _inputs(graph, given, None if reads else taken)
+    inputs = inputs_of(graph, given, None if reads else taken)
     if against not in ("onnx", *READERS) or (against == "opencv-4" and not reads):
-        verdict = in_runtime(against, graph, taken, inputs, ends, losses, seed, within)
+        made = {"outputs": ends, "losses": losses, "weights_init": weights_init, "seed": seed}
+        verdict = in_runtime(against, graph, taken, inputs, made, within)
     elif against == "onnx":
         model = weights if alone else model
         if model is None:
@@ -162,6 +164,7 @@ def command(
             provider=provider,
             rtol=within["rtol"],
             atol=within["atol"],
+            weights_init=weights_init,
         )
         if not verdict.agrees and inputs is None and is_int8(load(model)):
             print_note(
@@ -186,7 +189,7 @@ def _of_model(
     """A net compared with the ONNX model that it was made from."""
     from prototxt_gen.verify_net import verify_net
 
-    inputs = _inputs(graph, given, model)
+    inputs = inputs_of(graph, given, model)
     return verify_net(model, graph, inputs, outputs=outputs, seed=seed, provider=provider, **within)
 
 
@@ -216,82 +219,3 @@ def _row(comparison: Comparison) -> tuple[str, ...]:
     figures = (f"{c.absolute:.2e}", f"{c.relative:.2e}", f"{c.cosine:.6f}")
     verdict = "" if c.agrees else "not finite" if c.blank else "differs"
     return (c.blob, c.layer, shape, *figures, verdict)
-
-
-def _inputs(graph: Any, given: tuple[str, ...], model: str | None = None) -> dict[str, Any] | None:
-    """The values in the given files, which are the model's if there is one; None for no file."""
-    if not given:
-        return None
-    taken, done = ({}, {}) if model is None else _taken(model)
-    # The data layers of a net for training became the model's inputs.
-    names = [ref.blob for ref in graph.inputs] or list(taken)
-    found: dict[str, Any] = {}
-    for item in given:
-        name, equals, path = item.rpartition("=")
-        if not equals:
-            if len(names) != 1:
-                some = ", ".join(f"{n}=FILE" for n in names) or "NAME=FILE"
-                raise click.UsageError(f"--input {item}: expected one of {some}")
-            name = names[0]
-        if name not in names:
-            raise click.UsageError(f"the net has no input {name!r}; it has {', '.join(names)}")
-        suffix = Path(path).suffix
-        if suffix not in (".npy", ".npz"):
-            found[name] = _image(graph, name, path, taken.get(name, ()), done.get(name))
-            continue
-        found.update(_arrays(path, suffix, name))
-    return found
-
-
-def _taken(model: str) -> tuple[dict[str, Shape], dict[str, Preprocessing]]:
-    """What a model gives the net for each input, None for a free size, and the preprocessing."""
-    from prototxt_gen.engines import load
-    from prototxt_gen.to_onnx.sizes import input_shapes
-    from prototxt_gen.verify_model import pictures_of
-
-    found = load(model)
-    pictures = pictures_of(found)
-    return pictures.inner(input_shapes(found)), dict(pictures.done)
-
-
-def _arrays(path: str, suffix: str, name: str) -> dict[str, Any]:
-    """The arrays of an npz file by their names, or that of an npy file by the name given."""
-    from prototxt_gen.formats.binary.npz import read_npy, read_npz
-
-    with open(path, "rb") as file:
-        try:
-            if suffix == ".npz":
-                return read_npz(file)
-            return {name: read_npy(file, os.fstat(file.fileno()).st_size, name)}
-        except ValueError as error:
-            words = f"is no {suffix[1:]} file of numbers: {error}"
-            raise VerificationError(f"{path}: {words}") from error
-
-
-def _image(graph: Any, name: str, path: str, taken: Shape, done: Preprocessing | None) -> Any:
-    """An image as Caffe's tools give it: blue, green, red from 0 to 255, of the input's size.
-
-    A model with preprocessing gets it as it takes it.
-    """
-    import numpy as np
-
-    from prototxt_gen import api
-    from prototxt_gen.inference.images import Frame, open_picture, values
-    from prototxt_gen.layers.parts.shapes import show
-
-    shapes = {
-        top: shape
-        for row in api.summarize(graph).rows
-        for top, shape in zip(row.tops, row.shapes, strict=False)
-    }
-    shape = shapes.get(name) or ()
-    if len(shape) == len(taken):
-        shape = tuple(ours or own for ours, own in zip(taken, shape, strict=True))
-    if len(shape) != 4 or shape[1] not in (1, 3):
-        raise VerificationError(f"the input {name!r} is {show(shape)}, which an image does not fit")
-    channels, height, width = (dim or 1 for dim in shape[1:])
-    if done is not None and done.size is not None:
-        height, width = done.size
-    one = values(open_picture(path, channels), Frame(channels, height, width))
-    pixels = np.repeat(one[None], shape[0] or 1, axis=0)
-    return np.ascontiguousarray(pixels) if done is None else done.as_taken(pixels)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from prototxt_gen._words import plural
-from prototxt_gen.cli.layer_names import map_option, use_names
+from prototxt_gen.cli.layer_names import map_option, pairs_of, use_names
 from prototxt_gen.cli.options import (
     InputShape,
     dialect_option,
@@ -27,6 +27,8 @@ from prototxt_gen.cli.weights_files import export, import_, need_caffemodel, sav
 if TYPE_CHECKING:
     from prototxt_gen.graph.graph import Graph
     from prototxt_gen.graph.phase import State
+
+_RENAMED = "OLD=NEW"  #: of ``copy --map``: the file's name and the net's
 
 
 @click.group("weights", short_help="Make, show, compare, copy and convert weights.")
@@ -159,7 +161,7 @@ def net_of(model: str, dialect: str | None, output: str) -> None:
     "--map",
     "names",
     multiple=True,
-    metavar="OLD=NEW",
+    metavar=_RENAMED,
     help="A layer that has another name in the net; may be repeated.",
 )
 @click.option(
@@ -196,7 +198,7 @@ def copy(
     from prototxt_gen import api
     from prototxt_gen import weights as tools
 
-    pairs = _pairs(names)
+    pairs = pairs_of(names, _RENAMED)
     if pairs and other is not None:
         raise click.UsageError("--map is for layers that are found by name")
     need_caffemodel(output)
@@ -243,27 +245,21 @@ def _need_its_net(
         raise click.UsageError(f"{model} has weights for no layer of {other}; expected its net")
 
 
-def _pairs(names: Sequence[str]) -> dict[str, str]:
-    """The pairs of ``--map``, old name to new name."""
-    pairs: dict[str, str] = {}
-    for item in names:
-        old, equals, new = item.partition("=")
-        if not (old and equals and new):
-            raise click.UsageError(f"--map {item}: expected OLD=NEW")
-        if old in pairs or new in pairs.values():
-            raise click.UsageError(f"--map {item}: {old!r} or {new!r} is given twice")
-        pairs[old] = new
-    return pairs
-
-
 def _need_layers(pairs: Mapping[str, str], stored: Mapping[str, Any], graph: Graph) -> None:
-    """Refuse a ``--map`` of a layer that the file or the net does not have."""
+    """Refuse a ``--map`` of a layer that the file or the net does not have, or of two into one."""
     names = {node.name for node in graph.nodes}
+    taken: dict[str, str] = {}
     for old, new in pairs.items():
-        if old not in stored:
-            raise click.UsageError(f"--map: the file has no layer {old!r}")
-        if new not in names:
-            raise click.UsageError(f"--map: the net has no layer {new!r}")
+        if old not in stored or new not in names:
+            what = f"the net has no layer {new!r}" if old in stored else ""
+            what = what or f"the file has no layer {old!r}"
+            turned = f"; the file's name comes first: {new}={old}"
+            turned = turned if old in names and new in stored else ""
+            raise click.UsageError(f"--map: {what}{turned}")
+        if new in taken:
+            words = f"{taken[new]!r} and {old!r} cannot both become {new!r}"
+            raise click.UsageError(f"--map {old}={new}: {words}")
+        taken[new] = old
 
 
 @command.command("match", short_help="Show which weights of a file are those of a net.")

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from prototxt_gen.cli.idle import goes_with, idle_with
+from prototxt_gen.cli.layer_names import map_option, use_names
 from prototxt_gen.cli.options import (
     InputShape,
     dialect_option,
     input_shape_option,
     need_own_files,
     plugin_option,
-    refuse,
     state_options,
 )
 from prototxt_gen.cli.output import print_note
@@ -35,6 +36,11 @@ _classes_option = click.option(
     metavar="N",
     help="With --arch: the number of classes. [default: 1000]",
 )
+#: ``--arch`` says which net it is.
+_ARCH_SAYS_ALL = idle_with(
+    **dict.fromkeys(("net", "dialect", "proto", "input_shapes"), "arch"),
+    **dict.fromkeys(("phase", "stages", "level"), "arch"),
+)
 
 
 @click.command("export", short_help="Write the weights as npz or safetensors.")
@@ -43,16 +49,20 @@ _classes_option = click.option(
 @click.argument("net", required=False, metavar="[NET]")
 @_arch_option
 @_classes_option
+@map_option
 @state_options
 @dialect_option
 @click.option(
     "-o", "--output", required=True, metavar="FILE", help="The .npz or .safetensors file to write."
 )
+@goes_with(classes="arch", names="net", phase="net", stages="net", level="net")
+@_ARCH_SAYS_ALL
 def export(
     model: str,
     net: str | None,
     arch: str | None,
     classes: int | None,
+    names: tuple[str, ...],
     state: State,
     dialect: str | None,
     output: str,
@@ -65,7 +75,6 @@ def export(
     from prototxt_gen import weights as tools
     from prototxt_gen.formats.binary.arrays import write_arrays
 
-    _need_one_net(arch, classes, net, dialect)
     need_own_files([model, net], [output])
     if arch is not None:
         from prototxt_gen import weights_torch as torch
@@ -73,26 +82,15 @@ def export(
         made = torch.net(arch, classes or torch.CLASSES)
         write_arrays(output, torch.state_of(made, tools.stored(model)))
         return
-    graph = api.load(net, state, dialect) if net is not None else None
-    stored = tools.stored(model)
-    if graph is None:
+    if net is None:
         graph = api.read_caffe(model, dialect=dialect)
+        stored: Mapping[str, Any] = tools.stored(model)
     else:
-        stored = _of_the_net(graph, stored, model)
+        graph = api.load(net, state, dialect)
+        graph.stored = dict(tools.stored(model))
+        use_names(graph, names)
+        stored = _of_the_net(graph, graph.stored, model)
     write_arrays(output, tools.flat(graph, stored))
-
-
-def _need_one_net(
-    arch: str | None, classes: int | None, net: str | None, dialect: str | None
-) -> None:
-    """Raise UsageError for what is said of a net beside --arch, which says it all."""
-    if arch is None and classes is not None:
-        raise click.UsageError("--classes goes with --arch")
-    if arch is not None and (net is not None or dialect is not None):
-        other = "a NET" if net is not None else "--dialect or --proto"
-        raise click.UsageError(f"--arch says which net it is; it does not go with {other}")
-    if arch is not None:
-        refuse({"phase", "stages", "level", "input_shapes"}, "is for a NET, and not for --arch")
 
 
 def _of_the_net(graph: Graph, stored: Mapping[str, Any], model: str) -> dict[str, Any]:
@@ -116,6 +114,8 @@ def _of_the_net(graph: Graph, stored: Mapping[str, Any], model: str) -> dict[str
 @state_options
 @dialect_option
 @click.option("-o", "--output", required=True, metavar="FILE", help="The caffemodel to write.")
+@goes_with(classes="arch")
+@_ARCH_SAYS_ALL
 def import_(
     arrays: str,
     net: str | None,
@@ -139,7 +139,6 @@ def import_(
     from prototxt_gen.formats.binary.arrays import read_arrays
 
     need_caffemodel(output)
-    _need_one_net(arch, classes, net, dialect)
     if arch is not None:
         need_own_files([arrays], [output])
         _import_torch(arrays, arch, classes, output)

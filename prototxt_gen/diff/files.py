@@ -44,6 +44,8 @@ def compare(a: Read, b: Read, state: State | None = None, *, structure: bool = F
     if kinds[0] != _NET:
         if structure:
             raise ParseError(f"{a.path}: a {kinds[0]} has no structure; expected a net")
+        if state is not None:
+            raise ParseError(f"{a.path}: a {kinds[0]} has no phase or stage; expected a net")
         ours, theirs = (upgrade_solver(file.document.root, Sink()) for file in (a, b))
         what: What = "solver" if kinds[0] == "SolverParameter" else "file"
         return Diff(compare_blocks(ours, theirs, what))

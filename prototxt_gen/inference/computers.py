@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Optional, Protocol
 
@@ -12,12 +11,13 @@ import numpy as np
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.errors import GraphError, VerificationError, WeightsError
 from prototxt_gen.graph.check import check, checked
-from prototxt_gen.graph.fillers import Init, initial
+from prototxt_gen.graph.fillers import Init
 from prototxt_gen.graph.graph import Graph
 from prototxt_gen.graph.run import run
-from prototxt_gen.graph.weights import bind, lacking
+from prototxt_gen.graph.weights import bind
 from prototxt_gen.inference.images import Order
 from prototxt_gen.layers.parts.shapes import Shape, show
+from prototxt_gen.passes.completed import completed
 from prototxt_gen.passes.deploy import Change
 from prototxt_gen.passes.inference import for_inference
 
@@ -52,7 +52,7 @@ class NetComputer:
     def __init__(self, graph: Graph, shapes: Mapping[str, Shape], *, every: bool = False) -> None:
         self._given, self._every, self._source = dict(shapes), every, graph
         self._nets: dict[int | None, Graph] = {}
-        self._made: dict[str, list[Array]] = {}
+        self._stored: Mapping[str, Sequence[Array]] = graph.stored
         self.order: Order = "bgr"
         self.prepares = False
         self.changes: list[Change] = []  #: to the layers that inputs are made of
@@ -71,15 +71,8 @@ class NetComputer:
     def complete(self, init: Init, seed: int) -> None:
         """Make the weights that the file does not have; raises WeightsError."""
         net = self._net(None)
-        shapes = checked(net)
-        wanted = {index: own for index, own in shapes.weights.items() if own}
-        if net.stored:
-            wanted = {index: wanted[index] for index in lacking(net, shapes, net.stored)}
-        self._made = initial(net, replace(shapes, weights=wanted), init, seed)
-        what = f"the file has no weights for it; they are made by --weights-init {init}"
-        for index in wanted:
-            node = net.nodes[index]
-            self.changes.append(Change(node.name, node.type, what))
+        self._stored, made = completed(net, checked(net), init, seed)
+        self.changes += made
 
     def batch_of(self, name: str) -> int | None:
         """None if the net computes the same for another number of images."""
@@ -119,7 +112,7 @@ class NetComputer:
         net = self._net(size)
         sink = Sink(net.source)
         given = {name: value.shape for name, value in inputs.items()}
-        stored = {**net.stored, **self._made}
+        stored = self._stored
         if not stored and not all(node.layer.parameter_free() for node in net.nodes):
             words = "the net has weights; give a caffemodel, or --weights-init to make some"
             raise WeightsError(words)

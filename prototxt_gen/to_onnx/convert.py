@@ -9,12 +9,13 @@ import onnx
 
 from prototxt_gen.errors import UnsupportedError, WeightsError
 from prototxt_gen.graph.check import checked, need_inputs
-from prototxt_gen.graph.fillers import Init, initial
+from prototxt_gen.graph.fillers import Init
 from prototxt_gen.graph.graph import Graph, Ref
-from prototxt_gen.graph.infer import Shapes, named
-from prototxt_gen.graph.weights import Weights, bound, lacking
+from prototxt_gen.graph.infer import named
+from prototxt_gen.graph.weights import Weights, bound
 from prototxt_gen.layers.base import Role
 from prototxt_gen.layers.parts.shapes import Shape
+from prototxt_gen.passes.completed import completed
 from prototxt_gen.passes.deploy import Change, Losses, deploy
 from prototxt_gen.passes.fold import fold
 from prototxt_gen.to_onnx.dynamic import own_shapes
@@ -141,32 +142,15 @@ def need_opset(opset: int) -> None:
 def _weights(graph: Graph, asked: Conversion) -> tuple[Weights, list[Change]]:
     """The weights of each layer, and which of them no file has."""
     shapes = checked(graph, for_inputs(graph, asked.input_shapes))
-    stored = graph.stored
-    if not stored and any(shapes.weights.values()):
-        if asked.weights_init is None:
-            raise WeightsError(
-                "the net has weights, but no caffemodel is given; --weights-init fillers, zeros "
-                "or random makes some"
-            )
-        stored = dict(initial(graph, shapes, asked.weights_init, asked.seed))
-        what = f"has no caffemodel; its weights are made by --weights-init {asked.weights_init}"
-        return bound(graph, shapes, stored), [Change(graph.name or "net", "", what)]
     if asked.weights_init is not None:
-        return _completed(graph, shapes, asked.weights_init, asked.seed)
-    return bound(graph, shapes, stored), []
-
-
-def _completed(graph: Graph, shapes: Shapes, init: Init, seed: int) -> tuple[Weights, list[Change]]:
-    """The weights of the file, and new ones for layers that are not in it."""
-    missing = lacking(graph, shapes, graph.stored)
-    wanted = {index: shapes.weights[index] for index in missing}
-    made = initial(graph, replace(shapes, weights=wanted), init, seed)
-    what = f"the file has no weights for it; they are made by --weights-init {init}"
-    nodes = [graph.nodes[index] for index in missing]
-    return (
-        bound(graph, shapes, {**graph.stored, **made}),
-        [Change(node.name, node.type, what) for node in nodes],
-    )
+        stored, made = completed(graph, shapes, asked.weights_init, asked.seed)
+        return bound(graph, shapes, stored), made
+    if not graph.stored and any(shapes.weights.values()):
+        raise WeightsError(
+            "the net has weights, but no caffemodel is given; --weights-init fillers, zeros "
+            "or random makes some"
+        )
+    return bound(graph, shapes, graph.stored), []
 
 
 def _remarks(graph: Graph, weights: Weights) -> list[Change]:

@@ -43,7 +43,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["a", "*.pt"], 2, "*.pt: no file fits it"),
         (["a", "--select", "smels"], 2, "there is no rule 'smels'; did you mean 'smells'?"),
         (["a", "--config", "no.toml"], 2, "no.toml: No such file or directory"),
-        (["a", "--config", "x", "--no-config"], 2, "exclude each other"),
+        (["a", "--config", "x", "--no-config"], 2, "--no-config changes nothing with --config"),
     ],
 )
 def test_what_is_found_and_the_exit_code(

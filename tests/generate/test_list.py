@@ -46,7 +46,7 @@ def test_forms(capsys: pytest.CaptureFixture[str]) -> None:
         *("wrn50-2", "bottleneck", "3,4,6,3", "3x224x224", "68883240", "11398021120")
     ]
     assert run(["gen", "resnet50", "--json"]) == 2
-    assert "are for --list" in capsys.readouterr().err
+    assert "--json goes with --list" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])

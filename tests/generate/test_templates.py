@@ -132,7 +132,7 @@ def test_text_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
 
 def test_no_check_is_for_templates(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["gen", "resnet18", "--no-check"]) == 2
-    assert "--no-check is for --templates" in capsys.readouterr().err
+    assert "--no-check goes with --templates" in capsys.readouterr().err
 
 
 # --- pycaffe ---------------------------------------------------------------------------------

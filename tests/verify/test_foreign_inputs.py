@@ -15,7 +15,7 @@ import pytest
 
 from prototxt_gen import api, engines
 from prototxt_gen.cli import run
-from prototxt_gen.cli.verify import _inputs
+from prototxt_gen.cli.verify_inputs import inputs_of
 from prototxt_gen.diagnostics import Source
 from prototxt_gen.errors import GraphError, VerificationError
 from prototxt_gen.verify import verify
@@ -95,17 +95,17 @@ def test_an_npy_of_endless_numbers_is_refused(tmp_path: Path) -> None:
     np.save(path, np.ones(10, np.float32))
     path.write_bytes(path.read_bytes().replace(b"(10,), ", b"(99,), "))
     with pytest.raises(VerificationError, match=r"x\.npy: is no npy file of numbers: .*needs 396"):
-        _inputs(values(), (str(path),))
+        inputs_of(values(), (str(path),))
     np.save(path, np.array([{}]), allow_pickle=True)
     with pytest.raises(VerificationError, match=r"x\.npy: is no npy file of numbers"):
-        _inputs(values(), (str(path),))
+        inputs_of(values(), (str(path),))
 
 
 def test_an_npz_of_endless_numbers_is_refused(tmp_path: Path) -> None:
     some = np.zeros(40 << 20, np.uint8)
     np.savez_compressed(tmp_path / "x.npz", **{f"x{i}": some for i in range(7)})
     with pytest.raises(VerificationError, match=r"x\.npz: .*unpacks to"):
-        _inputs(values(), (str(tmp_path / "x.npz"),))
+        inputs_of(values(), (str(tmp_path / "x.npz"),))
 
 
 class Bomb(RuntimeWarning):
@@ -132,13 +132,13 @@ def test_a_picture_that_is_a_bomb_or_broken(
     with pytest.raises(
         VerificationError, match=r"p\.png: cannot be read as an image: .*(limit|tr|br)"
     ):
-        _inputs(values(), (str(tmp_path / "p.png"),))
+        inputs_of(values(), (str(tmp_path / "p.png"),))
 
 
 def test_a_picture_that_is_not_there(tmp_path: Path) -> None:
     pytest.importorskip("PIL.Image", reason="Pillow is not installed")
     with pytest.raises(FileNotFoundError):
-        _inputs(values(), (str(tmp_path / "p.png"),))
+        inputs_of(values(), (str(tmp_path / "p.png"),))
 
 
 @pytest.mark.parametrize(

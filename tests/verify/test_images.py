@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from prototxt_gen import api
-from prototxt_gen.cli.verify import _inputs
+from prototxt_gen.cli.verify_inputs import inputs_of
 from prototxt_gen.diagnostics import Source
 from prototxt_gen.errors import VerificationError
 
@@ -67,7 +67,7 @@ def net(*shape: int) -> Any:
 
 
 def test_channels_are_blue_green_red_from_0_to_255(image: str) -> None:
-    found = _inputs(net(2, 3, 2, 1), (image,))
+    found = inputs_of(net(2, 3, 2, 1), (image,))
     assert found is not None
     assert found["data"].dtype == np.float32
     one = [[[50], [3]], [[100], [2]], [[200], [1]]]
@@ -76,7 +76,7 @@ def test_channels_are_blue_green_red_from_0_to_255(image: str) -> None:
 
 
 def test_an_image_has_the_size_of_the_input(image: str) -> None:
-    found = _inputs(net(1, 3, 4, 6), (f"data={image}",))
+    found = inputs_of(net(1, 3, 4, 6), (f"data={image}",))
     assert found is not None
     assert found["data"].shape == (1, 3, 4, 6)
 
@@ -84,22 +84,22 @@ def test_an_image_has_the_size_of_the_input(image: str) -> None:
 @pytest.mark.parametrize("shape", [(1, 2, 2, 1), (3, 2, 1), (1, 4, 2, 1)])
 def test_an_input_without_three_channels_takes_no_image(shape: Any, image: str) -> None:
     with pytest.raises(VerificationError, match="an image does not fit"):
-        _inputs(net(*shape), (image,))
+        inputs_of(net(*shape), (image,))
 
 
 def test_arrays_by_name_and_by_file(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.ones((1, 3)))
     np.savez(tmp_path / "x.npz", data=np.zeros((1, 3)))
-    assert _inputs(net(1, 3), ()) is None
+    assert inputs_of(net(1, 3), ()) is None
     for given, value in ((("x.npy",), 1), (("x.npz",), 0)):
-        found = _inputs(net(1, 3), tuple(str(tmp_path / name) for name in given))
+        found = inputs_of(net(1, 3), tuple(str(tmp_path / name) for name in given))
         assert found is not None and set(found["data"].flat) == {value}
     with pytest.raises(click.UsageError, match="no input 'other'"):
-        _inputs(net(1, 3), (f"other={tmp_path / 'x.npy'}",))
+        inputs_of(net(1, 3), (f"other={tmp_path / 'x.npy'}",))
 
 
 def test_a_grey_input_takes_a_grey_image(tmp_path: Path) -> None:
     module = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
     module.fromarray(PIXELS[:, :, 0]).save(tmp_path / "grey.png")
-    found = _inputs(net(1, 1, 2, 1), (str(tmp_path / "grey.png"),))
+    found = inputs_of(net(1, 1, 2, 1), (str(tmp_path / "grey.png"),))
     assert found is not None and found["data"].tolist() == [[[[200], [1]]]]
