@@ -76,7 +76,7 @@ def row(made: Any, kind: Any, paths: tuple[str, ...], rounds: int) -> str:
         found = lower(made, Asked(kind, paths, least=-1.0))
     except PrototxtError as error:
         return f"{error.message} | | | | |"
-    (feed, *_) = pictured(made, paths[:1])
+    (feed, *_) = pictured(made.skeleton, [one.done for one in made.baked], paths[:1])
     # A session uses its model up.
     models = [copy.deepcopy(one.model) for one in (found.made, made)]
     ours, theirs = (open_session(one, "CPUExecutionProvider", plain=False) for one in models)

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from prototxt_gen.cli.fleet_options import Size, conversion_options
+from prototxt_gen.cli.convert import GOES_WITH
+from prototxt_gen.cli.fleet_options import Size, conversion_options, need_used
+from prototxt_gen.cli.idle import goes_with
 from prototxt_gen.cli.options import dialect_option, plugin_option, state_options
 
 if TYPE_CHECKING:
@@ -91,6 +93,7 @@ if TYPE_CHECKING:
 @state_options
 @dialect_option
 @plugin_option
+@goes_with(patience="scheduler", **GOES_WITH)
 def command(
     source: str, output: str | None, plan_file: str | None, state: State, **options: Any
 ) -> int:
@@ -113,8 +116,11 @@ def command(
     resnet-proto fleet s3://bucket/models -o s3://bucket/onnx --scheduler tcp://10.0.0.1:8786
     """
     from prototxt_gen.cli.fleet_run import make_plan, run_fleet
+    from prototxt_gen.fleet.planfile import is_plan
 
     context = click.get_current_context()
+    planned = is_plan(source)
+    need_used(options["task"], source, planned=planned, plans=plan_file is not None)
     if plan_file is not None:
         return make_plan(context, source, output, plan_file, state, options)
     if output is None:

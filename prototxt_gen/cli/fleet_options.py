@@ -9,8 +9,11 @@ import click
 from click.core import ParameterSource
 
 from prototxt_gen import _limits
+from prototxt_gen.cli.convert import GOES_WITH
 from prototxt_gen.cli.convert import command as convert
+from prototxt_gen.cli.idle import need_others
 from prototxt_gen.cli.layer_names import pairs_of
+from prototxt_gen.cli.options import refuse
 from prototxt_gen.cli.precision import taken_precision
 
 if TYPE_CHECKING:
@@ -25,6 +28,11 @@ _OF_ONE |= {"target", "weights_out", "restore", "dialect", "proto", "verify"}
 _OF_ROW = {"input_shapes", "dynamic", "outputs", "until", "names"}
 _PRECISION = {"fp16", "int8", "least_cosine"}
 _STATE = {"phase", "stages", "level"}
+#: Of the command, what says how work is done.
+_OF_RUN = {"task", "verify", "jobs", "scheduler", "patience", "retries", "timeout", "memory"}
+_OF_RUN |= {"cache"}
+#: Of ``convert``, what ``--task verify`` has to know of a model that was made.
+_OF_MADE = {"losses", "weights_init", "seed", "fp16", "int8"}
 
 
 class Size(click.ParamType):  # type: ignore[type-arg]
@@ -49,6 +57,27 @@ def conversion_options(command: F) -> F:
     return command
 
 
+def need_used(task: str, source: str, *, planned: bool, plans: bool) -> None:
+    """Raise UsageError for an option that the task does not use.
+
+    ``planned`` is a source that is a plan; ``plans`` where nothing is asked for but a plan.
+    """
+    conversion = {one.name for one in _params(_OF_ONE | _OF_ROW | _STATE) if one.name is not None}
+    if plans:
+        words = "is for the run, and --plan only writes what belongs together; a row has options"
+        refuse((conversion | _OF_RUN) - {"weights_init"}, words)
+    elif task != "convert":
+        used = _OF_MADE if task == "verify" else set()
+        refuse((conversion | {"verify"}) - used, f"changes nothing with --task {task}")
+    if planned:
+        of_plan = {"snapshots"}
+        if plans:
+            of_plan |= {"weights_init", "dialect", "proto"}
+        if plans or task == "validate":
+            of_plan |= _STATE
+        refuse(of_plan, f"is for a folder, and {source} is a plan")
+
+
 def of_row(words: Sequence[str], way: ToOnnx, where: str) -> ToOnnx:
     """A way with the options of a row; raises UsageError."""
     from dataclasses import replace
@@ -58,6 +87,8 @@ def of_row(words: Sequence[str], way: ToOnnx, where: str) -> ToOnnx:
     row = click.Command("options", params=_params(_OF_ONE), add_help_option=False)
     try:
         context = row.make_context("options", list(words))
+        # Which precision there is, is seen below.
+        need_others(context, GOES_WITH, {**way.options, "fp16": True})
     except click.UsageError as error:
         raise click.UsageError(f"options of {where}: {error.format_message()}") from error
     given = {

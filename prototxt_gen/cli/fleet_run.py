@@ -19,6 +19,7 @@ from click.core import ParameterSource
 
 from prototxt_gen._words import plural
 from prototxt_gen.cli.fleet_options import of_row
+from prototxt_gen.cli.options import refuse
 from prototxt_gen.cli.output import print_note, progress
 from prototxt_gen.cli.precision import taken_precision
 from prototxt_gen.cli.tables import print_table
@@ -116,6 +117,8 @@ def run_fleet(
         made = with_texts(made, root)
     if not made.items and not made.left:
         raise click.UsageError(f"no net in {source}")
+    if not any(map(stores.is_url, (root, out, *(item.net for item in made.items)))):
+        refuse({"cache"}, "is for files of stores, and all are here")
     precision = taken_precision(options)
     way = ToOnnx(options, state, dialect, asked.verify, outside, precision)
     ways = {item.options: of_row(item.options, way, item.name) for item in made.items}

@@ -61,9 +61,11 @@ def is_given(context: click.Context, name: str) -> bool:
 
 
 def shown_as(context: click.Context, name: str) -> str:
-    """A parameter as the help has it: ``--map``, ``WEIGHTS``."""
+    """A parameter as it was given: ``--map``, ``--no-fold``, ``WEIGHTS``."""
     for param in context.command.params:
         if param.name == name:
+            if param.secondary_opts and context.params.get(name) is False:
+                return param.secondary_opts[0]
             return param.opts[0] if param.opts[0].startswith("-") else name.upper()
     return name
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from prototxt_gen._words import plural
 from prototxt_gen.diagnostics import Severity, render
@@ -13,8 +14,11 @@ from prototxt_gen.fleet.jobs import Job
 from prototxt_gen.fleet.ways import ToOnnx
 from prototxt_gen.passes.deploy import as_lines
 
+if TYPE_CHECKING:
+    import onnx
+
 _MOST_NOTES = 200  #: of a net
-_INT8 = "; it is in int8, and may fit only inputs such as it was calibrated with: verify --input"
+_INT8 = "; it is in int8, and may fit only inputs such as it was calibrated with: --int8 FOLDER"
 
 
 @dataclass(frozen=True)
@@ -42,24 +46,53 @@ def convert(name: str, way: ToOnnx, files: Files) -> Result:
 
 
 def verify(name: str, way: ToOnnx, files: Files) -> Result:
-    """Compare a model that is there with its net; raises VerificationError where it differs."""
+    """Compare a model that is there with its net; raises VerificationError where it differs.
+
+    The way is that in which the model was made. One in int8 is given the first batch of the images
+    of the way, if it has any.
+    """
     from prototxt_gen import verify as proof
     from prototxt_gen.engines import load
-    from prototxt_gen.verify_model import is_int8
 
     model = load(files.model or files.job.target)
+    numbers = _need_numbers(model, way)
+    inputs = _first_images(model, way)
     verdict = proof.verify(
         way.read(files.job),
         model,
+        inputs,
         outputs=way.options.get("outputs", ()),
         losses=way.options.get("losses", "auto"),
+        weights_init=way.options.get("weights_init"),
+        seed=way.options.get("seed", 0),
     )
     if not verdict.agrees:
         words = f"the model {verdict.text}"
-        if is_int8(model):
+        if numbers == "int8" and inputs is None:
             words += _INT8
         raise VerificationError(words)
     return Result((), verdict.text)
+
+
+def _need_numbers(model: onnx.ModelProto, way: ToOnnx) -> str:
+    """The numbers of a model; raises VerificationError where others were asked for."""
+    from prototxt_gen.verify_model import numbers_of
+
+    found = numbers_of(model)
+    asked = way.precision.kind if way.precision is not None else None
+    if asked is not None and found != {"fp16": "float16", "int8": "int8"}[asked]:
+        raise VerificationError(f"the model is in {found}, and --{asked} is asked for")
+    return found
+
+
+def _first_images(model: onnx.ModelProto, way: ToOnnx) -> Mapping[str, Any] | None:
+    """A batch of the images that a model was calibrated with; None where there are none."""
+    if way.precision is None or not way.precision.images:
+        return None
+    from prototxt_gen.precision import pictured
+    from prototxt_gen.verify_model import pictures_of
+
+    return next(pictured(model, pictures_of(model).done.values(), way.precision.images))
 
 
 def validate(name: str, way: ToOnnx, files: Files) -> Result:

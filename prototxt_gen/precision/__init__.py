@@ -9,3 +9,4 @@ from prototxt_gen.precision.lower import Asked as Asked
 from prototxt_gen.precision.lower import Kind as Kind
 from prototxt_gen.precision.lower import Lowered as Lowered
 from prototxt_gen.precision.lower import lower as lower
+from prototxt_gen.precision.samples import pictured as pictured

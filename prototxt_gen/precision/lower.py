@@ -119,7 +119,9 @@ def _tidy(model: onnx.ModelProto) -> None:
 
 
 def _feeds(made: Exported, asked: Asked) -> Iterator[Feed]:
-    return pictured(made, asked.images) if asked.images else drawn(made)
+    if not asked.images:
+        return drawn(made)
+    return pictured(made.skeleton, [one.done for one in made.baked], asked.images)
 
 
 def _bytes(made: Exported) -> int:

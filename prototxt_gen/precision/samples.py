@@ -14,6 +14,7 @@ from prototxt_gen.graph.check import checked
 from prototxt_gen.inference.computers import fitted
 from prototxt_gen.inference.images import Frame, Preparation, frame_of, open_picture, read_array
 from prototxt_gen.layers.parts.shapes import Shape, show
+from prototxt_gen.passes.preprocessing import Preprocessing
 from prototxt_gen.to_onnx.export import Exported
 from prototxt_gen.to_onnx.sizes import input_shapes
 from prototxt_gen.verify_model import Pictures
@@ -36,16 +37,20 @@ def drawn(made: Exported) -> Iterator[Feed]:
         yield dict(pictures.drawn(made.graph, sizes, seed)[0])
 
 
-def pictured(made: Exported, paths: Sequence[str]) -> Iterator[Feed]:
+def pictured(
+    model: onnx.ModelProto, done: Iterable[Preprocessing], paths: Sequence[str]
+) -> Iterator[Feed]:
     """Files, images or npy, as the one input of a model takes them, a batch at a time.
+
+    ``done`` is the preprocessing that is in the model.
 
     The last batch is filled with its last image. Raises PrototxtError for a file that is no
     image or does not fit, and VerificationError for a model that takes something else; and
     OSError.
     """
-    name, shape, dtype = _input(made.skeleton)
-    order = made.baked[0].done.order if made.baked else "bgr"
-    preparation, frame = Preparation(order), frame_of(shape)
+    name, shape, dtype = _input(model)
+    orders = [one.order for one in done]
+    preparation, frame = Preparation(orders[0] if orders else "bgr"), frame_of(shape)
     size = (shape[0] or 1) if shape else 1
     rows: list[Array] = []
     for path in paths:

@@ -252,7 +252,9 @@ def test_the_command_reports_by_reason(
     assert "NoSuch&lt;b&gt;" in page and "NoSuch<b>" not in page and "<script" not in page
     assert run(words) == 1
     assert f"{out}: 3 nets without weights, 1 left out" in capsys.readouterr().err
-    assert run([*words, "--task", "validate"]) == 1
+    assert run([*words, "--task", "validate"]) == 2
+    assert "--no-verify changes nothing with --task validate" in capsys.readouterr().err
+    assert run([*words[:-1], "--task", "validate"]) == 1
     assert (out / "summary-validate.html").is_file()
     table = (out / "summary-validate.csv").read_text()
     names = {row["name"] for row in csv.DictReader(table.splitlines())}

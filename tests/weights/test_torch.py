@@ -320,7 +320,10 @@ def test_a_factor_is_divided_out() -> None:
     ("args", "words"),
     [
         (["import", "a.npz", "-o", "m"], "expected a NET, or --arch"),
-        (["import", "a.npz", "n", "--arch", "timm/resnet18", "-o", "m"], "NET changes nothing with --arch"),
+        (
+            ["import", "a.npz", "n", "--arch", "timm/resnet18", "-o", "m"],
+            "NET changes nothing with --arch",
+        ),
         (
             ["export", "m", "--arch", "resnet18", "--dialect", "ssd", "-o", "a.npz"],
             "--dialect changes nothing with --arch",
