@@ -30,7 +30,7 @@ from prototxt_gen.from_onnx import TARGETS
 _FOR_BOTH = {"net", "output", "to", "input_shapes", "outputs", "until", "verify", "report", "jobs"}
 _FOR_BOTH |= {"proto"}  # a net in the model may be by it
 #: What is said of one net, and not of a folder.
-_ALONE = {"weights", "names", "weights_out", "input_shapes", "dynamic", "outputs", "until"}
+_ALONE = {"weights", "names", "weights_out", "input_shapes", "outputs", "until"}
 #: What changes nothing alone, and what it needs.
 GOES_WITH = {
     "seed": "weights_init",
@@ -90,7 +90,8 @@ class BatchSize(click.ParamType):  # type: ignore[type-arg]
     multiple=True,
     metavar="NAME=N,3,H,W",
     help="Leave the named sizes of an input free, in the net's own order; numbers stay. May be "
-    "repeated. A size that a layer pins is refused; which sizes the model takes is said.",
+    "repeated. A size that a layer pins is refused; which sizes the model takes is said. In a "
+    "folder it is for each net that has the input; one that has none of those named is refused.",
 )
 @input_shape_option
 @click.option(
@@ -226,6 +227,7 @@ def command(
     way = ToOnnx(options, state, dialect, verify, external_data, precision)
     if Path(net).is_dir():
         refuse(_ALONE, f"is for one net, and {net} is a folder")
+        way = replace(way, dynamic=dict(dynamic))
         return convert_folder(Path(net), Path(output), report, way, jobs)
     refuse({"jobs"}, f"is for a folder, and {net} is one net")
     more = {"outputs": wanted, "input_shapes": dict(input_shapes), "dynamic": dict(dynamic)}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from prototxt_gen._files import joined, whole_file
-from prototxt_gen.errors import VerificationError, WeightsError
+from prototxt_gen.errors import UnsupportedError, VerificationError, WeightsError
 from prototxt_gen.fleet.jobs import Job, find, find_models
 from prototxt_gen.graph.phase import State
 from prototxt_gen.passes.deploy import Change
@@ -71,6 +71,8 @@ class ToOnnx:
     external_data: bool = False
     precision: Asked | None = None
     names: Mapping[str, str] = field(default_factory=dict)  #: of --map, net to file
+    #: Free sizes that a folder's nets are given, each those of its own inputs.
+    dynamic: Mapping[str, Sequence[int | str]] = field(default_factory=dict)
 
     @property
     def mark(self) -> str:
@@ -81,6 +83,8 @@ class ToOnnx:
             rest.append(asdict(self.precision))
         if self.names:
             rest.append(dict(self.names))
+        if self.dynamic:
+            rest.append(["dynamic", dict(self.dynamic)])
         return json.dumps([dict(self.options), state, rest], sort_keys=True)
 
     @property
@@ -125,7 +129,8 @@ class ToOnnx:
 
         if job.beside and self.options.get("weights_init") is not None:
             raise WeightsError("one of the caffemodels beside it may be its own")
-        made = api.convert(self.read(job), **self.options)
+        graph = self.read(job)
+        made = api.convert(graph, **{**self.options, **self._free(graph)})
         said = ""
         if self.verify:
             verdict = verify_export(made)
@@ -139,6 +144,16 @@ class ToOnnx:
         Path(job.target).parent.mkdir(parents=True, exist_ok=True)
         files = write_model(made, job.target, external_data=self.external_data)
         return Made(files, made.changes, said)
+
+    def _free(self, graph: Graph) -> dict[str, Any]:
+        """The free sizes of the inputs that a net has; raises UnsupportedError if it has none."""
+        own = {name: dims for name, dims in self.dynamic.items() if name in graph.sources}
+        if self.dynamic and not own:
+            shown = ", ".join(sorted(graph.sources)) or "none"
+            raise UnsupportedError(
+                f"--dynamic {', '.join(self.dynamic)}: the net has no such input; it has {shown}"
+            )
+        return {"dynamic": own} if own else {}
 
     def lowered(self, made: Exported) -> Lowered | None:
         """The model in the precision that is asked for; None if that is float32."""

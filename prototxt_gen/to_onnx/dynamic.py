@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Union
+from typing import NoReturn, Union
 
+from prototxt_gen._words import plural
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.graph.graph import Graph, Ref
@@ -41,11 +42,20 @@ def own_shapes(graph: Graph, dynamic: Dynamic, given: Mapping[str, Shape]) -> di
                 f"compared; give one with --input-shape {name}=N,C,H,W"
             )
         if len(shape) != len(dims):
-            raise UnsupportedError(f"--dynamic {asked}: the input {name!r} is {show(shape)}")
+            _refuse_number(graph, name, asked, shape, len(dims))
         found[name] = tuple(
             dim if isinstance(dim, int) else own for dim, own in zip(dims, shape, strict=True)
         )
     return found
+
+
+def _refuse_number(graph: Graph, name: str, asked: str, shape: Shape, found: int) -> NoReturn:
+    """Raise UnsupportedError for another number of sizes than an input has, at its place."""
+    sink, maker = Sink(graph.source), graph.makers[Ref(name, 0)]
+    words = f"--dynamic {asked}: found {plural(found, 'size')}, expected {len(shape)}"
+    message = f"{words}, for the input {name!r} is {show(shape)}"
+    sink.error("unsupported", message, span=maker.span, layer=maker.name)
+    sink.fail(UnsupportedError)
 
 
 def free_sizes(

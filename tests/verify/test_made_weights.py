@@ -32,7 +32,7 @@ RANDOM = ["--weights-init", "random", "--seed", "3"]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A net; all of its weights by RANDOM; and a file where ``two`` is ``second``, with no three."""
+    """A net, its weights by RANDOM, and a file where ``two`` is ``second``, without three."""
     found = tmp_path_factory.mktemp("made")
     net = found / "net.prototxt"
     net.write_text(NET)
