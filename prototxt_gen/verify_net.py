@@ -60,14 +60,20 @@ def verify_net(
     whole = ending_at(whole, outputs)
     pictures = pictures_of(whole)
     tolerance = tolerance_of(whole, rtol, atol)
-    verdict = _compared(whole, graph, pictures, inputs, seed, provider, tolerance)
-    if verdict.agrees or not pictures.done:
-        return verdict
-    try:
-        other = _compared(whole, graph, Pictures(()), inputs, seed, provider, tolerance)
-    except (PrototxtError, ValueError):
-        return verdict
-    return other if other.agrees else verdict
+    found: list[Verdict] = []
+    errors: list[PrototxtError | ValueError] = []
+    for before in (pictures, Pictures(())) if pictures.done else (pictures,):
+        try:
+            found.append(_compared(whole, graph, before, inputs, seed, provider, tolerance))
+        except (PrototxtError, ValueError) as error:
+            errors.append(error)
+            continue
+        if found[-1].agrees:
+            return found[-1]
+    # What does not fit one way says less than what differs in the other.
+    if found:
+        return found[0]
+    raise errors[0]
 
 
 def _compared(

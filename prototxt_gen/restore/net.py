@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 import onnx
 
 from prototxt_gen import _version
+from prototxt_gen._arguments import MOST
 from prototxt_gen._limits import HINT, at_most
 from prototxt_gen._words import plural
 from prototxt_gen.diagnostics import Sink, Source
@@ -43,7 +44,9 @@ from prototxt_gen.restore.metadata import Kept, read_source
 from prototxt_gen.to_onnx.convert import need_opset
 from prototxt_gen.to_onnx.difference import difference
 from prototxt_gen.to_onnx.export import export, for_inputs, pruned
+from prototxt_gen.to_onnx.free import read_ranges
 from prototxt_gen.to_onnx.preprocess.kept import read_kept
+from prototxt_gen.to_onnx.sizes import symbols
 
 _LARGEST_NET = 64 << 20  #: bytes of text
 _NET = "the net that the model was made from"
@@ -89,8 +92,24 @@ def restore(
             if graph is not None:
                 own = Change(graph.name or "net", "", f"is {_NET}")
                 return Restored(graph, [own, *_before(read_kept(proto))], True)
-    lifted = lift(proto, Lift(target or Target(), given), unread)
+    own = _own_sizes(proto, given)
+    for name, shape in own.items():
+        words = f"its free sizes are as in {_NET}, {show(shape)}; --input-shape has others"
+        note.append(Change(name, "input", words))
+    lifted = lift(proto, Lift(target or Target(), {**own, **given}), unread)
     return Restored(lifted.graph, [*note, *lifted.changes])
+
+
+def _own_sizes(proto: onnx.ModelProto, given: Mapping[str, Shape]) -> dict[str, tuple[int, ...]]:
+    """The shapes of inputs with free sizes, by what the model says of the net's own."""
+    ranges = read_ranges(proto)
+    known = {symbol: one.own for symbol, one in ranges.items() if one.own <= MOST}
+    found: dict[str, tuple[int, ...]] = {}
+    for name, dims in symbols(proto).items():
+        sizes = [known.get(dim) if isinstance(dim, str) else dim for dim in dims]
+        if name not in given and any(isinstance(dim, str) for dim in dims) and None not in sizes:
+            found[name] = tuple(size for size in sizes if size is not None)
+    return found
 
 
 def _before(done: Sequence[Preprocessing]) -> Iterator[Change]:
