@@ -21,6 +21,7 @@ from prototxt_gen.cli.options import (
     write_output,
 )
 from prototxt_gen.cli.output import print_changes, print_note
+from prototxt_gen.cli.weights_files import need_caffemodel
 from prototxt_gen.errors import VerificationError
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ def command(
 
     if output == "-" and output_weights is None:
         raise click.UsageError("-o -: give the caffemodel a name with --output-weights")
+    if output_weights is not None:
+        need_caffemodel(output_weights)
     target = output_weights or str(Path(output).with_suffix(".caffemodel"))
     need_own_files([net, weights], [output, target])
     for path in (output, target):

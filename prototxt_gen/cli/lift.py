@@ -31,7 +31,7 @@ def lift_model(
     """Convert one model; both files and the report are written together or not at all."""
     from prototxt_gen import api
 
-    if output == "-":
+    if "-" in (output, weights_out):
         raise click.UsageError("a net has two files; give -o FILE.prototxt")
     if output.lower().endswith(".onnx"):
         raise click.UsageError(f"-o {output}: {model} is an ONNX model; give -o FILE.prototxt")

@@ -14,6 +14,7 @@ import numpy as np
 
 from prototxt_gen._files import whole_file
 from prototxt_gen.cli.output import print_error, print_line, print_note
+from prototxt_gen.cli.streams import drop_output
 from prototxt_gen.cli.tables import print_table
 from prototxt_gen.errors import PrototxtError, VerificationError
 from prototxt_gen.inference.answers import Answer, Boxes, Classes, Numbers, Segments, answers
@@ -181,7 +182,7 @@ def show_all(session: Session, paths: Sequence[str], batch: int, *, as_json: boo
             if as_json:
                 told.append(_as_dict(session, item, found, pictures))
             else:
-                _print(session, item, found, pictures)
+                _show(session, item, found, pictures)
         group.clear()
 
     for path in paths:
@@ -203,6 +204,16 @@ def show_all(session: Session, paths: Sequence[str], batch: int, *, as_json: boo
     if as_json:
         print(json.dumps(told, indent=2))
     return 2 if failed else 0
+
+
+def _show(session: Session, item: Item, found: Sequence[Answer], pictures: list[str]) -> None:
+    """Print the answers; where nobody reads them any more, files are still made of the others."""
+    try:
+        _print(session, item, found, pictures)
+    except BrokenPipeError:
+        if session.draw is None and session.blobs is None:
+            raise
+        drop_output()
 
 
 def _words(path: str, error: PrototxtError | OSError) -> str:

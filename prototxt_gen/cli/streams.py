@@ -17,7 +17,8 @@ _NAMES = ("standard input", "standard output", "standard error")
 def make_usable() -> None:
     """Give this process three usable streams, whatever it was started with.
 
-    A closed input or output raises an OSError with its name when it is used. A stderr that
+    A closed input or output, and a full disk behind the output, raise an OSError with the name of
+    the stream when it is used. A stderr that
     is closed, or whose reader is gone, discards everything written to it, so that unread
     messages do not stop the work.
     """
@@ -31,6 +32,14 @@ def make_usable() -> None:
         sys.stdin = io.TextIOWrapper(io.BufferedReader(_Closed(0)))
     if sys.stdout is None:
         sys.stdout = io.TextIOWrapper(io.BufferedWriter(_Closed(1)))
+    else:
+        sys.stdout = io.TextIOWrapper(
+            io.BufferedWriter(_Named(1, "w", closefd=False)),
+            sys.stdout.encoding,
+            sys.stdout.errors,
+            line_buffering=bool(sys.stdout.line_buffering),
+            write_through=getattr(sys.stdout, "write_through", False),
+        )
     encoding, errors = (sys.stderr.encoding, sys.stderr.errors) if sys.stderr else ("utf-8", None)
     sys.stderr = io.TextIOWrapper(
         io.BufferedWriter(_Forgetful(2, "w", closefd=False)),
@@ -70,6 +79,18 @@ class _Closed(io.RawIOBase):
 
     def _error(self) -> OSError:
         return OSError(errno.EBADF, "is closed", _NAMES[self._number])
+
+
+class _Named(io.FileIO):
+    """Standard output, whose name is in what goes wrong, but for a reader that is gone."""
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, _NAMES[1]) from error
 
 
 class _Forgetful(io.FileIO):

@@ -176,7 +176,9 @@ def save(graph: Graph, weights: Mapping[str, Any], output: str) -> None:
 
 
 def need_caffemodel(output: str) -> None:
-    """Refuse a name that suggests another file format."""
+    """Refuse standard output, and a name that suggests another file format."""
+    if output == "-":
+        raise click.UsageError("a caffemodel goes into a file, not to standard output")
     suffix = Path(output).suffix.lower()
     if suffix in _OTHER_FORMS:
         raise click.UsageError(

@@ -171,6 +171,17 @@ class Model:
                 wanted.update(filter(None, op.inputs))
         self.ops = kept[::-1]
 
+    def rename(self, value: str, output: str) -> bool:
+        """Whether a value that nothing reads could be given the name of an output."""
+        maker = next((op for op in self.ops if value in op.outputs), None)
+        read = value in self.outputs or any(value in op.inputs for op in self.ops)
+        if maker is None or read:
+            return False
+        maker.outputs = [output if name == value else name for name in maker.outputs]
+        if value in self.kinds:
+            self.kinds[output] = self.kinds[value]
+        return True
+
     def replace(self, old: str, new: str) -> None:
         """Read another value wherever one is read."""
         for op in self.ops:

@@ -301,7 +301,9 @@ class _Reading:
         for name in made.outputs:
             if name in self.same or name in made.inputs or name in made.constants:
                 source = self.same.get(name, name)
-                made.ops.append(Op("Identity", [source], [name], {}, made, name))
                 if source in made.shapes:
                     made.shapes[name] = made.shapes[source]
+                alone = [self.same.get(one) for one in made.outputs].count(source) == 1
+                if not alone or not made.rename(source, name):
+                    made.ops.append(Op("Identity", [source], [name], {}, made, name))
         made.drop_unread()

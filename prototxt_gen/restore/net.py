@@ -92,11 +92,11 @@ def restore(
             if graph is not None:
                 own = Change(graph.name or "net", "", f"is {_NET}")
                 return Restored(graph, [own, *_before(read_kept(proto))], True)
-    own = _own_sizes(proto, given)
-    for name, shape in own.items():
+    free = _own_sizes(proto, given)
+    for name, shape in free.items():
         words = f"its free sizes are as in {_NET}, {show(shape)}; --input-shape has others"
         note.append(Change(name, "input", words))
-    lifted = lift(proto, Lift(target or Target(), {**own, **given}), unread)
+    lifted = lift(proto, Lift(target or Target(), {**free, **given}), unread)
     return Restored(lifted.graph, [*note, *lifted.changes])
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from prototxt_gen.cli import run
 
 US = f"{sys.executable} -m prototxt_gen"
 
@@ -70,9 +73,53 @@ def test_messages_without_a_reader_stop_no_work(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
-@pytest.mark.parametrize("words", ["gen --depth 18", "gen --list", "--help"])
+@pytest.mark.parametrize("words", ["gen --depth 18", "gen --list", "--help", "fmt - <<< 'a: 1'"])
 def test_a_full_disk_behind_the_output_is_said_once(words: str) -> None:
     done = shell(f"{US} {words} >/dev/full")
-    assert done.returncode == 2
-    assert len(done.stderr.splitlines()) == 1
-    assert os.strerror(28) in done.stderr
+    said = f"error: standard output: {os.strerror(28)}\n"
+    assert (done.returncode, done.stderr) == (2, said)
+
+
+@pytest.fixture
+def unread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A standard output whose reader has gone."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        yield
+
+
+@pytest.mark.parametrize("words", [["--draw", "made"], ["--save-blobs", "made"], []])
+def test_files_are_made_of_all_images_whoever_reads(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unread: None
+) -> None:
+    np = pytest.importorskip("numpy")
+    pytest.importorskip("PIL", reason="Pillow is not installed")
+    monkeypatch.chdir(tmp_path)
+    Path("net.prototxt").write_text(
+        'layer { name: "in" type: "Input" top: "data" input_param { shape { dim: [1, 2, 4, 4] } } }'
+        'layer { name: "prob" type: "Softmax" bottom: "data" top: "prob" }'
+    )
+    np.save("a.npy", np.ones((3, 2, 4, 4), np.float32))
+    assert run(["weights", "init", "net.prototxt", "-o", "net.caffemodel"]) == 0
+    assert run(["run", "net.prototxt", "net.caffemodel", "a.npy", *words]) == 0
+    assert len(list(Path().glob("made/*"))) == (3 if words else 0)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["weights", "init", "net.prototxt", "-o", "-"],
+        ["fold", "net.prototxt", "-o", "made", "--output-weights", "-"],
+        ["convert", "net.onnx", "-o", "made", "--weights-out", "-"],
+    ],
+)
+def test_weights_do_not_go_to_standard_output(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("net.prototxt").write_text('layer { name: "d" type: "DummyData" top: "d" }')
+    Path("net.onnx").touch()
+    assert run(words) == 2
+    assert {path.name for path in tmp_path.iterdir()} == {"net.prototxt", "net.onnx"}
