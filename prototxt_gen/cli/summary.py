@@ -138,14 +138,14 @@ def command(
 
 
 def _print(summary: Summary, columns: tuple[str, ...] | None, depth: int | None, form: str) -> None:
-    from prototxt_gen.summary.columns import DEFAULT, SPARE, table, totals
+    from prototxt_gen.summary.columns import DEFAULT, LATE, SPARE, table, totals
 
     chosen = columns or DEFAULT
     made = table(summary, chosen, depth, plain=form in ("csv", "tsv"))
     if form == "table":
-        spare = [] if columns else [chosen.index(name) for name in SPARE]
+        spare, late = ([] if columns else [chosen.index(n) for n in some] for some in (SPARE, LATE))
         names = [index for index, name in enumerate(chosen) if name in _NAMES]
-        print_table(made.heads, made.rows, made.numbers, spare, names=names)
+        print_table(made.heads, made.rows, made.numbers, spare, names=names, late=late)
     else:
         print_form(made, form)
         if form != "markdown":

@@ -13,6 +13,7 @@ from prototxt_gen.cli.output import print_note, printable
 
 _GAP = 2  #: the spaces between two columns
 _LEAST = 8  #: characters that remain of a name
+_READABLE = 16  #: and those that tell most names of a net apart
 _LINE = 24  #: characters of a line of prose, if there is room
 FORMS = ("table", "json", "csv", "tsv", "markdown")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -46,11 +47,13 @@ def print_table(
     *,
     names: Collection[int] | None = None,
     prose: Collection[int] = (),
+    late: Sequence[int] = (),
 ) -> None:
     """A table on stdout; the columns of ``numbers`` are right-aligned.
 
     On a terminal that is too narrow the columns of ``spare`` are left out, in their order, as
-    many as need be. Then those of ``prose`` are broken between words, and those of ``names``,
+    many as need be; then those of ``late``, where names could not be read otherwise. Then those
+    of ``prose`` are broken between words, and those of ``names``,
     by default all that are neither, shortened in the middle. If that is not enough, the last
     columns are left out, but for those without a head: they are marks. stderr says what is missing.
     """
@@ -58,7 +61,7 @@ def print_table(
     if sys.stdout.isatty():
         others = set(range(len(heads))) - set(numbers) - set(prose)
         short = others if names is None else names
-        _print_rich_table(heads, clean, numbers, spare, short, prose)
+        _print_rich_table(heads, clean, numbers, (spare, late), short, prose)
         return
     widths = [max(map(len, column)) for column in zip(heads, *clean, strict=True)]
     for row in (heads, *clean):
@@ -87,6 +90,7 @@ def fitted(
     names: Collection[int],
     prose: Collection[int],
     marks: Collection[int] = (),
+    late: Sequence[int] = (),
 ) -> dict[int, int]:
     """The columns that are kept, and how wide each becomes; empty ones are not."""
     kept = {index: width for index, width in enumerate(widths) if width}
@@ -98,6 +102,10 @@ def fitted(
 
     for index in spare:
         if excess({i: least[i] if i in prose else w for i, w in kept.items()}) > 0:
+            del kept[index]
+    for index in late:
+        read = {i: min(w, _READABLE) if i in names else least[i] for i, w in kept.items()}
+        if index in kept and excess(read) > 0:
             del kept[index]
     while len(kept) > 1 and excess({i: least[i] for i in kept}) > 0:
         del kept[max(kept, key=lambda i: (i not in marks, i))]
@@ -132,7 +140,7 @@ def _print_rich_table(
     heads: Sequence[str],
     rows: Sequence[Sequence[str]],
     numbers: Collection[int],
-    spare: Sequence[int],
+    left_out: tuple[Sequence[int], Sequence[int]],
     names: Collection[int],
     prose: Collection[int],
 ) -> None:
@@ -145,7 +153,8 @@ def _print_rich_table(
     console = Console(highlight=False)
     widths = [max(map(cell_len, column)) for column in zip(heads, *rows, strict=True)]
     marks = [index for index, head in enumerate(heads) if not head]
-    kept = fitted(widths, console.width, spare, names, prose, marks)
+    spare, late = left_out
+    kept = fitted(widths, console.width, spare, names, prose, marks, late)
     mark = "…" if printable("…", sys.stdout) == "…" else "~"
     table = Rich(box=box.HORIZONTALS, pad_edge=False, padding=(0, _GAP - 1, 0, 0), show_edge=False)
     for index, width in kept.items():

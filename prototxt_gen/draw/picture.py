@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from prototxt_gen.draw import compact
@@ -89,11 +89,10 @@ def picture(
     frames = units(every)
     made = Picture(graph.name, asked.direction)
     drawn, like = every, dict[int, Box]()
-    times = dict[int, int]()
+    rows = dict[int, list[Unit]]()
     if asked.blocks or asked.compact:
-        # A single box shows no shapes within; but what units cost depends on them.
-        sized = not asked.compact or asked.cost
-        drawn, frames, times, like = _once(every, frames, sized=sized)
+        # A single box shows no shapes within.
+        drawn, frames, rows, like = _once(every, frames, sized=not asked.compact)
     of_box = {box.number: unit for unit in frames for box in unit.boxes}
     keys = {box.number: _key(box) for box in drawn}
     if asked.compact:
@@ -108,7 +107,7 @@ def picture(
             made.parts.append(_shown(box, asked))
         elif id(unit) not in done:
             done.add(id(unit))
-            made.parts.append(_part(unit, times.get(id(unit), 1), asked))
+            made.parts.append(_part(rows.get(id(unit), [unit]), asked))
         for one, shape in box.inputs:
             edge = keys[one.number], keys[box.number], size(shape)
             # Of a unit that is a box, what it reads several times is read once.
@@ -117,19 +116,31 @@ def picture(
     return made
 
 
-def _part(unit: Unit, times: int, asked: Drawing) -> Frame | Shown:
-    """A unit as a frame, or as a box."""
+def _part(row: Sequence[Unit], asked: Drawing) -> Frame | Shown:
+    """A row of units, of which the first is drawn, as a frame or as a box."""
+    unit, times = row[0], len(row)
     first = unit.boxes[0]
     if not asked.compact:
         inside = tuple(_shown(one, asked) for one in unit.boxes)
         return Frame(f"cluster{first.number}", unit.name, inside, times)
-    inner = list(compact.lines(unit))
-    costs = [box.cost for box in unit.boxes]
-    if asked.cost and None not in costs:
-        whole = Cost(*map(sum, zip(*(cost for cost in costs if cost), strict=True)))
-        inner += [f"{words} each" if times > 1 else words for words in _cost(whole)]
+    inner = [*compact.lines(unit), *(_cost_of(row) if asked.cost else ())]
     name = f"{unit.name} × {times}" if times > 1 else unit.name
     return Shown(_key(first), name, tuple(inner), compact.kind(unit))
+
+
+def _cost_of(row: Sequence[Unit]) -> list[str]:
+    """What each unit of a row costs or, where what they read grows, all of them; if known."""
+    costs = [[box.cost for box in unit.boxes] for unit in row]
+    if any(None in some for some in costs):
+        return []
+    each = [_sum(cost for cost in some if cost) for some in costs]
+    if len(set(each)) == 1:
+        return [f"{words} each" if len(row) > 1 else words for words in _cost(each[0])]
+    return [f"{words} in all" for words in _cost(_sum(each))]
+
+
+def _sum(costs: Iterable[Cost]) -> Cost:
+    return Cost(*map(sum, zip(*costs, strict=True)))
 
 
 def _mark(found: Sequence[str]) -> str:
@@ -143,31 +154,31 @@ def _mark(found: Sequence[str]) -> str:
 
 def _once(
     every: Sequence[Box], frames: Sequence[Unit], *, sized: bool
-) -> tuple[list[Box], list[Unit], dict[int, int], dict[int, Box]]:
-    """Boxes and units without those that are like the unit before them; how many each stands for.
+) -> tuple[list[Box], list[Unit], dict[int, list[Unit]], dict[int, Box]]:
+    """Boxes and units without those that are like the unit before them; which each stands for.
 
     What reads the last of a row reads the first, which stands for it. The last result is the
     box that is drawn for one that is not, by its number.
     """
     kept: list[Unit] = []
-    times: dict[int, int] = {}
+    rows: dict[int, list[Unit]] = {}
     stands: dict[int, Box] = {}
     like: dict[int, Box] = {}
     for unit in frames:
         before = kept[-1] if kept else None
         same = before is not None and unit.form(sized=sized) == before.form(sized=sized)
         if before is not None and same and _follows(unit, before, stands):
-            times[id(before)] = times.get(id(before), 1) + 1
+            rows[id(before)].append(unit)
             stands.update((box.number, before.boxes[-1]) for box in unit.boxes)
             like.update(zip((box.number for box in unit.boxes), before.boxes, strict=True))
             before.name = _joined(before.name, unit.name)
             continue
         kept.append(unit)
-        times[id(unit)] = 1
+        rows[id(unit)] = [unit]
     left = [box for box in every if box.number not in stands]
     for box in left:
         box.inputs = [(stands.get(one.number, one), shape) for one, shape in box.inputs]
-    return left, kept, times, like
+    return left, kept, rows, like
 
 
 def _follows(unit: Unit, before: Unit, stands: dict[int, Box]) -> bool:

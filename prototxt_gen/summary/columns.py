@@ -78,6 +78,8 @@ DEFAULT = (
 )
 #: The default columns that a narrow terminal has no room for, the first to go first.
 SPARE = ("bottoms", "tops", "field", "window")
+#: Those that go next, where names of layers could not be read otherwise.
+LATE = ("type", "multiply-adds")
 
 
 def table(

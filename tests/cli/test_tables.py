@@ -54,6 +54,21 @@ def test_a_column_without_a_head_goes_last() -> None:
     assert fitted([20, 0, 10], 40, (), {0}, (), [1]) == {0: 20, 2: 10}
 
 
+@pytest.mark.parametrize(
+    ("room", "kept"),
+    [
+        (54, {0: 20, 1: 10, 2: 10, 3: 8}),
+        (50, {0: 16, 1: 10, 2: 10, 3: 8}),
+        (49, {0: 20, 2: 10, 3: 8}),
+        (38, {0: 16, 2: 10, 3: 8}),
+        (37, {0: 20, 3: 8}),
+        (20, {0: 10, 3: 8}),
+    ],
+)
+def test_late_columns_go_where_names_could_not_be_read(room: int, kept: dict[int, int]) -> None:
+    assert fitted([20, 10, 10, 8], room, (), {0}, (), late=[1, 2]) == kept
+
+
 def test_text_forms() -> None:
     table = Table(("a", "b"), [("x|*", "1"), ('q"', "2,3")], [1])
     assert delimited(table, ",") == 'a,b\nx|*,1\n"q""","2,3"\n'

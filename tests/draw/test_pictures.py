@@ -172,9 +172,15 @@ def test_what_reads_more_each_time_is_a_row_of_a_compact_picture() -> None:
     assert rows == ["res2a … res2e × 5", "res3a … res3e × 5", "res4a … res4e × 5"]
     key = next(one.key for one in found.shown if one.name == rows[0])
     assert [label for start, _, label in found.edges if start == key] == ["84×32×32"]
-    # With the cost, which grows, each is told.
-    apart = made(graph, compact=True, cost=True)
-    assert not [one.name for one in apart.shown if "×" in one.name]
+    # The cost grows, and is told of the row as a whole.
+    told = made(graph, compact=True, cost=True)
+    assert [one.name for one in told.shown] == [one.name for one in found.shown]
+    (line,) = [one.lines[-1] for one in told.shown if one.name == rows[0]]
+    # Convolutions 3x3 to 12 channels, of 24, 36, ... 72 channels, with BatchNorm and Scale:
+    # in BC each has 1x1 to 48 before it.
+    channels = [24 + 12 * step for step in range(5)]
+    wanted = sum(c * 48 + 2 * c + 48 * 12 * 9 + 2 * 48 for c in channels)
+    assert line.startswith(f"{short(wanted)} parameters, ") and line.endswith(" in all")
 
 
 def test_the_name_of_a_row_stands_beside_the_edge_into_it() -> None:
