@@ -44,6 +44,10 @@ What a model takes is printed, is in `--report`, and in the model's metadata (`r
 each `from`, and every `step` from there on. `verify` computes the model at the net's own size and at
 a smaller and a larger one; `run` scales a picture that is too small to the next larger size.
 
+For a folder, `convert FOLDER --dynamic data=N,3,H,W` frees the sizes of each net that has the input;
+with several `--dynamic` each net takes those of its own inputs. A net that has none of them, has
+another number of sizes, or pins one, fails alone, with the reason in the table and in `--report`.
+
 ## Nets of public repositories
 
 `python docs/dynamic.py` writes this page from a folder of prototxt files (`PROTOTXT_CORPUS`). Each
