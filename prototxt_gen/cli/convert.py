@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from prototxt_gen.cli.idle import goes_with
+from prototxt_gen.cli.idle import need_others
 from prototxt_gen.cli.layer_names import weights_options
 from prototxt_gen.cli.options import (
     FreeShape,
@@ -157,7 +157,6 @@ class BatchSize(click.ParamType):  # type: ignore[type-arg]
 )
 @dialect_option
 @plugin_option
-@goes_with(**GOES_WITH)
 def command(
     net: str,
     weights: str | None,
@@ -221,6 +220,7 @@ def command(
         shapes = dict(input_shapes)
         return lift_model(net, output, weights_out, report, lifting, shapes, wanted)
     refuse(_FOR_ONNX, f"is for an ONNX model, and {net} is none")
+    need_others(click.get_current_context(), GOES_WITH)
     if dynamic and options["batch"] is not None:
         raise click.UsageError("--batch and --dynamic: name the batch too, as --dynamic x=N,3,H,W")
     _need_usable(options["opset"], verify)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from prototxt_gen.cli.idle import goes_with
+from prototxt_gen.cli.idle import need_others
 from prototxt_gen.cli.layer_names import use_names, weights_options
 from prototxt_gen.cli.options import (
     Decimals,
@@ -107,7 +107,6 @@ INPUTS = IMAGES | {".npy"}
 @dialect_option
 @plugin_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@goes_with(seed="weights_init")
 def command(
     net: str,
     files: tuple[str, ...],
@@ -169,6 +168,7 @@ def command(
         computer: Computer = ModelComputer(net, provider, every=every)
     else:
         refuse({"provider"}, f"is for an ONNX model, and {net} is none")
+        need_others(click.get_current_context(), {"seed": "weights_init"})
         graph = api.read_caffe(net, weights, state=state, dialect=dialect)
         use_names(graph, names, dict(input_shapes))
         made = NetComputer(graph, dict(input_shapes), every=every)

@@ -125,17 +125,20 @@ def test_a_grey_input(tmp_path: Path, capsys: Any) -> None:
     assert capsys.readouterr().out.endswith("grey.png: pool: 1x1x1: 77\n")
 
 
-def test_npy_files_go_in_as_they_are(tmp_path: Path, capsys: Any) -> None:
+def test_npy_files_go_in_as_they_are(tmp_path: Path, images: Path, capsys: Any) -> None:
     files = net(tmp_path, MEANS % (1, 3))
     values = np.zeros((2, 3, 4, 4), np.float32)
     values[0, 1] = values[1, 2] = 9
     np.save(tmp_path / "two.npy", values)
     np.save(tmp_path / "one.npy", values[1])
     paths = [str(tmp_path / "two.npy"), str(tmp_path / "one.npy")]
-    assert run(["run", *files, *paths, "--mean", "5,5,5", "--json"]) == 0
-    found = told(capsys)
+    mean = ["--mean", "5,5,5", "--json"]
+    assert run(["run", *files, *paths, str(next(images.iterdir())), *mean]) == 0
+    found = told(capsys)[:3]
     assert [Path(one["input"]).name for one in found] == ["two.npy[0]", "two.npy[1]", "one.npy"]
     assert [one["answers"][0]["classes"][0]["class"] for one in found] == [1, 2, 2]
+    assert run(["run", *files, *paths, *mean]) == 2
+    assert "--mean is for images; a .npy goes in as it is" in capsys.readouterr().err
 
 
 def test_a_broken_image_among_good_ones(tmp_path: Path, images: Path, capsys: Any) -> None:

@@ -73,7 +73,7 @@ def test_a_map_goes_before_a_layer_of_the_same_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        (("a=c", "b=c"), "'c' is given twice"),
+        (("a=c", "b=c"), "'a' and 'b' cannot both become 'c'"),
         (("a=nope",), "no layer 'nope'"),
         (("nope=c",), "no layer 'nope'"),
         ((), "none of its layers matches"),
