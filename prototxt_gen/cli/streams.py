@@ -56,6 +56,8 @@ def drop_output() -> None:
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
     except OSError:
         sys.stdout = nowhere
+    else:
+        nowhere.close()
     sys.stdout.flush()
 
 

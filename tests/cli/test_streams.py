@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -80,19 +81,18 @@ def test_a_full_disk_behind_the_output_is_said_once(words: str) -> None:
     assert (done.returncode, done.stderr) == (2, said)
 
 
-@pytest.fixture
-def unread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+@contextmanager
+def unread() -> Iterator[None]:
     """A standard output whose reader has gone."""
     reader, writer = os.pipe()
     os.close(reader)
-    with os.fdopen(writer, "w") as stream:
-        monkeypatch.setattr(sys, "stdout", stream)
+    with os.fdopen(writer, "w") as stream, redirect_stdout(stream):
         yield
 
 
 @pytest.mark.parametrize("words", [["--draw", "made"], ["--save-blobs", "made"], []])
 def test_files_are_made_of_all_images_whoever_reads(
-    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unread: None
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     np = pytest.importorskip("numpy")
     pytest.importorskip("PIL", reason="Pillow is not installed")
@@ -103,7 +103,8 @@ def test_files_are_made_of_all_images_whoever_reads(
     )
     np.save("a.npy", np.ones((3, 2, 4, 4), np.float32))
     assert run(["weights", "init", "net.prototxt", "-o", "net.caffemodel"]) == 0
-    assert run(["run", "net.prototxt", "net.caffemodel", "a.npy", *words]) == 0
+    with unread():
+        assert run(["run", "net.prototxt", "net.caffemodel", "a.npy", *words]) == 0
     assert len(list(Path().glob("made/*"))) == (3 if words else 0)
 
 
