@@ -72,8 +72,12 @@ def test_the_way_back_needs_no_shape(
 
 @pytest.mark.parametrize(
     "entry",
-    ["{}", '{"H": {"from": [1], "own": 8, "step": 1}}', "no json"]
-    + [json.dumps({symbol: {"from": [1], "own": 10**11, "step": 1} for symbol in "NHW"})],
+    [
+        "{}",
+        '{"H": {"from": [1], "own": 8, "step": 1}}',
+        "no json",
+        json.dumps({symbol: {"from": [1], "own": 10**11, "step": 1} for symbol in "NHW"}),
+    ],
 )
 def test_sizes_that_a_model_does_not_say(
     entry: str, there: Path, tmp_path: Path, capsys: Any
