@@ -16,7 +16,7 @@ from prototxt_gen.graph.graph import Graph
 from prototxt_gen.layers.parts.shapes import Shape, show
 from prototxt_gen.passes.deploy import Change, became
 from prototxt_gen.passes.preprocessing import Kind, Layout, Order, Preprocessing
-from prototxt_gen.passes.transform import Transform, left_to_you, places, transforms_of
+from prototxt_gen.passes.transform import Transform, by_chance, left_to_you, places, transforms_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 _IMAGE_CHANNELS = (1, 3)
@@ -211,15 +211,13 @@ def _remarks(one: Transform, found: Preprocessing, *, own: bool) -> Iterator[Cha
     done = {"mean_file", "mean_value", "scale"}
     if found.crop is not None or one.warps:
         done |= {"crop_size", "new_height", "new_width"}
-    left = left_to_you(one.block, done).removeprefix("; its transform ")
+    left = left_to_you(one.block, done, warps=one.warps).removeprefix("; its transform ")
     what = became(found.blob) if own else f"it tells the transform of the input {found.blob!r}"
     has = bool(found.scale != 1 or found.mean or found.image is not None or found.crop)
     what += "; its transform is in the model" if has else "; there is no transform to put in"
     if left:
         what += f", the rest {left}" if has else f"; {left.removeprefix('is ')}"
-    if one.mirror:
-        what += "; mirror is left out: it is for training"
-    yield Change(name, type, what)
+    yield Change(name, type, what + by_chance(one.block))
 
 
 def _listed(names: Mapping[str, object] | Sequence[str]) -> str:
