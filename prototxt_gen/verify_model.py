@@ -19,7 +19,7 @@ from prototxt_gen.graph.sample import seeded
 from prototxt_gen.layers.base import Role
 from prototxt_gen.layers.parts.efficient_nms import detector_of
 from prototxt_gen.layers.parts.shapes import Shape
-from prototxt_gen.passes.preprocessing import Preprocessing
+from prototxt_gen.passes.preprocessing import Preprocessing, held
 from prototxt_gen.to_onnx.efficient_nms import outputs_of_plugins, plugins_of
 from prototxt_gen.to_onnx.names import name_of
 from prototxt_gen.to_onnx.preprocess.kept import read_kept
@@ -60,7 +60,9 @@ class Pictures:
     def applied(self, values: Mapping[str, Array]) -> dict[str, Array]:
         """What the net takes, of what the model takes."""
         return {
-            name: one.apply(value.astype(one.type)) if (one := self.done.get(name)) else value
+            name: one.apply(held(value, np.dtype(one.type), name))
+            if (one := self.done.get(name))
+            else value
             for name, value in values.items()
         }
 
@@ -187,6 +189,8 @@ def rounded(model: onnx.ModelProto, values: Mapping[str, Array]) -> dict[str, Ar
     """Inputs as a model takes them: those in float16 are rounded, for the net as well."""
     halves = halves_of(model)
     return {
-        name: value.astype(np.float16).astype(np.float32) if name in halves else value
+        name: held(value, np.dtype(np.float16), name).astype(np.float32)
+        if name in halves
+        else value
         for name, value in values.items()
     }

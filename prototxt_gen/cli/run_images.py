@@ -29,6 +29,7 @@ from prototxt_gen.inference.images import (
 )
 from prototxt_gen.inference.labels import label
 from prototxt_gen.layers.parts.shapes import show
+from prototxt_gen.passes.preprocessing import held
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -74,6 +75,8 @@ class Session:
             try:
                 found = fitted(read_array(path), self.name, self.shape)
                 self._need_taken(found)
+                if self.name in self.computer.numbers:
+                    found = held(found, self.computer.numbers[self.name], self.name)
             except VerificationError as error:
                 words = error.message.removeprefix(f"{path}: ")
                 raise VerificationError(f"{path}: {words}") from error
@@ -84,7 +87,7 @@ class Session:
             words = f"the input {self.name!r} is {show(self.shape)}, which an image does not fit"
             raise VerificationError(f"{path}: {words}")
         self.preparation.need_fit(frame)
-        picture = open_picture(path, 3, upright=True, forms="image or a .npy")
+        picture = open_picture(path, 3, forms="image or a .npy")
         seen = picture.convert("L") if frame.channels == 1 else picture
         return [Item(path, self.preparation.prepared(seen, self._sized(frame, seen)), picture)]
 

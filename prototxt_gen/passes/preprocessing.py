@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from prototxt_gen._numpy import np
+from prototxt_gen.errors import VerificationError
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
@@ -125,6 +126,31 @@ class Preprocessing:
             yield f"minus {', '.join(f'{mean:.9g}' for mean in self.mean)}"
         if self.scale != 1:
             yield f"times {self.scale:.9g}"
+
+
+def held(values: Array, dtype: np.dtype[Any], name: str) -> Array:
+    """Values for an input of a type of numbers; VerificationError for what it cannot hold.
+
+    To a whole number nothing is rounded, and to float16 nothing becomes infinite.
+    """
+    with np.errstate(all="ignore"):
+        found = values.astype(dtype)
+        whole = dtype.kind in "iub"
+        same = found == values if whole else np.isfinite(found) | ~np.isfinite(values)
+    if not same.all():
+        odd = values[~same].flat[0]
+        raise VerificationError(f"the input {name!r} takes {_kind(dtype)}; found {odd:.9g}")
+    return found
+
+
+def _kind(dtype: np.dtype[Any]) -> str:
+    """The numbers of a type, in words."""
+    if dtype.kind in "iu":
+        least, most = np.iinfo(dtype).min, np.iinfo(dtype).max
+        return f"{dtype}, whole numbers from {least} to {most}"
+    if dtype.kind == "b":
+        return "bool, 0 or 1"
+    return f"{dtype}, numbers up to {float(np.finfo(dtype).max):.6g}"
 
 
 def _by(sizes: Sequence[int]) -> str:

@@ -70,18 +70,24 @@ def places(mean_file: str, folder: Path) -> Iterator[Path]:
 
 #: What training does by chance, by the names of forks too.
 _CHANCE = frozenset(
-    """mirror distort_param expand_param noise_param scale_factors random_resize_param
-    random_aspect_ratio_param rand_resize_ratio_lower rand_resize_ratio_upper
-    vertical_stretch_lower vertical_stretch_upper horizontal_stretch_lower
-    horizontal_stretch_upper img_rand_resize_lower img_rand_resize_upper""".split()
+    [
+        *("mirror", "distort_param", "expand_param", "noise_param", "scale_factors"),
+        *("random_resize_param", "random_aspect_ratio_param"),
+        *("rand_resize_ratio_lower", "rand_resize_ratio_upper"),
+        *("vertical_stretch_lower", "vertical_stretch_upper"),
+        *("horizontal_stretch_lower", "horizontal_stretch_upper"),
+        *("img_rand_resize_lower", "img_rand_resize_upper"),
+    ]
 )
 _ONE_SIZE = ("img_rand_resize_lower", "img_rand_resize_upper")  #: no chance where they are equal
 _SIZES = ("crop_h", "crop_w", "crop_height", "crop_width")  #: of forks
 #: What is said in other words, or changes no number of an image.
 _KNOWN = frozenset(
-    """mean_file mean_value scale crop_size force_color force_gray resize_param emit_constraint
-    use_gpu_transform random_seed""".split()
-).union(_SIZES)
+    [
+        *("mean_file", "mean_value", "scale", "crop_size", *_SIZES, "resize_param"),
+        *("force_color", "force_gray", "emit_constraint", "use_gpu_transform", "random_seed"),
+    ]
+)
 
 
 def left_to_you(layer: Block, done: Collection[str] = (), *, warps: bool = False) -> str:

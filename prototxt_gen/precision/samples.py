@@ -14,6 +14,7 @@ from prototxt_gen.graph.check import checked
 from prototxt_gen.inference.computers import fitted
 from prototxt_gen.inference.images import Frame, Preparation, frame_of, open_picture, read_array
 from prototxt_gen.layers.parts.shapes import Shape, show
+from prototxt_gen.passes.preprocessing import held
 from prototxt_gen.to_onnx.export import Exported
 from prototxt_gen.to_onnx.sizes import input_shapes
 from prototxt_gen.verify_model import Pictures
@@ -50,15 +51,16 @@ def pictured(made: Exported, paths: Sequence[str]) -> Iterator[Feed]:
     rows: list[Array] = []
     for path in paths:
         try:
-            rows += _rows(path, name, shape, preparation, frame)
+            found = _rows(path, name, shape, preparation, frame)
+            rows += [held(row, dtype, name) for row in found]
         except VerificationError as error:  # which would be a verdict on the model
             raise PrototxtError(error.message) from error
         while len(rows) >= size:
-            yield {name: np.stack(rows[:size]).astype(dtype)}
+            yield {name: np.stack(rows[:size])}
             del rows[:size]
     if rows:
         rows += [rows[-1]] * (size - len(rows))
-        yield {name: np.stack(rows).astype(dtype)}
+        yield {name: np.stack(rows)}
 
 
 def _rows(

@@ -84,8 +84,8 @@ def test_what_is_said_of_a_transform(text: str, words: str) -> None:
         (
             "transform_param { img_rand_resize_lower: 3 img_rand_resize_upper: 4 "
             "horizontal_stretch_lower: 1 horizontal_stretch_upper: 1.5 }",
-            "; img_rand_resize_lower, img_rand_resize_upper, horizontal_stretch_upper are left out: "
-            "they are for training",
+            "; img_rand_resize_lower, img_rand_resize_upper, horizontal_stretch_upper are left "
+            "out: they are for training",
         ),
         ("transform_param { img_rand_resize_lower: 3 img_rand_resize_upper: 3 }", ""),
     ],

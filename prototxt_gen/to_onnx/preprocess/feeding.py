@@ -54,9 +54,9 @@ def _pillow(one: Preprocessing, shape: list[int]) -> Iterator[str]:
     mode = "L" if shape[1] == 1 else "RGB"
     yield "import numpy as np"
     yield "import onnxruntime"
-    yield "from PIL import Image"
+    yield "from PIL import Image, ImageOps"
     yield ""
-    yield f'x = Image.open("picture.png").convert("{mode}")'
+    yield f'x = ImageOps.exif_transpose(Image.open("picture.png")).convert("{mode}")'
     if 0 in shape[2:]:
         yield from _kept(shape, "x.height, x.width")
         yield "x = np.asarray(x.resize((width, height)))"
