@@ -17,3 +17,8 @@ def plural(number: int, what: str, form: str = "") -> str:
     ``form`` is that of the number, as in a format string.
     """
     return f"{number:{form}} {what if number == 1 else _IRREGULAR.get(what, f'{what}s')}"
+
+
+def there_are(number: int, what: str) -> str:
+    """That there are so many things: ``there is 1 label``, ``there are 2 labels``."""
+    return f"there {'is' if number == 1 else 'are'} {plural(number, what)}"

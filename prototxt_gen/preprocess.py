@@ -61,7 +61,7 @@ def wanted(
 
 def labels(given: Input | Sequence[str] | None) -> tuple[str, ...]:
     """The labels of a file, or those given; raises PrototxtError, and OSError."""
-    from prototxt_gen.to_onnx.labels import read_labels
+    from prototxt_gen.formats.labels import read_labels
 
     if given is None:
         return ()

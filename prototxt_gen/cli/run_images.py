@@ -14,6 +14,7 @@ import numpy as np
 
 from prototxt_gen._files import whole_file
 from prototxt_gen.cli.output import print_error, print_line, print_note
+from prototxt_gen.cli.run_notes import Notes
 from prototxt_gen.cli.tables import print_table
 from prototxt_gen.errors import PrototxtError, VerificationError
 from prototxt_gen.inference.answers import Answer, Boxes, Classes, Numbers, Segments, answers
@@ -177,10 +178,12 @@ def show_all(session: Session, paths: Sequence[str], batch: int, *, as_json: boo
     told: list[dict[str, object]] = []
     failed = False
     group: list[Item] = []
+    notes = Notes(session.labels, session.draw is not None)
 
     def flush() -> None:
         for item, found in session.compute(group, batch) if group else ():
             pictures = session.drawn(item, found)
+            notes.see(found, pictures)
             if as_json:
                 told.append(_as_dict(session, item, found, pictures))
             else:
@@ -203,6 +206,8 @@ def show_all(session: Session, paths: Sequence[str], batch: int, *, as_json: boo
             if len(group) == batch:
                 flush()
     flush()
+    for line in notes.lines():
+        print_note(line)
     if as_json:
         print(json.dumps(told, indent=2))
     return 2 if failed else 0

@@ -147,9 +147,10 @@ def command(
     """
     from prototxt_gen import api
     from prototxt_gen.cli.run_images import Session, show_all
+    from prototxt_gen.formats.labels import read_labels
     from prototxt_gen.inference.computers import ModelComputer, NetComputer
     from prototxt_gen.inference.images import Preparation
-    from prototxt_gen.inference.labels import labels_in, read_labels
+    from prototxt_gen.inference.labels import labels_in
 
     weights, inputs = _split(net, files)
     need_files(net, weights, labels, *inputs)
@@ -159,7 +160,7 @@ def command(
     paths = expanded(inputs)
     for option, folder in (("--draw", draw), ("--save-blobs", blobs)):
         _need_folder(option, folder, paths)
-    own_labels = read_labels(labels) if labels is not None else []
+    own_labels = read_labels(labels) if labels is not None else ()
     subtracted = _mean(mean)
     every = blobs is not None
     if is_onnx(net):

@@ -108,7 +108,8 @@ def command(
     resnet-proto convert deploy.prototxt net.caffemodel -o net.onnx --batch dynamic
     resnet-proto triton net.onnx models --name net --max-batch 32 --tensorrt fp16
     """
-    from prototxt_gen.inference.labels import labels_in, read_labels
+    from prototxt_gen.formats.labels import read_labels
+    from prototxt_gen.inference.labels import labels_in
     from prototxt_gen.triton import repository as files
     from prototxt_gen.triton.config import Batching, Options, describe, render
 

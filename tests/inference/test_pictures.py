@@ -114,3 +114,26 @@ def test_each_command_refuses_values_for_a_model_of_bytes(
     assert f"{odd}: {words}" in err and "good.npy: r: " in out
     assert run(["verify", str(net), str(model), "--input", f"data={odd}"]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_what_run_says_of_labels_and_of_nothing_to_draw(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net, values_, names = tmp_path / "net.prototxt", tmp_path / "x.npy", tmp_path / "names.txt"
+    net.write_text(
+        'input: "data" input_shape { dim: 1 dim: 3 }\n'
+        'layer { name: "prob" type: "Softmax" bottom: "data" top: "prob" }'
+    )
+    np.save(values_, np.zeros((1, 3), np.float32))
+    command = ["run", str(net), str(values_), "--labels", str(names)]
+    for text, words in (
+        ("a\nb", "there are 2 labels, but of classes 'prob' has 3"),
+        ("a", "there is 1 label, but of classes 'prob' has 3"),
+        ("a\nb\nc", ""),
+    ):
+        names.write_text(text)
+        assert run(command) == 0
+        assert capsys.readouterr().err == (words and f"{words}\n")
+    assert run([*command, "--draw", str(tmp_path / "drawn")]) == 0
+    words = "nothing is drawn: no output has boxes, or a class or a score for each pixel\n"
+    assert capsys.readouterr().err == words
