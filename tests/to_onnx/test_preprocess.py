@@ -610,7 +610,7 @@ def test_labels_of_a_labelmap(tmp_path: Path) -> None:
             api.convert(caffe_net(), labels=path)
     for data in (b"", b"\n\n", b"\xff\xfe\x00"):
         path.write_bytes(data)
-        with pytest.raises(PrototxtError, match="map of labels|UTF-16"):
+        with pytest.raises(PrototxtError, match=r"map of labels|UTF-16"):
             api.convert(caffe_net(), labels=path)
 
 
