@@ -22,7 +22,7 @@ from prototxt_gen.cli.options import (
     weights_init_options,
 )
 from prototxt_gen.cli.precision import precision_options
-from prototxt_gen.cli.preprocess import preprocess_options
+from prototxt_gen.cli.preprocess import need_sense, preprocess_options
 from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.from_onnx import TARGETS
 
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from prototxt_gen.precision import Asked
 
 
+_MOST = 2**31 - 1  #: of a size
+
+
 class BatchSize(click.ParamType):  # type: ignore[type-arg]
     """A number, or ``dynamic``."""
 
@@ -50,8 +53,9 @@ class BatchSize(click.ParamType):  # type: ignore[type-arg]
         if value == "dynamic" or isinstance(value, int):
             return value
         text = str(value)
-        if not (text.isascii() and text.isdigit() and 0 < int(text[:10]) < 2**31):
-            self.fail(f"{text!r}: expected a number of 1 or more, or dynamic", param, ctx)
+        known = text.isascii() and text.isdigit() and len(text) <= len(str(_MOST))
+        if not (known and 0 < int(text) <= _MOST):
+            self.fail(f"{text!r}: expected 1 to {_MOST}, or dynamic", param, ctx)
         return int(text)
 
 
@@ -216,6 +220,7 @@ def command(
     if dynamic and options["batch"] is not None:
         raise click.UsageError("--batch and --dynamic: name the batch too, as --dynamic x=N,3,H,W")
     _need_usable(options["opset"], verify)
+    need_sense(options)
     way = ToOnnx(options, state, dialect, verify, external_data, precision)
     if Path(net).is_dir():
         refuse(_ALONE, f"is for one net, and {net} is a folder")

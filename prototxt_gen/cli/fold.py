@@ -55,7 +55,7 @@ def command(
     from prototxt_gen import api
     from prototxt_gen import weights as tools
     from prototxt_gen._files import need_place, together
-    from prototxt_gen.graph.check import checked
+    from prototxt_gen.graph.check import checked, need_inputs
     from prototxt_gen.graph.weights import bound
     from prototxt_gen.passes.deploy import deploy
     from prototxt_gen.passes.fold import fold
@@ -71,10 +71,12 @@ def command(
             need_place(path)
     graph = api.read_caffe(net, weights, state=state, dialect=dialect)
     shapes = checked(graph, dict(input_shapes))
-    source, _ = deploy(graph, shapes)
+    source, deployed = deploy(graph, shapes)
     if input_shapes:
         source = with_inputs(source, shapes)
-    made, folded, changes = fold(source, bound(source, checked(source)))
+    sizes = checked(source)
+    need_inputs(source, sizes)
+    made, folded, changes = fold(source, bound(source, sizes))
     verdict = verify_graphs(source, made, folded)
     if not verdict.agrees:
         raise VerificationError(f"folding: {verdict.text}; nothing is written")
@@ -82,5 +84,5 @@ def command(
     with together():
         tools.save(made, stored, target)
         write_output(output, api.dump(made).encode("utf-8", "surrogateescape"))
-    print_changes(changes)
+    print_changes([*deployed, *changes])
     print_note(f"{output}, {target}: {plural(len(changes), 'layer')} folded")

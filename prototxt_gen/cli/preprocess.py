@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import click
 
 F = TypeVar("F", bound=Callable[..., Any])
+#: The options that change pictures.
+_DOES = {
+    *("preprocess", "preprocess_from", "mean", "scale"),
+    *("channel_order", "input_type", "layout"),
+}
 
 
 class MeanFile(click.ParamType):  # type: ignore[type-arg]
@@ -75,6 +80,15 @@ _OPTIONS = (
         "a labelmap.",
     ),
 )
+
+
+def need_sense(options: Mapping[str, Any]) -> None:
+    """Raise UsageError for options that do not go together, by the names they have here."""
+    given = {name for name, value in options.items() if value is not None}
+    if {"preprocess", "preprocess_from"} <= given:
+        raise click.UsageError("--preprocess and --preprocess-from: expected one of them")
+    if "image_input" in given and not given & _DOES:
+        raise click.UsageError("--image-input names the input to preprocess; nothing says how")
 
 
 def preprocess_options(command: F) -> F:

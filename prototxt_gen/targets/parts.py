@@ -96,6 +96,15 @@ def unknown(name: str, opset: int) -> str:
     return f"ONNX has no {name}"
 
 
+def unknown_ops(model: onnx.ModelProto) -> Iterator[str]:
+    """Why a model has ops that ONNX has at no opset."""
+    opset = next((one.version for one in model.opset_import if one.domain in DOMAINS), 0)
+    for node in nodes_in(model.graph):
+        why = unknown(node.op_type, opset) if node.domain in DOMAINS else ""
+        if why:
+            yield why
+
+
 def at_another_opset(name: str, opset: int) -> str:
     """Why an op of ONNX is not one at an opset; empty if it is."""
     if opset > onnx.defs.onnx_opset_version():

@@ -7,13 +7,15 @@ import re
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 import onnx
 
 from prototxt_gen._files import together, whole_file
-from prototxt_gen.errors import UnsupportedError
+from prototxt_gen.errors import ParseError, UnsupportedError
 from prototxt_gen.from_onnx.files import read
+from prototxt_gen.targets.parts import missing, unknown_ops
 from prototxt_gen.triton.config import LABELS
 
 MODEL = "model.onnx"
@@ -26,8 +28,15 @@ def is_name(name: str) -> bool:
 
 
 def load(path: str) -> tuple[onnx.ModelProto, list[str]]:
-    """A model, and the files with weights that it reads; raises ParseError for half of one."""
+    """A model, and the files with weights that it reads.
+
+    Raises ParseError for half of one, and for one that no server could load.
+    """
     found = read(path)
+    faults = chain((f"{node.op_type}: {why}" for node, why in missing(found)), unknown_ops(found))
+    fault = next(faults, None)
+    if fault is not None:
+        raise ParseError(f"{path}: is not valid ONNX: {fault}")
     # With its weights a model does not tell any more where they were.
     bare = onnx.load(path, format="protobuf", load_external_data=False)
     return found, _beside(bare)

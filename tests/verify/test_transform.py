@@ -171,6 +171,41 @@ def test_old_layers_say_it_too() -> None:
     assert left_to_you(api.load(Source(text.encode())).nodes[0].source) == words
 
 
+def test_fold_says_what_it_does_before(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    net, weights = tmp_path / "net.prototxt", tmp_path / "net.caffemodel"
+    net.write_text(NET % USUAL)
+    shape = ["--input-shape", "data=4,3,8,8"]
+    assert run(["deploy", str(net), *shape, "-o", str(tmp_path / "d.prototxt")]) == 0
+    made = ["weights", "init", str(tmp_path / "d.prototxt"), "-o", str(weights)]
+    assert run([*made, "--how", "random"]) == 0
+    capsys.readouterr()
+    folded = ["fold", str(net), str(weights), "-o", str(tmp_path / "f.prototxt")]
+    assert run([*folded, *shape]) == 0
+    said = capsys.readouterr().err
+    assert WORDS in said and "loss (SoftmaxWithLoss): became its head" in said
+    net.write_text(
+        (NET % "").replace("Data", "HDF5Data", 1).replace("data_param", "hdf5_data_param")
+    )
+    assert run(folded) == 2
+    words = "the shape of the input 'data' is not known; give it with --input-shape data=N,C,H,W"
+    assert words in capsys.readouterr().err
+
+
+def test_all_inputs_of_unknown_shapes_are_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net = tmp_path / "net.prototxt"
+    net.write_text(
+        'layer { name: "d" type: "HDF5Data" top: "a" top: "b" hdf5_data_param { source: "x" } }\n'
+        'layer { name: "e" type: "Eltwise" bottom: "a" bottom: "b" top: "e" }'
+    )
+    assert run(["deploy", str(net)]) == 2
+    assert capsys.readouterr().err == (
+        "error: the shapes of the inputs 'a', 'b' are not known; give them with "
+        "--input-shape a=N,C,H,W --input-shape b=N,C,H,W\n"
+    )
+
+
 def test_each_command_says_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     net, report = tmp_path / "net.prototxt", tmp_path / "report.json"
     net.write_text(NET % USUAL)
