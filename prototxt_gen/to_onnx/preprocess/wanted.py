@@ -176,10 +176,10 @@ def _cropped(
         return mean
     if (one.crop, one.crop) != blob or min(own) < one.crop:
         each = ",".join(f"{value:.6g}" for value in mean.mean(axis=(1, 2), dtype=float))
-        crop = f"crop_size {one.crop}" if one.crop else "no crop_size"
+        crop = f"crop_size {one.crop} does not make" if one.crop else "no crop_size makes"
         raise UnsupportedError(
-            f"{where}: the mean image is {_by(own)}, the input {_by(blob)}, and there is {crop} "
-            f"that makes one of the other; --preprocess-from takes that of a train_val.prototxt, "
+            f"{where}: the mean image is {_by(own)}, the input {_by(blob)}, and {crop} "
+            f"one of the other; --preprocess-from takes that of a train_val.prototxt, "
             f"and --mean {each} is the mean of each channel"
         )
     top, left = (own[0] - one.crop) // 2, (own[1] - one.crop) // 2
