@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from prototxt_gen._words import plural
 from prototxt_gen.cli.layer_names import map_option, use_names
 from prototxt_gen.cli.options import (
     Decimals,
@@ -201,19 +202,25 @@ def _split(net: str, files: Sequence[str]) -> tuple[str | None, list[str]]:
 
 
 def expanded(inputs: Sequence[str]) -> list[str]:
-    """The files, and those of each folder that are images or .npy, by name."""
+    """The files, and those of each folder that are images or .npy, by name; the rest is noted."""
     found: list[str] = []
     for path in inputs:
         if not os.path.isdir(path):
             found.append(path)
             continue
+        entries = list(os.scandir(path))
         own = sorted(
             entry.path
-            for entry in os.scandir(path)
+            for entry in entries
             if os.path.splitext(entry.name)[1].lower() in INPUTS and not entry.is_dir()
         )
         if not own:
             raise click.UsageError(f"{path}: no image and no .npy in this folder")
+        others = len(entries) - len(own)
+        if others:
+            print_note(
+                f"{path}: {plural(others, 'entry')} left out, without the suffix of an image"
+            )
         found += own
     return found
 

@@ -137,3 +137,21 @@ def test_what_run_says_of_labels_and_of_nothing_to_draw(
     assert run([*command, "--draw", str(tmp_path / "drawn")]) == 0
     words = "nothing is drawn: no output has boxes, or a class or a score for each pixel\n"
     assert capsys.readouterr().err == words
+
+
+def test_what_is_no_image_in_a_folder_is_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net, folder = tmp_path / "net.prototxt", tmp_path / "photos"
+    net.write_text(
+        'input: "data" input_shape { dim: 1 dim: 3 dim: 2 dim: 2 }\n'
+        'layer { name: "r" type: "ReLU" bottom: "data" top: "r" }'
+    )
+    (folder / "older").mkdir(parents=True)
+    _colours().save(folder / "a.png")
+    for others, words in ((["older"], "1 entry"), (["older", "notes.txt"], "2 entries")):
+        (folder / others[-1]).exists() or (folder / others[-1]).write_text("x")
+        assert run(["run", str(net), str(folder)]) == 0
+        out, err = capsys.readouterr()
+        assert out.startswith(f"{folder / 'a.png'}: r: ")
+        assert err == f"{folder}: {words} left out, without the suffix of an image\n"
