@@ -157,7 +157,8 @@ def command(
     need_files(net, weights, labels, *inputs)
     for option, number in (("--scale", scale), ("--threshold", threshold)):
         if not math.isfinite(number) or (option == "--scale" and not number):
-            raise click.UsageError(f"{option} {number:g}: expected a finite number, not 0")
+            besides = ", not 0" if option == "--scale" else ""
+            raise click.UsageError(f"{option} {number:g}: expected a finite number{besides}")
     paths = expanded(inputs)
     for option, folder in (("--draw", draw), ("--save-blobs", blobs)):
         _need_folder(option, folder, paths)
