@@ -173,7 +173,9 @@ def test_a_file_of_ours_tells_its_dialect(
     tmp_path: Path, text: str, dialect: str, other: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     net, model = tmp_path / "net.prototxt", tmp_path / "net.caffemodel"
-    net.write_text(text + FC)
+    # Its input is of the old kind, so that there is something to upgrade.
+    old = 'input: "x" input_shape { dim: [1, 4, 8, 8] }\n'
+    net.write_text(text.replace(INPUT, old) + FC)
     asked = ["--dialect", dialect]
     assert run(["weights", "init", str(net), "-o", str(model), *asked]) == 0
     assert "--dialect" not in capsys.readouterr().err
