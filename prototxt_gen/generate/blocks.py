@@ -43,7 +43,7 @@ KINDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Net:
     """A generated net: the spec it was made from, its graph, and the groups of its layers."""
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Self
 
+from prototxt_gen._records import Record
 from prototxt_gen.errors import SpecError
 from prototxt_gen.generate.checks import (
     MOST_CHANNELS,
@@ -83,8 +84,8 @@ MEANINGS: dict[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Training:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Training(Record):
     """How a net is trained; raises SpecError for invalid entries. ``MEANINGS`` has the keys.
 
     An empty text, list or number, or None, is what the papers have, or the same as elsewhere.

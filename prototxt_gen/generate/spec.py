@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Self
 
+from prototxt_gen._records import Record
 from prototxt_gen.errors import SpecError
 from prototxt_gen.generate import steps
 from prototxt_gen.generate.checks import shown, unknown
@@ -23,8 +24,8 @@ from prototxt_gen.generate.recipe import USUAL, Training
 from prototxt_gen.generate.sense import need_sense
 
 
-@dataclass(frozen=True, slots=True)
-class Spec:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Spec(Record):
     """A net; raises SpecError for invalid entries.
 
     stages            blocks of each stage

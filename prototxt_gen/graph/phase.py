@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from prototxt_gen._records import Record
 from prototxt_gen.document import Block
 
 Phase = Literal["TRAIN", "TEST"]
@@ -13,8 +14,8 @@ _MOST_STAGES = 8  #: nets have one to four
 PHASES: tuple[Phase, Phase] = ("TEST", "TRAIN")
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class State(Record):
     """The state that a net's rules are checked against; the user gives ``stages`` and ``level``."""
 
     phase: Phase = "TEST"

@@ -22,7 +22,7 @@ from prototxt_gen.graph.type_check import UnknownTypes
 _Key = tuple[str, Severity, str, Span | None, str | None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Checked:
     """A document, and if it is a net: that in the newest form, and what it is in each phase.
 

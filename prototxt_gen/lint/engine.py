@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from prototxt_gen.formats.binary.caffemodel import Caffemodel
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Findings:
     """What is found in a file, in its order."""
 

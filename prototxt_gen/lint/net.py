@@ -14,7 +14,7 @@ from prototxt_gen.graph.phase import Phase
 from prototxt_gen.layers.base import Role
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class InPhase:
     """The layers of a phase, without stages, and the shapes that are known of them."""
 
@@ -36,7 +36,7 @@ class InPhase:
         return any(node.layer.role is Role.LOSS for node in self.graph.nodes)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Net:
     """A net without errors.
 

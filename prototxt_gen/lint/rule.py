@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 
+from prototxt_gen._records import Record
 from prototxt_gen.diagnostics import Diagnostic, Severity
 from prototxt_gen.lint.net import Net
 
@@ -23,8 +24,8 @@ Check = Callable[[Net], Iterator[Diagnostic]]
 _RULES: dict[str, Rule] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Rule(Record):
     """A rule; ``text`` says what is wrong, what Caffe does, and what to write instead.
 
     Its first line is a summary.
