@@ -1,15 +1,52 @@
-"""What a dataclass compiles for each class when it is imported, once for all of them."""
+"""Frozen dataclasses of which nothing is compiled when they are imported.
+
+The decorator of the standard library compiles six methods for each class; the types of layers
+alone would take longer than a net takes to print. Here all classes have the same methods.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple, TypeVar, dataclass_transform
+
+R = TypeVar("R", bound="Record")
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))
+def record(cls: type[R]) -> type[R]:
+    """Make a subclass of Record a frozen dataclass; ``fields`` and ``replace`` know it."""
+    return dataclasses.dataclass(init=False, repr=False, eq=False)(cls)
 
 
 class Record:
-    """A base of dataclasses with ``eq=False, repr=False``, which are equal by their fields."""
+    """The methods of a frozen dataclass: made by its fields, equal by them, never changed."""
 
-    __slots__ = ()
+    def __init__(self, *given: Any, **values: Any) -> None:
+        known = _parameters(type(self))
+        if len(given) > len(known.order):
+            raise TypeError(f"{_name(self)} takes {len(known.order)} values, not {len(given)}")
+        named = dict(zip(known.order, given, strict=False))
+        if wrong := named.keys() & values.keys() or values.keys() - known.names:
+            raise TypeError(f"{_name(self)} does not take {min(wrong)!r}, or not twice")
+        made = {**known.defaults, **named, **values}
+        for name, create in known.created:
+            if name not in made:
+                made[name] = create()
+        if len(made) < len(known.names):
+            raise TypeError(f"{_name(self)} needs {min(known.names - made.keys())!r}")
+        vars(self).update(made)
+        if known.settles:
+            self.__post_init__()
+
+    def __post_init__(self) -> None:
+        """Look at the values, in a subclass."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -20,15 +57,41 @@ class Record:
         return hash(_compared(self))
 
     def __repr__(self) -> str:
-        known = (one for one in _fields(self) if one.repr)
-        shown = ", ".join(f"{one.name}={getattr(self, one.name)!r}" for one in known)
-        return f"{type(self).__qualname__}({shown})"
+        known = (one for one in _fields(type(self)) if one.repr)
+        return f"{_name(self)}({', '.join(f'{f.name}={getattr(self, f.name)!r}' for f in known)})"
 
 
-def _fields(record: object) -> tuple[dataclasses.Field[Any], ...]:
+class _Parameters(NamedTuple):
+    """What a class takes: in which order, and what is taken where nothing is given."""
+
+    order: tuple[str, ...]
+    names: frozenset[str]
+    defaults: dict[str, Any]
+    created: tuple[tuple[str, Any], ...]
+    settles: bool
+
+
+@cache
+def _parameters(cls: type[Any]) -> _Parameters:
+    taken = [one for one in _fields(cls) if one.init]
+    missing = dataclasses.MISSING
+    return _Parameters(
+        tuple(one.name for one in taken if not one.kw_only),
+        frozenset(one.name for one in taken),
+        {one.name: one.default for one in taken if one.default is not missing},
+        tuple((f.name, f.default_factory) for f in taken if f.default_factory is not missing),
+        cls.__post_init__ is not Record.__post_init__,
+    )
+
+
+def _fields(cls: type) -> tuple[dataclasses.Field[Any], ...]:
     """The fields; a class without the decorator has none."""
-    return dataclasses.fields(record) if dataclasses.is_dataclass(record) else ()
+    return dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
 
 
-def _compared(record: object) -> tuple[Any, ...]:
-    return tuple(getattr(record, one.name) for one in _fields(record) if one.compare)
+def _compared(made: Record) -> tuple[Any, ...]:
+    return tuple(getattr(made, one.name) for one in _fields(type(made)) if one.compare)
+
+
+def _name(made: Record) -> str:
+    return type(made).__qualname__

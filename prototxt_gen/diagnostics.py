@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, NoReturn, Protocol
 
-from prototxt_gen._records import Record
+from prototxt_gen._records import Record, record
 
 
 class Span(NamedTuple):
@@ -78,7 +78,7 @@ class Severity(enum.Enum):
     NOTE = "note"
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record
 class Diagnostic(Record):
     """One problem: the rule that found it, what was found, and what was expected."""
 

@@ -9,10 +9,10 @@ of ``gen``. In a mapping ``depth`` may replace ``stages`` and ``block``, and the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, fields
 from typing import Self
 
-from prototxt_gen._records import Record
+from prototxt_gen._records import Record, record
 from prototxt_gen.errors import SpecError
 from prototxt_gen.generate import steps
 from prototxt_gen.generate.checks import shown, unknown
@@ -24,7 +24,7 @@ from prototxt_gen.generate.recipe import USUAL, Training
 from prototxt_gen.generate.sense import need_sense
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record
 class Spec(Record):
     """A net; raises SpecError for invalid entries.
 

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from prototxt_gen._records import Record
 from prototxt_gen._words import plural
 from prototxt_gen.diagnostics import Source, Span
 from prototxt_gen.document import Block, Field, MessageType
@@ -32,8 +31,8 @@ class Ref(NamedTuple):
     version: int
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Node(Record):
+@dataclass(frozen=True, slots=True)
+class Node:
     """One layer of a net.
 
     ``source`` is its ``layer`` block as it was read, and the only place of what the layer

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar, dataclass_transform
 
-from prototxt_gen._records import Record
+from prototxt_gen._records import Record, record
 from prototxt_gen.document import Block
 from prototxt_gen.errors import PluginError, UnsupportedError
 from prototxt_gen.layers.parts.axes import (
@@ -49,7 +49,7 @@ from prototxt_gen.layers.parts.facets import (
     Sample,
     Weight,
 )
-from prototxt_gen.layers.parts.fields import complete, complete_when_used, fields, plain
+from prototxt_gen.layers.parts.fields import fields, plain
 from prototxt_gen.layers.parts.protocols import Builder, OnnxOp
 from prototxt_gen.layers.parts.shapes import Shape, count
 from prototxt_gen.layers.parts.sight import Seen, Sight, own_places
@@ -138,10 +138,6 @@ class Layer(Record):
     sight: ClassVar[Sight | None] = None  #: what each top sees of each bottom, whatever they are
     known: ClassVar[bool] = True  #: False if only the name of the type is known
     lifts: ClassVar[tuple[str, ...]] = ()  #: the ONNX operators that ``lift`` takes
-
-    def __new__(cls, *_args: Any, **_values: Any) -> Self:  # noqa: D102 - see ``complete``
-        complete(cls)
-        return super().__new__(cls)
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
@@ -370,11 +366,9 @@ def layer(
         for key in (name, *aliases):
             if key in REGISTRY or (key in MODULES and not ours):
                 raise PluginError(f"{key!r} is a layer type already; use another name")
-        complete_when_used(cls)
-        if not ours:  # what is wrong with it is said where it is loaded
-            complete(cls)
-        cls.type, cls.param = name, param
-        REGISTRY.update(dict.fromkeys((name, *aliases), cls))
-        return cls
+        made = record(cls)
+        made.type, made.param = name, param
+        REGISTRY.update(dict.fromkeys((name, *aliases), made))
+        return made
 
     return register

@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, dataclass_transform
 
+from prototxt_gen._records import record
 from prototxt_gen.document import Block
 from prototxt_gen.errors import PluginError, UnsupportedError
 from prototxt_gen.layers.base import MANY, Arity, Sight, layer
 from prototxt_gen.layers.base import Layer as Base
-from prototxt_gen.layers.parts.fields import complete, complete_when_used
 from prototxt_gen.layers.parts.param_str import read_settings
 from prototxt_gen.layers.parts.shapes import Shape
 
@@ -97,14 +97,13 @@ def python_layer(module: str, name: str) -> Callable[[type[P]], type[P]]:
     def register(cls: type[P]) -> type[P]:
         if not (isinstance(cls, type) and issubclass(cls, Python)):
             raise PluginError(f"{cls.__name__!r} has to be a subclass of Python")
-        complete_when_used(cls)
-        complete(cls)
+        made = record(cls)
         old = PYTHON.get((module, name))
         if old is None or _ours(old):
-            PYTHON[module, name] = cls
-        elif not _ours(cls):
+            PYTHON[module, name] = made
+        elif not _ours(made):
             raise PluginError(f"{module}.{name} is described already by another plug-in")
-        return cls
+        return made
 
     return register
 

@@ -7,13 +7,13 @@ nearest folder above a file counts for it. Keys are the options of ``validate``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from prototxt_gen._nearest import closest
-from prototxt_gen._records import Record
+from prototxt_gen._records import Record, record
 from prototxt_gen.errors import SpecError
 from prototxt_gen.formats.dialects import DIALECTS
 from prototxt_gen.formats.text.resolve import UnknownFields
@@ -25,7 +25,7 @@ ALL = "all"
 WEIGHTS = ("error", "warning", "ignore")
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record
 class Settings(Record):
     """The options; a rule is named by its name or its category, or all by ``all``."""
 

@@ -6,9 +6,7 @@ import dataclasses
 import sys
 import typing
 from collections.abc import Set
-from dataclasses import dataclass
 from functools import cache
-from threading import RLock
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -25,28 +23,6 @@ class ParamField(NamedTuple):
     optional: bool
 
 
-_WAITING: set[type] = set()
-_LOCK = RLock()
-
-
-def complete_when_used(cls: type) -> None:
-    """Have ``complete`` make a class a frozen dataclass.
-
-    That compiles its methods, and a module of layers has many types, of which a net uses few.
-    """
-    _WAITING.add(cls)
-
-
-def complete(cls: type) -> None:
-    """Make a class and its bases the dataclasses that they are to be, if they are not yet."""
-    if not _WAITING.isdisjoint(cls.__mro__):
-        with _LOCK:
-            for one in reversed(cls.__mro__):
-                if one in _WAITING:
-                    dataclass(frozen=True, eq=False, repr=False)(one)
-                    _WAITING.discard(one)
-
-
 def fields(cls: type) -> tuple[ParamField, ...]:
     """The fields of a dataclass and the Python types of their values.
 
@@ -58,7 +34,6 @@ def fields(cls: type) -> tuple[ParamField, ...]:
 
 @cache
 def _read(cls: type) -> tuple[ParamField, ...]:
-    complete(cls)
     declared = dataclasses.fields(cls)
     hints = _hints(cls, {field.name for field in declared})
     found = []
