@@ -7,8 +7,9 @@ alone would take longer than a net takes to print. Here all classes have the sam
 from __future__ import annotations
 
 import dataclasses
-from functools import cache
 from typing import Any, NamedTuple, TypeVar, dataclass_transform
+
+from prototxt_gen._words import plural
 
 R = TypeVar("R", bound="Record")
 
@@ -23,12 +24,14 @@ class Record:
     """The methods of a frozen dataclass: made by its fields, equal by them, never changed."""
 
     def __init__(self, *given: Any, **values: Any) -> None:
-        known = _parameters(type(self))
+        known = _KNOWN.get(type(self)) or _learn(type(self))
         if len(given) > len(known.order):
-            raise TypeError(f"{_name(self)} takes {len(known.order)} values, not {len(given)}")
+            raise TypeError(f"{_name(self)} takes at most {plural(len(known.order), 'value')}")
         named = dict(zip(known.order, given, strict=False))
-        if wrong := named.keys() & values.keys() or values.keys() - known.names:
-            raise TypeError(f"{_name(self)} does not take {min(wrong)!r}, or not twice")
+        if twice := named.keys() & values.keys():
+            raise TypeError(f"{_name(self)} takes {min(twice)!r} only once")
+        if wrong := values.keys() - known.names:
+            raise TypeError(f"{_name(self)} does not take {min(wrong)!r}")
         made = {**known.defaults, **named, **values}
         for name, create in known.created:
             if name not in made:
@@ -71,17 +74,20 @@ class _Parameters(NamedTuple):
     settles: bool
 
 
-@cache
-def _parameters(cls: type[Any]) -> _Parameters:
+_KNOWN: dict[type, _Parameters] = {}
+
+
+def _learn(cls: type[Record]) -> _Parameters:
     taken = [one for one in _fields(cls) if one.init]
     missing = dataclasses.MISSING
-    return _Parameters(
+    _KNOWN[cls] = found = _Parameters(
         tuple(one.name for one in taken if not one.kw_only),
         frozenset(one.name for one in taken),
         {one.name: one.default for one in taken if one.default is not missing},
         tuple((f.name, f.default_factory) for f in taken if f.default_factory is not missing),
         cls.__post_init__ is not Record.__post_init__,
     )
+    return found
 
 
 def _fields(cls: type) -> tuple[dataclasses.Field[Any], ...]:
