@@ -53,7 +53,7 @@ class Pictures:
         random = np.random.default_rng(seed)
         for name, one in self.done.items():
             if name in values:
-                shape = one.outer([int(dim) for dim in values[name].shape])
+                shape = one.outer([int(dim) for dim in values[name].shape], one.sample)
                 values[name] = random.integers(0, 256, shape).astype(one.type)
         return values, self.applied(values)
 
