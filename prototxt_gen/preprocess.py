@@ -40,8 +40,7 @@ def wanted(
     from prototxt_gen.to_onnx.preprocess.wanted import Wanted
 
     given = (preprocess, preprocess_from, mean, scale, channel_order, input_type, layout)
-    given += (resize,)
-    if all(value is None for value in given):
+    if resize is None and all(value is None for value in given):
         if image_input is not None:
             raise PrototxtError("image_input names the input to preprocess; nothing says how")
         return None

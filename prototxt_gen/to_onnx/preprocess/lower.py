@@ -175,10 +175,8 @@ def lower(
 def _resized(builder: Builder, x: str, front: Sequence[int | str], size: tuple[int, int]) -> str:
     """Another height and width, as ``passes.resizing`` has it; ``front`` are batch and channels."""
     known = [dim for dim in front if isinstance(dim, int)]
-    if len(known) == len(front):
-        sizes = builder.ints(*known, *size)
-    else:
-        sizes = sizes_of(builder, x, size)
+    fixed = len(known) == len(front)
+    sizes = builder.ints(*known, *size) if fixed else sizes_of(builder, x, size)
     mode = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
     return as_large_as(builder, x, sizes, **mode)
 

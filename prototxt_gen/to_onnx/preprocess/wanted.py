@@ -265,9 +265,11 @@ def _remarks(one: Transform, found: Preprocessing, *, own: bool) -> Iterator[Cha
 
 def _beside(found: Preprocessing, shapes: Mapping[str, Shape]) -> Iterator[Change]:
     """What the other inputs have to say where pictures are resized: a detector's im_info."""
-    for name in shapes if found.resize is not None else ():
+    if found.resize is None:
+        return
+    what = f"what it says of a picture's size is of the resized one, {_by(found.resize)}"
+    for name in shapes:
         if name != found.blob:
-            what = f"what it says of a picture's size is of the resized one, {_by(found.resize)}"
             yield Change(name, "input", what)
 
 
