@@ -41,7 +41,9 @@ class Size(click.ParamType):  # type: ignore[type-arg]
         if isinstance(value, list):
             return value
         items = [item.strip() for item in str(value).split(",")]
-        sides = [int(one) if one.isascii() and one.isdigit() and len(one) < 6 else 0 for one in items]
+        sides = [
+            int(one) if one.isascii() and one.isdigit() and len(one) < 6 else 0 for one in items
+        ]
         if len(sides) > _SIDES or not all(1 <= side <= MOST for side in sides):
             self.fail(f"{value!r}: expected N, or H,W, each from 1 to {MOST}", param, ctx)
         return sides * 2 if len(sides) == 1 else sides
