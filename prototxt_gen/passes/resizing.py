@@ -3,7 +3,8 @@
 It is linear between the middles of pixels, which is where cv::resize has them with INTER_LINEAR
 (resize.cpp), as convert_imageset and image_data_layer.cpp call it; nothing is smoothed before.
 cv::resize of bytes computes in whole numbers and rounds down on the way, so that it differs from
-this by less than 1 of 255 levels, and rounding here as well brings neither nearer to the other.
+this by less than 1 of 255 levels; rounding here as well would bring neither nearer to the other
+(benchmarks/resize.md).
 """
 
 from __future__ import annotations
