@@ -164,28 +164,22 @@ IMAGES = """layer {{ name: "data" type: "{type}" top: "data" top: "label"
 """
 FILES = "image_data_param { source: 'x' batch_size: 2 new_height: 20 new_width: 22 }"
 WINDOWS = "window_data_param { source: 'x' batch_size: 2 }"
+BASE = "data_param { source: 'x' batch_size: 2 }"
 WARP = "resize_param { prob: 1 resize_mode: WARP height: 17 width: 17 interp_mode: LINEAR }"
 AREA = WARP.replace("LINEAR", "LINEAR interp_mode: AREA")
 
 
 @pytest.mark.parametrize(
-    ("type", "params", "transform", "size", "dialect", "left"),
+    ("type", "params", "transform", "size", "dialect", "words"),
     [
-        ("ImageData", FILES, "crop_size: 17", (20, 22), "bvlc", ""),
-        ("WindowData", WINDOWS, "crop_size: 17", (17, 17), "bvlc", ""),
-        ("Data", "data_param { source: 'x' batch_size: 2 }", WARP, (17, 17), "mobilenet_ssd", ""),
-        (
-            "Data",
-            "data_param { source: 'x' batch_size: 2 }",
-            AREA,
-            (17, 17),
-            "mobilenet_ssd",
-            "resize_param",
-        ),
+        ("ImageData", FILES, "crop_size: 17", (20, 22), "bvlc", "its new_height and new_width are"),
+        ("WindowData", WINDOWS, "crop_size: 17", (17, 17), "bvlc", "its windows become"),
+        ("Data", BASE, WARP, (17, 17), "mobilenet_ssd", "its resize_param has"),
+        ("Data", BASE, AREA, (17, 17), "mobilenet_ssd", ""),
     ],
 )
 def test_the_size_that_a_data_layer_tells(
-    type: str, params: str, transform: str, size: Any, dialect: str, left: str, tmp_path: Path
+    type: str, params: str, transform: str, size: Any, dialect: str, words: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "net.prototxt"
     text = IMAGES.format(type=type, params=params, transform=transform)
@@ -198,10 +192,13 @@ def test_the_size_that_a_data_layer_tells(
     crop = 17 if "crop_size" in transform else 0
     wanted = api.run(caffe_net(), {"data": transformed(between(x, size), 100, 1, crop)})["prob"]
     np.testing.assert_allclose(computed(made, x), wanted, rtol=1e-3, atol=1e-6)
-    assert ("left to you" in said(made)) == bool(left) and left in said(made)
-    if not left:
-        with pytest.raises(UnsupportedError, match="expected the same"):
+    # What is no linear WARP is not what Resize does, and is said.
+    assert ("left to you: resize_param" in said(made)) == (not words)
+    assert ("left to you" in said(made)) == (not words)
+    if words:
+        with pytest.raises(UnsupportedError) as caught:
             api.convert(net, resize=(size[0] + 1, size[1]), **asked)
+        assert f"{words} {size[0]}x{size[1]}; expected the same" in caught.value.message
 
 
 @pytest.mark.parametrize(
@@ -220,9 +217,12 @@ def test_the_size_that_a_data_layer_tells(
         ({"resize": (24, 16)}, "--resize 24x16 is smaller than 17x17, which the net takes"),
         (
             {"resize": 24, "mean": np.ones((3, 17, 17))},
-            "--resize 24x24, and its images, or their mean, are 17x17; expected the same",
+            "--resize 24x24, and its mean image is 17x17; expected the same",
         ),
-        ({"resize": 24, "mean": np.ones((3, 32, 32))}, "are 32x32; expected the same"),
+        (
+            {"resize": 24, "mean": np.ones((3, 32, 32))},
+            "its mean image is 32x32; expected the same",
+        ),
         (
             {"resize": 24, "dynamic": {"data": "2,3,H,W"}},
             "'data' cannot have a free height or width: the model takes pictures of any, and "

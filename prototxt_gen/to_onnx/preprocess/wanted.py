@@ -140,7 +140,8 @@ def _fitted(one: Transform, wanted: Wanted, shape: tuple[int, ...]) -> Preproces
         if not one.warps:
             size = _size(mean, size, where)
     if wanted.resize is not None:
-        size = _resize(one, wanted.resize, size, blob, where)
+        known = _known(one, size, blob, mean=image is not None)
+        size = _resize(wanted.resize, known, blob, where)
     if not all(map(isfinite, means)):
         raise UnsupportedError(f"{where}: the mean has numbers that are not finite")
     if len(means) not in (0, 1, channels):
@@ -166,10 +167,20 @@ def _crop(one: Transform, wanted: Wanted, blob: tuple[int, int]) -> tuple[int, i
     return blob if wanted.resize is not None and not one.block.fields else None
 
 
+def _known(
+    one: Transform, size: tuple[int, int] | None, blob: tuple[int, int], *, mean: bool
+) -> tuple[tuple[int, int], str] | None:
+    """The size that images have to get, and what says so; None where nothing does."""
+    if one.warps:
+        return blob, "its windows become"
+    if size is not None:
+        return size, "its mean image is" if mean else "its new_height and new_width are"
+    return None if one.warped is None else (one.warped, "its resize_param has")
+
+
 def _resize(
-    one: Transform,
     asked: tuple[int, int],
-    size: tuple[int, int] | None,
+    known: tuple[tuple[int, int], str] | None,
     blob: tuple[int, int],
     where: str,
 ) -> tuple[int, int]:
@@ -178,11 +189,9 @@ def _resize(
         raise UnsupportedError(
             f"{where}: --resize {_by(asked)} is smaller than {_by(blob)}, which the net takes"
         )
-    size = blob if one.warps else size or one.warped
-    if size is not None and size != asked:
+    if known is not None and known[0] != asked:
         raise UnsupportedError(
-            f"{where}: --resize {_by(asked)}, and its images, or their mean, are {_by(size)}; "
-            "expected the same"
+            f"{where}: --resize {_by(asked)}, and {known[1]} {_by(known[0])}; expected the same"
         )
     return asked
 
