@@ -30,8 +30,11 @@ from to_onnx.pictures import (
 
 from prototxt_gen import api
 from prototxt_gen.cli import run
-from prototxt_gen.errors import PrototxtError, UnsupportedError
+from prototxt_gen.cli.verify import _inputs
+from prototxt_gen.errors import ParseError, PrototxtError, UnsupportedError
+from prototxt_gen.passes.resizing import resized
 from prototxt_gen.to_onnx.preprocess.feeding import feeding
+from prototxt_gen.to_onnx.preprocess.kept import read_kept
 from prototxt_gen.verify import verify, verify_export
 
 CAMERA: dict[str, Any] = {"channel_order": "rgb", "input_type": "uint8", "layout": "nhwc"}
@@ -127,6 +130,8 @@ def test_every_form_of_the_input(layout: Any, type: Any, order: Any) -> None:
     fed = x if order == "rgb" else x[..., ::-1]
     fed = (fed if layout == "nhwc" else fed.transpose(0, 3, 1, 2)).astype(type)
     np.testing.assert_allclose(computed(made, fed), wanted, rtol=1e-3, atol=1e-6)
+    assert verify(net, made.model, {"data": np.ascontiguousarray(fed)}).agrees
+    assert verify_export(made).agrees
     dims = [
         d.dim_value or d.dim_param for d in made.model.graph.input[0].type.tensor_type.shape.dim
     ]
@@ -259,6 +264,16 @@ def test_what_other_inputs_say_of_the_picture() -> None:
     assert words not in said(api.convert(graph(text), scale=2, image_input="data"))
 
 
+def changed(key: str, value: object) -> onnx.ModelProto:
+    """A model that says something else of its preprocessing."""
+    made = api.convert(caffe_net(), resize=24).model
+    for entry in made.metadata_props:
+        if entry.key == "resnet-proto.preprocessing":
+            (row,) = json.loads(entry.value)
+            entry.value = json.dumps([{**row, key: value}])
+    return made
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -267,21 +282,30 @@ def test_what_other_inputs_say_of_the_picture() -> None:
         ("resize", [8193, 24]),
         ("resize", 24),
         ("resize", [16, 24]),
-        ("resize", [24, 20]),
-        ("crop", [16, 17]),
+        ("resize", [24, 16]),
         ("crop", None),
         ("size", [24, 24]),
     ],
 )
 def test_metadata_that_is_not_possible(key: str, value: object) -> None:
-    made = api.convert(caffe_net(), resize=24).model
-    for entry in made.metadata_props:
-        if entry.key == "resnet-proto.preprocessing":
-            (row,) = json.loads(entry.value)
-            entry.value = json.dumps([{**row, key: value}])
+    with pytest.raises(ParseError, match=r"resnet-proto\.preprocessing: "):
+        read_kept(changed(key, value))
+
+
+@pytest.mark.parametrize(("key", "value"), [("resize", [24, 20]), ("crop", [16, 17])])
+def test_metadata_that_is_not_the_models(key: str, value: object) -> None:
     # What is left is the model's structure, which has no net without the sizes of pictures.
     with pytest.raises(PrototxtError, match="not all numbers; give its shape with --input-shape"):
-        api.from_onnx(made)
+        api.from_onnx(changed(key, value))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_our_reference_is_the_function(size: tuple[int, int]) -> None:
+    x = pictures(size)
+    found = resized(x.transpose(0, 3, 1, 2), (24, 20))
+    wanted = between(x, (24, 20)).transpose(0, 3, 1, 2)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, wanted, atol=0.02)
 
 
 def test_verification_sees_another_way_to_resize() -> None:
@@ -335,6 +359,8 @@ def test_the_commands_agree_about_a_picture(
             exec(row[name].replace("picture.png", path), names)
             np.testing.assert_allclose(names["outputs"][0][0], wanted, rtol=1e-3, atol=1e-6)
         assert run(["verify", *FILE, "net.onnx", "--input", path]) == 0
+        # It goes in as it is: other ways of resizing would do it before the model.
+        assert _inputs(net, (path,), "net.onnx")["data"].shape == (1, *size, 3)
 
 
 def test_float16_int8_and_triton(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
