@@ -38,6 +38,10 @@ class Pictures:
     def __init__(self, done: Sequence[Preprocessing]) -> None:
         self.done = {one.blob: one for one in done}  #: by input
 
+    def plain(self) -> Pictures:
+        """That of a net which does itself what is done: pictures are taken as they come."""
+        return Pictures([Preprocessing(one.blob, one.type) for one in self.done.values()])
+
     def inner(self, shapes: Mapping[str, tuple[T, ...]]) -> dict[str, tuple[T | int, ...]]:
         """The shapes of the net's inputs, of those of the model's."""
         return {

@@ -31,11 +31,13 @@ from to_onnx.pictures import (
 from prototxt_gen import api
 from prototxt_gen.cli import run
 from prototxt_gen.cli.verify import _inputs
-from prototxt_gen.errors import ParseError, PrototxtError, UnsupportedError
+from prototxt_gen.diagnostics import Source
+from prototxt_gen.errors import ParseError, PrototxtError, UnsupportedError, VerificationError
 from prototxt_gen.passes.resizing import resized
 from prototxt_gen.to_onnx.preprocess.feeding import feeding
 from prototxt_gen.to_onnx.preprocess.kept import read_kept
 from prototxt_gen.verify import verify, verify_export
+from prototxt_gen.verify_net import verify_net
 
 CAMERA: dict[str, Any] = {"channel_order": "rgb", "input_type": "uint8", "layout": "nhwc"}
 #: A net that gives what it gets, so that every pixel is seen.
@@ -306,6 +308,26 @@ def test_our_reference_is_the_function(size: tuple[int, int]) -> None:
     wanted = between(x, (24, 20)).transpose(0, 3, 1, 2)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, wanted, atol=0.02)
+
+
+@pytest.mark.parametrize("size", [(40, 31), (24, 24)])
+@pytest.mark.parametrize("asked", [{}, CAMERA])
+def test_a_net_of_the_structure_resizes_pictures_of_one_size(
+    size: tuple[int, int], asked: dict[str, Any]
+) -> None:
+    made = api.convert(caffe_net(1), resize=24, mean=MEAN, **asked).model
+    shape = (2, *size, 3) if asked else (2, 3, *size)
+    back = api.from_onnx(made, input_shapes={"data": shape}, restore=False)
+    assert verify_net(made, back.graph).agrees
+    x = pictures(size) if asked else pictures(size).transpose(0, 3, 1, 2)
+    blobs = api.run(back.graph, {"data": x.astype(np.float32)})
+    wanted = onnxruntime.InferenceSession(made.SerializeToString()).run(
+        ["prob"], {"data": np.ascontiguousarray(x, np.uint8 if asked else np.float32)}
+    )
+    np.testing.assert_allclose(blobs["prob"], wanted[0], rtol=1e-3, atol=1e-6)
+    other = api.load(Source(deploy(1, 31).encode(), "net.prototxt"))
+    with pytest.raises(VerificationError, match="'data' is 2x3x31x31; the model gives it 2x3x17"):
+        verify_net(made, other)
 
 
 def test_verification_sees_another_way_to_resize() -> None:
