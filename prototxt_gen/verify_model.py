@@ -61,6 +61,12 @@ class Pictures:
                 values[name] = random.integers(0, 256, shape).astype(one.type)
         return values, self.applied(values)
 
+    @property
+    def tried(self) -> tuple[str, ...]:
+        """The sizes of pictures that are drawn where a model takes any, in words."""
+        sizes = [one.sample for one in self.done.values() if one.resize is not None]
+        return tuple(f"a picture of {height}x{width}" for height, width in sizes)
+
     def applied(self, values: Mapping[str, Array]) -> dict[str, Array]:
         """What the net takes, of what the model takes."""
         return {

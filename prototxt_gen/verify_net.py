@@ -107,7 +107,7 @@ def _compared(
         if found[name].dtype != np.bool_
     ]
     compared += before_nms(graph, blobs, others, plugins, found, tolerance)
-    return Verdict(tuple(compared), untried=tuple(plugins))
+    return Verdict(tuple(compared), () if inputs else pictures.tried, tuple(plugins))
 
 
 def _need_inputs(model: onnx.ModelProto, given: Mapping[str, Array]) -> None:

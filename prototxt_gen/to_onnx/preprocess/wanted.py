@@ -267,6 +267,8 @@ def _remarks(one: Transform, found: Preprocessing, *, own: bool) -> Iterator[Cha
     what += "; its transform is in the model" if has else "; there is no transform to put in"
     if left:
         what += f", the rest {left}" if has else f"; {left.removeprefix('is ')}"
+    if one.size is not None and found.resize is None:
+        what += f"; --resize {one.size[0]},{one.size[1]} takes images of any size"
     if one.mirror:
         what += "; mirror is left out: it is for training"
     yield Change(name, type, what)
