@@ -90,9 +90,9 @@ _OPTIONS = (
         "--resize",
         type=Size(),
         metavar="N|H,W",
-        help="Take pictures of any height and width, and bring them in the model to N x N, or to "
-        "H x W, without keeping their sides' ratio, as Caffe's tools do: linear, as cv::resize. "
-        "Of that the middle is cropped where the net takes less.",
+        help="Take pictures of any height and width, and resize them in the model to exactly N x N "
+        "or H x W, linearly, as Caffe's tools do by cv::resize (torchvision's Resize(N) keeps the "
+        "ratio of the sides). The middle of that is cropped where the net takes less.",
     ),
     click.option(
         "--image-input",
