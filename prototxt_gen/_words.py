@@ -1,7 +1,8 @@
-"""Numbers in messages."""
+"""Numbers and pieces of texts in messages."""
 
 from __future__ import annotations
 
+_SHOWN = 40
 _IRREGULAR = {
     "axis": "axes",
     "spatial axis": "spatial axes",
@@ -22,3 +23,8 @@ def plural(number: int, what: str, form: str = "") -> str:
 def there_are(number: int, what: str) -> str:
     """That there are so many things: ``there is 1 label``, ``there are 2 labels``."""
     return f"there {'is' if number == 1 else 'are'} {plural(number, what)}"
+
+
+def cut(text: str) -> str:
+    """As much of a text as a message has room for."""
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -38,6 +38,10 @@ class Pictures:
     def __init__(self, done: Sequence[Preprocessing]) -> None:
         self.done = {one.blob: one for one in done}  #: by input
 
+    def plain(self) -> Pictures:
+        """That of a net which does itself what is done: pictures are taken as they come."""
+        return Pictures([Preprocessing(one.blob, one.type) for one in self.done.values()])
+
     def inner(self, shapes: Mapping[str, tuple[T, ...]]) -> dict[str, tuple[T | int, ...]]:
         """The shapes of the net's inputs, of those of the model's."""
         return {
@@ -53,9 +57,15 @@ class Pictures:
         random = np.random.default_rng(seed)
         for name, one in self.done.items():
             if name in values:
-                shape = one.outer([int(dim) for dim in values[name].shape])
+                shape = one.outer([int(dim) for dim in values[name].shape], one.sample)
                 values[name] = random.integers(0, 256, shape).astype(one.type)
         return values, self.applied(values)
+
+    @property
+    def tried(self) -> tuple[str, ...]:
+        """The sizes of pictures that are drawn where a model takes any, in words."""
+        sizes = [one.sample for one in self.done.values() if one.resize is not None]
+        return tuple(f"a picture of {height}x{width}" for height, width in sizes)
 
     def applied(self, values: Mapping[str, Array]) -> dict[str, Array]:
         """What the net takes, of what the model takes."""

@@ -7,11 +7,13 @@ from typing import Any, TypeVar
 
 import click
 
+from prototxt_gen.passes.resizing import MOST
+
 F = TypeVar("F", bound=Callable[..., Any])
 #: The options that change pictures.
 _DOES = {
     *("preprocess", "preprocess_from", "mean", "scale"),
-    *("channel_order", "input_type", "layout"),
+    *("channel_order", "input_type", "layout", "resize"),
 }
 
 
@@ -32,6 +34,27 @@ class MeanFile(click.ParamType):  # type: ignore[type-arg]
             return str(value)
 
 
+class Size(click.ParamType):  # type: ignore[type-arg]
+    """One number, or height and width."""
+
+    name = "size"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[int]:
+        """The height and width."""
+        if isinstance(value, list):
+            return value
+        items = [item.strip() for item in str(value).split(",")]
+        sides = [
+            int(one) if one.isascii() and one.isdigit() and len(one) < 6 else 0 for one in items
+        ]
+        if len(sides) > _SIDES or not all(1 <= side <= MOST for side in sides):
+            self.fail(f"{value!r}: expected N, or H,W, each from 1 to {MOST}", param, ctx)
+        return sides * 2 if len(sides) == 1 else sides
+
+
+_SIDES = 2
 _OPTIONS = (
     click.option(
         "--preprocess",
@@ -67,6 +90,14 @@ _OPTIONS = (
         "--layout",
         type=click.Choice(["nchw", "nhwc"]),
         help="The axes that the model takes. [default: nchw]",
+    ),
+    click.option(
+        "--resize",
+        type=Size(),
+        metavar="N|H,W",
+        help="Take pictures of any height and width, and resize them in the model to exactly N x N "
+        "or H x W, linearly, as Caffe's tools do by cv::resize (torchvision's Resize(N) keeps the "
+        "ratio of the sides). The middle of that is cropped where the net takes less.",
     ),
     click.option(
         "--image-input",

@@ -21,7 +21,8 @@ class Transform:
     """The transform of a data layer's images, which are the blob ``top``.
 
     ``size`` is that of the images before the crop, where the layer tells it; ``warps`` tells that
-    they have the size of the crop before it.
+    they have the size of the crop before it. ``warped`` is the size that SSD's resize_param brings
+    them to, whatever their sides.
     """
 
     top: str
@@ -32,6 +33,7 @@ class Transform:
     crop: int = 0
     size: tuple[int, int] | None = None
     warps: bool = False
+    warped: tuple[int, int] | None = None
     folder: Path = Path()  #: of the net
 
 
@@ -55,10 +57,19 @@ def transforms_of(graph: Graph) -> list[Transform]:
                 params.get("crop_size", int, 0),
                 (size[0], size[1]) if all(size) else None,
                 layer.warps,
+                _warped(params.block("resize_param")),
                 folder,
             )
         )
     return found
+
+
+def _warped(resize: Block) -> tuple[int, int] | None:
+    """The height and width that WARP gives linearly (SSD's im_transforms.cpp, ApplyResize)."""
+    linear = set(resize.get_list("interp_mode", str)) <= {"LINEAR"}
+    linear = linear and resize.get("resize_mode", str, "WARP") == "WARP"
+    size = resize.get("height", int, 0), resize.get("width", int, 0)
+    return size if linear and all(size) else None
 
 
 def places(mean_file: str, folder: Path) -> Iterator[Path]:

@@ -40,7 +40,8 @@ def drawn(made: Exported) -> Iterator[Feed]:
 def pictured(made: Exported, paths: Sequence[str]) -> Iterator[Feed]:
     """Files, images or npy, as the one input of a model takes them, a batch at a time.
 
-    The last batch is filled with its last image. Raises PrototxtError for a file that is no
+    The last batch is filled with its last image, and so is one before an image of another size,
+    where a model takes any. Raises PrototxtError for a file that is no
     image or does not fit, and VerificationError for a model that takes something else; and
     OSError.
     """
@@ -49,18 +50,26 @@ def pictured(made: Exported, paths: Sequence[str]) -> Iterator[Feed]:
     preparation, frame = Preparation(order), frame_of(shape)
     size = (shape[0] or 1) if shape else 1
     rows: list[Array] = []
+
+    def filled() -> Feed:
+        batch = np.stack(rows + [rows[-1]] * (size - len(rows)))
+        rows.clear()
+        return {name: batch}
+
     for path in paths:
         try:
             found = _rows(path, name, shape, preparation, frame)
-            rows += [held(row, dtype, name) for row in found]
+            found = [held(row, dtype, name) for row in found]
         except VerificationError as error:  # which would be a verdict on the model
             raise PrototxtError(error.message) from error
-        while len(rows) >= size:
-            yield {name: np.stack(rows[:size])}
-            del rows[:size]
+        for row in found:
+            if rows and row.shape != rows[0].shape:
+                yield filled()
+            rows.append(row)
+            if len(rows) == size:
+                yield filled()
     if rows:
-        rows += [rows[-1]] * (size - len(rows))
-        yield {name: np.stack(rows)}
+        yield filled()
 
 
 def _rows(

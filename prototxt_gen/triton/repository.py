@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -60,6 +61,17 @@ def paths(repository: Path, name: str, version: int, more: Sequence[str]) -> lis
     folder = repository / name
     inner = folder / str(version)
     return [inner / MODEL, *(inner / file for file in more), folder / LABELS, _config(folder)]
+
+
+def need_repository(repository: Path) -> None:
+    """Raise OSError where nothing can be written into a repository, which may be yet to be made."""
+    there = repository.absolute()
+    while not os.path.lexists(there) and there.parent != there:
+        there = there.parent
+    if not there.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(there))
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(there))
 
 
 def write(
