@@ -58,8 +58,8 @@ def pictured(made: Exported, paths: Sequence[str]) -> Iterator[Feed]:
 
     for path in paths:
         try:
-            found = _rows(path, name, shape, preparation, frame)
-            found = [held(row, dtype, name) for row in found]
+            rows_of_file = _rows(path, name, shape, preparation, frame)
+            found = [_held(row, dtype, name, path) for row in rows_of_file]
         except VerificationError as error:  # which would be a verdict on the model
             raise PrototxtError(error.message) from error
         for row in found:
@@ -70,6 +70,13 @@ def pictured(made: Exported, paths: Sequence[str]) -> Iterator[Feed]:
                 yield filled()
     if rows:
         yield filled()
+
+
+def _held(row: Array, dtype: np.dtype[Any], name: str, path: str) -> Array:
+    try:
+        return held(row, dtype, name)
+    except VerificationError as error:
+        raise VerificationError(f"{path}: {error.message}") from error
 
 
 def _rows(
