@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 RAISED = "RESNET_PROTO_LIMIT"  #: the variable of the environment: a size, such as 4GiB
+LARGEST_FILE = 256 << 20  #: the most bytes of a prototxt, unless raised
 HINT = "resnet-proto --limit raises it"
 THREADS = "OMP_NUM_THREADS"  #: the usual variable for threads of one process
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import SequenceMatcher
 
 _FAR = 99
 
@@ -28,6 +27,13 @@ def nearest(name: str, known: Iterable[str]) -> tuple[str, ...]:
     return tuple(one for _, one in found)
 
 
+def closest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The name that shares most letters with a name, if it is like it: 1 is the same."""
+    from difflib import get_close_matches  # which only a mistake needs
+
+    return next(iter(get_close_matches(name, list(known), 1, cutoff)), None)
+
+
 def did_you_mean(names: Iterable[str]) -> str:
     """The question, for at least one name."""
     return f"did you mean {' or '.join(map(repr, names))}?"
@@ -35,6 +41,8 @@ def did_you_mean(names: Iterable[str]) -> str:
 
 def _slips(name: str, known: str) -> int:
     """How many letters differ; a large number if a digit does, as in Pooling3D."""
+    from difflib import SequenceMatcher
+
     total = 0
     for tag, i, j, k, m in SequenceMatcher(None, name, known, autojunk=False).get_opcodes():
         if tag != "equal":

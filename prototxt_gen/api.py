@@ -258,6 +258,7 @@ def convert(
     channel_order: Literal["bgr", "rgb"] | None = None,
     input_type: Literal["float32", "uint8"] | None = None,
     layout: Literal["nchw", "nhwc"] | None = None,
+    resize: int | Sequence[int] | None = None,
     image_input: str | None = None,
     labels: Input | Sequence[str] | None = None,
     dynamic: Mapping[str, Sequence[int | str] | str] | None = None,
@@ -267,7 +268,8 @@ def convert(
     ``batch`` is a number of 1 or more, ``dynamic``, or None for that of the net. ``dynamic`` has
     the inputs with free sizes, as ``{"data": "1,3,H,W"}``. With ``metadata`` the model keeps the
     net, for ``from_onnx``. ``preprocess`` and the options after it put preprocessing into the
-    model; a ``mean`` is a file, numbers or an array of (C, H, W), ``labels`` a file or a list.
+    model; a ``mean`` is a file, numbers or an array of (C, H, W), ``labels`` a file or a list,
+    ``resize`` a height and a width, or one number for both.
     Raises UnsupportedError with all reasons, GraphError and WeightsError, and PrototxtError for an
     invalid option. The model has passed ONNX's checker.
     """
@@ -307,6 +309,7 @@ def convert(
             channel_order,
             input_type,
             layout,
+            resize,
             image_input,
         ),
         pictures.labels(labels),

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, NoReturn, Protocol
 
+from prototxt_gen._records import Record, record
+
 
 class Span(NamedTuple):
     """A piece of a file: byte offsets, ``end`` not included."""
@@ -76,8 +78,8 @@ class Severity(enum.Enum):
     NOTE = "note"
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
+@record
+class Diagnostic(Record):
     """One problem: the rule that found it, what was found, and what was expected."""
 
     rule: str
@@ -97,7 +99,7 @@ class Failure(Protocol):
         """Make the error, to be raised."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Sink:
     """Collects the diagnostics of one source, of each rule the first ``most``."""
 

@@ -21,6 +21,7 @@ from prototxt_gen._limits import threads
 from prototxt_gen.errors import ParseError, VerificationError
 from prototxt_gen.from_onnx.files import read
 from prototxt_gen.graph.graph import Graph, Node
+from prototxt_gen.passes.preprocessing import held
 from prototxt_gen.to_onnx.write import LARGEST_MODEL
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -84,8 +85,13 @@ def session_values(
 ) -> dict[str, Array]:
     """Values of a session by name; raises VerificationError."""
     try:
-        given = {v.name: inputs[v.name].astype(_dtype(v.type)) for v in session.get_inputs()}
+        given = {
+            value.name: held(inputs[value.name], _dtype(value.type), value.name)
+            for value in session.get_inputs()
+        }
         return dict(zip(names, session.run(list(names), given), strict=True))
+    except VerificationError:  # of a value that an input cannot hold
+        raise
     except Exception as error:
         raise VerificationError(f"onnxruntime cannot run the model: {error}") from error
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from prototxt_gen import _arguments
 from prototxt_gen._numpy import np
 from prototxt_gen.errors import PrototxtError
+from prototxt_gen.passes.resizing import MOST
 from prototxt_gen.reading import Input, load
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
+_SIDES = 2
 #: A mean: a file, one number, one for each channel, or an array of (C, H, W).
 Mean = Any
 
@@ -30,6 +32,7 @@ def wanted(
     channel_order: Literal["bgr", "rgb"] | None = None,
     input_type: Literal["float32", "uint8"] | None = None,
     layout: Literal["nchw", "nhwc"] | None = None,
+    resize: int | Sequence[int] | None = None,
     image_input: str | None = None,
 ) -> Wanted | None:
     """What is asked for; None if nothing is. Raises PrototxtError for a wrong value."""
@@ -37,7 +40,7 @@ def wanted(
     from prototxt_gen.to_onnx.preprocess.wanted import Wanted
 
     given = (preprocess, preprocess_from, mean, scale, channel_order, input_type, layout)
-    if all(value is None for value in given):
+    if resize is None and all(value is None for value in given):
         if image_input is not None:
             raise PrototxtError("image_input names the input to preprocess; nothing says how")
         return None
@@ -56,12 +59,13 @@ def wanted(
         _arguments.one_of("input_type", input_type or "float32", Kind),
         _arguments.one_of("layout", layout or "nchw", Layout),
         image_input,
+        None if resize is None else _size(resize),
     )
 
 
 def labels(given: Input | Sequence[str] | None) -> tuple[str, ...]:
     """The labels of a file, or those given; raises PrototxtError, and OSError."""
-    from prototxt_gen.to_onnx.labels import read_labels
+    from prototxt_gen.formats.labels import read_labels
 
     if given is None:
         return ()
@@ -96,6 +100,17 @@ def _mean(given: Mean) -> Array:
         raise PrototxtError(f"mean is {given!r:.40}; expected a file, or numbers")
     with np.errstate(over="ignore"):
         return as_mean("mean", found.astype(np.float32))
+
+
+def _size(given: object) -> tuple[int, int]:
+    """The height and width; one number stands for both, as for Caffe's own tools."""
+    sides = given if isinstance(given, Sequence) and not isinstance(given, str) else (given, given)
+    if len(sides) == 1:
+        sides = [*sides, *sides]
+    if len(sides) != _SIDES:
+        raise PrototxtError(f"resize is {given!r:.40}; expected one number, or height and width")
+    height, width = (_arguments.whole("resize", side, 1, MOST) for side in sides)
+    return height, width
 
 
 def _scale(given: object) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 from typing import Any
 
@@ -112,9 +113,10 @@ def verify(
         need_inputs(inputs, shapes)
         return at(pictures.inner({name: value.shape for name, value in inputs.items()}))
     sizes = _sizes(graph, pictures.inner(shapes))
-    return at_several_sizes(
+    verdict = at_several_sizes(
         whole, sizes, at, lambda other: _takes(graph, other, losses), pictures.inner
     )
+    return replace(verdict, sizes=verdict.sizes + pictures.tried)
 
 
 def _weights(net: Graph, shapes: Shapes, init: Init | None, seed: int) -> Weights:
@@ -147,7 +149,8 @@ def verify_export(made: Exported, seed: int = 0) -> Verdict:
         other = resized(made.graph, own, sizes)[0], made.weights
         return _verdict(other, other, names, found, given, plugins)
 
-    return at_several_sizes(made.skeleton, declared, at, inner=pictures.inner)
+    verdict = at_several_sizes(made.skeleton, declared, at, inner=pictures.inner)
+    return replace(verdict, sizes=verdict.sizes + pictures.tried)
 
 
 def _takes(graph: Graph, sizes: Mapping[str, Shape], losses: Losses) -> bool:

@@ -20,7 +20,7 @@ from prototxt_gen.graph.sample import seeded
 from prototxt_gen.layers.base import Role
 from prototxt_gen.layers.parts.efficient_nms import detector_of
 from prototxt_gen.layers.parts.shapes import Shape
-from prototxt_gen.passes.preprocessing import Preprocessing
+from prototxt_gen.passes.preprocessing import Preprocessing, held
 from prototxt_gen.to_onnx.efficient_nms import outputs_of_plugins, plugins_of
 from prototxt_gen.to_onnx.names import name_of
 from prototxt_gen.to_onnx.preprocess.kept import read_kept
@@ -45,6 +45,10 @@ class Pictures:
         self.done = {one.blob: one for one in done}  #: by input
         self._reach = reach or {}
 
+    def plain(self) -> Pictures:
+        """That of a net which does itself what is done: pictures are taken as they come."""
+        return Pictures([Preprocessing(one.blob, one.type) for one in self.done.values()])
+
     def inner(self, shapes: Mapping[str, tuple[T, ...]]) -> dict[str, tuple[T | int, ...]]:
         """The shapes of the net's inputs, of those of the model's."""
         return {
@@ -66,14 +70,22 @@ class Pictures:
         random = np.random.default_rng(seed)
         for name, one in self.done.items():
             if name in values:
-                shape = one.outer([int(dim) for dim in values[name].shape])
+                shape = one.outer([int(dim) for dim in values[name].shape], one.sample)
                 values[name] = random.integers(0, 256, shape).astype(one.type)
         return values, self.applied(values)
+
+    @property
+    def tried(self) -> tuple[str, ...]:
+        """The sizes of pictures that are drawn where a model takes any, in words."""
+        sizes = [one.sample for one in self.done.values() if one.resize is not None]
+        return tuple(f"a picture of {height}x{width}" for height, width in sizes)
 
     def applied(self, values: Mapping[str, Array]) -> dict[str, Array]:
         """What the net takes, of what the model takes."""
         return {
-            name: one.apply(value.astype(one.type)) if (one := self.done.get(name)) else value
+            name: one.apply(held(value, np.dtype(one.type), name))
+            if (one := self.done.get(name))
+            else value
             for name, value in values.items()
         }
 
@@ -215,6 +227,8 @@ def rounded(model: onnx.ModelProto, values: Mapping[str, Array]) -> dict[str, Ar
     """Inputs as a model takes them: those in float16 are rounded, for the net as well."""
     halves = halves_of(model)
     return {
-        name: value.astype(np.float16).astype(np.float32) if name in halves else value
+        name: held(value, np.dtype(np.float16), name).astype(np.float32)
+        if name in halves
+        else value
         for name, value in values.items()
     }

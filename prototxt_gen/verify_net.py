@@ -18,7 +18,7 @@ from prototxt_gen.graph.graph import Graph, Ref
 from prototxt_gen.graph.infer import named
 from prototxt_gen.graph.run import run
 from prototxt_gen.graph.weights import bound
-from prototxt_gen.layers.parts.shapes import show
+from prototxt_gen.layers.parts.shapes import Shape, show
 from prototxt_gen.to_onnx.efficient_nms import before_plugins, outputs_of_plugins, plugins_of
 from prototxt_gen.verify_model import (
     Pictures,
@@ -60,20 +60,19 @@ def verify_net(
     whole = ending_at(whole, outputs)
     pictures = pictures_of(whole)
     tolerance = tolerance_of(whole, rtol, atol)
-    found: list[Verdict] = []
-    errors: list[PrototxtError | ValueError] = []
-    for before in (pictures, Pictures(())) if pictures.done else (pictures,):
+    verdicts, errors = [], []
+    for way in (pictures, pictures.plain()) if pictures.done else (pictures,):
         try:
-            found.append(_compared(whole, graph, before, inputs, seed, provider, tolerance))
+            verdict = _compared(whole, graph, way, inputs, seed, provider, tolerance)
         except (PrototxtError, ValueError) as error:
             errors.append(error)
             continue
-        if found[-1].agrees:
-            return found[-1]
-    # What does not fit one way says less than what differs in the other.
-    if found:
-        return found[0]
-    raise errors[0]
+        if verdict.agrees:
+            return verdict
+        verdicts.append(verdict)
+    if not verdicts:
+        raise errors[0]
+    return verdicts[0]
 
 
 def _compared(
@@ -94,6 +93,7 @@ def _compared(
         fed, given = pictures.drawn(graph, sizes, seed)
         given = rounded(whole, given)
     _need_inputs(whole, given)
+    _need_pictures(given, {name: shape for name, shape in sizes.items() if name in pictures.done})
     last = graph.last
     names = _common(whole, last)
     plugins = plugins_of(whole)
@@ -107,7 +107,7 @@ def _compared(
         if found[name].dtype != np.bool_
     ]
     compared += before_nms(graph, blobs, others, plugins, found, tolerance)
-    return Verdict(tuple(compared), untried=tuple(plugins))
+    return Verdict(tuple(compared), () if inputs else pictures.tried, tuple(plugins))
 
 
 def _need_inputs(model: onnx.ModelProto, given: Mapping[str, Array]) -> None:
@@ -117,6 +117,16 @@ def _need_inputs(model: onnx.ModelProto, given: Mapping[str, Array]) -> None:
             has = ", ".join(f"{name} {show(array.shape)}" for name, array in given.items())
             raise VerificationError(
                 f"the model's input {value.name!r} is no input of the net; it has {has or 'none'}"
+            )
+
+
+def _need_pictures(given: Mapping[str, Array], sizes: Mapping[str, Shape]) -> None:
+    """Raise VerificationError for pictures of another size than the net's, but for the batch."""
+    for name, shape in sizes.items():
+        if name in given and given[name].shape[1:] != shape[1:]:
+            raise VerificationError(
+                f"the net's input {name!r} is {show(shape)}; the model gives it "
+                f"{show(given[name].shape)}"
             )
 
 

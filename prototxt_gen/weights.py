@@ -12,6 +12,7 @@ from prototxt_gen.document import Document
 from prototxt_gen.errors import WeightsError
 from prototxt_gen.formats.binary.caffemodel import read_caffemodel, write_caffemodel
 from prototxt_gen.formats.binary.message import reads_back
+from prototxt_gen.formats.dialects import KNOWN
 from prototxt_gen.graph.check import checked
 from prototxt_gen.graph.fillers import Init, initial
 from prototxt_gen.graph.graph import Graph
@@ -90,11 +91,11 @@ def _unknown(graph: Graph, shapes: Shapes, index: int) -> str | None:
 def save(graph: Graph, weights: Stored, path: str | os.PathLike[str]) -> bool:
     """Write a net with weights as a caffemodel; return whether the file can be read alone.
 
-    It cannot if a dialect has to be given to read the same net from it again.
+    It cannot if it is read by a schema of the user's own alone; of any other the file tells.
     """
     document = Document(write(graph).root, dialect=graph.dialect)
     write_caffemodel(path, document, weights)
-    return reads_back(document)
+    return document.dialect in KNOWN or reads_back(document)
 
 
 def statistics(weights: Stored) -> list[Statistics]:

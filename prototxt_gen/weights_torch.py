@@ -11,11 +11,11 @@ import os
 import pickle
 import re
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prototxt_gen import weights
+from prototxt_gen._nearest import closest
 from prototxt_gen._numpy import np
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.errors import WeightsError
@@ -73,8 +73,8 @@ def preset_of(architecture: str) -> str:
         known = [*ARCHITECTURES, *_NETS, *_TORCHVISIONS]
         asked = architecture.lower()
         begun = [one for one in known if one.startswith(asked)] if asked else []
-        close = begun or get_close_matches(asked, known, 1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        close = begun[0] if begun else closest(asked, known)
+        hint = f"; did you mean {close!r}?" if close else ""
         own = ", ".join(f"{_ZOOS[0]}/{one}" for one in _TORCHVISIONS)
         raise WeightsError(
             f"unknown architecture {architecture!r}{hint}; there are {' or '.join(_ZOOS)}/ "

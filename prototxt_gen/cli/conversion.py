@@ -25,6 +25,7 @@ from prototxt_gen.errors import VerificationError
 if TYPE_CHECKING:
     import onnx
 
+    from prototxt_gen.cli.serving import Served
     from prototxt_gen.fleet.batch import Outcome
     from prototxt_gen.fleet.ways import ToOnnx, Way
     from prototxt_gen.precision import Lowered
@@ -40,19 +41,26 @@ def convert_net(
     report: str | None,
     way: ToOnnx,
     names: Sequence[str] = (),
+    into: Served | None = None,
 ) -> int:
     """Convert one net; ``way.options`` are the options of ``api.convert``, ``names`` of --map.
 
-    The model and the report are written together or not at all.
+    The model and the report are written together or not at all; with ``into`` the model is that
+    of a repository of Triton's, which is ``output``.
     """
     from prototxt_gen import api
 
     if output == "-":
         raise click.UsageError("an ONNX model goes into a file; give -o FILE")
-    need_own_files([net, weights, *way.files], [output, f"{output}.data", report])
+    places = into.places if into is not None else [output, f"{output}.data"]
+    need_own_files([net, weights, *way.files], [*places, report])
     if output.lower().endswith((".prototxt", ".caffemodel")):
         raise click.UsageError(f"-o {output}: an ONNX model is made of {net}; give -o FILE.onnx")
-    need_places([output, report, f"{output}.data" if way.external_data else None])
+    if into is not None:
+        into.need_place()
+    else:
+        need_places([output, f"{output}.data" if way.external_data else None])
+    need_places([report])
     graph = api.read_caffe(net, weights, state=way.state, dialect=way.dialect)
     use_names(graph, names, way.options["input_shapes"])
     made = api.convert(graph, **way.options)
@@ -60,13 +68,15 @@ def convert_net(
         _prove(made)
     lowered = way.lowered(made)
     made = made if lowered is None else lowered.made
-    files = _write(made, output, report, way, lowered)
+    files, notes = _write(made, output, report, way, lowered, into)
     print_changes(made.changes)
     for words in lowered.words() if lowered is not None else ():
         print_note(words)
     if made.baked:
         seen = f"is in {report}" if report else "is in the report: --report FILE"
         print_note(f"how to feed the model with pictures, by OpenCV or Pillow, {seen}")
+    for words in notes:
+        print_note(words)
     _say_untried()
     model = made.skeleton.graph
     print_note(
@@ -135,22 +145,35 @@ def _prove(made: Exported) -> None:
 
 
 def _write(
-    made: Exported, output: str, report: str | None, way: ToOnnx, lowered: Lowered | None
-) -> list[str]:
-    """Write the model and its report; return the names of the model's files."""
+    made: Exported,
+    output: str,
+    report: str | None,
+    way: ToOnnx,
+    lowered: Lowered | None,
+    into: Served | None,
+) -> tuple[list[str], list[str]]:
+    """Write the model and its report; the names of the model's files, and what to say of them."""
     from prototxt_gen.to_onnx.write import write_model
 
     told = _report(made, way.options["opset"], output, lowered) if report is not None else b""
+    notes: list[str] = []
     with ExitStack() as stack:
+        outside = way.external_data
+        ready = None
+        if into is not None:
+            ready = stack.enter_context(into.written(made, external_data=outside))
         if report not in (None, "-"):
             file = stack.enter_context(whole_file(report))
             file.write(told)
             # A full disk shows here, before the model is written.
             file.flush()
-        files = write_model(made, output, external_data=way.external_data)
+        if into is None or ready is None:
+            files = write_model(made, output, external_data=outside)
+        else:
+            files, notes = into.put(ready)
     if report == "-":
         write_output(report, told)
-    return files
+    return files, notes
 
 
 def _report(made: Exported, opset: int, output: str, lowered: Lowered | None) -> bytes:

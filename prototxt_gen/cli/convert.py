@@ -22,7 +22,7 @@ from prototxt_gen.cli.options import (
     state_options,
 )
 from prototxt_gen.cli.precision import precision_options
-from prototxt_gen.cli.preprocess import preprocess_options
+from prototxt_gen.cli.preprocess import need_sense, preprocess_options
 from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.from_onnx import TARGETS
 
@@ -31,17 +31,18 @@ _FOR_BOTH = {"net", "output", "to", "input_shapes", "outputs", "until", "verify"
 _FOR_BOTH |= {"proto"}  # a net in the model may be by it
 #: What is said of one net, and not of a folder.
 _ALONE = {"weights", "names", "weights_out", "input_shapes", "outputs", "until"}
+_ALONE |= {"triton", "served"}
 #: What changes nothing alone, and what it needs.
-GOES_WITH = {
-    "seed": "weights_init",
-    "least_cosine": "fp16 int8",
-    "image_input": "preprocess preprocess_from mean scale channel_order input_type layout",
-}
+GOES_WITH = {"seed": "weights_init", "least_cosine": "fp16 int8"}
 _FOR_ONNX = {"target", "weights_out", "restore"}
 
 if TYPE_CHECKING:
+    from prototxt_gen.cli.serving import Served
     from prototxt_gen.graph.phase import State
     from prototxt_gen.precision import Asked
+
+
+_MOST = 2**31 - 1  #: of a size
 
 
 class BatchSize(click.ParamType):  # type: ignore[type-arg]
@@ -56,8 +57,9 @@ class BatchSize(click.ParamType):  # type: ignore[type-arg]
         if value == "dynamic" or isinstance(value, int):
             return value
         text = str(value)
-        if not (text.isascii() and text.isdigit() and 0 < int(text[:10]) < 2**31):
-            self.fail(f"{text!r}: expected a number of 1 or more, or dynamic", param, ctx)
+        known = text.isascii() and text.isdigit() and len(text) <= len(str(_MOST))
+        if not (known and 0 < int(text) <= _MOST):
+            self.fail(f"{text!r}: expected 1 to {_MOST}, or dynamic", param, ctx)
         return int(text)
 
 
@@ -67,10 +69,17 @@ class BatchSize(click.ParamType):  # type: ignore[type-arg]
 @click.option(
     "-o",
     "--output",
-    required=True,
     metavar="FILE",
-    help="The ONNX file, or from ONNX the prototxt, to write; for a folder, the folder.",
+    help="The ONNX file, or from ONNX the prototxt, to write; for a folder, the folder. Required "
+    "without --triton.",
 )
+@click.option(
+    "--triton",
+    metavar="REPO",
+    help="Instead of FILE: write the model into a repository of the Triton inference server, as "
+    "the command triton does, which has options for more.",
+)
+@click.option("--name", "served", metavar="N", help="With --triton: the model's name there.")
 @click.option(
     "--to",
     type=click.Choice(["onnx", "caffe"]),
@@ -160,7 +169,9 @@ class BatchSize(click.ParamType):  # type: ignore[type-arg]
 def command(
     net: str,
     weights: str | None,
-    output: str,
+    output: str | None,
+    triton: str | None,
+    served: str | None,
     report: str | None,
     to: str | None,
     jobs: int,
@@ -189,6 +200,9 @@ def command(
     If NET is a folder, FILE is a folder too: all nets in NET are converted, each with the
     caffemodel in its own folder, or all ONNX models. What is up to date is skipped.
 
+    With --triton REPO --name N it writes REPO/N/1/model.onnx, REPO/N/config.pbtxt and, of --labels,
+    REPO/N/labels.txt; all of them or none.
+
     Exit code 0: converted. 1: the net, or one of the folder, cannot be converted, or --verify
     found a difference. 2: wrong usage, or a file that cannot be used.
 
@@ -197,6 +211,7 @@ def command(
     resnet-proto convert deploy.prototxt net.caffemodel -o net.onnx --batch dynamic
     resnet-proto convert pnet.prototxt pnet.caffemodel -o pnet.onnx --dynamic data=1,3,H,W
     resnet-proto convert train_val.prototxt net.caffemodel -o net.onnx --preprocess auto
+    resnet-proto convert deploy.prototxt net.caffemodel --triton models --name net --batch dynamic
     resnet-proto convert models -o onnx --jobs 4
     resnet-proto convert net.onnx -o net.prototxt
     """
@@ -206,6 +221,7 @@ def command(
 
     asked_for = [*(outputs.split(",") if outputs else ()), *([until] if until else ())]
     wanted = tuple(dict.fromkeys(asked_for))
+    output, into = _target(output, triton, served)
 
     if _is_from_onnx(net, output, to):
         params = set(click.get_current_context().params)
@@ -224,6 +240,7 @@ def command(
     if dynamic and options["batch"] is not None:
         raise click.UsageError("--batch and --dynamic: name the batch too, as --dynamic x=N,3,H,W")
     _need_usable(options["opset"], verify)
+    need_sense(options)
     way = ToOnnx(options, state, dialect, verify, external_data, precision)
     if Path(net).is_dir():
         refuse(_ALONE, f"is for one net, and {net} is a folder")
@@ -232,7 +249,23 @@ def command(
     refuse({"jobs"}, f"is for a folder, and {net} is one net")
     more = {"outputs": wanted, "input_shapes": dict(input_shapes), "dynamic": dict(dynamic)}
     way = replace(way, options={**options, **more})
-    return convert_net(net, weights, output, report, way, names)
+    return convert_net(net, weights, output, report, way, names, into)
+
+
+def _target(output: str | None, triton: str | None, name: str | None) -> tuple[str, Served | None]:
+    """The file to write, and the repository that it is in, if it is in one."""
+    if triton is None:
+        if name is not None:
+            raise click.UsageError("--name goes with --triton REPO")
+        if output is None:
+            raise click.UsageError("Missing option '-o' / '--output', or --triton REPO --name N.")
+        return output, None
+    from prototxt_gen.cli.serving import Served
+
+    if output is not None:
+        raise click.UsageError("-o and --triton: expected one of them")
+    into = Served.of(triton, name)
+    return into.places[0], into
 
 
 def _is_from_onnx(net: str, output: str, to: str | None) -> bool:

@@ -177,6 +177,8 @@ def _verdict(report: Report) -> str:
         said = "loads it, and computes something else"
     elif report.sure:
         said = "loads it"
+    elif report.tried:
+        said = "loads it; a part may differ, by the values"
     else:
-        said = "loads it; a part may differ, by the values or as nobody has tried it"
+        said = "may load it: nobody has tried a part of it"
     return f"{target.title} {said} ({plural(len(ops), 'op')}, opset {report.opset}; {basis})"

@@ -23,7 +23,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: Of ``convert``: for the files of one net, or from ONNX; the fleet has its own.
 _OF_ONE = {"net", "weights", "output", "to", "report", "jobs"}
-_OF_ONE |= {"target", "weights_out", "restore", "dialect", "proto", "verify"}
+_OF_ONE |= {"target", "weights_out", "restore", "dialect", "proto", "verify", "triton", "served"}
 #: What only a row of a plan may say.
 _OF_ROW = {"input_shapes", "dynamic", "outputs", "until", "names"}
 _PRECISION = {"fp16", "int8", "least_cosine"}

@@ -64,7 +64,7 @@ def command(
     from prototxt_gen import api
     from prototxt_gen import weights as tools
     from prototxt_gen._files import need_place, together
-    from prototxt_gen.graph.check import checked
+    from prototxt_gen.graph.check import checked, need_inputs
     from prototxt_gen.graph.weights import bound
     from prototxt_gen.passes.completed import completed
     from prototxt_gen.passes.deploy import deploy
@@ -84,10 +84,11 @@ def command(
     graph = api.read_caffe(net, weights, state=state, dialect=dialect)
     use_names(graph, names, dict(input_shapes))
     shapes = checked(graph, dict(input_shapes))
-    source, _ = deploy(graph, shapes)
+    source, deployed = deploy(graph, shapes)
     if input_shapes:
         source = with_inputs(source, shapes)
     known = checked(source)
+    need_inputs(source, known)
     if weights_init is not None:
         source.stored, new = completed(source, known, weights_init, seed)
         print_changes(new)
@@ -99,5 +100,5 @@ def command(
     with together():
         tools.save(made, stored, target)
         write_output(output, api.dump(made).encode("utf-8", "surrogateescape"))
-    print_changes(changes)
+    print_changes([*deployed, *changes])
     print_note(f"{output}, {target}: {plural(len(changes), 'layer')} folded")

@@ -10,9 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from prototxt_gen._words import plural
-from prototxt_gen.cli.output import print_note
-
 if TYPE_CHECKING:
     from prototxt_gen.precision import Asked
 
@@ -119,7 +116,4 @@ def _images(folder: str) -> list[str]:
     found = expanded([folder])
     if find_spec("PIL") is None and any(not path.lower().endswith(".npy") for path in found):
         raise click.UsageError(f"--int8 needs Pillow to read images: {_EXTRA}")
-    others = len(os.listdir(folder)) - len(found)
-    if others:
-        print_note(f"{folder}: {plural(others, 'entry')} left out, without the suffix of an image")
     return found

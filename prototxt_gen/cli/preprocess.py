@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import click
 
+from prototxt_gen.passes.resizing import MOST
+
 F = TypeVar("F", bound=Callable[..., Any])
+#: The options that change pictures.
+_DOES = {
+    *("preprocess", "preprocess_from", "mean", "scale"),
+    *("channel_order", "input_type", "layout", "resize"),
+}
 
 
 class MeanFile(click.ParamType):  # type: ignore[type-arg]
@@ -27,6 +34,27 @@ class MeanFile(click.ParamType):  # type: ignore[type-arg]
             return str(value)
 
 
+class Size(click.ParamType):  # type: ignore[type-arg]
+    """One number, or height and width."""
+
+    name = "size"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[int]:
+        """The height and width."""
+        if isinstance(value, list):
+            return value
+        items = [item.strip() for item in str(value).split(",")]
+        sides = [
+            int(one) if one.isascii() and one.isdigit() and len(one) < 6 else 0 for one in items
+        ]
+        if len(sides) > _SIDES or not all(1 <= side <= MOST for side in sides):
+            self.fail(f"{value!r}: expected N, or H,W, each from 1 to {MOST}", param, ctx)
+        return sides * 2 if len(sides) == 1 else sides
+
+
+_SIDES = 2
 _OPTIONS = (
     click.option(
         "--preprocess",
@@ -64,6 +92,14 @@ _OPTIONS = (
         help="The axes that the model takes. [default: nchw]",
     ),
     click.option(
+        "--resize",
+        type=Size(),
+        metavar="N|H,W",
+        help="Take pictures of any height and width, and resize them in the model to exactly N x N "
+        "or H x W, linearly, as Caffe's tools do by cv::resize (torchvision's Resize(N) keeps the "
+        "ratio of the sides). The middle of that is cropped where the net takes less.",
+    ),
+    click.option(
         "--image-input",
         metavar="NAME",
         help="The input to preprocess. [default: the one that is a picture]",
@@ -75,6 +111,15 @@ _OPTIONS = (
         "a labelmap.",
     ),
 )
+
+
+def need_sense(options: Mapping[str, Any]) -> None:
+    """Raise UsageError for options that do not go together, by the names they have here."""
+    given = {name for name, value in options.items() if value is not None}
+    if {"preprocess", "preprocess_from"} <= given:
+        raise click.UsageError("--preprocess and --preprocess-from: expected one of them")
+    if "image_input" in given and not given & _DOES:
+        raise click.UsageError("--image-input names the input to preprocess; nothing says how")
 
 
 def preprocess_options(command: F) -> F:

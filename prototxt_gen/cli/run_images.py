@@ -14,6 +14,7 @@ import numpy as np
 
 from prototxt_gen._files import whole_file
 from prototxt_gen.cli.output import print_error, print_line, print_note
+from prototxt_gen.cli.run_notes import Notes
 from prototxt_gen.cli.streams import drop_output
 from prototxt_gen.cli.tables import print_table
 from prototxt_gen.errors import PrototxtError, VerificationError
@@ -30,6 +31,7 @@ from prototxt_gen.inference.images import (
 )
 from prototxt_gen.inference.labels import label
 from prototxt_gen.layers.parts.shapes import show
+from prototxt_gen.passes.preprocessing import held
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -75,6 +77,8 @@ class Session:
             try:
                 found = fitted(read_array(path), self.name, self.shape)
                 self._need_taken(found)
+                if self.name in self.computer.numbers:
+                    found = held(found, self.computer.numbers[self.name], self.name)
             except VerificationError as error:
                 words = error.message.removeprefix(f"{path}: ")
                 raise VerificationError(f"{path}: {words}") from error
@@ -85,7 +89,7 @@ class Session:
             words = f"the input {self.name!r} is {show(self.shape)}, which an image does not fit"
             raise VerificationError(f"{path}: {words}")
         self.preparation.need_fit(frame)
-        picture = open_picture(path, 3, upright=True, forms="image or a .npy")
+        picture = open_picture(path, 3, forms="image or a .npy")
         seen = picture.convert("L") if frame.channels == 1 else picture
         return [Item(path, self.preparation.prepared(seen, self._sized(frame, seen)), picture)]
 
@@ -175,10 +179,12 @@ def show_all(session: Session, paths: Sequence[str], batch: int, *, as_json: boo
     told: list[dict[str, object]] = []
     failed = False
     group: list[Item] = []
+    notes = Notes(session.labels, session.draw is not None)
 
     def flush() -> None:
         for item, found in session.compute(group, batch) if group else ():
             pictures = session.drawn(item, found)
+            notes.see(found, pictures)
             if as_json:
                 told.append(_as_dict(session, item, found, pictures))
             else:
@@ -201,6 +207,8 @@ def show_all(session: Session, paths: Sequence[str], batch: int, *, as_json: boo
             if len(group) == batch:
                 flush()
     flush()
+    for line in notes.lines():
+        print_note(line)
     if as_json:
         print(json.dumps(told, indent=2))
     return 2 if failed else 0

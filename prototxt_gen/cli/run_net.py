@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from prototxt_gen._words import plural
 from prototxt_gen.cli.idle import need_others
 from prototxt_gen.cli.layer_names import use_names, weights_options
 from prototxt_gen.cli.options import (
@@ -146,21 +147,23 @@ def command(
     """
     from prototxt_gen import api
     from prototxt_gen.cli.run_images import Session, show_all
+    from prototxt_gen.formats.labels import read_labels
     from prototxt_gen.inference.computers import ModelComputer, NetComputer
     from prototxt_gen.inference.images import Preparation
-    from prototxt_gen.inference.labels import labels_in, read_labels
+    from prototxt_gen.inference.labels import labels_in
 
     weights, inputs = _split(net, files)
     need_files(net, weights, labels, *inputs)
     for option, number in (("--scale", scale), ("--threshold", threshold)):
         if not math.isfinite(number) or (option == "--scale" and not number):
-            raise click.UsageError(f"{option} {number:g}: expected a finite number, not 0")
+            besides = ", not 0" if option == "--scale" else ""
+            raise click.UsageError(f"{option} {number:g}: expected a finite number{besides}")
     paths = expanded(inputs)
     if all(path.lower().endswith(".npy") for path in paths):
         refuse({"mean", "scale", "order"}, "is for images; a .npy goes in as it is")
     for option, folder in (("--draw", draw), ("--save-blobs", blobs)):
         _need_folder(option, folder, paths)
-    own_labels = read_labels(labels) if labels is not None else []
+    own_labels = read_labels(labels) if labels is not None else ()
     subtracted = _mean(mean)
     every = blobs is not None
     if is_onnx(net):
@@ -203,19 +206,25 @@ def _split(net: str, files: Sequence[str]) -> tuple[str | None, list[str]]:
 
 
 def expanded(inputs: Sequence[str]) -> list[str]:
-    """The files, and those of each folder that are images or .npy, by name."""
+    """The files, and those of each folder that are images or .npy, by name; the rest is noted."""
     found: list[str] = []
     for path in inputs:
         if not os.path.isdir(path):
             found.append(path)
             continue
+        entries = list(os.scandir(path))
         own = sorted(
             entry.path
-            for entry in os.scandir(path)
+            for entry in entries
             if os.path.splitext(entry.name)[1].lower() in INPUTS and not entry.is_dir()
         )
         if not own:
             raise click.UsageError(f"{path}: no image and no .npy in this folder")
+        others = len(entries) - len(own)
+        if others:
+            print_note(
+                f"{path}: {plural(others, 'entry')} left out, without the suffix of an image"
+            )
         found += own
     return found
 

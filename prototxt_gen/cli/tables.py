@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
-from prototxt_gen._tables import Table, delimited, markdown
 from prototxt_gen.cli.output import print_note, printable
+
+if TYPE_CHECKING:
+    from prototxt_gen._tables import Table
 
 _GAP = 2  #: the spaces between two columns
 _LEAST = 8  #: characters that remain of a name
@@ -74,6 +76,8 @@ def print_table(
 
 def print_form(table: Table, form: str) -> None:
     """A table as ``csv``, ``tsv`` or ``markdown``."""
+    from prototxt_gen._tables import delimited, markdown
+
     rows = [[printable(cell, sys.stdout) for cell in row] for row in table.rows]
     clean = table._replace(rows=rows)
     if form == "markdown":

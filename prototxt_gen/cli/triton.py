@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -13,7 +14,7 @@ from prototxt_gen.cli.output import print_note
 from prototxt_gen.reading import is_onnx
 
 if TYPE_CHECKING:
-    from prototxt_gen.triton.config import Instances, Kind, Model
+    from prototxt_gen.triton.config import Instances, Kind, Model, Options
 
 _KINDS: dict[str, Kind] = {"auto": "KIND_AUTO", "cpu": "KIND_CPU", "gpu": "KIND_GPU"}
 
@@ -108,43 +109,75 @@ def command(
     resnet-proto convert deploy.prototxt net.caffemodel -o net.onnx --batch dynamic
     resnet-proto triton net.onnx models --name net --max-batch 32 --tensorrt fp16
     """
-    from prototxt_gen.inference.labels import labels_in, read_labels
-    from prototxt_gen.triton import repository as files
-    from prototxt_gen.triton.config import Batching, Options, describe, render
+    from prototxt_gen.triton.config import Batching, Options
 
     need_files(model, labels)
     if not is_onnx(model):
         raise click.UsageError(f"{model} is no ONNX model; make one with convert")
     name = name if name is not None else Path(model).stem
+    need_name(name)
+    _need_sense(gather, preferred, delay, max_batch, tensorrt, workspace, kind)
+    options = Options(
+        max_batch,
+        Batching(tuple(preferred or ()), delay) if gather else None,
+        _instances(instances, kind, gpus),
+        _accelerator(tensorrt, workspace),
+    )
+    written, notes = put(model, Path(repository), name, options, version=version, labels=labels)
+    for path in written:
+        print_note(f"{path}: written")
+    for note in notes:
+        print_note(note)
+
+
+def need_name(name: str) -> None:
+    """Raise UsageError for what no model can be called in a repository."""
+    from prototxt_gen.triton import repository as files
+
     if not files.is_name(name):
         raise click.UsageError(
             f"--name {name!r}: expected letters, digits, _, - and ., not first a dot"
         )
-    _need_sense(gather, preferred, delay, max_batch, tensorrt, workspace, kind)
+
+
+def put(
+    model: str,
+    repository: Path,
+    name: str,
+    options: Options | None = None,
+    *,
+    version: int = 1,
+    labels: str | None = None,
+) -> tuple[list[str], list[str]]:
+    """Copy a model into a repository and describe it; the files, and what is to be said of them.
+
+    ``labels`` is a file; None takes those of the model. Raises UsageError for files that would
+    be overwritten and labels that no output has, UnsupportedError, and OSError.
+    """
+    from prototxt_gen.formats.labels import read_labels
+    from prototxt_gen.inference.labels import labels_in
+    from prototxt_gen.triton import repository as files
+    from prototxt_gen.triton.config import Options, describe, render
+
     found, more = files.load(model)
     names = (
         read_labels(labels)
         if labels is not None
         else labels_in({entry.key: entry.value for entry in found.metadata_props})
     )
-    options = Options(
-        max_batch,
-        Batching(tuple(preferred or ()), delay) if gather else None,
-        _instances(instances, kind, gpus),
-        _accelerator(tensorrt, workspace),
-        len(names),
-    )
+    options = replace(options or Options(), classes=len(names))
     made = describe(found, name, options)
     text = render(made)
-    places = files.paths(Path(repository), name, version, more)
+    places = files.paths(repository, name, version, more)
     need_own_files([model, labels, *(str(Path(model).parent / n) for n in more)], map(str, places))
     if labels is not None and not any(value.labels for value in made.outputs):
         raise click.UsageError(
             f"{labels} has {len(names)} labels, and no output has that many classes"
         )
     used = names if any(value.labels for value in made.outputs) else []
-    written = files.write(Path(model), more, Path(repository), name, version, text, used)
-    _say(made, written, any(node.domain == "trt.plugins" for node in found.graph.node), tensorrt)
+    written = files.write(Path(model), more, repository, name, version, text, used)
+    plugins = any(node.domain == "trt.plugins" for node in found.graph.node)
+    return [str(path) for path in written], list(_notes(made, plugins, options))
 
 
 def _need_sense(
@@ -188,10 +221,8 @@ def _accelerator(tensorrt: str | None, workspace: int | None) -> tuple[tuple[str
     return (("precision_mode", tensorrt.upper()), *size)
 
 
-def _say(made: Model, written: Sequence[Path], plugins: bool, tensorrt: str | None) -> None:
-    for path in written:
-        print_note(f"{path}: written")
+def _notes(made: Model, plugins: bool, options: Options) -> Iterator[str]:
     if made.alone:
-        print_note(f"max_batch_size is 0, so Triton makes no batches: {made.alone}")
-    if plugins and tensorrt is None:
-        print_note("the model has operators that TensorRT alone computes; give --tensorrt")
+        yield f"max_batch_size is 0, so Triton makes no batches: {made.alone}"
+    if plugins and not options.accelerator:
+        yield "the model has operators that TensorRT alone computes; give --tensorrt"

@@ -89,8 +89,10 @@ def _image(graph: Any, name: str, path: str, taken: Shape, done: Preprocessing |
     if len(shape) != 4 or shape[1] not in (1, 3):
         raise VerificationError(f"the input {name!r} is {show(shape)}, which an image does not fit")
     channels, height, width = (dim or 1 for dim in shape[1:])
-    if done is not None and done.size is not None:
-        height, width = done.size
-    one = values(open_picture(path, channels), Frame(channels, height, width))
+    frame = Frame(channels, height, width)
+    if done is not None and (done.size or done.resize):
+        # One that the model resizes goes in as it is.
+        frame = Frame(channels, *(done.size or (None, None)))
+    one = values(open_picture(path, channels), frame)
     pixels = np.repeat(one[None], shape[0] or 1, axis=0)
     return np.ascontiguousarray(pixels) if done is None else done.as_taken(pixels)

@@ -12,7 +12,7 @@ characters; blocks nest at most 100 deep, more than any message of Caffe's.
 
 from __future__ import annotations
 
-from prototxt_gen._limits import HINT, at_most
+from prototxt_gen._limits import HINT, LARGEST_FILE, at_most
 from prototxt_gen.diagnostics import Sink, Source, Span
 from prototxt_gen.document import Block
 from prototxt_gen.errors import ParseError
@@ -40,7 +40,6 @@ __all__ = [
     "reformat",
 ]
 
-LARGEST_FILE = 256 << 20
 _BOM = b"\xef\xbb\xbf"
 
 

@@ -59,13 +59,14 @@ class FieldType:
 class Message:
     """A message type; see ``document.MessageType`` for what layers need of it."""
 
-    __slots__ = ("_schema", "fields", "name", "required")
+    __slots__ = ("_schema", "fields", "name", "required", "single")
 
     def __init__(self, schema: Schema, name: str, fields: dict[str, list[FieldType]]) -> None:
         self._schema = schema
         self.name = name
         #: The declarations of each field: one in a single dialect, several in the union.
         self.fields = fields
+        self.single = all(len(declared) == 1 for declared in fields.values())
         #: Fields that all their declarations require.
         self.required = tuple(
             field for field, declared in fields.items() if all(d.required for d in declared)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 
 import onnx
 
+from prototxt_gen._nearest import closest
 from prototxt_gen.errors import GraphError
 
 
@@ -21,8 +21,8 @@ def ending_at(model: onnx.ModelProto, outputs: Sequence[str]) -> onnx.ModelProto
     made = {name for node in graph.node for name in node.output if name}
     for name in outputs:
         if name not in made:
-            close = get_close_matches(name, made, 1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
+            close = closest(name, made)
+            hint = f"; did you mean {close!r}?" if close else ""
             raise GraphError(f"the model computes no value {name!r} to use as an output{hint}")
     cut = onnx.ModelProto()
     for field, value in model.ListFields():

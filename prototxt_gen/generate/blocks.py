@@ -6,9 +6,9 @@ Each kind of block is a module, which ``KINDS`` names.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from prototxt_gen._records import Record, record
 from prototxt_gen._words import plural
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.document import Document
@@ -43,8 +43,8 @@ KINDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Net:
+@record
+class Net(Record):
     """A generated net: the spec it was made from, its graph, and the groups of its layers."""
 
     spec: Spec

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import TypeGuard
 
+from prototxt_gen._nearest import closest
 from prototxt_gen.errors import SpecError
 
 #: The most channels a layer may have: ``num_output`` is a uint32.
@@ -18,9 +18,9 @@ _LONGEST = 60  #: of what was found, in a message
 def unknown(what: str, found: object, choices: Sequence[object]) -> str:
     """The message for a word that is not one of the choices."""
     names = [str(choice) for choice in choices]
-    close = get_close_matches(shown(found, plain=True), names, 1)
+    close = closest(shown(found, plain=True), names)
     if close:
-        return f"unknown {what} {shown(found)}; did you mean {close[0]!r}?"
+        return f"unknown {what} {shown(found)}; did you mean {close!r}?"
     return f"unknown {what} {shown(found)}; expected {_or(names)}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from prototxt_gen.document import Symbol
 from prototxt_gen.errors import ShapeError
@@ -21,8 +21,7 @@ from prototxt_gen.layers.convolution import Convolution
 from prototxt_gen.layers.parts.shapes import Shape
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(NamedTuple):
     """A group of layers: its title, and the index of its first node."""
 
     title: str

@@ -7,9 +7,10 @@ names and means of ImageNet or CIFAR, He's fillers, rates as in Caffe's models.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Self
 
+from prototxt_gen._records import Record, record
 from prototxt_gen.errors import SpecError
 from prototxt_gen.generate.checks import (
     MOST_CHANNELS,
@@ -83,8 +84,8 @@ MEANINGS: dict[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Training:
+@record
+class Training(Record):
     """How a net is trained; raises SpecError for invalid entries. ``MEANINGS`` has the keys.
 
     An empty text, list or number, or None, is what the papers have, or the same as elsewhere.

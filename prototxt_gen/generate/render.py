@@ -26,10 +26,9 @@ from types import TracebackType
 
 import jinja2
 
-from prototxt_gen._limits import HINT, at_most
+from prototxt_gen._limits import HINT, LARGEST_FILE, at_most
 from prototxt_gen.document import Block, Value
 from prototxt_gen.errors import TemplateError
-from prototxt_gen.formats.prototxt import LARGEST_FILE
 from prototxt_gen.formats.text.printer import print_block
 from prototxt_gen.generate.blocks import Net
 from prototxt_gen.generate.python import python
@@ -40,7 +39,7 @@ from prototxt_gen.generate.templates import Templates, find_templates
 from prototxt_gen.graph.write import write
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class LayerView:
     """A layer as templates see it."""
 
@@ -73,7 +72,7 @@ class LayerView:
         return _plain(Block(field for field in self.block if field.name not in names))
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class SectionView:
     """A group of layers as templates see it."""
 
@@ -81,7 +80,7 @@ class SectionView:
     layers: Sequence[LayerView]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class NetView:
     """A net as templates see it."""
 

@@ -9,9 +9,10 @@ of ``gen``. In a mapping ``depth`` may replace ``stages`` and ``block``, and the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, fields
 from typing import Self
 
+from prototxt_gen._records import Record, record
 from prototxt_gen.errors import SpecError
 from prototxt_gen.generate import steps
 from prototxt_gen.generate.checks import shown, unknown
@@ -23,8 +24,8 @@ from prototxt_gen.generate.recipe import USUAL, Training
 from prototxt_gen.generate.sense import need_sense
 
 
-@dataclass(frozen=True, slots=True)
-class Spec:
+@record
+class Spec(Record):
     """A net; raises SpecError for invalid entries.
 
     stages            blocks of each stage

@@ -57,14 +57,20 @@ def checked(graph: Graph, given: Mapping[str, Shape] | None = None) -> Shapes:
 
 
 def need_inputs(graph: Graph, shapes: Shapes) -> None:
-    """Raise GraphError if the shape of an input is unknown."""
-    for ref in graph.inputs:
-        shape = shapes.blobs.get(ref)
-        if shape is None or None in shape:
-            raise GraphError(
-                f"the shape of the input {ref.blob!r} is not known; give it with "
-                f"--input-shape {ref.blob}=N,C,H,W"
-            )
+    """Raise GraphError if the shapes of inputs are unknown."""
+    open_ = [
+        ref.blob
+        for ref in graph.inputs
+        if (shape := shapes.blobs.get(ref)) is None or None in shape
+    ]
+    if open_:
+        names = ", ".join(map(repr, open_))
+        are = (
+            f"the shapes of the inputs {names} are not known; give them"
+            if len(open_) > 1
+            else f"the shape of the input {names} is not known; give it"
+        )
+        raise GraphError(f"{are} with {' '.join(f'--input-shape {one}=N,C,H,W' for one in open_)}")
 
 
 def check_rules(graph: Graph, sink: Sink) -> None:

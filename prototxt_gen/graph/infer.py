@@ -17,7 +17,7 @@ from prototxt_gen.layers.parts.shapes import MAX_AXES, MAX_COUNT, Shape, count, 
 from prototxt_gen.layers.parts.window import OTHER_SPELLINGS
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Shapes:
     """The known shapes of a net: of each blob, and of the weights of each node.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
+from prototxt_gen._records import Record, record
 from prototxt_gen.document import Block
 
 Phase = Literal["TRAIN", "TEST"]
@@ -13,8 +13,8 @@ _MOST_STAGES = 8  #: nets have one to four
 PHASES: tuple[Phase, Phase] = ("TEST", "TRAIN")
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+@record
+class State(Record):
     """The state that a net's rules are checked against; the user gives ``stages`` and ``level``."""
 
     phase: Phase = "TEST"

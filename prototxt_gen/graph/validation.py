@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from prototxt_gen._records import Record, record
 from prototxt_gen.diagnostics import Diagnostic, Severity, Sink, Source, Span
 from prototxt_gen.document import Document
 from prototxt_gen.formats.reader import read_text, without_unknown
@@ -22,8 +23,8 @@ from prototxt_gen.graph.type_check import UnknownTypes
 _Key = tuple[str, Severity, str, Span | None, str | None]
 
 
-@dataclass(frozen=True)
-class Checked:
+@record
+class Checked(Record):
     """A document, and if it is a net: that in the newest form, and what it is in each phase.
 
     Of each phase these are the layers without a stage, and the shapes that are known of them.

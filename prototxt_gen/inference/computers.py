@@ -31,6 +31,7 @@ class Computer(Protocol):
     inputs: dict[str, Shape]
     outputs: list[str]
     detectors: Optional[Collection[str]]  #: the outputs with boxes; None if that is not known
+    numbers: dict[str, np.dtype[Any]]  #: those that inputs of a model take
     labels: dict[str, str]  #: the metadata of a model
     changes: list[Change]  #: what became of data layers
     order: Order  #: of the channels of images
@@ -66,6 +67,7 @@ class NetComputer:
         self.detectors: Collection[str] | None = frozenset(
             ref.blob for ref in net.outputs if makers[ref].layer.detects
         )
+        self.numbers: dict[str, np.dtype[Any]] = {}
         self.labels: dict[str, str] = {}
 
     def complete(self, init: Init, seed: int) -> None:
@@ -129,6 +131,8 @@ class ModelComputer:
     """An ONNX model; ``every`` computes all its values, without optimizations."""
 
     def __init__(self, path: str, provider: str, *, every: bool = False) -> None:
+        from onnx.helper import tensor_dtype_to_np_dtype
+
         from prototxt_gen.engines import load, open_session, with_outputs
         from prototxt_gen.to_onnx.free import read_ranges
         from prototxt_gen.to_onnx.sizes import input_shapes
@@ -149,6 +153,11 @@ class ModelComputer:
         self._symbols = {
             value.name: [dim.dim_param for dim in value.type.tensor_type.shape.dim]
             for value in model.graph.input
+        }
+        self.numbers = {
+            value.name: tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+            for value in model.graph.input
+            if value.name in self.inputs
         }
         self.outputs = [value.name for value in model.graph.output]
         self._names = list(self.outputs)

@@ -22,6 +22,9 @@ MISSING = "images need Pillow: pip install 'resnet-proto[image]'"
 _PROGRAMS = frozenset({"EPS", "WMF"})
 
 
+_SIXTEEN_BITS = (1 << 16) - 1
+
+
 class Frame(NamedTuple):
     """What an input takes of a picture; ``last`` if its channels are the last axis."""
 
@@ -42,16 +45,15 @@ def frame_of(shape: Sequence[int | None]) -> Frame | None:
     return None
 
 
-def open_picture(
-    path: str, channels: int, *, upright: bool = False, forms: str = "image, .npy or .npz file"
-) -> Any:
-    """A picture of Pillow's, in RGB or grey; ``upright`` turns it as its camera was held.
+def open_picture(path: str, channels: int, forms: str = "image, .npy or .npz file") -> Any:
+    """A picture of Pillow's, in RGB or grey, turned as its camera was held.
 
+    It is what OpenCV's imread gives, and so what Caffe's tools see: of 16 bits the upper 8.
     ``forms`` is what a file may be. Raises VerificationError for what is no picture, is damaged,
     or is too large, and OSError.
     """
     try:
-        from PIL import Image, UnidentifiedImageError
+        from PIL import Image, ImageOps, UnidentifiedImageError
     except ImportError:
         raise VerificationError(MISSING) from None
     try:
@@ -62,11 +64,8 @@ def open_picture(
             with Image.open(path) as image:
                 if getattr(image, "format", "") in _PROGRAMS:
                     raise ValueError(f"it is of the form {image.format}; expected png or jpg")
-                if upright:
-                    from PIL import ImageOps
-
-                    return ImageOps.exif_transpose(image).convert("L" if channels == 1 else "RGB")
-                return image.convert("L" if channels == 1 else "RGB")
+                turned = _of_eight_bits(ImageOps.exif_transpose(image))
+                return turned.convert("L" if channels == 1 else "RGB")
     except Exception as error:  # of a damaged picture Pillow raises nearly anything
         if isinstance(error, OSError) and error.errno is not None:
             raise
@@ -74,6 +73,20 @@ def open_picture(
             raise VerificationError(f"{path}: is not an {forms}") from None
         words = " ".join(str(error).split()) or type(error).__name__
         raise VerificationError(f"{path}: cannot be read as an image: {words}") from error
+
+
+def _of_eight_bits(image: Any) -> Any:
+    """A grey picture of 16 bits in 8, which Pillow's convert would cut off at 255."""
+    if image.mode == "F":
+        raise ValueError("its numbers are floats; expected 8 or 16 bits, or give them as a .npy")
+    if not image.mode.startswith("I"):
+        return image
+    from PIL import Image
+
+    numbers = np.asarray(image)
+    if numbers.min(initial=0) < 0 or numbers.max(initial=0) > _SIXTEEN_BITS:
+        raise ValueError("its numbers have 32 bits; expected 8 or 16, or give them as a .npy")
+    return Image.fromarray((numbers >> 8).astype(np.uint8))
 
 
 def values(picture: Any, frame: Frame, order: Order = "bgr") -> Array:

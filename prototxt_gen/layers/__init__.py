@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from importlib import import_module
 
+from prototxt_gen._records import record
 from prototxt_gen.document import Block
 from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.layers.base import MANY, REGISTRY, Arity, Layer
@@ -193,29 +194,18 @@ def read_layer(block: Block) -> Layer:
     return cls.read(block.block(cls.param) if cls.param else Block(), block)
 
 
+@record
 class Unknown(Layer):
     """A layer type that is not registered: its block is kept as it was written."""
 
-    __slots__ = ("name",)
-
     known = False
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    name: str
 
     @property
     def type(self) -> str:  # type: ignore[override]
         """The type's name, as the file has it."""
         return self.name
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Unknown) and self.name == other.name
-
-    def __hash__(self) -> int:
-        return hash(self.name)
-
-    def __repr__(self) -> str:
-        return f"Unknown({self.name!r})"
 
     def arity(self) -> Arity:
         """Any number."""

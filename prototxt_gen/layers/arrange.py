@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from prototxt_gen._numpy import np
@@ -168,7 +167,7 @@ class Crop(Base):
         """What lies an offset further on."""
         if index == 1:
             return Sight.NOTHING
-        return tuple(Step(center=Fraction(o)) for o in self._offsets(len(bottoms[0]))[2:])
+        return tuple(Step(center=o) for o in self._offsets(len(bottoms[0]))[2:])
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The part of the first bottom that is kept."""

@@ -13,12 +13,12 @@ a table.
 
 from __future__ import annotations
 
-import dataclasses
 import typing
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar, dataclass_transform
 
+from prototxt_gen._records import Record, record
 from prototxt_gen.document import Block
 from prototxt_gen.errors import PluginError, UnsupportedError
 from prototxt_gen.layers.parts.axes import (
@@ -103,15 +103,6 @@ BOTTOM: frozenset[End] = frozenset({"bottom"})
 TOP: frozenset[End] = frozenset({"top"})
 
 
-def _declared(layer: object) -> tuple[dataclasses.Field[Any], ...]:
-    """The fields of a layer; a class without the decorator has none."""
-    return dataclasses.fields(layer) if dataclasses.is_dataclass(layer) else ()
-
-
-def _compared(layer: object) -> tuple[Any, ...]:
-    return tuple(getattr(layer, one.name) for one in _declared(layer) if one.compare)
-
-
 @lru_cache(maxsize=256)
 def _usual_weights(axes: tuple[int, ...]) -> tuple[Weight, ...]:
     names = ("weight", "bias")
@@ -124,7 +115,7 @@ def _usual_weights(axes: tuple[int, ...]) -> tuple[Weight, ...]:
     )
 
 
-class Layer:
+class Layer(Record):
     """One layer's parameters; the module docstring explains the facets."""
 
     type: ClassVar[str] = ""  #: the name in ``layer { type: ... }``
@@ -147,20 +138,6 @@ class Layer:
     sight: ClassVar[Sight | None] = None  #: what each top sees of each bottom, whatever they are
     known: ClassVar[bool] = True  #: False if only the name of the type is known
     lifts: ClassVar[tuple[str, ...]] = ()  #: the ONNX operators that ``lift`` takes
-
-    # As those of a dataclass, which would compile them for each type when a net is read.
-    def __eq__(self, other: object) -> bool:
-        if type(other) is not type(self):
-            return NotImplemented
-        return _compared(self) == _compared(other)
-
-    def __hash__(self) -> int:
-        return hash(_compared(self))
-
-    def __repr__(self) -> str:
-        known = (one for one in _declared(self) if one.repr)
-        shown = ", ".join(f"{one.name}={getattr(self, one.name)!r}" for one in known)
-        return f"{type(self).__qualname__}({shown})"
 
     @classmethod
     def read(cls, params: Block, layer: Block) -> Self:
@@ -389,7 +366,7 @@ def layer(
         for key in (name, *aliases):
             if key in REGISTRY or (key in MODULES and not ours):
                 raise PluginError(f"{key!r} is a layer type already; use another name")
-        made = dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
+        made = record(cls)
         made.type, made.param = name, param
         REGISTRY.update(dict.fromkeys((name, *aliases), made))
         return made

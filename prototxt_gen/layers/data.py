@@ -143,12 +143,34 @@ class HDF5Data(Base):
 
     source: str = ""
     batch_size: int = 0
+    transforms: bool = False  #: whether the layer has a ``transform_param``
 
+    besides = frozenset({"transform_param"})
     role = Role.SOURCE
+
+    @classmethod
+    def read(cls, params: Block, layer: Block) -> Self:
+        """Whether there is a transform is not in this message."""
+        return replace(super().read(params, layer), transforms=layer.has("transform_param"))
+
+    def write(self) -> Block:
+        """The files and the batch size."""
+        return Block.of(source=self.source or None, batch_size=self.batch_size or None)
+
+    @classmethod
+    def models(cls) -> frozenset[str]:
+        """The files and the batch size."""
+        return frozenset({"source", "batch_size"})
 
     def arity(self) -> Arity:
         """Any number of tops."""
         return Arity((0, 0), (1, MANY))
+
+    def problems(self) -> Iterator[Problem]:
+        """There is no transform."""
+        if self.transforms:
+            message = "has a transform_param; HDF5Data takes its files as they are"
+            yield Problem("hdf5-transform", message, "transform_param")
 
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """Raises UnsupportedError: the shapes are known from the files alone."""

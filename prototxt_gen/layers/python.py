@@ -9,10 +9,10 @@ A class here, or in a plug-in, describes such a layer as any other layer type is
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, dataclass_transform
 
+from prototxt_gen._records import record
 from prototxt_gen.document import Block
 from prototxt_gen.errors import PluginError, UnsupportedError
 from prototxt_gen.layers.base import MANY, Arity, Sight, layer
@@ -97,7 +97,7 @@ def python_layer(module: str, name: str) -> Callable[[type[P]], type[P]]:
     def register(cls: type[P]) -> type[P]:
         if not (isinstance(cls, type) and issubclass(cls, Python)):
             raise PluginError(f"{cls.__name__!r} has to be a subclass of Python")
-        made = dataclasses.dataclass(frozen=True)(cls)
+        made = record(cls)
         old = PYTHON.get((module, name))
         if old is None or _ours(old):
             PYTHON[module, name] = made

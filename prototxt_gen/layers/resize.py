@@ -14,6 +14,7 @@ from prototxt_gen.layers.base import Arity, Axes, Places, Problem, Sample, Seen,
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import alike, fixed_from
 from prototxt_gen.layers.parts.numeric import along
+from prototxt_gen.layers.parts.onnx_resize import absent, as_large_as, sizes_of
 from prototxt_gen.layers.parts.shapes import Dim, Shape, count, need_rank, need_sizes
 from prototxt_gen.layers.parts.sight import Step
 from prototxt_gen.layers.parts.sizes import always_equal, any_free
@@ -132,12 +133,7 @@ class Interp(Base):
         mode = {"mode": "linear", "coordinate_transformation_mode": "align_corners"}
         if b.opset >= _RESIZE_HAS_AXES:
             return (b.op("Resize", [x, "", "", b.ints(*wanted)], axes=[2, 3], **mode),)
-        front = b.slice(b.op("Shape", [x]), [0], [2], [0])
-        whole = b.op("Concat", [front, b.ints(*wanted)], axis=0)
-        # Before opset 13 the second input is required.
-        roi = b.const(np.zeros(0, np.float32)) if b.opset < 13 else ""
-        scales = b.const(np.zeros(0, np.float32)) if b.opset < 13 else ""
-        return (b.op("Resize", [x, roi, scales, whole], **mode),)
+        return (as_large_as(b, x, sizes_of(b, x, wanted), **mode),)
 
 
 @layer("Upsample", param="upsample_param")
@@ -272,8 +268,7 @@ def _nearest(b: Builder, x: str, factors: Sequence[float]) -> str:
         "nearest_mode": "floor",
     }
     scales = b.const(np.array(factors, np.float32))
-    roi = b.const(np.zeros(0, np.float32)) if b.opset < 13 else ""
-    return b.op("Resize", [x, roi, scales], **mode)
+    return b.op("Resize", [x, absent(b), scales], **mode)
 
 
 def _scaled(size: Dim, scale: int, pad_out: bool) -> Dim:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from prototxt_gen._records import Record, record
 from prototxt_gen.diagnostics import Diagnostic, Severity, Sink, Source
 from prototxt_gen.document import Document
 from prototxt_gen.graph.validation import Checked, check_text
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from prototxt_gen.formats.binary.caffemodel import Caffemodel
 
 
-@dataclass(frozen=True)
-class Findings:
+@record
+class Findings(Record):
     """What is found in a file, in its order."""
 
     source: Source

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 
+from prototxt_gen._records import Record, record
 from prototxt_gen.document import Document
 from prototxt_gen.graph.graph import Graph, Node, Ref
 from prototxt_gen.graph.infer import Shapes
@@ -14,8 +14,8 @@ from prototxt_gen.graph.phase import Phase
 from prototxt_gen.layers.base import Role
 
 
-@dataclass(frozen=True)
-class InPhase:
+@record
+class InPhase(Record):
     """The layers of a phase, without stages, and the shapes that are known of them."""
 
     graph: Graph
@@ -36,8 +36,8 @@ class InPhase:
         return any(node.layer.role is Role.LOSS for node in self.graph.nodes)
 
 
-@dataclass(frozen=True)
-class Net:
+@record
+class Net(Record):
     """A net without errors.
 
     ``written`` is the text as it is, ``upgraded`` the same in the newest form.

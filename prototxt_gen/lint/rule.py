@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 
+from prototxt_gen._records import Record, record
 from prototxt_gen.diagnostics import Diagnostic, Severity
 from prototxt_gen.lint.net import Net
 
@@ -23,8 +23,8 @@ Check = Callable[[Net], Iterator[Diagnostic]]
 _RULES: dict[str, Rule] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+@record
+class Rule(Record):
     """A rule; ``text`` says what is wrong, what Caffe does, and what to write instead.
 
     Its first line is a summary.

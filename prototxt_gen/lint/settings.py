@@ -7,12 +7,13 @@ nearest folder above a file counts for it. Keys are the options of ``validate``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
-from difflib import get_close_matches
+from dataclasses import field, fields, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+from prototxt_gen._nearest import closest
+from prototxt_gen._records import Record, record
 from prototxt_gen.errors import SpecError
 from prototxt_gen.formats.dialects import DIALECTS
 from prototxt_gen.formats.text.resolve import UnknownFields
@@ -24,8 +25,8 @@ ALL = "all"
 WEIGHTS = ("error", "warning", "ignore")
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+@record
+class Settings(Record):
     """The options; a rule is named by its name or its category, or all by ``all``."""
 
     select: tuple[str, ...] = (ALL,)
@@ -80,8 +81,8 @@ def need_rules(names: Iterable[str], where: str) -> None:
     known = [ALL, SMELLS, *CATEGORIES, *rules()]
     for name in names:
         if name not in known:
-            close = get_close_matches(name, known, 1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
+            close = closest(name, known)
+            hint = f"; did you mean {close!r}?" if close else ""
             raise SpecError(f"{where}: there is no rule {name!r}{hint}")
 
 
@@ -153,8 +154,8 @@ def _value(file: Path, key: str, value: object) -> Any:
     names = [f.name.replace("_", "-") for f in fields(Settings) if f.name != "folder"]
     names.append("proto")
     if key not in names:
-        close = get_close_matches(key, names, 1)
-        hint = f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(names)}"
+        close = closest(key, names)
+        hint = f"; did you mean {close!r}?" if close else f"; there are {', '.join(names)}"
         raise SpecError(f"{file}: unknown key {key!r}{hint}")
     if key in ("select", "ignore", "exclude"):
         found = _texts(file, key, value)

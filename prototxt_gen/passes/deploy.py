@@ -19,7 +19,7 @@ from prototxt_gen.graph.infer import Shapes
 from prototxt_gen.layers.base import Instead, Role
 from prototxt_gen.layers.inputs import Input
 from prototxt_gen.passes.rebuild import append, empty_like, input_shapes
-from prototxt_gen.passes.transform import left_to_you
+from prototxt_gen.passes.transform import by_chance, left_to_you
 
 Losses = Literal["auto", "keep", "head", "drop"]
 _MEASURES = (Role.LOSS, Role.MEASURE)
@@ -69,6 +69,7 @@ def deploy(graph: Graph, shapes: Shapes, losses: Losses = "auto") -> tuple[Graph
             gone.update(node.tops)
         elif isinstance(instead, Instead):
             append(made, _sized(node, shapes))
+            changes += _as_it_is(node, shapes)
         else:
             bottoms, tops = [node.bottoms[0].blob], [node.tops[0].blob]
             made.add(node.name, instead, bottoms, tops, Block(), node.field)
@@ -79,6 +80,19 @@ def deploy(graph: Graph, shapes: Shapes, losses: Losses = "auto") -> tuple[Graph
 def became(blob: str) -> str:
     """How the change begins by which the top of a data layer is an input."""
     return f"{blob!r} became an input"
+
+
+def _as_it_is(node: Node, shapes: Shapes) -> Iterator[Change]:
+    """What is to be said of a layer without bottoms that stays."""
+    if node.bottoms:
+        return
+    if node.layer.role is Role.INPUT:
+        words = _transformed(node)
+        if words:
+            what = f"{node.tops[0].blob!r} is an input, whose transform Caffe does not read{words}"
+            yield Change(node.name, node.type, what)
+    elif shapes.of(node.tops) is None:
+        yield Change(node.name, node.type, "stays as it is: what it makes is not known")
 
 
 def _sized(node: Node, shapes: Shapes) -> Node:
@@ -135,7 +149,7 @@ def _inputs(
     gone: set[Ref],
     changes: list[Change],
 ) -> None:
-    for top in node.tops:
+    for index, top in enumerate(node.tops):
         if top in labels:
             gone.add(top)
             changes.append(Change(node.name, node.type, f"its label {top.blob!r} left out"))
@@ -144,8 +158,14 @@ def _inputs(
         known = shape is not None and None not in shape
         layer = Input((tuple(dim or 0 for dim in shape or ()),)) if known else Input()
         made.add(node.name, layer, (), (top.blob,), Block(), node.field)
-        what = f"{became(top.blob)}{left_to_you(node.source)}"
+        # The images are the first top; what follows is labels, which nothing transforms.
+        what = became(top.blob) + (_transformed(node) if index == 0 else "")
         changes.append(Change(node.name, node.type, what))
+
+
+def _transformed(node: Node) -> str:
+    """What the layer does to images besides reading them."""
+    return left_to_you(node.source, warps=node.layer.warps) + by_chance(node.source)
 
 
 def _loss(

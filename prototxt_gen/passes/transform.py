@@ -1,7 +1,8 @@
 """What a data layer does to its images, as text: the user of the input now has to do it.
 
 The order is that of data_transformer.cpp in the TEST phase: the mean is subtracted, then the
-result is scaled. Random changes that occur only in training are omitted: mirrors, distortions.
+result is scaled. Changes by chance, such as mirrors and distortions, are named as left out: they
+are for training. A field that is not known is said as it is, since it may change the numbers.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from prototxt_gen.document import Block, Value
+from prototxt_gen.document import Block, Field, Value
 from prototxt_gen.graph.graph import Graph
 from prototxt_gen.layers.base import Instead, Role
 
@@ -19,9 +20,9 @@ from prototxt_gen.layers.base import Instead, Role
 class Transform:
     """The transform of a data layer's images, which are the blob ``top``.
 
-    ``size`` is that of the images before the crop, where the layer tells it, and ``batch`` how
-    many there are; ``warps`` tells that they have the size of the crop before it. ``mirror`` is
-    for training alone.
+    ``size`` is that of the images before the crop, where the layer tells it; ``warps`` tells that
+    they have the size of the crop before it. ``warped`` is the size that SSD's resize_param brings
+    them to, whatever their sides.
     """
 
     top: str
@@ -32,7 +33,7 @@ class Transform:
     crop: int = 0
     size: tuple[int, int] | None = None
     warps: bool = False
-    mirror: bool = False
+    warped: tuple[int, int] | None = None
     folder: Path = Path()  #: of the net
 
 
@@ -56,11 +57,19 @@ def transforms_of(graph: Graph) -> list[Transform]:
                 params.get("crop_size", int, 0),
                 (size[0], size[1]) if all(size) else None,
                 layer.warps,
-                params.get("mirror", bool, False),
+                _warped(params.block("resize_param")),
                 folder,
             )
         )
     return found
+
+
+def _warped(resize: Block) -> tuple[int, int] | None:
+    """The height and width that WARP gives linearly (SSD's im_transforms.cpp, ApplyResize)."""
+    linear = set(resize.get_list("interp_mode", str)) <= {"LINEAR"}
+    linear = linear and resize.get("resize_mode", str, "WARP") == "WARP"
+    size = resize.get("height", int, 0), resize.get("width", int, 0)
+    return size if linear and all(size) else None
 
 
 def places(mean_file: str, folder: Path) -> Iterator[Path]:
@@ -70,18 +79,65 @@ def places(mean_file: str, folder: Path) -> Iterator[Path]:
     yield folder / Path(mean_file).name
 
 
-def left_to_you(layer: Block, done: Collection[str] = ()) -> str:
+#: What training does by chance, by the names of forks too.
+_CHANCE = frozenset(
+    [
+        *("mirror", "distort_param", "expand_param", "noise_param", "scale_factors"),
+        *("random_resize_param", "random_aspect_ratio_param"),
+        *("rand_resize_ratio_lower", "rand_resize_ratio_upper"),
+        *("vertical_stretch_lower", "vertical_stretch_upper"),
+        *("horizontal_stretch_lower", "horizontal_stretch_upper"),
+        *("img_rand_resize_lower", "img_rand_resize_upper"),
+    ]
+)
+_ONE_SIZE = ("img_rand_resize_lower", "img_rand_resize_upper")  #: no chance where they are equal
+_SIZES = ("crop_h", "crop_w", "crop_height", "crop_width")  #: of forks
+#: What is said in other words, or changes no number of an image.
+_KNOWN = frozenset(
+    [
+        *("mean_file", "mean_value", "scale", "crop_size", *_SIZES, "resize_param"),
+        *("force_color", "force_gray", "emit_constraint", "use_gpu_transform", "random_seed"),
+    ]
+)
+
+
+def left_to_you(layer: Block, done: Collection[str] = (), *, warps: bool = False) -> str:
     """The transform in the ``layer`` block of a data layer; empty if there is none.
 
     It begins with a semicolon, to be appended to the line about the layer. What is ``done``
-    elsewhere, by the names of fields, is left out.
+    elsewhere, by the names of fields, is left out. ``warps`` is the layer's.
     """
-    parts = [*_transform(layer.block("transform_param")), *_decoding(layer)]
+    params = layer.block("transform_param")
+    parts = [*_transform(params, warps=warps), *_others(params), *_decoding(layer)]
     parts = [part for part in parts if part.split()[0] not in done]
     return f"; its transform is left to you: {', '.join(parts)}" if parts else ""
 
 
-def _transform(params: Block) -> Iterator[str]:
+def by_chance(layer: Block) -> str:
+    """What a data layer changes by chance, as left out; begins with a semicolon, or is empty."""
+    params = layer.block("transform_param")
+    names = dict.fromkeys(field.name for field in _told(params) if _is_chance(field.name, params))
+    verbs = ("are", "they are") if len(names) > 1 else ("is", "it is")
+    return f"; {', '.join(names)} {verbs[0]} left out: {verbs[1]} for training" if names else ""
+
+
+def _told(params: Block) -> Iterator[Field]:
+    """The fields that say more than their default."""
+    kind = params.type
+    for field in params:
+        default = None if kind is None else kind.default(field.name)
+        if field.value != default and field.value not in (False, 0):
+            yield field
+
+
+def _is_chance(name: str, params: Block) -> bool:
+    if name in _ONE_SIZE:
+        least, most = (params.get(one, int, 0) for one in _ONE_SIZE)
+        return least != most
+    return name in _CHANCE
+
+
+def _transform(params: Block, *, warps: bool) -> Iterator[str]:
     mean_file = params.get("mean_file", str, "")
     if mean_file:
         yield f"mean_file {mean_file!r}"
@@ -93,8 +149,8 @@ def _transform(params: Block) -> Iterator[str]:
         yield f"scale {scale:.9g}"
     crop = params.get("crop_size", int, 0)
     if crop:
-        yield f"crop_size {crop} (from the middle)"
-    for name in ("crop_h", "crop_w"):  # forks
+        yield f"crop_size {crop} ({'windows are warped to it' if warps else 'from the middle'})"
+    for name in _SIZES:
         size = params.get(name, int, 0)
         if size:
             yield f"{name} {size}"
@@ -104,8 +160,15 @@ def _transform(params: Block) -> Iterator[str]:
         yield f"resize_param {_shown(resize)}"
 
 
+def _others(params: Block) -> Iterator[str]:
+    """What else there is, of forks, as it is written."""
+    for field in _told(params):
+        if field.name not in _KNOWN and not _is_chance(field.name, params):
+            yield field.name + ("" if field.value is True else f" {_shown(field.value)}")
+
+
 def _decoding(layer: Block) -> Iterator[str]:
-    """What ImageData does to its files before anything else (image_data_layer.cpp)."""
+    """What ImageData and WindowData do to their files before anything else."""
     params = layer.block("image_data_param")
     for name in ("new_height", "new_width"):
         size = params.get(name, int, 0)
@@ -113,6 +176,12 @@ def _decoding(layer: Block) -> Iterator[str]:
             yield f"{name} {size}"
     if not params.get("is_color", bool, True):
         yield "is_color false"
+    windows = layer.block("window_data_param")
+    pad = windows.get("context_pad", int, 0)
+    if pad:
+        yield f"context_pad {pad}"
+    if windows.get("crop_mode", str, "warp") != "warp":
+        yield f"crop_mode {windows.get('crop_mode', str, '')!r}"
 
 
 def _shown(value: Value) -> str:

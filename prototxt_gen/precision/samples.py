@@ -14,7 +14,7 @@ from prototxt_gen.graph.check import checked
 from prototxt_gen.inference.computers import fitted
 from prototxt_gen.inference.images import Frame, Preparation, frame_of, open_picture, read_array
 from prototxt_gen.layers.parts.shapes import Shape, show
-from prototxt_gen.passes.preprocessing import Preprocessing
+from prototxt_gen.passes.preprocessing import Preprocessing, held
 from prototxt_gen.to_onnx.export import Exported
 from prototxt_gen.to_onnx.sizes import input_shapes
 from prototxt_gen.verify_model import Pictures
@@ -44,7 +44,8 @@ def pictured(
 
     ``done`` is the preprocessing that is in the model.
 
-    The last batch is filled with its last image. Raises PrototxtError for a file that is no
+    The last batch is filled with its last image, and so is one before an image of another size,
+    where a model takes any. Raises PrototxtError for a file that is no
     image or does not fit, and VerificationError for a model that takes something else; and
     OSError.
     """
@@ -53,17 +54,33 @@ def pictured(
     preparation, frame = Preparation(orders[0] if orders else "bgr"), frame_of(shape)
     size = (shape[0] or 1) if shape else 1
     rows: list[Array] = []
+
+    def filled() -> Feed:
+        batch = np.stack(rows + [rows[-1]] * (size - len(rows)))
+        rows.clear()
+        return {name: batch}
+
     for path in paths:
         try:
-            rows += _rows(path, name, shape, preparation, frame)
+            rows_of_file = _rows(path, name, shape, preparation, frame)
+            found = [_held(row, dtype, name, path) for row in rows_of_file]
         except VerificationError as error:  # which would be a verdict on the model
             raise PrototxtError(error.message) from error
-        while len(rows) >= size:
-            yield {name: np.stack(rows[:size]).astype(dtype)}
-            del rows[:size]
+        for row in found:
+            if rows and row.shape != rows[0].shape:
+                yield filled()
+            rows.append(row)
+            if len(rows) == size:
+                yield filled()
     if rows:
-        rows += [rows[-1]] * (size - len(rows))
-        yield {name: np.stack(rows).astype(dtype)}
+        yield filled()
+
+
+def _held(row: Array, dtype: np.dtype[Any], name: str, path: str) -> Array:
+    try:
+        return held(row, dtype, name)
+    except VerificationError as error:
+        raise VerificationError(f"{path}: {error.message}") from error
 
 
 def _rows(

@@ -192,7 +192,9 @@ def _need_inputs(
             raise UnsupportedError(f"input {ref.blob}: gone")
         dims = [d.dim_value for d in value.type.tensor_type.shape.dim]
         own = shapes.blobs.get(ref) or ()
-        taken = [one.outer(own) for one in done if one.blob == ref.blob and len(own) == 4]
+        taken = [
+            one.outer(own, (None, None)) for one in done if one.blob == ref.blob and len(own) == 4
+        ]
         own = taken[0] if taken else own
         if len(dims) != len(own) or any(a and a != b for a, b in zip(dims, own, strict=True)):
             raise UnsupportedError(f"input {ref.blob}: it is {show(dims)}, stored {show(own)}")

@@ -2,9 +2,16 @@
 
 A file has ``title``; ``tried``, the version that ran our recorded cases, absent for what is
 known from documents alone; ``opsets``, the least and the greatest; ``source``, where the ops are
-listed; ``ops``, those taken; and ``rules`` for what is more than a name. A rule has ``op``, one or
-several, a ``verdict`` (below), ``why``, perhaps ``change``, ``source`` where it is another, and
-conditions that must all hold: fields of ``Rule``.
+listed; ``ops``, those taken, by domain and name where they are not ONNX's own.
+
+``otherwise`` and ``because`` are said of ONNX's other ops and of those of the ``domains``; ops of
+any other domain are not taken. With ``schemas`` no op is loaded that ONNX has at another opset
+alone. ``functions`` tells of functions of a model's own; ``rest`` is the runtime that computes
+what this one does not.
+
+``rules`` are for what is more than a name. A rule has ``op``, one or several, a ``verdict``
+(below), ``why``, perhaps ``change``, ``source`` where it is another, and conditions that must all
+hold: fields of ``Rule``.
 """
 
 from __future__ import annotations
@@ -56,6 +63,10 @@ class Target:
     rules: tuple[Rule, ...]
     otherwise: Verdict = "no"  #: what is said of an op that is not among them
     because: str = _BECAUSE
+    domains: frozenset[str] = frozenset()
+    schemas: bool = False
+    functions: Literal["yes", "no", "may"] = "may"
+    rest: str = ""
 
 
 @cache
@@ -74,6 +85,10 @@ def target(name: str) -> Target:
         tuple(_rule(one) for one in told.get("rules") or ()),
         told.get("otherwise", "no"),
         told.get("because", _BECAUSE),
+        frozenset(told.get("domains", "").split()),
+        told.get("schemas", False),
+        told.get("functions", "may"),
+        told.get("rest", ""),
     )
 
 

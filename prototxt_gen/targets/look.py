@@ -9,9 +9,22 @@ from typing import Any
 import onnx
 from onnx import TensorProto, helper, shape_inference
 
+from prototxt_gen.targets import facts
 from prototxt_gen.targets.facts import Rule, Target
+from prototxt_gen.targets.parts import (
+    DOMAINS,
+    at_another_opset,
+    bodies,
+    called,
+    functions_of,
+    missing,
+    name_of,
+    nodes_in,
+    unknown,
+)
+from prototxt_gen.to_onnx.export import OLDEST_OPSET
 
-_DOMAINS = ("", "ai.onnx")
+_FUNCTIONS = "nobody has tried functions of a model's own"
 _SMALL = 1 << 10  #: bytes of a constant that is looked at
 
 
@@ -50,6 +63,12 @@ class Report:
         """Whether that does not depend on the values."""
         return all(one.verdict != "may" for one in self.findings)
 
+    @property
+    def tried(self) -> bool:
+        """Whether each op is one that somebody has tried, or that documents tell of."""
+        untried = (self.target.because, _FUNCTIONS)
+        return all(one.verdict != "may" or one.why not in untried for one in self.findings)
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""
         return {
@@ -59,50 +78,94 @@ class Report:
             "opset": self.opset,
             "loads": self.loads,
             "right": self.right,
+            "sure": self.sure,
             "ops": [{**asdict(one), "nodes": list(one.nodes)} for one in self.findings],
         }
 
 
 def look(model: onnx.ModelProto, target: Target) -> Report:
     """What a runtime makes of a model; the model's weights may be absent."""
-    opset = next((o.version for o in model.opset_import if o.domain in _DOMAINS), 0)
+    opset = next((o.version for o in model.opset_import if o.domain in DOMAINS), 0)
     view = _View(model, opset)
     grouped: dict[tuple[str, ...], list[str]] = {}
-    for node in model.graph.node:
-        found = list(_findings(node, target, view)) or [("yes", "", "", "")]
-        for key in found:
-            grouped.setdefault((_name(node), *key), []).append(node.name or node.output[0])
+    for node in nodes_in(model.graph):
+        for inner in _looked_at(node, target, view):
+            found = list(_findings(inner, target, view)) or [("yes", "", "", "")]
+            for key in found:
+                grouped.setdefault((name_of(inner), *key), []).append(node.name or node.output[0])
     findings = [
         Finding(op, verdict, tuple(nodes), why, change, source)
         for (op, verdict, why, change, source), nodes in grouped.items()
     ]
-    return Report(target, opset, (*_of_opset(opset, target), *findings))
+    return Report(target, opset, (*_of_model(model), *_of_opset(opset, target), *findings))
+
+
+def _looked_at(node: onnx.NodeProto, target: Target, view: _View) -> Iterator[onnx.NodeProto]:
+    """The node, or what it stands for where the runtime takes functions of a model's own."""
+    function = called(node, view.functions)
+    if function is None or target.functions != "yes":
+        yield node
+    if function is not None and target.functions != "no":
+        yield from bodies(function, view.functions)
+
+
+def _of_model(model: onnx.ModelProto) -> Iterator[Finding]:
+    """That no runtime can load a model, since a part of it is missing."""
+    for node, why in missing(model):
+        name = node.name or next(iter(node.output), node.op_type)
+        yield Finding("model", "no", (), f"it is not valid ONNX: node {name!r}: {why}")
 
 
 def _of_opset(opset: int, target: Target) -> Iterator[Finding]:
     least, most = target.opsets
     if not least <= opset <= most:
         why = f"{target.title} takes opsets {least} to {most}; the model has {opset}"
-        change = f"convert with --opset {min(max(opset, least), most)}"
-        yield Finding("opset", "no", (), why, change, target.source)
+        change = f"convert with --opset {min(max(opset, least, OLDEST_OPSET), most)}"
+        # What is older than is promised may go well, by the op.
+        verdict = "no" if opset > most or not target.tried else "may"
+        yield Finding("opset", verdict, (), why, change, target.source)
 
 
 def _findings(
     node: onnx.NodeProto, target: Target, view: _View
 ) -> Iterator[tuple[str, str, str, str]]:
-    name = _name(node)
+    name = name_of(node)
+    impossible = _impossible(node, target, view)
+    if impossible:
+        yield "no", impossible, "", target.source
+        return
+    if target.rest:
+        rest = facts.target(target.rest)
+        none = [one for one in _findings(node, rest, view) if one[0] == "no"]
+        if none:
+            _, why, change, source = none[0]
+            yield "no", f"{rest.title}, which computes the rest: {why}", change, source
+            return
     for rule in target.rules:
         if (name in rule.op or "*" in rule.op) and view.holds(rule, node):
             yield rule.verdict, rule.why, rule.change, rule.source or target.source
             if rule.verdict == "no":
                 return
     if name not in target.ops and not any(name in rule.op for rule in target.rules):
-        yield target.otherwise, target.because, "", target.source
+        if called(node, view.functions) is not None:
+            yield "may", _FUNCTIONS, "", target.source
+        else:
+            yield target.otherwise, target.because, "", target.source
 
 
-def _name(node: onnx.NodeProto) -> str:
-    own = node.domain in _DOMAINS
-    return node.op_type if own else f"{node.domain}::{node.op_type}"
+def _impossible(node: onnx.NodeProto, target: Target, view: _View) -> str:
+    """Why a runtime cannot have an op, whichever it has; empty if it may."""
+    name, own = name_of(node), node.domain in DOMAINS
+    if name in target.ops and not (own and target.schemas):
+        return ""
+    if called(node, view.functions) is not None:
+        return "it has no functions of a model's own" if target.functions == "no" else ""
+    if own:
+        why = "" if name in target.ops else unknown(name, view.opset)
+        return why or (at_another_opset(name, view.opset) if target.schemas else "")
+    if target.otherwise != "no" and not target.rest and node.domain not in target.domains:
+        return f"it has no ops of {node.domain}"
+    return ""
 
 
 class _View:
@@ -111,9 +174,11 @@ class _View:
     def __init__(self, model: onnx.ModelProto, opset: int) -> None:
         self.opset = opset
         graph = model.graph
+        nodes = list(nodes_in(graph))
+        self.functions = functions_of(model)
         self.constants = {tensor.name for tensor in graph.initializer}
-        self.constants |= {n.output[0] for n in graph.node if n.op_type == "Constant"}
-        self.read = {name for node in graph.node for name in node.input}
+        self.constants |= {n.output[0] for n in nodes if n.op_type == "Constant"}
+        self.read = {name for node in nodes for name in node.input}
         self.read |= {value.name for value in graph.output}
         self.types: dict[str, onnx.TypeProto.Tensor] = {}
         inferred = _inferred(model)
@@ -124,7 +189,7 @@ class _View:
             if told.HasField("shape"):
                 self.shapes[name] = [dim.dim_value for dim in told.shape.dim]
         self.numbers = {tensor.name: tensor.data_type for tensor in graph.initializer}
-        self.makers = {name: node.op_type for node in graph.node for name in node.output}
+        self.makers = {name: node.op_type for node in nodes for name in node.output}
         self.values = {
             tensor.name: onnx.numpy_helper.to_array(tensor)
             for tensor in graph.initializer

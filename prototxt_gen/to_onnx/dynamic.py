@@ -106,11 +106,22 @@ def _need_free_pictures(
     for one in done:
         if any(axis >= 2 for axis in asked.get(one.blob, {})):
             what = "a mean image" if one.image is not None else "a crop" if one.crop else ""
+            if one.resize is not None:
+                raise UnsupportedError(
+                    f"the input {one.blob!r} cannot have a free height or width: the model takes "
+                    f"pictures of any, and resizes them to {one.resize[0]}x{one.resize[1]}"
+                )
             if what:
                 raise UnsupportedError(
                     f"the input {one.blob!r} cannot have a free height or width: its "
                     f"preprocessing has {what} of one size"
                 )
+        clash = set(asked.get(one.blob, {}).values()) & set(one.free)
+        if one.resize is not None and clash:
+            raise UnsupportedError(
+                f"--dynamic {one.blob}: {min(clash)} is the name of a size of its pictures; "
+                "expected another one"
+            )
 
 
 def said(dims: Dims, dynamic: Dynamic) -> list[Change]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 import onnx
 
 from prototxt_gen._files import together, whole_file
-from prototxt_gen.errors import UnsupportedError
+from prototxt_gen.errors import ParseError, UnsupportedError
 from prototxt_gen.from_onnx.files import read
+from prototxt_gen.targets.parts import missing, unknown_ops
 from prototxt_gen.triton.config import LABELS
 
 MODEL = "model.onnx"
@@ -26,8 +29,15 @@ def is_name(name: str) -> bool:
 
 
 def load(path: str) -> tuple[onnx.ModelProto, list[str]]:
-    """A model, and the files with weights that it reads; raises ParseError for half of one."""
+    """A model, and the files with weights that it reads.
+
+    Raises ParseError for half of one, and for one that no server could load.
+    """
     found = read(path)
+    faults = chain((f"{node.op_type}: {why}" for node, why in missing(found)), unknown_ops(found))
+    fault = next(faults, None)
+    if fault is not None:
+        raise ParseError(f"{path}: is not valid ONNX: {fault}")
     # With its weights a model does not tell any more where they were.
     bare = onnx.load(path, format="protobuf", load_external_data=False)
     return found, _beside(bare)
@@ -51,6 +61,17 @@ def paths(repository: Path, name: str, version: int, more: Sequence[str]) -> lis
     folder = repository / name
     inner = folder / str(version)
     return [inner / MODEL, *(inner / file for file in more), folder / LABELS, _config(folder)]
+
+
+def need_repository(repository: Path) -> None:
+    """Raise OSError where nothing can be written into a repository, which may be yet to be made."""
+    there = repository.absolute()
+    while not os.path.lexists(there) and there.parent != there:
+        there = there.parent
+    if not there.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(there))
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(there))
 
 
 def write(

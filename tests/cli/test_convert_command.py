@@ -64,6 +64,14 @@ def test_a_model_that_differs_is_answered_with_1(
         (NET.replace('bottom: "data"', 'bottom: "x"'), RANDOM, "x"),
         (NET, [*RANDOM, "--opset", "3"], "opset 3: expected"),
         (NET, [*RANDOM, "--outputs", "nope"], "no blob 'nope'"),
+        (NET, [*RANDOM, "--batch", "99999999999"], "expected 1 to 2147483647, or dynamic"),
+        (NET, [*RANDOM, "--batch", "0"], "'0': expected 1 to 2147483647, or dynamic"),
+        (NET, [*RANDOM, "--image-input", "data"], "--image-input names the input"),
+        (
+            NET,
+            [*RANDOM, "--preprocess", "auto", "--preprocess-from", "x"],
+            "--preprocess and --preprocess-from: expected one of them",
+        ),
     ],
 )
 def test_what_cannot_be_begun_with_is_answered_with_2(

@@ -42,7 +42,7 @@ RUN = "run n.prototxt n.caffemodel x.npy"
         (f"{TO_ONNX} --seed 3", "--seed goes with --weights-init"),
         (f"{TO_ONNX} --jobs 2", "--jobs is for a folder, and n.prototxt is one net"),
         (f"{TO_ONNX} --least-cosine 1", "--least-cosine goes with --fp16 or --int8"),
-        (f"{TO_ONNX} --image-input data", "--image-input goes with --preprocess or"),
+        (f"{TO_ONNX} --image-input data", "--image-input names the input to preprocess; nothing"),
         ("convert n.onnx -o made.prototxt --jobs 2", "--jobs is for a folder, and n.onnx is"),
         ("convert n.onnx -o made.prototxt --no-fold", "--no-fold is for a Caffe net"),
         ("convert n.onnx -o made.prototxt --labels x", "--labels is for a Caffe net"),

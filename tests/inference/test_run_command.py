@@ -13,12 +13,12 @@ import pytest
 from prototxt_gen import api
 from prototxt_gen.cli import run
 from prototxt_gen.diagnostics import Source
-from prototxt_gen.errors import PrototxtError, VerificationError
+from prototxt_gen.errors import VerificationError
 from prototxt_gen.inference.answers import Boxes, Classes, Numbers, Segments, answers
 from prototxt_gen.inference.blobs import safe_name, save_blobs
 from prototxt_gen.inference.drawing import corners_in, drawn_boxes, drawn_map, palette
 from prototxt_gen.inference.images import open_picture
-from prototxt_gen.inference.labels import labels_in, read_labels
+from prototxt_gen.inference.labels import labels_in
 from prototxt_gen.weights import save
 
 Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
@@ -401,27 +401,11 @@ def test_a_model_that_prepares_its_images(
     assert "prepares its images itself" in capsys.readouterr().err
 
 
-def test_labels_of_a_model(tmp_path: Path) -> None:
+def test_labels_of_a_model() -> None:
     assert labels_in({"labels": '["a", "b"]'}) == ["a", "b"]
     assert labels_in({"labels": '{"0": "a", "2": "c"}'}) == ["a", "", "c"]
     for odd in ("", "{", "[1]", '{"x": "a"}', '{"999999999": "a"}', "[" * 9999, "3", '{"0": 1}'):
         assert labels_in({"labels": odd}) == [], odd
-    (tmp_path / "x.txt").write_bytes(b"\xef\xbb\xbfa\n\nb\n")
-    assert read_labels(str(tmp_path / "x.txt")) == ["a", "", "b"]
-
-
-def test_labels_of_ssds_map(tmp_path: Path) -> None:
-    path = tmp_path / "labelmap_voc.prototxt"
-    path.write_text(
-        'item { name: "none_of_the_above" label: 0 display_name: "background" }\n'
-        'item { name: "bird" label: 2 }\nitem { name: "x" label: 999999999 }\n'
-        'item { name: "n" label: -1 }'
-    )
-    assert read_labels(str(path)) == ["background", "", "bird"]
-    for text, words in (("layer { }", "no map of labels"), ("item {", "is not closed")):
-        path.write_text(text)
-        with pytest.raises(PrototxtError, match=words):
-            read_labels(str(path))
 
 
 def test_kinds_of_answers() -> None:

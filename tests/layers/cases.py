@@ -222,6 +222,7 @@ DATA = [
     ),
     bad("MemoryData", "", [], "memory-data-size", tops=2),
     good("HDF5Data", "", [], [(None,)]),
+    bad("HDF5Data", "transform_param { }", [], "hdf5-transform"),
     good("HDF5Output", "", [X, X], []),
     bad("HDF5Output", "", [X], "bottom-count", tops=0),
     *(good(type, "", [], [(None,)]) for type in OPAQUE.split()),

@@ -33,8 +33,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (found / "net.prototxt").write_text(NET)
     net, model = str(found / "net.prototxt"), str(found / "net.caffemodel")
     assert run(["weights", "init", net, "--how", "random", "-o", model]) == 0
-    for name in ("images", "empty", "wrong"):
+    for name in ("images", "empty", "wrong", "odd"):
         (found / name).mkdir()
+    np.save(found / "odd/a.npy", np.full((1, 3, 8, 8), -4, np.float32))
     for index in range(4):
         pixels = random.integers(0, 256, (8, 8, 3)).astype(np.uint8)
         Image.fromarray(pixels).save(found / "images" / f"{index}.png")
@@ -59,6 +60,7 @@ def convert(*words: str, output: str = "net.onnx") -> int:
         ("--int8 empty", 2, "empty: no image and no .npy in this folder"),
         ("--int8 nowhere", 2, "--int8 nowhere: does not exist; expected a folder of images"),
         ("--int8 net.prototxt", 2, "--int8 net.prototxt: is no folder"),
+        ("--int8 odd --input-type uint8", 2, "odd/a.npy: the input 'data' takes uint8, whole"),
         ("--int8 wrong", 2, "wrong/a.png: is not an image or .npy file"),
         ("--fp16 --int8 images", 2, "--fp16 and --int8: expected one of them"),
         ("--least-cosine 0.5", 2, "--least-cosine goes with --fp16 or --int8"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import onnx
 import onnx.parser
@@ -92,6 +93,7 @@ def test_an_opset_that_is_too_new_is_said() -> None:
 def test_an_op_of_another_domain_is_not_taken() -> None:
     made = model("y = Abs(x)", "float[2] x", "float y")
     made.graph.node[0].domain = "com.example"
+    made.opset_import.add(domain="com.example", version=1)
     report = look(made, target("tensorrt-10"))
     assert [(one.op, one.verdict) for one in report.findings] == [("com.example::Abs", "no")]
 
@@ -102,11 +104,20 @@ def test_the_facts_of_a_target_can_be_read_and_have_a_source(name: str) -> None:
     assert told.source
     assert told.ops
     for rule in told.rules:
-        assert set(rule.op) <= told.ops | {"*", "Compress", "MaxRoiPool", "Size"}, rule
+        assert set(rule.op) <= told.ops | {
+            "*",
+            "Compress",
+            "MaxRoiPool",
+            "Size",
+            "If",
+            "Loop",
+            "Scan",
+        }, rule
         assert rule.why
         assert rule.verdict in ("no", "differs", "may", "elsewhere")
     known = {schema.name for schema in onnx.defs.get_all_schemas()}
-    strange = {op for op in told.ops if op not in known}
+    ours = {op.removeprefix("ai.onnx.ml::") for op in told.ops}
+    strange = {op for op in ours if op not in known and not op.startswith("com.microsoft::")}
     assert strange <= {"EfficientNMS_TRT", "TRT::EfficientNMS_TRT", "Scatter", "Upsample"}
 
 
@@ -159,3 +170,119 @@ def test_a_net_that_cannot_be_converted_is_a_no(
     assert "spatial_scale is -0.5" in capsys.readouterr().err
     assert run(["doctor", str(net), "--opset", "99"]) == 2
     assert "opset 99: expected 11 to" in capsys.readouterr().err
+
+
+#: Models of other makers: the text of ONNX's parser, and what each runtime was seen to do with it
+#: (onnxruntime 1.32.0, OpenVINO 2026.4.1, OpenCV 5.0.0). ``may`` is that nobody had tried.
+OTHERS = {
+    "an op that ONNX has not": ("y = Frobnicate(x)", "no", "no", "no"),
+    "an op of a later opset": ("y = Gelu(x)", "no", "may", "may"),
+    "an op of an earlier opset": (
+        "s = Constant<value_floats=[1.0]>() y = Upsample(x, s)",
+        "no",
+        "may",
+        "may",
+    ),
+    "an op of onnxruntime's": ("y = com.microsoft.Gelu(x)", "yes", "may", "may"),
+    "an op for tables": ("y = ai.onnx.ml.Normalizer(x)", "yes", "no", "no"),
+    "an op of somebody's": ("y = com.acme.Foo(x)", "no", "no", "no"),
+    "an op of OpenVINO's": ("y = org.openvinotoolkit.Swish(x)", "no", "may", "may"),
+    "a function of its own": ("y = own.F(x)", "yes", "no", "no"),
+    "what nothing makes": ("y = Relu(z)", "no", "no", "no"),
+    "a graph inside": (
+        "c = Constant<value_int=1>() d = Cast<to=9>(c) y = If<"
+        "then_branch = t () => (float[2] a) { a = Abs(x) }, "
+        "else_branch = e () => (float[2] b) { b = Abs(x) }>(d)",
+        *("yes", "may", "no"),
+    ),
+    "an unknown op in a graph inside": (
+        "c = Constant<value_int=1>() d = Cast<to=9>(c) y = If<"
+        "then_branch = t () => (float[2] a) { a = Frobnicate(x) }, "
+        "else_branch = e () => (float[2] b) { b = Abs(x) }>(d)",
+        *("no", "no", "no"),
+    ),
+}
+DOMAINS = '"": 17, "com.microsoft": 1, "ai.onnx.ml": 3, "com.acme": 1, "org.openvinotoolkit": 1'
+FUNCTION = '<opset_import: ["": 17], domain: "own"> F (a) => (b) { b = Relu(a) }'
+
+
+def foreign(body: str, kind: str = "float") -> onnx.ModelProto:
+    function = FUNCTION if "own." in body else ""
+    imports = DOMAINS + (', "own": 1' if function else "")
+    return onnx.parser.parse_model(
+        f"<ir_version: 8, opset_import: [{imports}]>"
+        f"g ({kind}[2] x) => ({kind}[2] y) {{ {body} }} {function}"
+    )
+
+
+def told_of(made: onnx.ModelProto, name: str) -> str:
+    report = look(made, target(name))
+    return "no" if not report.loads else "yes" if report.tried else "may"
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_models_of_other_makers(kind: str) -> None:
+    body, *deeds = OTHERS[kind]
+    made = foreign(body)
+    names = ("onnxruntime", "openvino", "opencv-5")
+    assert [told_of(made, name) for name in names] == deeds
+    # What Core ML has not, onnxruntime computes, or cannot.
+    assert told_of(made, "coreml") == deeds[0]
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_onnxruntime_does_what_is_said_with_models_of_other_makers(kind: str) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    body, deed, *_ = OTHERS[kind]
+    assert loaded(onnxruntime, foreign(body)) == (deed == "yes")
+
+
+def loaded(onnxruntime: Any, made: onnx.ModelProto) -> bool:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        onnxruntime.InferenceSession(made.SerializeToString(), options)
+    except Exception:
+        return False
+    return True
+
+
+DOUBLES = [
+    ("y = Elu(x)", 17, "no"),
+    ("y = Abs(x)", 17, "yes"),
+    ("y = LeakyRelu(x)", 15, "no"),
+    ("y = LeakyRelu(x)", 17, "yes"),
+    ("y = LeakyRelu(x)", 21, "no"),
+    ("y = Softplus(x)", 21, "no"),
+    ("y = Tanh(x)", 21, "yes"),
+]
+
+
+@pytest.mark.parametrize(("body", "opset", "verdict"), DOUBLES)
+def test_doubles_in_onnxruntime(body: str, opset: int, verdict: str) -> None:
+    made = foreign(body, "double")
+    made.opset_import[0].version = opset
+    assert told_of(made, "onnxruntime") == verdict
+    onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    if onnxruntime.__version__ == target("onnxruntime").tried:  # others have other kernels
+        assert loaded(onnxruntime, made) == (verdict == "yes")
+
+
+def test_an_opset_that_is_too_old_is_said() -> None:
+    made = foreign("y = Relu(x)")
+    made.opset_import[0].version = 6
+    (found, _) = look(made, target("onnxruntime")).findings
+    assert (found.op, found.verdict, found.change) == ("opset", "may", "convert with --opset 11")
+
+
+def test_what_is_said_where_nobody_has_tried(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "m.onnx"
+    onnx.save(foreign("y = com.microsoft.Gelu(x)"), path)
+    assert run(["doctor", str(path), "--target", "openvino"]) == 0
+    assert "OpenVINO may load it: nobody has tried a part of it" in capsys.readouterr().err
+    onnx.save(foreign("y = Relu(z)"), path)
+    assert run(["doctor", str(path), "--target", "openvino"]) == 1
+    assert "it is not valid ONNX: node 'y': nothing before it makes 'z'" in capsys.readouterr().out

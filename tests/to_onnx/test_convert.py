@@ -184,7 +184,7 @@ def test_all_reasons_of_a_refusal_come_out_at_once() -> None:
         (["--opset", "99"], "opset 99: expected 11 to"),
         (["--outputs", "nope"], "no blob 'nope'"),
         (["--input-shape", "nope=1"], "no input 'nope'"),
-        (["--batch", "0"], "expected a number of 1 or more"),
+        (["--batch", "0"], "expected 1 to 2147483647, or dynamic"),
         ([], "is not known; give it with --input-shape data=N,C,H,W"),
     ],
 )

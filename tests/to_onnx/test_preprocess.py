@@ -280,8 +280,8 @@ TWO = 'input: "other" input_shape { dim: [2, 3, 4, 4] }\n'
         (
             deploy(),
             {"mean": np.full((3, 24, 20), 7.5)},
-            "the mean image is 24x20, the input 17x17, and there is no crop_size that makes one of "
-            "the other; --preprocess-from takes that of a train_val.prototxt, and --mean "
+            "the mean image is 24x20, the input 17x17, and no crop_size makes one of the other; "
+            "--preprocess-from takes that of a train_val.prototxt, and --mean "
             "7.5,7.5,7.5 is the mean of each channel",
         ),
         (
@@ -298,7 +298,7 @@ TWO = 'input: "other" input_shape { dim: [2, 3, 4, 4] }\n'
         (
             train_val("crop_size: 17"),
             {"preprocess": "auto", "mean": np.ones((3, 16, 24))},
-            "the mean image is 16x24, the input 17x17, and there is crop_size 17",
+            "the mean image is 16x24, the input 17x17, and crop_size 17 does not make one",
         ),
     ],
 )
@@ -610,7 +610,7 @@ def test_labels_of_a_labelmap(tmp_path: Path) -> None:
             api.convert(caffe_net(), labels=path)
     for data in (b"", b"\n\n", b"\xff\xfe\x00"):
         path.write_bytes(data)
-        with pytest.raises(PrototxtError, match=r"labelmap\.prototxt"):
+        with pytest.raises(PrototxtError, match=r"map of labels|UTF-16"):
             api.convert(caffe_net(), labels=path)
 
 

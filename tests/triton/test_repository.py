@@ -225,6 +225,25 @@ def test_what_is_refused_writes_nothing(
     assert set(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("y = Relu(z)", "Relu: nothing before it makes 'z'"),
+        ("y = Frobnicate(x)", "ONNX has no Frobnicate"),
+        ("y = com.acme.Foo(x)", "Foo: it imports no opset of com.acme"),
+    ],
+)
+def test_a_model_that_no_server_loads_is_refused(
+    tmp_path: Path, capsys: Any, body: str, words: str
+) -> None:
+    source = tmp_path / "x.onnx"
+    text = '<ir_version: 8, opset_import: ["": 17]> g (float[1,2] x) => (float[1,2] y) {{ {} }}'
+    onnx.save(onnx.parser.parse_model(text.format(body)), source)
+    assert run(["triton", str(source), str(tmp_path / "repo")]) == 2
+    assert f"x.onnx: is not valid ONNX: {words}" in capsys.readouterr().err
+    assert not (tmp_path / "repo").exists()
+
+
 def test_what_is_no_model_is_refused(tmp_path: Path, capsys: Any) -> None:
     text = tmp_path / "net.prototxt"
     text.write_text("layer {}")

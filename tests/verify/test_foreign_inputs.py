@@ -127,6 +127,7 @@ def test_a_picture_that_is_a_bomb_or_broken(
     pil = ModuleType("PIL")
     pil.Image = ModuleType("PIL.Image")  # type: ignore[attr-defined]
     pil.Image.open = opened  # type: ignore[attr-defined]
+    pil.ImageOps = ModuleType("PIL.ImageOps")  # type: ignore[attr-defined]
     pil.UnidentifiedImageError = type("Unknown", (OSError,), {})  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "PIL", pil)
     with pytest.raises(

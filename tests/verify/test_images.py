@@ -23,6 +23,8 @@ PIXELS = np.array([[[200, 100, 50]], [[1, 2, 3]]], np.uint8)
 class Picture:
     """What Pillow's Image is to us."""
 
+    mode = "RGB"
+
     def __init__(self, pixels: Any) -> None:
         self.pixels = pixels
 
@@ -56,6 +58,8 @@ def image(request: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     stand_in = ModuleType("PIL")
     stand_in.Image = ModuleType("PIL.Image")  # type: ignore[attr-defined]
     stand_in.Image.open = lambda name: Picture(PIXELS)  # type: ignore[attr-defined]
+    stand_in.ImageOps = ModuleType("PIL.ImageOps")  # type: ignore[attr-defined]
+    stand_in.ImageOps.exif_transpose = lambda picture: picture  # type: ignore[attr-defined]
     stand_in.UnidentifiedImageError = OSError  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "PIL", stand_in)
     return str(path)

@@ -11,7 +11,8 @@ from prototxt_gen.cli import run
 from prototxt_gen.diagnostics import Sink, Source
 from prototxt_gen.document import Document
 from prototxt_gen.errors import ParseError
-from prototxt_gen.formats.binary.message import read_binary, serialize
+from prototxt_gen.formats.binary.message import message_class, read_binary, serialize
+from prototxt_gen.formats.binary.told import telling
 from prototxt_gen.formats.dialects import DIALECTS
 from prototxt_gen.formats.reader import read_text
 from prototxt_gen.generate.zoo import PRESETS, preset
@@ -125,7 +126,8 @@ def test_a_dialect_is_taken_wherever_a_net_is_read(
     init = ["weights", "init", str(net), "-o", str(model)]
     assert run([*init, "--dialect", "bvlc"]) == 2
     assert run([*init, "--dialect", "ssd"]) == 0
-    assert "--dialect ssd" in capsys.readouterr().err
+    as_caffe_writes(model, "ssd")
+    capsys.readouterr()
     target = str(tmp_path / "net.npz")
     export = ["weights", "export", str(model), "-o", target]
     assert run(export) == 2
@@ -144,18 +146,77 @@ def test_a_dialect_is_taken_wherever_a_net_is_read(
     assert words in capsys.readouterr().err
 
 
-def test_what_would_be_read_otherwise_is_said_when_it_is_written(
+def as_caffe_writes(model: Path, dialect: str) -> None:
+    """Take out of a file what it tells of its dialect, which Caffe does not write."""
+    data = model.read_bytes()
+    assert data.endswith(telling(dialect))
+    model.write_bytes(data.removesuffix(telling(dialect)))
+
+
+CEIL = INPUT + POOL % "kernel_size: 3 stride: 2 ceil_mode: false"
+FC = """layer { name: "f" type: "InnerProduct" bottom: "p" top: "f"
+  inner_product_param { num_output: 2 } }
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "dialect", "other"),
+    [
+        (INTEL, "intel", "round_mode: FLOOR"),
+        # As BVLC's it would round up.
+        (CEIL, "caffe_priv", "round_mode: CEIL"),
+        (SSD, "ssd", ""),
+        (INPUT + POOL % "kernel_size: 3 round_mode: FLOOR", "bvlc", "round_mode: FLOOR"),
+    ],
+)
+def test_a_file_of_ours_tells_its_dialect(
+    tmp_path: Path, text: str, dialect: str, other: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net, model = tmp_path / "net.prototxt", tmp_path / "net.caffemodel"
+    # Its input is of the old kind, so that there is something to upgrade.
+    old = 'input: "x" input_shape { dim: [1, 4, 8, 8] }\n'
+    net.write_text(text.replace(INPUT, old) + FC)
+    asked = ["--dialect", dialect]
+    assert run(["weights", "init", str(net), "-o", str(model), *asked]) == 0
+    assert "--dialect" not in capsys.readouterr().err
+    assert run(["diff", str(model), str(net)]) == 0
+    # An upgrade and a fold keep it.
+    more = tmp_path / "more.caffemodel"
+    assert run(["upgrade", str(model), "-o", str(more)]) == 0
+    assert run(["diff", str(more), str(net)]) == 0
+    assert run(["fold", str(net), str(model), "-o", str(tmp_path / "f.prototxt"), *asked]) == 0
+    assert run(["diff", str(tmp_path / "f.caffemodel"), str(tmp_path / "f.prototxt")]) == 0
+    if dialect == "bvlc":
+        assert telling("") not in model.read_bytes()
+    else:
+        as_caffe_writes(model, dialect)
+    capsys.readouterr()
+    assert run(["weights", "net", str(model)]) == (0 if other else 2)
+    assert other in capsys.readouterr().out
+
+
+def test_what_is_asked_for_goes_before_what_a_file_tells(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     net, model = tmp_path / "net.prototxt", tmp_path / "net.caffemodel"
-    fc = 'layer { name: "f" type: "InnerProduct" bottom: "p" top: "f"\n'
-    net.write_text(INTEL + fc + "  inner_product_param { num_output: 2 } }\n")
+    net.write_text(CEIL + FC)
     assert run(["weights", "init", str(net), "-o", str(model)]) == 0
-    assert "give --dialect intel to read" in capsys.readouterr().err
-    net.write_text(
-        INTEL.replace("avg_include_pad: true", "")
-        + fc
-        + "  inner_product_param { num_output: 2 } }\n"
-    )
+    assert run(["weights", "net", str(model), "--dialect", "bvlc"]) == 0
+    assert "round_mode: CEIL" in capsys.readouterr().out
+    as_caffe_writes(model, "caffe_priv")
+    model.write_bytes(model.read_bytes() + telling("martian"))
+    assert run(["weights", "net", str(model)]) == 2
+    assert "it tells a dialect that is not known, 'martian'" in capsys.readouterr().err
+
+
+def test_protobuf_skips_what_a_file_tells(tmp_path: Path) -> None:
+    """So does Caffe, which reads with the same library."""
+    net, model = tmp_path / "net.prototxt", tmp_path / "net.caffemodel"
+    net.write_text(CEIL + FC)
     assert run(["weights", "init", str(net), "-o", str(model)]) == 0
-    assert "--dialect" not in capsys.readouterr().err
+    built = message_class("NetParameter", "caffe_priv")()
+    assert built.ParseFromString(model.read_bytes())
+    known = type(built)()
+    known.CopyFrom(built)
+    known.DiscardUnknownFields()
+    assert known.SerializeToString() + telling("caffe_priv") == built.SerializeToString()

@@ -178,11 +178,11 @@ def write_caffemodel(
     """Write a net with weights, given by layer name, as Caffe does.
 
     Numbers go straight from their arrays into the file: no message of the whole is built.
-    The file is written whole or not at all. Raises ParseError where the document's dialect
-    has no such field, and OSError.
+    The file is written whole or not at all, and tells its dialect where another would be read
+    from it. Raises ParseError where the document's dialect has no such field, and OSError.
     """
     from prototxt_gen._deferred import contiguous, parts
-    from prototxt_gen.formats.binary.message import serialize
+    from prototxt_gen.formats.binary.message import mark_of, serialize
 
     root = Block(f for f in document.root if f.name not in ("layer", "layers"))
     head = serialize(Document(root, dialect=document.dialect), "NetParameter")
@@ -204,6 +204,7 @@ def write_caffemodel(
                 file.write(encoded(DATA << 3 | BYTES) + encoded(array.nbytes))
                 for part in parts(array):
                     file.write(part)
+        file.write(mark_of(document))
 
 
 def _shape_field(array: Array) -> bytes:

@@ -19,8 +19,16 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from prototxt_gen.diagnostics import Sink, Source
 from prototxt_gen.document import Block, Document, Field, Number, Symbol, Value
 from prototxt_gen.errors import ParseError
+from prototxt_gen.formats.binary.told import telling, told
 from prototxt_gen.formats.binary.wire import encoded
-from prototxt_gen.formats.dialects import DIALECTS, PACKAGE, RELEASES, declarations, names_of
+from prototxt_gen.formats.dialects import (
+    DIALECTS,
+    KNOWN,
+    PACKAGE,
+    RELEASES,
+    declarations,
+    names_of,
+)
 from prototxt_gen.formats.schema import Message, schema
 from prototxt_gen.formats.text.scalars import shortest
 
@@ -96,9 +104,12 @@ def read_binary(
     A binary has numbers instead of names, and forks use one number for different fields.
     BVLC's reading is taken if it is complete: no field and no enum value is unknown. Otherwise
     the dialects that can read the file have to agree, or it is refused; ``dialect`` then says
-    which one is meant, or with commas which ones may be. With ``drop_unknown`` a file with
-    fields that no dialect knows is read by BVLC's schema, without them.
+    which one is meant, or with commas which ones may be; otherwise it is what the file itself
+    tells, if it does. With ``drop_unknown`` a file with fields that no dialect knows is read by
+    BVLC's schema, without them.
     """
+    if message == "NetParameter":
+        source, dialect = _by_itself(source, dialect, sink)
     names = DIALECTS if dialect is None else names_of(dialect)
     if len(names) == 1:
         return _read_by(names[0], source, sink, message, skip_weights)
@@ -128,6 +139,17 @@ def read_binary(
     return Document(readings[chosen], source, RELEASES.get(chosen, chosen))
 
 
+def _by_itself(source: Source, dialect: str | None, sink: Sink) -> tuple[Source, str | None]:
+    """The source without what it tells of its dialect, and the dialect."""
+    own, data = told(source.data)
+    if own is not None:
+        source = Source(data, source.path)
+        if dialect is None and own not in KNOWN:
+            sink.error("not-binary", f"it tells a dialect that is not known, {own!r:.40}")
+            sink.fail(ParseError)
+    return source, own if dialect is None else dialect
+
+
 def _read_by(
     dialect: str, source: Source, sink: Sink, message: str, skip_weights: bool
 ) -> Document:
@@ -152,6 +174,13 @@ def _need_one_reading(readings: dict[str, Block], sink: Sink) -> None:
             names = " or ".join(f"--dialect {name}" for name in readings)
             sink.error("mixed-dialects", text, help=f"give the dialect: {names}")
             sink.fail(ParseError)
+
+
+def mark_of(document: Document) -> bytes:
+    """What has to stand after a net so that it reads back the same; empty if nothing has to."""
+    return (
+        b"" if reads_back(document) or document.dialect not in KNOWN else telling(document.dialect)
+    )
 
 
 def reads_back(document: Document, message: str = "NetParameter") -> bool:

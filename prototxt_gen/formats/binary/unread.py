@@ -12,7 +12,7 @@ from prototxt_gen.diagnostics import Sink, Source
 from prototxt_gen.document import Block, Document, Field
 from prototxt_gen.errors import WeightsError
 from prototxt_gen.formats.binary.caffemodel import blob_head, layer_head, parts_of, split
-from prototxt_gen.formats.binary.message import read_binary, serialize
+from prototxt_gen.formats.binary.message import mark_of, read_binary, serialize
 from prototxt_gen.formats.binary.start import need_net
 from prototxt_gen.formats.binary.wire import WireField
 from prototxt_gen.formats.content import Buffer
@@ -71,6 +71,7 @@ def write_unread(document: Document, data: Buffer) -> Iterator[bytes]:
         for blob, size in zip(blobs, sizes, strict=True):
             yield blob_head(size)
             yield data[blob.value_start : blob.end]
+    yield mark_of(document)
 
 
 def _field(place: WireField) -> Field:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
+from prototxt_gen._nearest import closest
 from prototxt_gen.formats.dialects import in_mask, is_own
 from prototxt_gen.formats.schema import UNION, Message, schema
 
@@ -28,9 +28,9 @@ def remedy(name: str, message: Message) -> str | None:
 
 
 def _nearly(name: str, message: Message) -> str | None:
-    close = get_close_matches(name, message.fields, 1, 0.75)
+    close = closest(name, message.fields, 0.75)
     if close:
-        return f"did you mean `{close[0]}`?"
+        return f"did you mean `{close}`?"
     inner = [
         field
         for field in message.fields

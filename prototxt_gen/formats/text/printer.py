@@ -18,9 +18,7 @@ _INDENT = "  "
 _WIDEST = 100  #: the widest line that a shape may take
 
 # Control characters, and those that are invisible or reverse the text around them.
-_ESCAPED = re.compile(
-    '["\\\\\0-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]'
-)
+_ESCAPED = '["\\\\\0-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]'
 _SIMPLE = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -139,8 +137,8 @@ def _clean(comment: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    if _ESCAPED.search(text):
-        text = _ESCAPED.sub(_escape, text)
+    if '"' in text or "\\" in text or not text.isprintable():
+        text = re.sub(_ESCAPED, _escape, text)
     return f'"{text}"'
 
 

@@ -74,19 +74,20 @@ class _Typing:
     def block(self, block: Block, message: Message, owner: Field | None = None) -> None:
         """Type the fields of a block; ``owner`` is the field whose value it is."""
         self.types.append((block, message))
-        fields, seen = message.fields, dict[str, Field]()
-        emptied = set[int]()
-        found = self.values.append
+        seen: dict[str, Field] = {}
+        emptied: set[int] = set()
+        fields, single, found = message.fields, message.single, self.values.append
         for place, field in enumerate(block.fields):
             name, value = field.name, field.value
             declared = fields.get(name)
             if declared is None:
                 self._unknown(field, message)
                 continue
-            one, single = declared[0], len(declared) == 1
+            one = declared[0]
+            convert = one.convert
             try:
-                if one.convert is not None:
-                    found((field, one.convert(value) if single else _first_fit(declared, value)))
+                if convert is not None:
+                    found((field, convert(value) if single else _first_fit(declared, value)))
                 elif type(value) is Block:
                     one = _knowing(declared, value, message)[0]
                     self.block(value, message.type_of(one), field)
@@ -98,11 +99,10 @@ class _Typing:
                 else:
                     self._mismatch(field, mismatch)
             if not (one.repeated if single else any(d.repeated for d in declared)):
-                if name in seen:
-                    self._duplicate(seen[name], field)
-                    continue
-                seen[name] = field
-                if type(field) is ListItem:
+                first = seen.setdefault(name, field)
+                if first is not field:
+                    self._duplicate(first, field)
+                elif type(field) is ListItem:
                     self._list(field)
         if emptied:
             self.emptied.append((block, emptied))

@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 
+from prototxt_gen._nearest import closest
+from prototxt_gen._words import cut
 from prototxt_gen.document import Block, Number, Scalar, Symbol, Value
-from prototxt_gen.formats.text.tokens import cut
 
 Converter = Callable[[Value], Scalar]
 
@@ -168,9 +168,9 @@ def _parsed(text: str) -> int | None:
 
 
 def _unknown_value(enum: str, value: str, numbers: Mapping[str, int]) -> Mismatch:
-    close = get_close_matches(value, numbers, 1) or get_close_matches(value.upper(), numbers, 1)
+    close = closest(value, numbers) or closest(value.upper(), numbers)
     if close:
-        help = f"did you mean {close[0]}?"
+        help = f"did you mean {close}?"
     elif len(numbers) <= 12:
         help = f"expected one of {', '.join(numbers)}"
     else:

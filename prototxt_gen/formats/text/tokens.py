@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
+from prototxt_gen._words import cut
+
 Kind = Literal["name", "number", "string", "symbol", "bad", "end"]
 
-_SHOWN = 40
 LONGEST_NUMBER = 4096  #: CPython's int() refuses more than 4300 digits
 
 SPACE = re.compile(r"[ \t\n\r\v\f]*")
@@ -219,8 +220,3 @@ def _foreign(text: str, pos: int) -> Token:
 def shorten(word: str) -> str:
     """The token as a message shows it: not more than a line of it."""
     return cut(word.encode("latin-1").decode("utf-8", "replace"))
-
-
-def cut(text: str) -> str:
-    """As much of a text as a message has room for."""
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

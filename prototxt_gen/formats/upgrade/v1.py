@@ -7,8 +7,8 @@ the tables here.
 from __future__ import annotations
 
 from collections import Counter
-from difflib import get_close_matches
 
+from prototxt_gen._nearest import closest
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.document import Block, Field, MessageType, Symbol, Value
 from prototxt_gen.formats.text.rewrite import Rewriter, child_type, shown
@@ -130,13 +130,13 @@ def _upgrade_type(field: Field, name: str | None, sink: Sink) -> Value:
         return found
     if found in TYPES:
         return TYPES[str(found)]
-    close = get_close_matches(str(found).upper(), TYPES, n=1)
+    close = closest(str(found).upper(), TYPES)
     sink.error(
         "v1-unknown-type",
         f"V1 layer type {found} is unknown; expected one of {len(TYPES)} such as CONVOLUTION",
         span=field.value_span,
         layer=name,
-        help=f"did you mean {close[0]}?" if close else None,
+        help=f"did you mean {close}?" if close else None,
     )
     return str(found)
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 import typing
+from collections.abc import Set
 from functools import cache
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from prototxt_gen.document import Symbol, Value
@@ -31,9 +34,10 @@ def fields(cls: type) -> tuple[ParamField, ...]:
 
 @cache
 def _read(cls: type) -> tuple[ParamField, ...]:
-    hints = typing.get_type_hints(cls)
+    declared = dataclasses.fields(cls)
+    hints = _hints(cls, {field.name for field in declared})
     found = []
-    for field in dataclasses.fields(cls):
+    for field in declared:
         hint = hints[field.name]
         arguments = typing.get_args(hint)
         repeated = typing.get_origin(hint) is tuple
@@ -42,6 +46,16 @@ def _read(cls: type) -> tuple[ParamField, ...]:
         default = None if field.default is dataclasses.MISSING else field.default
         found.append(ParamField(field.name, default, kind, repeated, optional))
     return tuple(found)
+
+
+def _hints(cls: type, names: Set[str]) -> dict[str, Any]:
+    """The types of fields; ``get_type_hints`` of the class would have those of all facets too."""
+    hints: dict[str, Any] = {}
+    for one in reversed(cls.__mro__):
+        written = vars(one).get("__annotations__", {})
+        own = SimpleNamespace(__annotations__={k: written[k] for k in written if k in names})
+        hints |= typing.get_type_hints(own, vars(sys.modules[one.__module__]))
+    return hints
 
 
 def plain(value: Any, kind: type) -> Value | list[Value]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from fractions import Fraction
-from typing import NamedTuple, Union
+from typing import TYPE_CHECKING, NamedTuple, Union
 
 from prototxt_gen.layers.parts.shapes import Shape
 from prototxt_gen.layers.parts.window import Window
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 
 class Step(NamedTuple):
@@ -18,8 +20,8 @@ class Step(NamedTuple):
     """
 
     size: int = 1
-    stride: Fraction = Fraction(1)
-    center: Fraction = Fraction(0)
+    stride: Fraction | int = 1
+    center: Fraction | int = 0
 
 
 SAME = Step()  #: a position sees itself
@@ -52,14 +54,18 @@ def own_places(bottom: Shape, tops: Sequence[Shape], *, rearranges: bool) -> See
 
 def windowed(kernel: Window, stride: Window, pad: Window, dilation: Window) -> Steps:
     """Windows that slide over the bottom."""
+    from fractions import Fraction  # no net needs one until its receptive fields are asked for
+
     return tuple(
-        Step(d * (k - 1) + 1, Fraction(s), Fraction(d * (k - 1), 2) - p)
+        Step(d * (k - 1) + 1, s, Fraction(d * (k - 1), 2) - p)
         for k, s, p, d in zip(kernel, stride, pad, dilation, strict=True)
     )
 
 
 def spread(kernel: Window, stride: Window, pad: Window, dilation: Window) -> Steps:
     """The transpose: each position of the bottom is written to a window of the top."""
+    from fractions import Fraction
+
     return tuple(
         Step(-(-(d * (k - 1) + 1) // s), Fraction(1, s), (p - Fraction(d * (k - 1), 2)) / s)
         for k, s, p, d in zip(kernel, stride, pad, dilation, strict=True)

@@ -170,6 +170,12 @@ described(
             (window_data_layer.cpp).
             Write `transform_param { crop_size: ... }`.
         """,
+        "hdf5-transform": """
+            HDF5Data has a transform_param.
+            Caffe stops: the layer gives what is in its files, whatever that is, and transforms
+            nothing (hdf5_data_layer.cpp).
+            Transform the numbers when you write the files, and remove `transform_param`.
+        """,
         "permute-order": """
             An order of axes names one of them twice, or not all.
             Permute (SSD) wants each axis at most once; the others follow. Transpose (CTPN) wants

@@ -40,7 +40,9 @@ def _opencv(one: Preprocessing, shape: list[int]) -> Iterator[str]:
     yield "import onnxruntime"
     yield ""
     yield f'x = cv2.imread("picture.png", cv2.IMREAD_{"GRAYSCALE" if grey else "COLOR"})'
-    if 0 in shape[2:]:
+    if one.resize is not None:
+        yield _any_size(one.resize)
+    elif 0 in shape[2:]:
         yield from _kept(shape, "x.shape[:2]")
         yield "x = cv2.resize(x, (width, height))"
     else:
@@ -54,16 +56,23 @@ def _pillow(one: Preprocessing, shape: list[int]) -> Iterator[str]:
     mode = "L" if shape[1] == 1 else "RGB"
     yield "import numpy as np"
     yield "import onnxruntime"
-    yield "from PIL import Image"
+    yield "from PIL import Image, ImageOps"
     yield ""
-    yield f'x = Image.open("picture.png").convert("{mode}")'
-    if 0 in shape[2:]:
+    yield f'x = ImageOps.exif_transpose(Image.open("picture.png")).convert("{mode}")'
+    if one.resize is not None:
+        yield "x = np.asarray(x)"
+        yield _any_size(one.resize)
+    elif 0 in shape[2:]:
         yield from _kept(shape, "x.height, x.width")
         yield "x = np.asarray(x.resize((width, height)))"
     else:
         yield f"x = np.asarray(x.resize(({shape[3]}, {shape[2]})))"
     if shape[1] == 3 and not one.reverses:
         yield "x = x[:, :, ::-1]  # blue, green, red"
+
+
+def _any_size(size: tuple[int, int]) -> str:
+    return f"# of any height and width: the model resizes it to {size[0]} x {size[1]}"
 
 
 def _kept(shape: list[int], own: str) -> Iterator[str]:

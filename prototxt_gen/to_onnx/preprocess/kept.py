@@ -15,6 +15,7 @@ from onnx import numpy_helper
 
 from prototxt_gen.errors import ParseError
 from prototxt_gen.passes.preprocessing import Kind, Layout, Order, Preprocessing
+from prototxt_gen.passes.resizing import MOST
 from prototxt_gen.to_onnx.preprocess.lower import Baked
 
 ENTRY = "resnet-proto.preprocessing"
@@ -37,6 +38,9 @@ def _row(baked: Baked) -> dict[str, Any]:
     row |= {"order": one.order, "mean": list(one.mean), "scale": one.scale, "fold": one.fold}
     if one.crop is not None and one.size is not None:
         row |= {"size": list(one.size), "crop": list(one.crop)}
+    if one.resize is not None:
+        row["resize"] = list(one.resize)
+        row |= {"crop": list(one.crop)} if one.crop is not None else {}
     if one.image is not None:
         row |= {"image": baked.image, "image_reversed": baked.order}
     return row
@@ -76,11 +80,14 @@ def _read(row: dict[str, Any], model: onnx.ModelProto) -> Preprocessing:
     if "image" in row:
         image = _image(row["image"], model)
         image = image[::-1].copy() if row["image_reversed"] is True else image
-    size = crop = None
-    if "size" in row:
-        size, crop = _pair(row["size"]), _pair(row["crop"])
-        if size[0] < crop[0] or size[1] < crop[1]:
-            raise ValueError(f"a crop of {crop} from {size}")
+    resize = _pair(row["resize"], MOST) if "resize" in row else None
+    size = _pair(row["size"]) if "size" in row else None
+    if resize is not None and size is not None:
+        raise ValueError("it resizes pictures of one size")
+    whole = resize or size
+    crop = _pair(row["crop"]) if size is not None or "crop" in row else None
+    if crop is not None and (whole is None or whole[0] < crop[0] or whole[1] < crop[1]):
+        raise ValueError(f"a crop of {crop} from {whole}")
     return Preprocessing(
         row["blob"],
         row["type"],
@@ -92,6 +99,7 @@ def _read(row: dict[str, Any], model: onnx.ModelProto) -> Preprocessing:
         size,
         crop,
         row["fold"],
+        resize,
     )
 
 
@@ -106,9 +114,9 @@ def _image(name: str, model: onnx.ModelProto) -> np.ndarray[Any, np.dtype[Any]]:
     return value.reshape(value.shape[1:])
 
 
-def _pair(value: Sequence[Any]) -> tuple[int, int]:
+def _pair(value: Sequence[Any], most: int = _MOST) -> tuple[int, int]:
     height, width = value
-    if not all(type(one) is int and 0 < one <= _MOST for one in (height, width)):
+    if not all(type(one) is int and 0 < one <= most for one in (height, width)):
         raise ValueError(f"a size is {value!r:.40}")
     return height, width
 

@@ -20,6 +20,7 @@ from prototxt_gen.graph.graph import Graph, Node, Ref
 from prototxt_gen.graph.infer import Shapes
 from prototxt_gen.graph.weights import Weights
 from prototxt_gen.layers.base import Before, Role
+from prototxt_gen.layers.parts.onnx_resize import as_large_as, sizes_of
 from prototxt_gen.layers.parts.shapes import Shape, show
 from prototxt_gen.passes.deploy import Change
 from prototxt_gen.passes.fold import shares
@@ -51,8 +52,10 @@ class Baked:
         """What the model takes, and what becomes of it."""
         one = self.done
         order = " RGB" if one.reverses else ""
-        taken = "x".join(map(str, one.outer(shape)))
-        what = f"takes {one.type} {taken}{order}; in the model: {', then '.join(one.words())}"
+        taken = "x".join(map(str, one.outer(shape, ("H", "W"))))
+        sizes = " with any H and W" if one.resize is not None else ""
+        what = f"takes {one.type} {taken}{order}{sizes}; in the model: "
+        what += ", then ".join(one.words())
         parts = [name for name in ("order", "mean", "scale") if getattr(self, name)]
         if parts:
             what += f"; {', '.join(parts)} by the weights of {self.layer!r}"
@@ -64,7 +67,8 @@ def need_fit(done: Sequence[Preprocessing], graph: Graph, shapes: Shapes) -> Non
     inputs = {ref.blob for ref in graph.inputs}
     for one in done:
         shape = shapes.blobs.get(Ref(one.blob, 0)) if one.blob in inputs else None
-        if shape is None or len(shape) != 4 or one.crop not in (None, shape[2:]):
+        whole = one.crop or one.resize
+        if shape is None or len(shape) != 4 or whole not in (None, shape[2:]):
             what = "is no input" if shape is None else f"is {show(shape)}"
             raise UnsupportedError(f"the input {one.blob!r} to preprocess {what}")
         fits = one.image is None or one.image.shape == shape[1:]
@@ -129,19 +133,28 @@ def lower_inputs(graph: Graph, shapes: Shapes, builder: Builder, baked: dict[str
             builder.values[top] = top.blob
             if top.blob in baked:
                 channels = shapes.blobs[top][1] or 0
-                value, baked[top.blob] = lower(builder, baked[top.blob], node.name, channels)
+                builder.begin(node.name)
+                value, baked[top.blob] = lower(
+                    builder, baked[top.blob], channels, builder.dims.of(top)
+                )
                 builder.values[top] = value
 
 
-def lower(builder: Builder, baked: Baked, layer: str, channels: int) -> tuple[str, Baked]:
-    """Write what no layer does; the value that is the blob, and where a mean image is."""
+def lower(
+    builder: Builder, baked: Baked, channels: int, dims: Sequence[int | str]
+) -> tuple[str, Baked]:
+    """Write what no layer does; the value that is the blob, and where a mean image is.
+
+    ``dims`` are those of the blob as the model declares them.
+    """
     one = baked.done
-    builder.begin(layer)
     x = one.blob
     if one.type != "float32":
         x = builder.cast(x, "float")
     if one.layout == "nhwc":
         x = builder.transpose(x, [0, 3, 1, 2])
+    if one.resize is not None:
+        x = _resized(builder, x, dims[:2], one.resize)
     if one.crop is not None:
         top, left = one.offsets
         ends = [top + one.crop[0], left + one.crop[1]]
@@ -159,6 +172,15 @@ def lower(builder: Builder, baked: Baked, layer: str, channels: int) -> tuple[st
     return x, baked
 
 
+def _resized(builder: Builder, x: str, front: Sequence[int | str], size: tuple[int, int]) -> str:
+    """Another height and width, as ``passes.resizing`` has it; ``front`` are batch and channels."""
+    known = [dim for dim in front if isinstance(dim, int)]
+    fixed = len(known) == len(front)
+    sizes = builder.ints(*known, *size) if fixed else sizes_of(builder, x, size)
+    mode = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
+    return as_large_as(builder, x, sizes, **mode)
+
+
 def value_info(
     name: str, dims: Sequence[int | str], done: Mapping[str, Baked]
 ) -> onnx.ValueInfoProto:
@@ -166,4 +188,4 @@ def value_info(
     if name not in done:
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, dims)
     one = done[name].done
-    return helper.make_tensor_value_info(name, _TYPES[one.type], one.outer(dims))
+    return helper.make_tensor_value_info(name, _TYPES[one.type], one.outer(dims, one.free))

@@ -16,7 +16,7 @@ from prototxt_gen.graph.graph import Graph
 from prototxt_gen.layers.parts.shapes import Shape, show
 from prototxt_gen.passes.deploy import Change, became
 from prototxt_gen.passes.preprocessing import Kind, Layout, Order, Preprocessing
-from prototxt_gen.passes.transform import Transform, left_to_you, places, transforms_of
+from prototxt_gen.passes.transform import Transform, by_chance, left_to_you, places, transforms_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 _IMAGE_CHANNELS = (1, 3)
@@ -37,6 +37,7 @@ class Wanted:
     type: Kind = "float32"
     layout: Layout = "nchw"
     blob: str | None = None
+    resize: tuple[int, int] | None = None  #: height and width
 
 
 def known_shapes(wanted: Wanted, graph: Graph) -> dict[str, Shape]:
@@ -75,6 +76,7 @@ def preprocessings(
         found = _fitted(one, wanted, tuple(dim or 0 for dim in shape))
         found = replace(found, fold=fold)
         changes += _remarks(one, found, own=wanted.transforms is None)
+        changes += _beside(found, shapes)
         if not found.does_nothing:
             made.append(found)
     return made, changes
@@ -130,12 +132,16 @@ def _fitted(one: Transform, wanted: Wanted, shape: tuple[int, ...]) -> Preproces
     mean = _mean(one, wanted)
     means: tuple[float, ...] = one.means if wanted.mean is None else ()
     image, size = None, None if one.warps else one.size
+    crop = _crop(one, wanted, blob)
     if mean is not None and mean.ndim == 1:
         means = tuple(float(value) for value in mean)
     elif mean is not None:
-        image = _cropped(mean, one, channels, blob, where)
+        image = _cropped(mean, one, crop, channels, blob, where)
         if not one.warps:
             size = _size(mean, size, where)
+    if wanted.resize is not None:
+        known = _known(one, size, blob, mean=image is not None)
+        size = _resize(wanted.resize, known, blob, where)
     if not all(map(isfinite, means)):
         raise UnsupportedError(f"{where}: the mean has numbers that are not finite")
     if len(means) not in (0, 1, channels):
@@ -143,15 +149,51 @@ def _fitted(one: Transform, wanted: Wanted, shape: tuple[int, ...]) -> Preproces
             f"{where}: the mean has {len(means)} numbers; expected 1 or {channels}"
         )
     if size is not None and size != blob:
-        if one.crop != blob[0] or one.crop != blob[1] or min(size) < one.crop:
+        if crop != blob or size[0] < blob[0] or size[1] < blob[1]:
             what = f"crop_size {one.crop}" if one.crop else "no crop_size"
             raise UnsupportedError(f"{where}: its images are {_by(size)}, with {what}")
-        crop: tuple[int, int] | None = blob
     else:
         size = crop = None
-    return Preprocessing(
-        one.top, wanted.type, wanted.layout, wanted.order, means, image, scale, size, crop
-    )
+    found = Preprocessing(one.top, wanted.type, wanted.layout, wanted.order, means, image, scale)
+    if wanted.resize is not None:
+        return replace(found, crop=crop, resize=wanted.resize)
+    return replace(found, size=size, crop=crop)
+
+
+def _crop(one: Transform, wanted: Wanted, blob: tuple[int, int]) -> tuple[int, int] | None:
+    """What is cropped of images that are larger: crop_size, else, by hand, what the net takes."""
+    if one.crop:
+        return one.crop, one.crop
+    return blob if wanted.resize is not None and not one.block.fields else None
+
+
+def _known(
+    one: Transform, size: tuple[int, int] | None, blob: tuple[int, int], *, mean: bool
+) -> tuple[tuple[int, int], str] | None:
+    """The size that images have to get, and what says so; None where nothing does."""
+    if one.warps:
+        return blob, "its windows become"
+    if size is not None:
+        return size, "its mean image is" if mean else "its new_height and new_width are"
+    return None if one.warped is None else (one.warped, "its resize_param has")
+
+
+def _resize(
+    asked: tuple[int, int],
+    known: tuple[tuple[int, int], str] | None,
+    blob: tuple[int, int],
+    where: str,
+) -> tuple[int, int]:
+    """The size that images get; raises UnsupportedError where they have to have another one."""
+    if asked[0] < blob[0] or asked[1] < blob[1]:
+        raise UnsupportedError(
+            f"{where}: --resize {_by(asked)} is smaller than {_by(blob)}, which the net takes"
+        )
+    if known is not None and known[0] != asked:
+        raise UnsupportedError(
+            f"{where}: --resize {_by(asked)}, and {known[1]} {_by(known[0])}; expected the same"
+        )
+    return asked
 
 
 def _size(mean: Array, size: tuple[int, int] | None, where: str) -> tuple[int, int]:
@@ -166,7 +208,12 @@ def _size(mean: Array, size: tuple[int, int] | None, where: str) -> tuple[int, i
 
 
 def _cropped(
-    mean: Array, one: Transform, channels: int, blob: tuple[int, int], where: str
+    mean: Array,
+    one: Transform,
+    wanted: tuple[int, int] | None,
+    channels: int,
+    blob: tuple[int, int],
+    where: str,
 ) -> Array:
     """The mean image in the size of the blob: its middle, where images are cropped."""
     own = (int(mean.shape[1]), int(mean.shape[2]))
@@ -174,16 +221,16 @@ def _cropped(
         raise UnsupportedError(f"{where}: the mean image is {_by(mean.shape)}, of other channels")
     if own == blob:
         return mean
-    if (one.crop, one.crop) != blob or min(own) < one.crop:
+    if wanted != blob or own[0] < blob[0] or own[1] < blob[1]:
         each = ",".join(f"{value:.6g}" for value in mean.mean(axis=(1, 2), dtype=float))
-        crop = f"crop_size {one.crop}" if one.crop else "no crop_size"
+        crop = f"crop_size {one.crop} does not make" if one.crop else "no crop_size makes"
         raise UnsupportedError(
-            f"{where}: the mean image is {_by(own)}, the input {_by(blob)}, and there is {crop} "
-            f"that makes one of the other; --preprocess-from takes that of a train_val.prototxt, "
+            f"{where}: the mean image is {_by(own)}, the input {_by(blob)}, and {crop} "
+            f"one of the other; --preprocess-from takes that of a train_val.prototxt, "
             f"and --mean {each} is the mean of each channel"
         )
-    top, left = (own[0] - one.crop) // 2, (own[1] - one.crop) // 2
-    return np.ascontiguousarray(mean[:, top : top + one.crop, left : left + one.crop])
+    top, left = (own[0] - blob[0]) // 2, (own[1] - blob[1]) // 2
+    return np.ascontiguousarray(mean[:, top : top + blob[0], left : left + blob[1]])
 
 
 def _mean(one: Transform, wanted: Wanted) -> Array | None:
@@ -209,17 +256,30 @@ def _remarks(one: Transform, found: Preprocessing, *, own: bool) -> Iterator[Cha
     if not name:
         return
     done = {"mean_file", "mean_value", "scale"}
-    if found.crop is not None or one.warps:
+    if found.crop is not None or found.resize is not None or one.warps:
         done |= {"crop_size", "new_height", "new_width"}
-    left = left_to_you(one.block, done).removeprefix("; its transform ")
+    if found.resize is not None and one.warped is not None:
+        done.add("resize_param")
+    left = left_to_you(one.block, done, warps=one.warps).removeprefix("; its transform ")
     what = became(found.blob) if own else f"it tells the transform of the input {found.blob!r}"
-    has = bool(found.scale != 1 or found.mean or found.image is not None or found.crop)
+    has = bool(found.scale != 1 or found.mean or found.image is not None)
+    has |= found.crop is not None or found.resize is not None
     what += "; its transform is in the model" if has else "; there is no transform to put in"
     if left:
         what += f", the rest {left}" if has else f"; {left.removeprefix('is ')}"
-    if one.mirror:
-        what += "; mirror is left out: it is for training"
-    yield Change(name, type, what)
+    if one.size is not None and found.resize is None:
+        what += f"; --resize {one.size[0]},{one.size[1]} takes images of any size"
+    yield Change(name, type, what + by_chance(one.block))
+
+
+def _beside(found: Preprocessing, shapes: Mapping[str, Shape]) -> Iterator[Change]:
+    """What the other inputs have to say where pictures are resized: a detector's im_info."""
+    if found.resize is None:
+        return
+    what = f"what it says of a picture's size is of the resized one, {_by(found.resize)}"
+    for name in shapes:
+        if name != found.blob:
+            yield Change(name, "input", what)
 
 
 def _listed(names: Mapping[str, object] | Sequence[str]) -> str:
