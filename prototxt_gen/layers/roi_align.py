@@ -13,11 +13,12 @@ from prototxt_gen.layers.base import Axes, layer
 from prototxt_gen.layers.parts.axes import fixed_from
 from prototxt_gen.layers.parts.regions import as_rows, looked_up, round_half_away, rows
 from prototxt_gen.layers.parts.shapes import Shape
-from prototxt_gen.layers.rois import LAST_ROI_OPSET, Cells
+from prototxt_gen.layers.rois import Cells
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder
 
+_LAST_OPSET = 21  #: onnxruntime has no RoiAlign of later ones
 _SAMPLES = 2  #: in each direction of a cell
 _CUBIC = 1  #: the value of bi_type; any other is linear (roi_align_layer.hpp)
 #: The weight of a pixel for its distance, below 1 and from 1 on: the factors of its powers.
@@ -131,9 +132,9 @@ class ROIAlign(Cells):
         """RoiAlign without the shift by half a pixel; look-ups for the frcnn fork."""
         if self.frcnn:
             return (self._lower_frcnn(b, bottoms),)
-        if b.opset > LAST_ROI_OPSET:
+        if b.opset > _LAST_OPSET:
             raise UnsupportedError(
-                f"onnxruntime has no RoiAlign from opset 22 on; use --opset {LAST_ROI_OPSET}"
+                f"onnxruntime has no RoiAlign from opset 22 on; use --opset {_LAST_OPSET}"
             )
         rois = rows(b, bottoms[1], 1)
         index, boxes = b.split(rois, [1, 4], 1)

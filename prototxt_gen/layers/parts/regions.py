@@ -62,6 +62,14 @@ def rounded(b: Builder, x: str) -> str:
     return b.op("Mul", [b.op("Add", [whole, b.cast(half, "float")]), b.op("Sign", [x])])
 
 
+def quotient(b: Builder, x: str, by: int) -> str:
+    """A whole number in floats, divided; its last bit decides between two pixels.
+
+    What divides is no constant: OpenVINO and tract would multiply by its reciprocal.
+    """
+    return b.op("Div", [x, b.clip(x, by, by)])
+
+
 def looked_up(b: Builder, table: str, parts: Sequence[str]) -> str:
     """A table at the indices of its first axes, whose shapes broadcast to each other."""
     zeros = b.op("Mul", [parts[0], b.ints(0)])
