@@ -154,21 +154,22 @@ class ROIAlign(Cells):
 
     def _lower_frcnn(self, b: Builder, bottoms: Sequence[str]) -> str:
         """A look-up for each pixel that a sample reads, weighted."""
-        _, _, height, width = b.bottom_shapes[0]
-        if height is None or width is None:
-            raise UnsupportedError("the height and width of its feature map are not known")
+        _, channels, height, width = b.bottom_shapes[0]
+        if channels is None or height is None or width is None:
+            raise UnsupportedError("the size of its feature map is not known")
+        sizes = (-1, height, width)
         image, corners = b.split(rows(b, bottoms[1], 1), [1, 4], 1)
         left, top, right, bottom = b.split(corners, [1, 1, 1, 1], 1)
         y = self._lower_taps(b, self._lower_centres(b, top, bottom, height, self.pooled_h), height)
         x = self._lower_taps(b, self._lower_centres(b, left, right, width, self.pooled_w), width)
-        table = b.transpose(bottoms[0], [0, 2, 3, 1])
+        table = b.reshape(b.transpose(bottoms[0], [0, 2, 3, 1]), [-1, channels])
         number = b.unsqueeze(b.cast(image, "int64"), [2])
         found = []
         for row, down in y:
             for column, across in x:
                 places = [number, b.unsqueeze(row, [2]), b.unsqueeze(column, [1])]
                 weight = b.op("Mul", [b.unsqueeze(down, [2, 3]), b.unsqueeze(across, [1, 3])])
-                found.append(b.op("Mul", [looked_up(b, table, places), weight]))
+                found.append(b.op("Mul", [looked_up(b, table, places, sizes), weight]))
         return b.transpose(b.op("Sum", found), [0, 3, 1, 2])
 
     def _lower_centres(self, b: Builder, first: str, last: str, size: int, cells: int) -> str:

@@ -30,17 +30,17 @@ _MOST_POWERS = 11  #: of a free side: cells of up to 2047 pixels of the map
 def lower_roi_pooling(b: Builder, x: str, rois: str, pooled: Sequence[int], scale: float) -> str:
     """(R, C, pooled_h, pooled_w) from a feature map (N, C, H, W) and regions (R, 5).
 
-    Raises UnsupportedError if the height or width of the map depends on the data.
+    Raises UnsupportedError if the size of the map depends on the data.
     """
-    _, _, height, width = b.bottom_shapes[0]
-    if height is None or width is None:
-        raise UnsupportedError("the height and width of its feature map are not known")
+    _, channels, height, width = b.bottom_shapes[0]
+    if channels is None or height is None or width is None:
+        raise UnsupportedError("the size of its feature map is not known")
     index, corners = b.split(rois, [1, 4], 1)
     corners = rounded(b, b.op("Mul", [corners, b.scalar(scale)]))
     left, top, right, bottom = b.split(corners, [1, 1, 1, 1], 1)
     rows = _edges(b, top, bottom, pooled[0], height)  # (R, pooled_h) each
     columns = _edges(b, left, right, pooled[1], width)
-    best = _looked_up(b, x, index, (rows, columns), (height, width))
+    best = _looked_up(b, x, index, (rows, columns), (channels, height, width))
     empty = b.op("Or", [b.unsqueeze(_empty(b, rows), [2]), b.unsqueeze(_empty(b, columns), [1])])
     return b.op("Where", [b.unsqueeze(empty, [1]), b.scalar(0.0), best])
 
@@ -65,13 +65,15 @@ def _looked_up(
     x: str,
     index: str,
     edges: tuple[tuple[str, str], tuple[str, str]],
-    size: tuple[int, int],
+    size: tuple[int, int, int],
 ) -> str:
     """(R, C, pooled_h, pooled_w): the maximum of each cell, anything for an empty one."""
-    powers = (_powers(size[0]), _powers(size[1]))
-    table, starts = _table(b, x, size, powers)
+    channels, *sides = size
+    powers = (_powers(sides[0]), _powers(sides[1]))
+    pixels = b.op("Concat", _parts(b, x, sides, powers), axis=0)
+    table, starts = b.reshape(pixels, [-1, channels]), _starts(b, sides, powers)
     rows, columns = (
-        _corners(b, ends, side, own) for ends, side, own in zip(edges, size, powers, strict=True)
+        _corners(b, ends, side, own) for ends, side, own in zip(edges, sides, powers, strict=True)
     )
     level = b.op("Mul", [rows[0], b.ints(len(powers[1]))])
     level = b.op("Add", [b.unsqueeze(level, [2]), b.unsqueeze(columns[0], [1])])
@@ -80,7 +82,7 @@ def _looked_up(
     image = b.unsqueeze(b.cast(index, "int64"), [2])
     found = []
     for row in rows[1:]:
-        line = b.op("Add", [start, b.unsqueeze(b.op("Mul", [row, b.ints(size[1])]), [2])])
+        line = b.op("Add", [start, b.unsqueeze(b.op("Mul", [row, b.ints(sides[1])]), [2])])
         for column in columns[1:]:
             pixel = b.op("Add", [line, b.unsqueeze(column, [1])])
             place = b.op("Add", [b.op("Mul", [pixel, images]), image])
@@ -106,55 +108,53 @@ def _corners(
     return level, b.cast(first, "int64"), b.cast(second, "int64")
 
 
-def _table(
-    b: Builder, x: str, size: tuple[int, int], powers: tuple[list[int], list[int]]
-) -> tuple[str, str]:
-    """(pixels * N, C) of all pairs of powers one after the other, and the pixel each begins at."""
-    channels = b.bottom_shapes[0][1]
-    if channels is None:
-        raise UnsupportedError("the channels of its feature map are not known")
+def _parts(
+    b: Builder, x: str, size: Sequence[int], powers: tuple[Sequence[int], Sequence[int]]
+) -> list[str]:
+    """(pixels, N, C) for each pair of powers: the maximum of the rectangle at each pixel."""
     rows = b.transpose(b.reshape(x, [0, 0, -1]), [2, 0, 1])
     steps = _steps(b, size, powers[1][1:])
     found = []
     for high in powers[0]:
         if high > 1:
-            rows = _doubled(b, rows, b.ints(high // 2 * size[1]))
+            step = high // 2 * size[1]
+            rows = _doubled(b, rows, (b.ints(step), b.ints(-step)))
         found.append(rows)
-        for step in steps:
-            found.append(_doubled(b, found[-1], step))
-    table = b.reshape(b.op("Concat", found, axis=0), [-1, channels])
-    return table, _starts(b, size, powers)
+        for ends in steps:
+            found.append(_doubled(b, found[-1], ends))
+    return found
 
 
-def _steps(b: Builder, size: tuple[int, int], powers: Sequence[int]) -> list[str]:
-    """How much further on the second half of a rectangle is, for each width from 2 on."""
+def _steps(b: Builder, size: Sequence[int], powers: Sequence[int]) -> list[tuple[str, str]]:
+    """How much further on the second half of a rectangle is, and less, for each width from 2 on."""
     steps = [long // 2 for long in powers]
     if not is_free(size[1]):
-        return [b.ints(step) for step in steps]
+        return [(b.ints(step), b.ints(-step)) for step in steps]
     # A rectangle that is wider than the map is nowhere: nothing is left of the list.
     times = b.op("Div", [b.ints(*(long - 1 for long in powers)), b.ints(size[1])])
-    further = b.op("Mul", [times, b.ints(size[0] * size[1])])
-    return b.split(b.op("Add", [b.ints(*steps), further]), [1] * len(steps), 0)
+    further = b.op("Add", [b.ints(*steps), b.op("Mul", [times, b.ints(size[0] * size[1])])])
+    ends = [b.split(one, [1] * len(steps), 0) for one in (further, b.op("Neg", [further]))]
+    return list(zip(*ends, strict=True))
 
 
-def _doubled(b: Builder, part: str, step: str) -> str:
+def _doubled(b: Builder, part: str, step: tuple[str, str]) -> str:
     """The maximum of each pixel and the one that is a step further on."""
-    back = b.op("Neg", [step])
-    first = b.op("Slice", [part, b.ints(0), back, b.ints(0)])
-    second = b.op("Slice", [part, step, b.ints(_END), b.ints(0)])
+    first = b.op("Slice", [part, b.ints(0), step[1], b.ints(0)])
+    second = b.op("Slice", [part, step[0], b.ints(_END), b.ints(0)])
     return b.op("Max", [first, second])
 
 
-def _starts(b: Builder, size: tuple[int, int], powers: tuple[list[int], list[int]]) -> str:
-    """The pixels before those of each pair of powers."""
+def _starts(b: Builder, size: Sequence[int], powers: tuple[Sequence[int], Sequence[int]]) -> str:
+    """How many pixels there are before those of each pair of powers."""
     height, width = size
-    pairs = [(high - 1, long - 1) for high in powers[0] for long in powers[1]]
+    pairs = ((high - 1, long - 1) for high in powers[0] for long in powers[1])
+    down, across = zip(*pairs, strict=True)
     if not (is_free(height) or is_free(width)):
-        counts = [height * width - high * width - long for high, long in pairs]
-        return b.ints(*np.cumsum([0, *counts[:-1]]).tolist())
-    high, long = (b.ints(*side) for side in zip(*pairs, strict=True))
-    less = b.op("Add", [b.op("Mul", [high, b.ints(width)]), long])
-    counts = b.op("Sub", [b.ints(height * width), less])
-    fits = b.op("And", [b.op("Less", [long, b.ints(width)]), b.op("Less", [b.ints(0), counts])])
-    counts = b.op("Where", [fits, counts, b.ints(0)])
-    return b.op("CumSum", [counts, b.const(np.array(0, np.int64))], exclusive=1)
+        left = [height * width - y * width - x for y, x in zip(down, across, strict=True)]
+        return b.ints(*np.cumsum([0, *left[:-1]]).tolist())
+    lost = b.op("Add", [b.op("Mul", [b.ints(*down), b.ints(width)]), b.ints(*across)])
+    count = b.op("Sub", [b.ints(height * width), lost])
+    fits = b.op("Less", [b.ints(*across), b.ints(width)])
+    some = b.op("And", [fits, b.op("Less", [b.ints(0), count])])
+    count = b.op("Where", [some, count, b.ints(0)])
+    return b.op("CumSum", [count, b.const(np.array(0, np.int64))], exclusive=1)
