@@ -20,6 +20,7 @@ from prototxt_gen.layers.parts.regions import (
 )
 from prototxt_gen.layers.parts.shapes import Shape
 from prototxt_gen.layers.parts.sizes import any_free
+from prototxt_gen.layers.parts.suppression import LOWEST
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.parts.protocols import Array, Builder
@@ -124,12 +125,15 @@ def lower_select(b: Builder, rule: Rule, bottoms: Sequence[str]) -> tuple[str, s
     large = _large(b, rule, b.op("Add", [b.op("Sub", [high, low]), b.scalar(1.0)]), info)
     boxes = b.op("Concat", [low, high, end], axis=1)
     if rule.drops:
-        places = b.places(large)
-        boxes, scores = (b.op("Gather", [value, places], axis=0) for value in (boxes, scores))
+        scores = b.op("Where", [large, scores, b.scalar(LOWEST)])
     else:
         scores = b.op("Mul", [scores, b.cast(large, "float")])
     scores, order = b.ops("TopK", [scores, _first(b, scores, rule.before)], 2)
     boxes = b.op("Gather", [boxes, order], axis=0)
+    if rule.drops:
+        # Not before: tract has no TopK of a number that the data decide.
+        places = b.places(b.op("Less", [b.scalar(LOWEST), scores]))
+        boxes, scores = (b.op("Gather", [value, places], axis=0) for value in (boxes, scores))
     low, high, end = b.split(boxes, [2, 2, 2], 1)
     kept = _kept(b, rule, b.op("Concat", [low, end], axis=1), scores)
     scores = b.op("Gather", [b.unsqueeze(scores, [1]), kept], axis=0)
