@@ -40,6 +40,10 @@ class Rule:
     axes_apart: int = 0  #: at least so many axes, not all neighbours
     spatial: tuple[int, ...] = ()  #: how many axes follow batch and channels
     negative: int = 0  #: the number of an input that is a constant below 0
+    zero: int = 0  #: the number of an input that is a constant of 0
+    above: tuple[int, ...] = ()  #: the number of an input that is a constant, and above what
+    not_ones: str = ""  #: an attribute that is not 1 everywhere
+    version: int = 0  #: the op's own version is this one or a later one
     after: str = ""  #: the op that makes the first input
 
 
@@ -56,6 +60,7 @@ class Target:
     rules: tuple[Rule, ...]
     otherwise: Verdict = "no"  #: what is said of an op that is not among them
     because: str = _BECAUSE
+    note: str = ""  #: what is to be known before all
 
 
 @cache
@@ -74,6 +79,7 @@ def target(name: str) -> Target:
         tuple(_rule(one) for one in told.get("rules") or ()),
         told.get("otherwise", "no"),
         told.get("because", _BECAUSE),
+        told.get("note", ""),
     )
 
 
@@ -81,5 +87,5 @@ def _rule(told: dict[str, Any]) -> Rule:
     known = {field.name for field in fields(Rule)}
     if not told.keys() <= known:
         raise ValueError(f"unknown in a rule: {', '.join(told.keys() - known)}")
-    lists = {name: tuple(told[name]) for name in ("spatial",) if name in told}
+    lists = {name: tuple(told[name]) for name in ("spatial", "above") if name in told}
     return Rule(**{**told, **lists, "op": tuple(str(told["op"]).split())})
