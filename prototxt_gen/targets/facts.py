@@ -87,5 +87,7 @@ def _rule(told: dict[str, Any]) -> Rule:
     known = {field.name for field in fields(Rule)}
     if not told.keys() <= known:
         raise ValueError(f"unknown in a rule: {', '.join(told.keys() - known)}")
-    lists = {name: tuple(told[name]) for name in ("spatial", "above") if name in told}
+    lists: dict[str, Any] = {
+        name: tuple(told[name]) for name in ("spatial", "above") if name in told
+    }
     return Rule(**{**told, **lists, "op": tuple(str(told["op"]).split())})

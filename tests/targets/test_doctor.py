@@ -189,7 +189,9 @@ def test_a_net_that_cannot_be_converted_is_a_no(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     net = tmp_path / "net.prototxt"
-    net.write_text(ROI.replace("ROIPooling", "ROIAlign").replace("roi_pooling_param", "roi_align_param"))
+    net.write_text(
+        ROI.replace("ROIPooling", "ROIAlign").replace("roi_pooling_param", "roi_align_param")
+    )
     assert run(["doctor", str(net), "--opset", "22"]) == 1
     assert "use --opset 21" in capsys.readouterr().err
     assert run(["doctor", str(net), "--opset", "99"]) == 2

@@ -128,7 +128,7 @@ def lower_select(b: Builder, rule: Rule, bottoms: Sequence[str]) -> tuple[str, s
         scores = b.op("Where", [large, scores, b.scalar(LOWEST)])
     else:
         scores = b.op("Mul", [scores, b.cast(large, "float")])
-    scores, order = b.ops("TopK", [scores, _first(b, scores, rule.before)], 2)
+    scores, order = b.ops("TopK", [scores, _first(b, rule, scores)], 2)
     boxes = b.op("Gather", [boxes, order], axis=0)
     if rule.drops:
         # Not before: tract has no TopK of a number that the data decide.
@@ -165,12 +165,17 @@ def _values(shape: Shape) -> int:
     return int(np.prod([size or 1 for size in shape]))
 
 
-def _first(b: Builder, scores: str, limit: int) -> str:
+def _first(b: Builder, rule: Rule, scores: str) -> str:
     """How many scores TopK takes: at most a limit, and no more than there are."""
+    height, width = (size or 0 for size in b.bottom_shapes[0][2:])
+    if not any_free([height, width]):
+        there = len(rule.anchors) * height * width
+        return b.ints(min(rule.before or there, there))
     number = b.op("Shape", [scores])
-    if not limit:
+    if not rule.before:
         return number
-    return b.op("Where", [b.op("Less", [number, b.ints(limit)]), number, b.ints(limit)])
+    limit = b.ints(rule.before)
+    return b.op("Where", [b.op("Less", [number, limit]), number, limit])
 
 
 def _kept(b: Builder, rule: Rule, boxes: str, scores: str) -> str:
