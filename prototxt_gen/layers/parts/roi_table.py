@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from prototxt_gen.layers.parts.protocols import Builder
 
 _END = 2**31 - 1  #: of a part that goes to the end
+_AT_ONCE = 256  #: channels of a table
 _MOST_POWERS = 11  #: of a free side: cells of up to 2047 pixels of the map
 
 
@@ -70,14 +71,32 @@ def _looked_up(
     """(R, C, pooled_h, pooled_w): the maximum of each cell, anything for an empty one."""
     channels, *sides = size
     powers = (_powers(sides[0]), _powers(sides[1]))
-    pixels = b.op("Concat", _parts(b, x, sides, powers), axis=0)
-    table, starts = b.reshape(pixels, [-1, channels]), _starts(b, sides, powers)
+    places = _places(b, x, index, edges, (sides, powers))
+    # The table is as large as dozens of maps: one after the other, of some channels each.
+    counts = [min(_AT_ONCE, channels - first) for first in range(0, channels, _AT_ONCE)]
+    found = []
+    for part, count in zip(b.split(x, counts, 1) if len(counts) > 1 else [x], counts, strict=True):
+        table = b.reshape(b.op("Concat", _parts(b, part, sides, powers), axis=0), [-1, count])
+        cells = [b.op("Gather", [table, place], axis=0) for place in places]
+        found.append(b.transpose(b.op("Max", cells), [0, 3, 1, 2]))
+    return b.op("Concat", found, axis=1) if len(found) > 1 else found[0]
+
+
+def _places(
+    b: Builder,
+    x: str,
+    index: str,
+    edges: tuple[tuple[str, str], tuple[str, str]],
+    table: tuple[Sequence[int], tuple[Sequence[int], Sequence[int]]],
+) -> list[str]:
+    """(R, pooled_h, pooled_w) four times: the rows of the table to look up, for each corner."""
+    sides, powers = table
     rows, columns = (
         _corners(b, ends, side, own) for ends, side, own in zip(edges, sides, powers, strict=True)
     )
     level = b.op("Mul", [rows[0], b.ints(len(powers[1]))])
     level = b.op("Add", [b.unsqueeze(level, [2]), b.unsqueeze(columns[0], [1])])
-    start = b.op("Gather", [starts, level], axis=0)
+    start = b.op("Gather", [_starts(b, sides, powers), level], axis=0)
     images = b.op("Gather", [b.op("Shape", [x]), b.ints(0)], axis=0)
     image = b.unsqueeze(b.cast(index, "int64"), [2])
     found = []
@@ -85,9 +104,8 @@ def _looked_up(
         line = b.op("Add", [start, b.unsqueeze(b.op("Mul", [row, b.ints(sides[1])]), [2])])
         for column in columns[1:]:
             pixel = b.op("Add", [line, b.unsqueeze(column, [1])])
-            place = b.op("Add", [b.op("Mul", [pixel, images]), image])
-            found.append(b.op("Gather", [table, place], axis=0))
-    return b.transpose(b.op("Max", found), [0, 3, 1, 2])
+            found.append(b.op("Add", [b.op("Mul", [pixel, images]), image]))
+    return found
 
 
 def _powers(size: int) -> list[int]:
