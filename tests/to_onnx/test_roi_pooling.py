@@ -54,6 +54,18 @@ def test_the_greatest_of_cells(rois: Any, scale: float) -> None:
     agree(graph, values, wanted, (11, newest_opset()))
 
 
+def test_a_table_of_many_channels_is_made_in_parts() -> None:
+    x = np.random.default_rng(4).normal(size=(2, 517, 3, 5)).astype(f32)
+    values = {"x": x, "rois": np.array([[0, 0, 0, 4, 2], [1, 1, 0, 3, 1], [1, 9, 9, 9, 9]], f32)}
+    params = "roi_pooling_param { spatial_scale: 1 pooled_h: 2 pooled_w: 2 }"
+    graph = layer("ROIPooling", params, x=x.shape, rois=(3, 5))
+    agree(graph, values, roi_pooling(x, values["rois"], 1, (2, 2)), (17,))
+    model = convert(graph, Conversion()).model
+    table_of = {node.input[0] for node in model.graph.node if node.op_type == "Gather"}
+    made = [node for node in model.graph.node if node.op_type == "Reshape"]
+    assert len([node for node in made if node.output[0] in table_of]) == 3
+
+
 @pytest.mark.parametrize("opset", [11, newest_opset()])
 def test_the_greatest_of_cells_of_any_map(opset: int) -> None:
     """One model for maps from one pixel to cells of a hundred, with regions beyond the map."""
