@@ -31,7 +31,7 @@ from prototxt_gen.to_onnx.convert import Conversion, convert
 from prototxt_gen.to_onnx.export import Options
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden"
-OPSETS = (11, 13, 17, 21)
+OPSETS = (11, 13, 17, 21, 28)
 _MOST = 90  #: characters that are kept of what a runtime says
 Blobs = dict[str, Any]
 

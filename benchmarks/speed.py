@@ -22,6 +22,7 @@ from typing import Any
 
 from measuring import COMMAND, PYTHON, Figure, by_processor, call, compare, process
 from pages import pages
+from regions import regions
 
 MIB = 1 << 20
 
@@ -193,6 +194,7 @@ GROUPS: dict[str, Callable[[Path], Iterator[Figure]]] = {
     "folders": folders,
     "corpus": corpus,
     "pages": pages,
+    "regions": regions,
     "large": large,
 }
 

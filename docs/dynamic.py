@@ -34,7 +34,9 @@ weights of InnerProduct, is refused with the name of the layer.
   (a kernel that is smaller than the stride, without pads) is right for some sizes alone. These are
   said; the model is not for any others.
 - Crop, Interp, Upsample, Reshape, PriorBox, DetectionOutput and the layers of regions compute
-  sizes in the graph (Shape, Gather and arithmetic), and only those that they need.
+  sizes in the graph (Shape, Gather and arithmetic), and only those that they need. A cell of
+  ROIPooling may have up to 2,047 pixels of a free map in each direction; a larger one is an error
+  when the model runs.
 - Layers that meet, such as Concat and Eltwise, may fit for some sizes alone: `H of 32 or more with
   H divisible by 32 (by 'concat5')`.
 - InnerProduct, factors of places (Scale, Bias over height and width), literal sizes in Reshape,

@@ -32,7 +32,7 @@ NOTES = {
     "image",
     "Yolov3DetectionOutput": "NonMaxSuppression over all classes and TopK; maps are square, of one "
     "image; an nms_threshold above 0.99 is refused",
-    "ROIPooling": "MaxRoiPool; from opset 22 on, a table of MaxPools",
+    "ROIPooling": "look-ups in a table of the maxima of rectangles",
     "ROIAlign": "RoiAlign, up to opset 21; that of the frcnn fork in look-ups, at any opset",
     "Python": "classes that are described, as py-faster-rcnn's proposals: [layer.md](layer.md)",
     "LSTMUnit": "no: Caffe creates it inside an LSTM",

@@ -16,6 +16,7 @@ from prototxt_gen.layers.parts.axes import fixed_from
 from prototxt_gen.layers.parts.regions import (
     as_rows,
     looked_up,
+    quotient,
     regions,
     round_half_away,
     rounded,
@@ -71,14 +72,15 @@ class _Grouped(OfRegions):
         size = self.group_size
         return x.reshape(len(x), self.output_dim, size, size, *x.shape[2:])
 
-    def _table(self, b: Builder, x: str, extra: int = 0) -> str:
-        """(N, group_size, group_size, H + extra, W + extra, output_dim)."""
-        size = self.group_size
+    def _table(self, b: Builder, x: str, extra: int = 0) -> tuple[str, Sequence[int]]:
+        """For ``looked_up``: rows of output_dim, along axes of images, of cells and of the map."""
+        size, outputs = self.group_size, self.output_dim
         _, _, height, width = b.bottom_shapes[0]
         if height is None or width is None:
             raise UnsupportedError("the height and width of its feature map are not known")
-        split = [-1, self.output_dim, size, size, height + extra, width + extra]
-        return b.transpose(b.reshape(x, split), [0, 2, 3, 4, 5, 1])
+        sizes = [size, size, height + extra, width + extra]
+        table = b.transpose(b.reshape(x, [-1, outputs, *sizes]), [0, 2, 3, 4, 5, 1])
+        return b.reshape(table, [-1, outputs]), (-1, *sizes)
 
     def _cell_numbers(self, b: Builder, axes: int) -> tuple[str, str]:
         """The numbers of rows and of columns of cells, along axes 1 and 1 + axes / 2."""
@@ -128,8 +130,8 @@ class PSROIPooling(_Grouped):
         y = [b.unsqueeze(edge, [2]) for edge in self._edges(b, top, bottom, height)]
         x = [b.unsqueeze(edge, [1]) for edge in self._edges(b, left, right, width)]
         places = [b.unsqueeze(b.cast(image, "int64"), [2]), *self._cell_numbers(b, 2)]
-        table = self._sums(b, bottoms[0])
-        ends = [looked_up(b, table, [*places, row, column]) for row in y for column in x]
+        table, sizes = self._sums(b, bottoms[0])
+        ends = [looked_up(b, table, [*places, row, column], sizes) for row in y for column in x]
         total = b.op("Sub", [b.op("Sub", [ends[3], ends[2]]), b.op("Sub", [ends[1], ends[0]])])
         sides = [b.op("Sub", [edges[1], edges[0]]) for edges in (y, x)]
         area = b.cast(b.unsqueeze(b.op("Mul", sides), [3]), "double")
@@ -143,14 +145,14 @@ class PSROIPooling(_Grouped):
         start = b.op("Mul", [first, scale])
         end = b.op("Mul", [b.op("Add", [last, b.scalar(1.0)]), scale])
         length = b.op("Max", [b.op("Sub", [end, start]), b.scalar(_LEAST)])
-        step = b.op("Div", [length, b.scalar(float(self.group_size))])
+        step = quotient(b, length, self.group_size)
         found = []
         for kind, factors in (("Floor", numbers), ("Ceil", numbers + 1)):
             edge = b.op("Add", [b.op("Mul", [b.const(factors[None]), step]), start])
             found.append(b.cast(b.clip(b.op(kind, [edge]), 0.0, size), "int64"))
         return found[0], found[1]
 
-    def _sums(self, b: Builder, x: str) -> str:
+    def _sums(self, b: Builder, x: str) -> tuple[str, Sequence[int]]:
         """The table of the sums over all pixels above and left of each corner."""
         # In float32 the difference of two sums over a whole map would lose the digits of a cell.
         sums = b.cast(x, "double")
@@ -209,14 +211,14 @@ class PSROIAlign(_Grouped):
         image, corners = b.split(rows(b, bottoms[1], 1), [1, 4], 1)
         left, top, right, bottom = b.split(corners, [1, 1, 1, 1], 1)
         _, _, height, width = (dim or 0 for dim in b.bottom_shapes[0])
-        table = self._table(b, bottoms[0])
+        table, sizes = self._table(b, bottoms[0])
         y = self._samples(b, top, bottom, height, [3, 4])  # (R, cells, samples, 1, 1)
         x = self._samples(b, left, right, width, [1, 2])  # (R, 1, 1, cells, samples)
         places = [b.unsqueeze(b.cast(image, "int64"), [2, 3, 4]), *self._cell_numbers(b, 4)]
         found = []
         for row, high in y:
             for column, long in x:
-                value = looked_up(b, table, [*places, row, column])
+                value = looked_up(b, table, [*places, row, column], sizes)
                 weight = b.unsqueeze(b.op("Mul", [high, long]), [5])
                 found.append(b.op("Mul", [value, weight]))
         total = b.reduce("ReduceSum", b.op("Sum", found), [2, 4], keepdims=False)
@@ -231,7 +233,7 @@ class PSROIAlign(_Grouped):
         start = b.op("Mul", [first, scale])
         end = b.op("Mul", [b.op("Add", [last, b.scalar(1.0)]), scale])
         length = b.op("Max", [b.op("Sub", [end, start]), b.scalar(_LEAST)])
-        step = b.op("Div", [length, b.scalar(float(self.group_size))])
+        step = quotient(b, length, self.group_size)
         low, high = (
             b.unsqueeze(b.clip(b.op("Add", [shift, start]), 0.0, size - 1), [2])
             for shift in (b.op("Mul", [b.const(k[None]), step]) for k in (cells, cells + 1))

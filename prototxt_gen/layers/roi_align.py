@@ -13,11 +13,12 @@ from prototxt_gen.layers.base import Axes, layer
 from prototxt_gen.layers.parts.axes import fixed_from
 from prototxt_gen.layers.parts.regions import as_rows, looked_up, round_half_away, rows
 from prototxt_gen.layers.parts.shapes import Shape
-from prototxt_gen.layers.rois import LAST_ROI_OPSET, Cells
+from prototxt_gen.layers.rois import Cells
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder
 
+_LAST_OPSET = 21  #: onnxruntime has no RoiAlign of later ones
 _SAMPLES = 2  #: in each direction of a cell
 _CUBIC = 1  #: the value of bi_type; any other is linear (roi_align_layer.hpp)
 #: The weight of a pixel for its distance, below 1 and from 1 on: the factors of its powers.
@@ -131,9 +132,9 @@ class ROIAlign(Cells):
         """RoiAlign without the shift by half a pixel; look-ups for the frcnn fork."""
         if self.frcnn:
             return (self._lower_frcnn(b, bottoms),)
-        if b.opset > LAST_ROI_OPSET:
+        if b.opset > _LAST_OPSET:
             raise UnsupportedError(
-                f"onnxruntime has no RoiAlign from opset 22 on; use --opset {LAST_ROI_OPSET}"
+                f"onnxruntime has no RoiAlign from opset 22 on; use --opset {_LAST_OPSET}"
             )
         rois = rows(b, bottoms[1], 1)
         index, boxes = b.split(rois, [1, 4], 1)
@@ -153,21 +154,22 @@ class ROIAlign(Cells):
 
     def _lower_frcnn(self, b: Builder, bottoms: Sequence[str]) -> str:
         """A look-up for each pixel that a sample reads, weighted."""
-        _, _, height, width = b.bottom_shapes[0]
-        if height is None or width is None:
-            raise UnsupportedError("the height and width of its feature map are not known")
+        _, channels, height, width = b.bottom_shapes[0]
+        if channels is None or height is None or width is None:
+            raise UnsupportedError("the size of its feature map is not known")
+        sizes = (-1, height, width)
         image, corners = b.split(rows(b, bottoms[1], 1), [1, 4], 1)
         left, top, right, bottom = b.split(corners, [1, 1, 1, 1], 1)
         y = self._lower_taps(b, self._lower_centres(b, top, bottom, height, self.pooled_h), height)
         x = self._lower_taps(b, self._lower_centres(b, left, right, width, self.pooled_w), width)
-        table = b.transpose(bottoms[0], [0, 2, 3, 1])
+        table = b.reshape(b.transpose(bottoms[0], [0, 2, 3, 1]), [-1, channels])
         number = b.unsqueeze(b.cast(image, "int64"), [2])
         found = []
         for row, down in y:
             for column, across in x:
                 places = [number, b.unsqueeze(row, [2]), b.unsqueeze(column, [1])]
                 weight = b.op("Mul", [b.unsqueeze(down, [2, 3]), b.unsqueeze(across, [1, 3])])
-                found.append(b.op("Mul", [looked_up(b, table, places), weight]))
+                found.append(b.op("Mul", [looked_up(b, table, places, sizes), weight]))
         return b.transpose(b.op("Sum", found), [0, 3, 1, 2])
 
     def _lower_centres(self, b: Builder, first: str, last: str, size: int, cells: int) -> str:

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from prototxt_gen._numpy import np
-from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.layers.base import ROWS, Arity, Axes, Problem, Regions, Sample, Sight, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.regions import as_rows, regions, round_half_away, rows
@@ -19,9 +18,6 @@ from prototxt_gen.layers.parts.shapes import Shape, need_rank
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder
-
-LAST_ROI_OPSET = 21  #: onnxruntime has no kernel for later opsets
-_FIRST_TABLE_OPSET = 12  #: Max of int64
 
 
 class OfRegions(Base):
@@ -93,18 +89,14 @@ class ROIPooling(Cells):
         return (found,)
 
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
-        """MaxRoiPool; from opset 22 on, for which no kernel exists, a table of MaxPools."""
+        """A table of maxima, and look-ups.
+
+        Not MaxRoiPool, which OpenCV 5, tract and TensorRT lack, OpenVINO takes for another one at
+        the edges of cells, and onnxruntime has up to opset 21 alone.
+        """
         rois = rows(b, bottoms[1], 1)
         shape = [self.pooled_h, self.pooled_w]
-        scale = self.spatial_scale
-        table = b.opset > LAST_ROI_OPSET or not scale > 0  # which onnxruntime requires
-        if table and b.opset < _FIRST_TABLE_OPSET:
-            raise UnsupportedError(
-                f"spatial_scale is {scale:g}, which needs --opset {_FIRST_TABLE_OPSET} or later"
-            )
-        if table:
-            return (lower_roi_pooling(b, bottoms[0], rois, shape, scale),)
-        return (b.op("MaxRoiPool", [bottoms[0], rois], pooled_shape=shape, spatial_scale=scale),)
+        return (lower_roi_pooling(b, bottoms[0], rois, shape, self.spatial_scale),)
 
 
 def _bins(start: int, end: int, cells: int, size: int) -> list[slice]:

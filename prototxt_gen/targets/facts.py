@@ -47,6 +47,10 @@ class Rule:
     axes_apart: int = 0  #: at least so many axes, not all neighbours
     spatial: tuple[int, ...] = ()  #: how many axes follow batch and channels
     negative: int = 0  #: the number of an input that is a constant below 0
+    zero: int = 0  #: the number of an input that is a constant of 0
+    above: tuple[int, ...] = ()  #: the number of an input that is a constant, and above what
+    not_ones: str = ""  #: an attribute that is not 1 everywhere
+    version: int = 0  #: the op's own version is this one or a later one
     after: str = ""  #: the op that makes the first input
 
 
@@ -67,6 +71,7 @@ class Target:
     schemas: bool = False
     functions: Literal["yes", "no", "may"] = "may"
     rest: str = ""
+    note: str = ""  #: what is to be known before all
 
 
 @cache
@@ -89,6 +94,7 @@ def target(name: str) -> Target:
         told.get("schemas", False),
         told.get("functions", "may"),
         told.get("rest", ""),
+        told.get("note", ""),
     )
 
 
@@ -96,5 +102,7 @@ def _rule(told: dict[str, Any]) -> Rule:
     known = {field.name for field in fields(Rule)}
     if not told.keys() <= known:
         raise ValueError(f"unknown in a rule: {', '.join(told.keys() - known)}")
-    lists = {name: tuple(told[name]) for name in ("spatial",) if name in told}
+    lists: dict[str, Any] = {
+        name: tuple(told[name]) for name in ("spatial", "above") if name in told
+    }
     return Rule(**{**told, **lists, "op": tuple(str(told["op"]).split())})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -190,11 +190,10 @@ class _View:
                 self.shapes[name] = [dim.dim_value for dim in told.shape.dim]
         self.numbers = {tensor.name: tensor.data_type for tensor in graph.initializer}
         self.makers = {name: node.op_type for node in nodes for name in node.output}
-        self.values = {
-            tensor.name: onnx.numpy_helper.to_array(tensor)
-            for tensor in graph.initializer
-            if 0 < len(tensor.raw_data) <= _SMALL
-        }
+        self.values = {tensor.name: _values(tensor) for tensor in graph.initializer}
+        for node in nodes:
+            if node.op_type == "Constant" and node.attribute[0].name == "value":
+                self.values[node.output[0]] = _values(node.attribute[0].t)
 
     def holds(self, rule: Rule, node: onnx.NodeProto) -> bool:
         """Whether all conditions of a rule hold for a node."""
@@ -208,7 +207,11 @@ class _View:
             and (not rule.type or self._type(node) == rule.type)
             and (not rule.axes_apart or _apart(self._axes(node, given), rule.axes_apart))
             and (not rule.spatial or self._rank(node) - 2 in rule.spatial)
-            and (not rule.negative or self._is_negative(node, rule.negative))
+            and (not rule.negative or self._all(node, rule.negative, lambda one: one < 0))
+            and (not rule.zero or self._all(node, rule.zero, lambda one: one == 0))
+            and (not rule.above or self._all(node, rule.above[0], rule.above[1].__lt__))
+            and (not rule.not_ones or _not_ones(given.get(rule.not_ones)))
+            and (not rule.version or _version(node, opset) >= rule.version)
             and (not rule.after or self.makers.get(_input(node, 0)) == rule.after)
         )
 
@@ -219,9 +222,10 @@ class _View:
         name = _input(node, index)
         return bool(name) and name not in self.constants
 
-    def _is_negative(self, node: onnx.NodeProto, index: int) -> bool:
+    def _all(self, node: onnx.NodeProto, index: int, holds: Callable[[Any], bool]) -> bool:
+        """Whether something holds for all values of an input that is a small constant."""
         value = self.values.get(_input(node, index))
-        return value is not None and bool((value < 0).any())
+        return value is not None and all(holds(one) for one in value.ravel().tolist())
 
     def _rank(self, node: onnx.NodeProto) -> int:
         return len(self.shapes.get(_input(node, 0), ()))
@@ -238,7 +242,8 @@ class _View:
         if "axes" in given:
             axes = list(helper.get_attribute_value(given["axes"]))
         else:
-            axes = [int(one) for one in self.values.get(_input(node, 1), ())]
+            values = self.values.get(_input(node, 1))
+            axes = [] if values is None else [int(one) for one in values]
         shape = self.shapes.get(_input(node, 0), [])
         return sorted(axis % len(shape) for axis in axes if shape and shape[axis] != 1)
 
@@ -252,8 +257,28 @@ def _inferred(model: onnx.ModelProto) -> onnx.GraphProto:
         return model.graph
 
 
+def _values(tensor: onnx.TensorProto) -> Any:
+    """The values of a tensor that is small, and in the model; else None."""
+    data = (tensor.raw_data, tensor.float_data, tensor.int64_data, tensor.int32_data)
+    if tensor.ByteSize() > _SMALL or not any(map(len, data)):
+        return None
+    return onnx.numpy_helper.to_array(tensor)
+
+
 def _input(node: onnx.NodeProto, index: int) -> str:
     return str(node.input[index]) if index < len(node.input) else ""
+
+
+def _not_ones(given: onnx.AttributeProto | None) -> bool:
+    return given is not None and any(value != 1 for value in helper.get_attribute_value(given))
+
+
+def _version(node: onnx.NodeProto, opset: int) -> int:
+    """The opset in which an op got the form that it has in this one; 0 if it is not ONNX's."""
+    try:
+        return int(onnx.defs.get_schema(node.op_type, opset).since_version)
+    except onnx.defs.SchemaError:
+        return 0
 
 
 def _apart(axes: Sequence[int], least: int) -> bool:

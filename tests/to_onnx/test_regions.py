@@ -11,38 +11,18 @@ import pytest
 from hypothesis import given as drawing
 from hypothesis import settings
 from hypothesis import strategies as st
-from to_onnx.recorded import Array, run_onnx
+from to_onnx.recorded import Array
+from to_onnx.regions import HEIGHT, WIDTH, agree, boxes, c_round, layer
 
 from prototxt_gen import api
 from prototxt_gen.diagnostics import Source
 from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.layers.parts.regions import round_half_away
 from prototxt_gen.to_onnx.convert import Conversion, convert, newest_opset
-from prototxt_gen.to_onnx.export import Options
 
 f32 = np.float32
 Loops = Callable[[Array, Array, float], Array]
-D, G, HEIGHT, WIDTH = 2, 3, 6, 7
-
-
-def layer(type: str, params: str, **shapes: tuple[int, ...]) -> Any:
-    inputs = "".join(f'input: "{n}" input_shape {{ dim: {list(s)} }}\n' for n, s in shapes.items())
-    bottoms = " ".join(f'bottom: "{name}"' for name in shapes)
-    text = f'layer {{ name: "l" type: "{type}" {bottoms} top: "y" {params} }}'
-    return api.load(Source((inputs + text).encode()))
-
-
-def agree(graph: Any, values: dict[str, Array], wanted: Array, opsets: tuple[int, ...]) -> None:
-    found = [api.run(graph, values)["y"]]
-    for opset in opsets:
-        data = convert(graph, Conversion(Options(opset))).model.SerializeToString()
-        found.append(run_onnx(data, values)["y"])
-    for value in found:
-        np.testing.assert_allclose(value, wanted, 1e-4, 1e-5)
-
-
-def c_round(value: float) -> float:
-    return math.copysign(math.floor(abs(float(value)) + 0.5), value)
+D, G = 2, 3
 
 
 def psroi_pooling(x: Array, rois: Array, scale: float) -> Array:
@@ -95,10 +75,6 @@ def between(plane: Array, y: Any, x: Any) -> float:
     above = plane[i, j] * (1 - u) + plane[i, j + 1] * u
     below = plane[i + 1, j] * (1 - u) + plane[i + 1, j + 1] * u
     return float(above * (1 - v) + below * v)
-
-
-corner = st.integers(-40, 140).map(lambda v: v / 4)  # quarters: halves are among them
-boxes = st.lists(st.tuples(st.integers(0, 1), corner, corner, corner, corner), min_size=1)
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,12 @@ from prototxt_gen._numpy import np
 from prototxt_gen.document import Symbol
 from prototxt_gen.layers.parts.box_code import CENTER_SIZE, lower_decoded
 from prototxt_gen.layers.parts.sizes import always_equal, is_free
+from prototxt_gen.layers.parts.suppression import LOWEST, lower_chosen, lower_limit
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.parts.protocols import Builder
 
-_LOWEST = float("-inf")
+_AWAY = 1e6  #: outside of any image
 
 
 class Head(NamedTuple):
@@ -50,11 +51,11 @@ def lower_head(b: Builder, bottoms: Sequence[str], head: Head) -> str:
         return b.reshape(none, [1, 1, -1, 7])
     boxes = lower_boxes(b, bottoms[0], bottoms[2], head)
     scores = _candidates(b, _by_label(b, bottoms[1], head, 1), head)
-    table, number = _suppressed(b, boxes, scores, head)
+    table = _suppressed(b, boxes, scores, head)
     rows, found = _rows(b, boxes, table, images, head)
-    nothing = b.op(
-        "Expand", [b.op("Equal", [number, b.ints(0)]), b.op("Shape", [b.squeeze(images, [1])])]
-    )
+    # Of bools there is no greatest one.
+    none_found = b.op("Less", [b.op("ReduceMax", [b.cast(found, "float")]), b.scalar(0.5)])
+    nothing = b.op("Expand", [none_found, b.op("Shape", [b.squeeze(images, [1])])])
     rows = b.op("Concat", [rows, none], axis=0)
     found = b.op("Concat", [found, nothing], axis=0)
     return b.reshape(b.op("Gather", [rows, b.places(found)], axis=0), [1, 1, -1, 7])
@@ -100,11 +101,11 @@ def _candidates(b: Builder, scores: str, head: Head) -> str:
     """The scores (N, labels, P), with minus infinity for what is no candidate."""
     # NaN is not above the threshold.
     above = b.op("Greater", [scores, b.scalar(head.least)])
-    scores = b.op("Where", [above, scores, b.scalar(_LOWEST)])
+    scores = b.op("Where", [above, scores, b.scalar(LOWEST)])
     if not always_equal(head.per_label, head.priors):
         number = _at_most(b, head.priors, head.per_label)
         best, places = b.ops("TopK", [scores, number], 2, axis=2)
-        empty = b.full_like(scores, _LOWEST)
+        empty = b.full_like(scores, LOWEST)
         scores = b.op("ScatterElements", [empty, places, best], axis=2)
     return scores
 
@@ -130,27 +131,40 @@ def _counted(b: Builder, most: str, head: Head) -> str:
     return b.op("Range", [zero, b.squeeze(most, [0]), one])
 
 
-def _suppressed(b: Builder, boxes: str, scores: str, head: Head) -> tuple[str, str]:
-    """The table (N, labels * P) without what overlaps, and (1,), how many scores it has."""
+def _suppressed(b: Builder, boxes: str, scores: str, head: Head) -> str:
+    """The table (N, labels * P) without what overlaps."""
     if head.code != CENTER_SIZE:
-        # Crossed corners have no area in Caffe; NonMaxSuppression would put them in order.
-        low, high = b.split(boxes, [2, 2], -1)
-        boxes = b.op("Concat", [low, b.op("Max", [low, high])], axis=-1)
+        boxes = _with_area(b, boxes, head)
     if not head.shared:
         # NonMaxSuppression has boxes for each image: each label is an image to it.
         boxes = b.reshape(boxes, [-1, head.priors, 4])
         scores = b.reshape(scores, [-1, 1, head.priors])
     inputs = [boxes, scores, b.ints(head.priors)]
-    # No overlap is above 1, the greatest threshold that there may be.
-    inputs += [b.const(np.array([min(head.overlap, 1.0)], np.float32))]
+    inputs.append(lower_limit(b, head.overlap))
     # Candidates are above both; OpenCV 5 refuses thresholds below 0.
-    least = 0.0 if head.least >= 0 else _LOWEST
+    least = 0.0 if head.least >= 0 else LOWEST
     inputs += [b.const(np.array([least], np.float32))]
     kept = b.op("NonMaxSuppression", inputs)
-    values = b.op("GatherND", [scores, kept])
-    table = b.op("ScatterND", [b.full_like(scores, _LOWEST), kept, values])
-    number = b.slice(b.op("Shape", [kept]), [0], [1], [0])
-    return b.reshape(table, [-1, len(head.labels) * head.priors]), number
+    labels = len(head.labels)
+    steps = [labels * head.priors, head.priors, 1] if head.shared else [head.priors, 0, 1]
+    table = lower_chosen(b, scores, kept, steps)
+    return b.reshape(table, [-1, labels * head.priors])
+
+
+def _with_area(b: Builder, boxes: str, head: Head) -> str:
+    """Boxes without an area, or with crossed corners, replaced by some that nothing overlaps.
+
+    In Caffe they overlap nothing either. ONNX's operator puts corners in order, and to OpenCV 5
+    two boxes without an area are the same.
+    """
+    low, high = b.split(boxes, [2, 2], -1)
+    sides = b.split(b.cast(b.op("Less", [low, high]), "float"), [1, 1], -1)
+    has_area = b.op("Less", [b.scalar(0.5), b.op("Mul", sides)])
+    zero, one = (b.const(np.array(value, np.int64)) for value in (0, 1))
+    numbers = b.op("Range", [zero, b.squeeze(b.ints(head.priors), [0]), one])
+    away = b.op("Mul", [b.cast(b.unsqueeze(numbers, [1]), "float"), b.scalar(2.0)])
+    low, high = (b.op("Add", [away, b.scalar(_AWAY + side)]) for side in (0, 1))
+    return b.op("Where", [has_area, boxes, b.op("Concat", [low, low, high, high], axis=1)])
 
 
 def _rows(b: Builder, boxes: str, table: str, images: str, head: Head) -> tuple[str, str]:
@@ -175,5 +189,5 @@ def _rows(b: Builder, boxes: str, table: str, images: str, head: Head) -> tuple[
     places = b.op("Add", [places, b.op("Mul", [images, b.ints(each)])])
     corners = b.op("Gather", [b.reshape(boxes, [-1, 4]), places], axis=0)
     rows = b.op("Concat", [*(b.unsqueeze(x, [2]) for x in columns), corners], axis=2)
-    found = b.op("Greater", [scores, b.scalar(_LOWEST)])
+    found = b.op("Greater", [scores, b.scalar(LOWEST)])
     return b.reshape(rows, [-1, 7]), b.reshape(found, [-1])

@@ -44,5 +44,8 @@ def lower_max(
         index = b.op("Add", [b.op("Mul", [row, b.ints(width)]), column])
         starts = [np.arange(o) * s for o, s in zip(out, stride, strict=True)]
         reads = [start < size for start, size in zip(starts, sizes, strict=True)]
-        index = b.op("Where", [b.const(np.outer(*reads)), index, b.ints(-1)])
+        some = b.const(np.outer(*reads))
+        index = b.op("Where", [some, index, b.ints(-1)])
+        # The maximum of nothing, which OpenCV 5 takes for 0 where it is asked for places.
+        values = b.op("Where", [some, values, b.scalar(-FLT_MAX)])
     return values, b.cast(index, "float")

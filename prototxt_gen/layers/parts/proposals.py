@@ -20,6 +20,7 @@ from prototxt_gen.layers.parts.regions import (
 )
 from prototxt_gen.layers.parts.shapes import Shape
 from prototxt_gen.layers.parts.sizes import any_free
+from prototxt_gen.layers.parts.suppression import LOWEST
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.parts.protocols import Array, Builder
@@ -124,12 +125,15 @@ def lower_select(b: Builder, rule: Rule, bottoms: Sequence[str]) -> tuple[str, s
     large = _large(b, rule, b.op("Add", [b.op("Sub", [high, low]), b.scalar(1.0)]), info)
     boxes = b.op("Concat", [low, high, end], axis=1)
     if rule.drops:
-        places = b.places(large)
-        boxes, scores = (b.op("Gather", [value, places], axis=0) for value in (boxes, scores))
+        scores = b.op("Where", [large, scores, b.scalar(LOWEST)])
     else:
         scores = b.op("Mul", [scores, b.cast(large, "float")])
-    scores, order = b.ops("TopK", [scores, _first(b, scores, rule.before)], 2)
+    scores, order = b.ops("TopK", [scores, _first(b, rule, scores)], 2)
     boxes = b.op("Gather", [boxes, order], axis=0)
+    if rule.drops:
+        # Not before: tract has no TopK of a number that the data decide.
+        places = b.places(b.op("Less", [b.scalar(LOWEST), scores]))
+        boxes, scores = (b.op("Gather", [value, places], axis=0) for value in (boxes, scores))
     low, high, end = b.split(boxes, [2, 2, 2], 1)
     kept = _kept(b, rule, b.op("Concat", [low, end], axis=1), scores)
     scores = b.op("Gather", [b.unsqueeze(scores, [1]), kept], axis=0)
@@ -161,12 +165,17 @@ def _values(shape: Shape) -> int:
     return int(np.prod([size or 1 for size in shape]))
 
 
-def _first(b: Builder, scores: str, limit: int) -> str:
+def _first(b: Builder, rule: Rule, scores: str) -> str:
     """How many scores TopK takes: at most a limit, and no more than there are."""
+    height, width = (size or 0 for size in b.bottom_shapes[0][2:])
+    if not any_free([height, width]):
+        there = len(rule.anchors) * height * width
+        return b.ints(min(rule.before or there, there))
     number = b.op("Shape", [scores])
-    if not limit:
+    if not rule.before:
         return number
-    return b.op("Where", [b.op("Less", [number, b.ints(limit)]), number, b.ints(limit)])
+    limit = b.ints(rule.before)
+    return b.op("Where", [b.op("Less", [number, limit]), number, limit])
 
 
 def _kept(b: Builder, rule: Rule, boxes: str, scores: str) -> str:

@@ -62,13 +62,33 @@ def rounded(b: Builder, x: str) -> str:
     return b.op("Mul", [b.op("Add", [whole, b.cast(half, "float")]), b.op("Sign", [x])])
 
 
-def looked_up(b: Builder, table: str, parts: Sequence[str]) -> str:
-    """A table at the indices of its first axes, whose shapes broadcast to each other."""
-    zeros = b.op("Mul", [parts[0], b.ints(0)])
-    for part in parts[1:]:
-        zeros = b.op("Add", [zeros, b.op("Mul", [part, b.ints(0)])])
-    full = [b.unsqueeze(b.op("Add", [part, zeros]), [-1]) for part in parts]
-    return b.op("GatherND", [table, b.op("Concat", full, axis=-1)])
+def quotient(b: Builder, x: str, by: int) -> str:
+    """Floats of at least 0 divided by a number below 4096, to the last bit, which counts where
+    what is made of them is rounded to pixels.
+
+    Not by Div: OpenVINO and tract multiply by the reciprocal, whatever the divisor. So do we, and
+    then add the share of what is left. To have that without an error, the first quotient is cut
+    into two halves of 12 bits, whose products with the divisor are exact (Dekker, 1971).
+    """
+    divisor, share = b.scalar(by), b.scalar(1 / by)
+    near = b.op("Mul", [x, share])
+    scaled = b.op("Mul", [near, b.scalar(4097.0)])
+    upper = b.op("Sub", [scaled, b.op("Sub", [scaled, near])])
+    lower = b.op("Sub", [near, upper])
+    left = b.op("Sub", [x, b.op("Mul", [upper, divisor])])
+    left = b.op("Sub", [left, b.op("Mul", [lower, divisor])])
+    return b.op("Add", [near, b.op("Mul", [left, share])])
+
+
+def looked_up(b: Builder, table: str, places: Sequence[str], sizes: Sequence[int]) -> str:
+    """The rows of a table, (product of sizes, C), at places along axes of these sizes.
+
+    The places broadcast to each other. The first size, usually the number of images, is not read.
+    """
+    row = places[0]
+    for place, size in zip(places[1:], sizes[1:], strict=True):
+        row = b.op("Add", [b.op("Mul", [row, b.ints(size)]), place])
+    return b.op("Gather", [table, row], axis=0)
 
 
 def sizes_and_centres(boxes: Array) -> tuple[Array, Array]:

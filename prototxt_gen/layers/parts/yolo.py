@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from prototxt_gen._numpy import np
 from prototxt_gen.layers.parts.numeric import sigmoid, softmax
-from prototxt_gen.layers.parts.suppression import suppressed
+from prototxt_gen.layers.parts.suppression import LOWEST, lower_chosen, lower_limit, suppressed
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.parts.protocols import Array, Builder
-
-_LOWEST = float("-inf")
 
 
 class Grid(NamedTuple):
@@ -88,13 +86,13 @@ def lower_detected(b: Builder, choice: Choice, grids: Sequence[Grid], maps: Sequ
     number = sum(grid.side**2 * len(grid.anchors) for grid in grids)
     # NaN is not above the threshold.
     above = b.op("Greater", [scores, b.scalar(choice.least)])
-    scores = b.op("Where", [above, scores, b.scalar(_LOWEST)])
+    scores = b.op("Where", [above, scores, b.scalar(LOWEST)])
     scores = _kept(b, choice, boxes, scores, number)
     scores, places = b.ops("TopK", [scores, b.ints(number)], 2, axis=0)
     columns = [b.full_like(scores, 0.0), b.op("Gather", [labels, places], axis=0), scores]
     corners = b.op("Gather", [boxes, places], axis=0)
     rows = b.op("Concat", [*(b.unsqueeze(x, [1]) for x in columns), corners], axis=1)
-    found = b.op("Greater", [scores, b.scalar(_LOWEST)])
+    found = b.op("Greater", [scores, b.scalar(LOWEST)])
     # The best one is found, or nothing is.
     nothing = b.op("Not", [b.slice(found, [0], [1], [0])])
     none = b.const(np.array([[0, *(-1,) * 6]], np.float32))
@@ -125,12 +123,9 @@ def _kept(b: Builder, choice: Choice, boxes: str, scores: str, number: int) -> s
     """The scores (P,), with minus infinity for what overlaps a better box."""
     # An overlap is at least 0, so that nothing stays beside the best box below that.
     most = number if choice.limit >= 0 else 1
-    limit = min(max(choice.limit, 0.0), 1.0)
     inputs = [b.unsqueeze(boxes, [0]), b.unsqueeze(scores, [0, 1]), b.ints(most)]
     # Candidates are above both; OpenCV 5 refuses thresholds below 0.
-    least = 0.0 if choice.least >= 0 else _LOWEST
-    inputs += [b.const(np.array([value], np.float32)) for value in (limit, least)]
-    found = b.op("NonMaxSuppression", inputs)
-    kept = b.slice(found, [2], [3], [1])
-    values = b.op("GatherND", [scores, kept])
-    return b.op("ScatterND", [b.full_like(scores, _LOWEST), kept, values])
+    least = 0.0 if choice.least >= 0 else LOWEST
+    inputs += [lower_limit(b, choice.limit), b.const(np.array([least], np.float32))]
+    kept = b.op("NonMaxSuppression", inputs)
+    return lower_chosen(b, scores, kept, [number, number, 1])
