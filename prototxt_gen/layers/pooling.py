@@ -14,10 +14,10 @@ from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import alike, fixed_from
 from prototxt_gen.layers.parts.max_pool import lower_max
 from prototxt_gen.layers.parts.mean_pool import (
-    counts,
     lower_mean,
     lower_stochastic,
     weighted_mean,
+    window_counts,
 )
 from prototxt_gen.layers.parts.numeric import FLT_MAX, windows
 from prototxt_gen.layers.parts.onnx_windows import Pooled, pooled
@@ -184,6 +184,10 @@ class Pooling(Base):
         """The sizes of a map are written into the model."""
         return fixed_from(alike(bottoms, tops), 2)
 
+    def plane(self, top: int, bottoms: Sequence[Shape]) -> Shape | None:
+        """The mask has places of the bottom."""
+        return bottoms[0][2:] if top == 1 else None
+
     def sees(self, index: int, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Seen:
         """A window at each position, or all."""
         return Sight.ALL if self.global_pooling else windowed(*self._window(), (1, 1))
@@ -268,8 +272,8 @@ class Pooling(Base):
         sizes, out = [one.span.size for one in axes], [one.out for one in axes]
         if made.windows(sizes) != out:
             return None
-        found = [one.counts() for one in axes]
-        same = mode != AVE or found == counts(sizes, out, *made._window())
+        counts = [one.counts() for one in axes]
+        same = mode != AVE or counts == made.counts(sizes, out)
         return Lifted(made) if same else None
 
     def windows(self, sizes: Sequence[int]) -> list[int]:
@@ -297,8 +301,12 @@ class Pooling(Base):
             expand(self.pad, 2, "pad"),
         )
 
+    def counts(self, sizes: Sequence[int], out: Sequence[int]) -> list[list[int]]:
+        """What AVE divides by along each axis: the pad counts, but not what lies beyond it."""
+        return window_counts(sizes, out, *self._window())
+
     def _sizes(self, sizes: Sequence[int], out: Sequence[int]) -> Array:
-        rows, columns = counts(sizes, out, *self._window())
+        rows, columns = self.counts(sizes, out)
         found: Array = np.outer(rows, columns).astype(np.float32)
         return found
 

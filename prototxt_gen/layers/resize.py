@@ -13,8 +13,9 @@ from prototxt_gen.errors import ShapeError, UnsupportedError
 from prototxt_gen.layers.base import Arity, Axes, Places, Problem, Sample, Seen, Sight, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import alike, fixed_from
+from prototxt_gen.layers.parts.grid import lower_places
 from prototxt_gen.layers.parts.numeric import along
-from prototxt_gen.layers.parts.shapes import Dim, Shape, count, need_rank, need_sizes
+from prototxt_gen.layers.parts.shapes import Dim, Shape, count, need_rank, need_sizes, show
 from prototxt_gen.layers.parts.sight import Step
 from prototxt_gen.layers.parts.sizes import always_equal, any_free
 
@@ -210,6 +211,12 @@ class Upsample(Base):
         """A mask has a different position for each value of a plane."""
         return Places(count(bottoms[1][2:]) or 1) if index == 1 else None
 
+    def need_plane(self, plane: Shape, tops: Sequence[Shape]) -> None:
+        """What was pooled is no larger than the top, as for the net's own size."""
+        for inside, size in zip(plane, tops[0][2:], strict=True):
+            if self.upsample_h is None and inside is not None and size is not None:
+                _ = inside > size  # narrows what is free
+
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
         """The sizes of a map are written into the model."""
         return fixed_from(alike(bottoms, tops), 1)
@@ -241,10 +248,15 @@ class Upsample(Base):
         """ScatterElements in each plane; Resize where there is no mask."""
         shape, top = b.bottom_shapes[0], b.top_shapes[0]
         if len(bottoms) == 1:
-            if any_free((*shape[2:], *top[2:])):
+            if any_free(shape[2:]):
                 return (self._repeated(b, bottoms[0], shape),)
             factors = [1.0, 1.0, *(o / (i or 1) for o, i in zip(top[2:], shape[2:], strict=True))]  # type: ignore[operator]
             return (_nearest(b, bottoms[0], factors),)
+        if self.upsample_h is not None and any_free(shape[2:]):
+            raise UnsupportedError(
+                f"its mask has places of {self.upsample_h}x{self.upsample_w} pixels, and its "
+                f"bottom would be {show(shape)}"
+            )
         plane, inside = count(top[2:]) or 1, count(shape[2:]) or 1
         values = b.reshape(bottoms[0], [-1, inside])
         index = b.cast(b.reshape(bottoms[1], [-1, inside]), "int64")
@@ -255,13 +267,20 @@ class Upsample(Base):
         return (b.reshape_like(filled, 0),)
 
     def _repeated(self, b: Builder, x: str, shape: Shape) -> str:
-        """Without a mask, where a size is free: each value as often as the scale says."""
-        literal = self.upsample_h is not None
-        if literal or self.pad_out_h or self.pad_out_w:
-            what = "upsample_h and upsample_w are" if literal else "the size with pad_out is"
-            raise UnsupportedError(f"{what} no multiple of a bottom of any size")
-        scales = (self.scale_h or self.scale, self.scale_w or self.scale)
-        return _nearest(b, x, [1.0, 1.0, *scales])
+        """Without a mask, where a size is free: each value as often as the scale says.
+
+        Any other size is no multiple of the bottom's: each place reads the value that its share
+        of the size falls on.
+        """
+        if self.upsample_h is None and not (self.pad_out_h or self.pad_out_w):
+            return _nearest(
+                b, x, [1.0, 1.0, self.scale_h or self.scale, self.scale_w or self.scale]
+            )
+        for axis in (2, 3):
+            size, out = shape[axis] or 0, b.top_shapes[0][axis] or 0
+            place = b.op("Mul", [b.cast(lower_places(b, out), "int64"), b.ints(size)])
+            x = b.op("Gather", [x, b.op("Div", [place, b.ints(out)])], axis=axis)
+        return x
 
 
 def _nearest(b: Builder, x: str, factors: Sequence[float]) -> str:

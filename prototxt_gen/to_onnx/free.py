@@ -66,6 +66,7 @@ def inferred(
     other sizes than the net's own, is reported.
     """
     found = Shapes(weights=dict(shapes.weights), reasons=dict(shapes.reasons))
+    planes: dict[Ref, Shape] = {}
     for node in graph.nodes:
         ranges.layer = node.name
         bottoms, own = found.of(node.bottoms), shapes.of(node.tops)
@@ -78,11 +79,16 @@ def inferred(
         try:
             _need_weights(node, bottoms)
             tops = node.layer.shapes(bottoms, len(node.tops))
+            for ref in node.bottoms:
+                if ref in planes:
+                    node.layer.need_plane(planes[ref], tops)
         except (ShapeError, UnsupportedError) as error:
             reason = error.reason if isinstance(error, UnsupportedError) else error.message
             sink.error("unsupported", f"{node.type}: {reason}", span=node.span, layer=node.name)
             continue
         found.blobs.update(zip(node.tops, tops, strict=True))
+        said = ((ref, node.layer.plane(at, bottoms)) for at, ref in enumerate(node.tops))
+        planes.update((ref, plane) for ref, plane in said if plane is not None)
     return found
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from prototxt_gen.layers.parts.protocols import Builder
 
 
-def counts(
+def window_counts(
     sizes: Sequence[int], out: Sequence[int], kernel: Window, stride: Window, pad: Window
 ) -> list[list[int]]:
     """What AVE divides by along each axis: the pad counts, but not what lies beyond it."""
@@ -61,7 +61,7 @@ def _factors(
     whole = np.float32(kernel[0] * kernel[1])
     if not any_free(sizes):
         with np.errstate(divide="ignore"):
-            rows, columns = counts(sizes, out, kernel, stride, pad)
+            rows, columns = window_counts(sizes, out, kernel, stride, pad)
             return b.const(whole / np.outer(rows, columns).astype(np.float32))
     axes = []
     for size, o, k, s, p in zip(sizes, out, kernel, stride, pad, strict=True):
