@@ -99,7 +99,7 @@ def lower_mean_at_label(b: Builder, values: str, labels: str, axis: int, loss: L
         number = b.op("Max", [number, b.scalar(1.0)])
     elif kind == "BATCH_SIZE":
         inner = count(shape[axis + 1 :]) or 1
-        number = b.op("Div", [number, b.scalar(float(inner))])
+        number = b.op("Div", [number, b.scalar(inner)])
     return b.op("Div", [total, number])
 
 
