@@ -29,14 +29,21 @@ from prototxt_gen._version import __version__  # noqa: E402
 from prototxt_gen.graph.graph import Graph  # noqa: E402
 
 MOST = 1e-4  #: the difference from the net of one size, of an output's greatest value
-#: Nets that compute nothing with random weights, at any size: the blobs to stop at, and why.
+_CLUSTERS = (
+    ("coverage", "bboxes"),
+    "up to `--outputs coverage,bboxes`: the Python layer behind them is not known",
+)
+_DETECTNET = "NVIDIA+caffe/examples/kitti/detectnet_network"
+#: Nets that cannot be computed as a whole, at any size: the blobs to stop at, and why.
 PARTS = {
+    f"{_DETECTNET}.prototxt": _CLUSTERS,
+    f"{_DETECTNET}-2classes.prototxt": _CLUSTERS,
     "soeaver+caffe-model/det/rfcn/models/coco/resnext101-32x4d/"
     "deploy_rfcn_coco_resnext101-32x4d-merge.prototxt": (
         ("cls_prob_pre", "bbox_pred"),
-        "compared up to cls_prob_pre: cls_prob_reshape divides the 81 classes of each region "
-        "into rows of 21, which fits only where the regions are a multiple of 7",
-    )
+        "up to `--outputs cls_prob_pre,bbox_pred`: cls_prob_reshape has 21 classes "
+        "where there are 81, which fits only where the regions are a multiple of 7",
+    ),
 }
 HEAD = """\
 # Free sizes
@@ -49,15 +56,27 @@ weights of InnerProduct, is refused with the name of the layer.
 
 - Convolutions, Deconvolution, poolings, normalizations and all that works on each place need
   nothing. Caffe's pooling rounds up: the pads at the end are such that rounding down gives as many
-  windows, for any size. Only a mean over windows of which the last may lie outside of the map
-  (a kernel that is smaller than the stride, without pads) is right for some sizes alone. These are
-  said; the model is not for any others.
-- Crop, Interp, Upsample, Reshape, PriorBox, DetectionOutput and the layers of regions compute
-  sizes in the graph (Shape, Gather and arithmetic), and only those that they need.
+  windows, for any size. Where the last window of a mean lies outside of the map (a kernel that is
+  smaller than the stride, without pads), what Caffe divides by is computed in the graph.
+- Crop, Interp, Upsample, Reshape, SPP, PriorBox, DetectionOutput and the layers of regions compute
+  sizes in the graph (Shape, Gather and arithmetic), and only those that they need. The grid of SPP
+  has windows as large as the map asks for: it is padded to whole windows, and each is reduced.
 - Layers that meet, such as Concat and Eltwise, may fit for some sizes alone: `H of 32 or more with
-  H divisible by 32 (by 'concat5')`.
-- InnerProduct, factors of places (Scale, Bias over height and width), literal sizes in Reshape,
-  Interp and Upsample, SPP and the time of LSTM and RNN pin a size.
+  H divisible by 32 (by 'concat5')`. So may a mask: `pad_out` of Upsample fits what was pooled if
+  that is odd.
+- A literal size in Reshape follows where there is no choice, which the report says: of 1x18xHxW,
+  `dim: [1, 2, 63, 9]` at 7 by 9 is `[1, 2, -1, 0]`. A size that is divided into two numbers is a
+  choice, and is refused.
+- InnerProduct, factors of places (Scale, Bias over height and width), what meets a literal size of
+  Interp or a constant, masks for a literal size, the batch of proposals and the time of LSTM and RNN
+  pin a size.
+
+`make fuzz` compares random nets of layers with windows and shapes with the net of each size that is
+said. What is said may be too narrow: a single size below all others, such as 4 for SPP of three
+levels, which takes 6 and more, is left out.
+
+Two axes that have to be equal, such as those of two inputs of Eltwise or of a square map, want one
+name: `--dynamic data=1,3,S,S`.
 
 What a model takes is printed, is in `--report`, and in the model's metadata (`resnet-proto.sizes`):
 each `from`, and every `step` from there on. `verify` computes the model at the net's own size and at
@@ -98,7 +117,7 @@ def page(rows: dict[str, Row]) -> str:
         ranges = sorted(row.freed.ranges.items())
         taken = "; ".join(range_.text(symbol) for symbol, range_ in ranges)
         path = name.replace("+", "/", 1)
-        notes = [*row.freed.pinned, *([PARTS[name][1]] if name in PARTS else [])]
+        notes = [*([PARTS[name][1]] if name in PARTS else []), *row.freed.pinned]
         notes += ["not compared since it last changed"] if name in missing else []
         lines.append(f"| {path} | {taken or 'nothing'} | {'; '.join(notes)} |\n")
     return HEAD + "".join(lines) + "\n</div>\n"
@@ -122,7 +141,7 @@ def made(*, prove: bool) -> dict[str, Row]:
     for name, graph in deploy_nets(CORPUS):
         if not image_inputs(graph):
             continue
-        found = freed(graph)
+        found = freed(graph, PARTS.get(name, ((), ""))[0])
         text = (CORPUS / name).read_bytes() + f"{__version__} {found.model}".encode()
         key = hashlib.sha256(text).hexdigest()[:16]
         before = known.get(name, {})

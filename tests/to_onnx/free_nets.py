@@ -50,8 +50,8 @@ def image_inputs(graph: Graph) -> dict[str, Shape]:
     }
 
 
-def freed(graph: Graph) -> Freed:
-    """Batch, height and width free, as many of them as the net allows."""
+def freed(graph: Graph, outputs: tuple[str, ...] = ()) -> Freed:
+    """Batch, height and width free, as many of them as the net allows up to some outputs."""
     images = image_inputs(graph)
     pinned: list[str] = []
     for symbols in ("NHW", "HW", "N"):
@@ -65,7 +65,9 @@ def freed(graph: Graph) -> Freed:
             for name, (n, channels, height, width) in images.items()
         }
         try:
-            made = api.convert(graph, weights_init="zeros", fold=False, dynamic=dynamic)
+            made = api.convert(
+                graph, weights_init="zeros", fold=False, dynamic=dynamic, outputs=outputs
+            )
         except PrototxtError as error:
             why = [d for d in error.diagnostics if d.severity.value == "error"]
             words = f"{why[0].layer}: {why[0].message}" if why else error.message

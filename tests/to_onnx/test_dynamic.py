@@ -275,6 +275,15 @@ def test_what_is_asked_has_to_fit(dynamic: Any, message: str) -> None:
     assert message in caught.value.message
 
 
+def test_sizes_that_have_to_be_equal_want_one_name() -> None:
+    second = FULL.replace('"x"', '"y"')
+    graph = load(FULL + second + layer("Eltwise", bottoms="x y"))
+    with pytest.raises(UnsupportedError, match="only where A is H; give both sizes one name"):
+        api.to_onnx(graph, dynamic={"x": "1,3,H,W", "y": "1,3,A,W"})
+    model = api.to_onnx(graph, dynamic={"x": "1,3,H,W", "y": "1,3,H,W"})
+    assert set(read_ranges(model)) == {"H", "W"}
+
+
 def test_one_symbol_is_one_size_and_numbers_replace_the_nets() -> None:
     model = api.to_onnx(load(FULL + layer("ReLU")), dynamic={"x": ("N", 5, "S", "S")})
     (value,) = model.graph.input
