@@ -26,8 +26,8 @@ LABELS = 'input: "t" input_shape { dim: [1, 16, 16] }\n'
 #: Those of the net, and two more.
 SIZES = (
     {"N": 1, "H": 16, "W": 16},
-    {"N": 3, "H": 24, "W": 40},
-    {"N": 8, "H": 40, "W": 8},
+    {"N": 3, "H": 19, "W": 37},
+    {"N": 8, "H": 37, "W": 9},
 )
 #: What is behind an input of 1x3x16x16, and what is free; the second input, if any, follows.
 LAYERS: dict[str, tuple[str, dict[str, str]]] = {
