@@ -118,7 +118,7 @@ def page(rows: dict[str, Row]) -> str:
         taken = "; ".join(range_.text(symbol) for symbol, range_ in ranges)
         path = name.replace("+", "/", 1)
         notes = [*([PARTS[name][1]] if name in PARTS else []), *row.freed.pinned]
-        notes += ["not compared since it last changed"] if name in missing else []
+        notes += ["not compared yet"] if name in missing else []
         lines.append(f"| {path} | {taken or 'nothing'} | {'; '.join(notes)} |\n")
     return HEAD + "".join(lines) + "\n</div>\n"
 
