@@ -170,6 +170,15 @@ def test_a_literal_shape_with_a_choice_pins_the_size(dims: list[int]) -> None:
         api.convert(graph, dynamic={"x": "1,3,H,W"})
 
 
+def test_a_literal_that_could_be_a_multiple_of_the_height_is_a_choice() -> None:
+    """Of 6x5, made 5x6, either number could be the one with the height."""
+    form = PICTURE % "1, 6, 5, 7" + layer(
+        "Reshape", "reshape_param { shape { dim: [1, 5, 6, 7] } }"
+    )
+    with pytest.raises(UnsupportedError, match="its shape is 1x5x6x7"):
+        api.convert(load(form), dynamic={"x": "1,6,H,7"})
+
+
 def test_values_are_repeated_to_a_size_that_is_no_multiple() -> None:
     """From 3 to 5, where the quotient of both, as a float, would give 4."""
     text = FULL.replace("16, 16", "3, 7") + layer(
