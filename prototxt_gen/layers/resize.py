@@ -218,10 +218,15 @@ class Upsample(Base):
         return Places(count(bottoms[1][2:]) or 1) if index == 1 else None
 
     def need_plane(self, plane: Shape, tops: Sequence[Shape]) -> None:
-        """What was pooled is no larger than the top; which a literal size refuses later."""
+        """What was pooled is no larger than the top; with a literal size it is of one size."""
         top = tops[0][2:]
-        if self.upsample_h is not None or None in (*plane, *top) or not any_free((*plane, *top)):
+        if None in (*plane, *top) or not any_free((*plane, *top)):
             return
+        if self.upsample_h is not None:
+            raise UnsupportedError(
+                f"its mask has places of {show(top)} pixels, and the map that was pooled would "
+                f"be {show(plane)}"
+            )
         for inside, size in zip(plane, top, strict=True):
             if (inside or 0) > (size or 0):  # narrows what is free
                 raise UnsupportedError(

@@ -79,7 +79,7 @@ def inferred(
         append(made, node)
         if own is None or bottoms is None:
             continue
-        if not any_free(bottoms):
+        if not any_free(bottoms) and planes.keys().isdisjoint(node.bottoms):
             named = (given.get(top.blob, shapes.blobs[top]) for top in node.tops)
             found.blobs.update(zip(node.tops, own if node.bottoms else tuple(named), strict=True))
             continue

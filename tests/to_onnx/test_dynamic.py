@@ -246,7 +246,12 @@ LITERAL = layer("Interp", "interp_param { height: 20 width: 20 }", name="i") + l
         (
             layer("Pooling", "pooling_param { kernel_size: 2 stride: 2 }", tops="p m")
             + layer("Upsample", "upsample_param { upsample_h: 16 upsample_w: 16 }", "p m"),
-            "Upsample: its mask has places of 16x16 pixels, and its bottom would be 1x3x",
+            "Upsample: its mask has places of 16x16 pixels, and the map that was pooled would be",
+        ),
+        (
+            layer("Pooling", "pooling_param { global_pooling: true }", tops="p m")
+            + layer("Upsample", "upsample_param { upsample_h: 16 upsample_w: 16 }", "p m"),
+            "Upsample: its mask has places of 16x16 pixels, and the map that was pooled would be",
         ),
     ],
 )
