@@ -262,6 +262,16 @@ class Layer(Record):
         """What values of a bottom must look like, so that the layer can be tested."""
         return None
 
+    def plane(self, top: int, bottoms: Sequence[Shape]) -> Shape | None:
+        """The height and width of the map whose places the values of a top are, as a mask's."""
+        return None
+
+    def need_plane(self, plane: Shape, tops: Sequence[Shape]) -> None:
+        """Narrow free sizes to those at which places in that plane, of a bottom, are on the tops.
+
+        ``plane`` is what the layer that made the bottom says; raises as ``shapes`` does.
+        """
+
     def labels(self, bottoms: int) -> frozenset[int]:
         """Which of that many bottoms are labels, which are not available at inference.
 

@@ -8,11 +8,17 @@ from typing import TYPE_CHECKING, Self
 
 from prototxt_gen._numpy import np
 from prototxt_gen.document import Block, Symbol
-from prototxt_gen.errors import ShapeError, UnsupportedError
+from prototxt_gen.errors import ShapeError
 from prototxt_gen.layers.base import Arity, Axes, Lifted, Problem, Seen, Sight, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import alike, fixed_from
 from prototxt_gen.layers.parts.max_pool import lower_max
+from prototxt_gen.layers.parts.mean_pool import (
+    lower_mean,
+    lower_stochastic,
+    weighted_mean,
+    window_counts,
+)
 from prototxt_gen.layers.parts.numeric import FLT_MAX, windows
 from prototxt_gen.layers.parts.onnx_windows import Pooled, pooled
 from prototxt_gen.layers.parts.pool_window import (
@@ -178,6 +184,10 @@ class Pooling(Base):
         """The sizes of a map are written into the model."""
         return fixed_from(alike(bottoms, tops), 2)
 
+    def plane(self, top: int, bottoms: Sequence[Shape]) -> Shape | None:
+        """The mask has places of the bottom."""
+        return bottoms[0][2:] if top == 1 else None
+
     def sees(self, index: int, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Seen:
         """A window at each position, or all."""
         return Sight.ALL if self.global_pooling else windowed(*self._window(), (1, 1))
@@ -202,13 +212,11 @@ class Pooling(Base):
     def lower(self, b: Builder, bottoms: Sequence[str], blobs: Sequence[Array]) -> tuple[str, ...]:
         """MaxPool or AveragePool, with pads that give the same windows; never ceil_mode."""
         sizes = [size or 0 for size in b.bottom_shapes[0][2:]]
-        if any_free(sizes) and not self.global_pooling:
+        if self.global_pooling and len(b.top_shapes) == 1 and self.pool in (MAX, AVE):
+            return (b.op("GlobalMaxPool" if self.pool == MAX else "GlobalAveragePool", bottoms),)
+        if any_free(sizes):
             return self._lower_free(b, bottoms[0], sizes)
         if self.global_pooling:
-            if len(b.top_shapes) == 1 and self.pool in (MAX, AVE):
-                return (
-                    b.op("GlobalMaxPool" if self.pool == MAX else "GlobalAveragePool", bottoms),
-                )
             return replace(self, global_pooling=False, kernel=tuple(sizes)).lower(b, bottoms, blobs)
         out = [d or 0 for d in self._spatial(sizes)]
         kernel, stride, pad = self._window()
@@ -222,36 +230,32 @@ class Pooling(Base):
                 b, bottoms[0], len(b.top_shapes), sizes, out, kernel, stride, pad, ends, gap
             )
         if self.pool == AVE:
-            return (self._lower_mean(b, bottoms[0], sizes, out, ends, gap),)
-        return (self._lower_stochastic(b, bottoms[0], kernel, stride, ends),)
+            return (lower_mean(b, bottoms[0], sizes, out, kernel, stride, pad, ends, gap),)
+        return (lower_stochastic(b, bottoms[0], kernel, stride, ends, gap),)
 
     def _lower_free(self, b: Builder, x: str, sizes: Sequence[int]) -> tuple[str, ...]:
         """The same where a size is free, with pads that are right for all sizes."""
-        kernel, stride, pad = self._window()
         tops, out = len(b.top_shapes), [d or 0 for d in self._spatial(sizes)]
+        if self.global_pooling:
+            return self._lower_whole(b, x, tops)
+        kernel, stride, pad = self._window()
         ends = free_ends(kernel, stride, pad, floor=self.round_mode == FLOOR)
         gap = any(end >= k for end, k in zip(ends, kernel, strict=True))
-        if gap and (self.pool != MAX or tops == 2):
-            for size, o, s in zip(sizes, out, stride, strict=True):
-                if not (o - 1) * s < size:  # narrows the sizes to those without such a window
-                    raise UnsupportedError("its last window begins outside of the map")
-            ends = [min(end, k - 1) for end, k in zip(ends, kernel, strict=True)]
-            gap = False
         if self.pool == MAX:
             return lower_max(b, x, tops, sizes, out, kernel, stride, pad, ends, gap)
         if self.pool == AVE:
-            return (self._lower_mean(b, x, sizes, out, ends, gap),)
-        return (self._lower_stochastic(b, x, kernel, stride, ends),)
+            return (lower_mean(b, x, sizes, out, kernel, stride, pad, ends, gap),)
+        return (lower_stochastic(b, x, kernel, stride, ends, gap),)
 
-    def _lower_stochastic(
-        self, b: Builder, x: str, kernel: Window, stride: Window, ends: Sequence[int]
-    ) -> str:
-        window = {"kernel_shape": list(kernel), "strides": list(stride), "pads": [0, 0, *ends]}
-        mean = b.op("AveragePool", [x], **window)
-        squares = b.op("AveragePool", [b.op("Mul", [x, x])], **window)
-        zero = b.scalar(0.0)
-        ratio = b.op("Div", [squares, mean])
-        return b.op("Where", [b.op("Greater", [mean, zero]), ratio, zero])
+    def _lower_whole(self, b: Builder, x: str, tops: int) -> tuple[str, ...]:
+        """One window as large as the map, with its mask, or the mean weighted by the values."""
+        if self.pool == MAX:
+            # Of equal values the first counts, in the plane (pooling_layer.cpp).
+            places = b.op("ArgMax", [b.reshape(x, [0, 0, -1])], axis=2, keepdims=1)
+            mask = b.unsqueeze(b.cast(places, "float"), [3])
+            return (b.op("GlobalMaxPool", [x]), mask)[:tops]
+        squares = b.op("GlobalAveragePool", [b.op("Mul", [x, x])])
+        return (weighted_mean(b, squares, b.op("GlobalAveragePool", [x])),)
 
     @classmethod
     def lift(cls, op: OnnxOp) -> Lifted | None:
@@ -299,11 +303,7 @@ class Pooling(Base):
 
     def counts(self, sizes: Sequence[int], out: Sequence[int]) -> list[list[int]]:
         """What AVE divides by along each axis: the pad counts, but not what lies beyond it."""
-        kernel, stride, pad = self._window()
-        return [
-            [min(start + k, size + p) - start for start in range(-p, o * s - p, s)]
-            for size, o, k, s, p in zip(sizes, out, kernel, stride, pad, strict=True)
-        ]
+        return window_counts(sizes, out, *self._window())
 
     def _sizes(self, sizes: Sequence[int], out: Sequence[int]) -> Array:
         rows, columns = self.counts(sizes, out)
@@ -326,31 +326,6 @@ class Pooling(Base):
             np.where(empty, x.dtype.type(-FLT_MAX), values),
             np.where(empty, x.dtype.type(-1), index),
         )
-
-    def _lower_mean(
-        self,
-        b: Builder,
-        x: str,
-        sizes: Sequence[int],
-        out: Sequence[int],
-        ends: Sequence[int],
-        gap: bool,
-    ) -> str:
-        """AveragePool, whose divisor counts either all pads of the attribute or none."""
-        kernel, stride, pad = self._window()
-        window = {"kernel_shape": list(kernel), "strides": list(stride)}
-        if all(end <= p for end, p in zip(ends, pad, strict=True)):
-            return b.op("AveragePool", [x], **window, pads=[*pad, *ends], count_include_pad=1)
-        if not gap:
-            wide = b.pad(x, [0, 0, *pad], [0, 0, *pad], 0.0) if any(pad) else x
-            rest = [max(0, end - p) for end, p in zip(ends, pad, strict=True)]
-            return b.op("AveragePool", [wide], **window, pads=[0, 0, *rest], count_include_pad=0)
-        # A window that reads nothing is 0 divided by a size that is 0 or less (pooling_layer.cpp).
-        wide = b.pad(x, [0, 0, *pad], [0, 0, *ends], 0.0)
-        mean = b.op("AveragePool", [wide], **window)
-        with np.errstate(divide="ignore"):
-            factors = np.float32(kernel[0] * kernel[1]) / self._sizes(sizes, out)
-        return b.op("Mul", [mean, b.const(factors)])
 
 
 def _out(size: Dim, kernel: int, stride: int, pad: int, *, clip: bool, ceil: bool) -> Dim:

@@ -144,7 +144,6 @@ class ArgMax(Base):
             size = count(b.bottom_shapes[0][1:])
         else:
             axis = axis_index(self.axis, rank)
-            b.need_fixed_axis(axis, "ArgMax works along the batch axis")
             size = b.bottom_shapes[0][axis]
         values, best = self._best(b, x, axis, size or 0)
         if self.axis is not None:

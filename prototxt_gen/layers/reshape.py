@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from math import prod
 from typing import TYPE_CHECKING, Self
 
 from prototxt_gen._words import plural
@@ -124,11 +125,29 @@ class Reshape(Base):
         return regrouped(bottoms[0], tops[0])
 
     def unpinned(self, bottom: Shape, axis: int) -> Self:
-        """The same layer with 0 in place of a literal size of the bottom's axis."""
-        kept = all(d in (0, size) for d, size in zip(self.dims, bottom[: axis + 1], strict=False))
-        if self.axis != 0 or self.num_axes == 0 or axis >= len(self.dims) or not kept:
+        """The same layer with 0, or -1, in place of the literal size that the axis is part of.
+
+        Only where there is no choice: the axis is kept, or joined with those next to it, of
+        which the first may have been divided, as 18xH into 2x9*H.
+        """
+        try:
+            start, end = self._range(bottom)
+            (top,) = self.shapes([bottom], 1)
+        except ShapeError:
             return self
-        return replace(self, dims=(*self.dims[:axis], 0, *self.dims[axis + 1 :]))
+        if None in (*bottom, *top) or not start <= axis < end:
+            return self
+        old = [dim or 0 for dim in bottom[start:end]]
+        new = [dim or 0 for dim in top[start : start + len(self.dims)]]
+        own, made = next(b for b in _blocks(old, new) if axis - start in b[0])
+        place = _only_place(old, new, own, made, axis - start)
+        if place is None or self.dims[place] in (0, -1):
+            return self
+        same = len(own) == len(made) == 1 and start + place == axis
+        if not same and -1 in self.dims:
+            return self
+        dims = (*self.dims[:place], 0 if same else -1, *self.dims[place + 1 :])
+        return replace(self, dims=dims)
 
     def run(self, bottoms: Sequence[Array], blobs: Sequence[Array], tops: int) -> tuple[Array, ...]:
         """The same values."""
@@ -176,3 +195,33 @@ class Flatten(Base):
         if axis_index(self.axis, rank) == 1 and axis_index(self.end_axis, rank) == rank - 1:
             return (b.op("Flatten", bottoms, axis=1),)
         return (b.reshape_to_top(bottoms[0]),)
+
+
+def _blocks(old: Sequence[int], new: Sequence[int]) -> Iterator[tuple[range, range]]:
+    """The shortest runs of axes, one after the other, that have as many elements as each other."""
+    i = j = 0
+    while i < len(old) or j < len(new):
+        first, second = i, j
+        i, j = min(i + 1, len(old)), min(j + 1, len(new))
+        while (ours := prod(old[first:i])) != (theirs := prod(new[second:j])):
+            if ours < theirs and i < len(old):
+                i += 1
+            elif theirs < ours and j < len(new):
+                j += 1
+            else:
+                break  # one of them is 0
+        yield range(first, i), range(second, j)
+
+
+def _only_place(
+    old: Sequence[int], new: Sequence[int], own: range, made: range, axis: int
+) -> int | None:
+    """Which axis of a run of new ones one of the old ones became part of; None if it is open."""
+    if len(made) == 1:
+        return made[0]
+    large = [at for at in made if new[at] > 1]
+    if len(large) == 1 and old[axis] > 1:
+        return large[0]
+    divided = prod(old[at] for at in own[:-1]) % max(1, prod(new[at] for at in made[:-1])) == 0
+    last = axis == own[-1] and old[axis] > 1 and not new[made[-1]] % old[axis]
+    return made[-1] if divided and last and len(own) > 1 else None

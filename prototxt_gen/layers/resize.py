@@ -13,11 +13,12 @@ from prototxt_gen.errors import ShapeError, UnsupportedError
 from prototxt_gen.layers.base import Arity, Axes, Places, Problem, Sample, Seen, Sight, layer
 from prototxt_gen.layers.base import Layer as Base
 from prototxt_gen.layers.parts.axes import alike, fixed_from
+from prototxt_gen.layers.parts.grid import lower_places
 from prototxt_gen.layers.parts.numeric import along
 from prototxt_gen.layers.parts.onnx_resize import absent, as_large_as, sizes_of
-from prototxt_gen.layers.parts.shapes import Dim, Shape, count, need_rank, need_sizes
+from prototxt_gen.layers.parts.shapes import Dim, Shape, count, need_rank, need_sizes, show
 from prototxt_gen.layers.parts.sight import Step
-from prototxt_gen.layers.parts.sizes import always_equal, any_free
+from prototxt_gen.layers.parts.sizes import always_equal, any_free, is_free
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.base import Array, Builder
@@ -65,6 +66,12 @@ class Interp(Base):
     def shapes(self, bottoms: Sequence[Shape], tops: int) -> tuple[Shape, ...]:
         """(N, C, H', W')."""
         need_rank(bottoms[0], 4, 4, "Interp")
+        for size in bottoms[0][2:]:
+            if size is not None and (left := size + self.pad_beg + self.pad_end) < 1:
+                raise ShapeError(
+                    f"pad_beg and pad_end leave {left} of {size}; expected at least 1",
+                    rule="interp-size",
+                )
         if self.use_blob_size:
             need_rank(bottoms[1], 4, 4, "Interp", 1)
             return ((*bottoms[0][:2], *bottoms[1][2:]),)
@@ -206,6 +213,23 @@ class Upsample(Base):
         """A mask has a different position for each value of a plane."""
         return Places(count(bottoms[1][2:]) or 1) if index == 1 else None
 
+    def need_plane(self, plane: Shape, tops: Sequence[Shape]) -> None:
+        """What was pooled is no larger than the top; with a literal size it is of one size."""
+        top = tops[0][2:]
+        if None in (*plane, *top) or not any_free((*plane, *top)):
+            return
+        if self.upsample_h is not None:
+            raise UnsupportedError(
+                f"its mask has places of {show(top)} pixels, and the map that was pooled would "
+                f"be {show(plane)}"
+            )
+        for inside, size in zip(plane, top, strict=True):
+            if (inside or 0) > (size or 0):  # narrows what is free
+                raise UnsupportedError(
+                    f"its mask has places of a map of {show(plane)}, and its top would be "
+                    f"{show(top)}"
+                )
+
     def axes(self, bottoms: Sequence[Shape], tops: Sequence[Shape]) -> Axes:
         """The sizes of a map are written into the model."""
         return fixed_from(alike(bottoms, tops), 1)
@@ -237,10 +261,12 @@ class Upsample(Base):
         """ScatterElements in each plane; Resize where there is no mask."""
         shape, top = b.bottom_shapes[0], b.top_shapes[0]
         if len(bottoms) == 1:
-            if any_free((*shape[2:], *top[2:])):
-                return (self._repeated(b, bottoms[0], shape),)
-            factors = [1.0, 1.0, *(o / (i or 1) for o, i in zip(top[2:], shape[2:], strict=True))]  # type: ignore[operator]
-            return (_nearest(b, bottoms[0], factors),)
+            return (self._repeated(b, bottoms[0]),)
+        if self.upsample_h is not None and any_free(shape[2:]):
+            raise UnsupportedError(
+                f"its mask has places of {self.upsample_h}x{self.upsample_w} pixels, and its "
+                f"bottom would be {show(shape)}"
+            )
         plane, inside = count(top[2:]) or 1, count(shape[2:]) or 1
         values = b.reshape(bottoms[0], [-1, inside])
         index = b.cast(b.reshape(bottoms[1], [-1, inside]), "int64")
@@ -250,14 +276,28 @@ class Upsample(Base):
         filled = b.op("ScatterElements", [empty, index, values], axis=1)
         return (b.reshape_like(filled, 0),)
 
-    def _repeated(self, b: Builder, x: str, shape: Shape) -> str:
-        """Without a mask, where a size is free: each value as often as the scale says."""
-        literal = self.upsample_h is not None
-        if literal or self.pad_out_h or self.pad_out_w:
-            what = "upsample_h and upsample_w are" if literal else "the size with pad_out is"
-            raise UnsupportedError(f"{what} no multiple of a bottom of any size")
-        scales = (self.scale_h or self.scale, self.scale_w or self.scale)
-        return _nearest(b, x, [1.0, 1.0, *scales])
+    def _repeated(self, b: Builder, x: str) -> str:
+        """Without a mask: each value as often as the scale says.
+
+        Where the size is no multiple of the bottom's, each place reads the value that its
+        share of the size falls on.
+        """
+        axes = list(zip(b.bottom_shapes[0][2:], b.top_shapes[0][2:], strict=True))
+        scaled = self.upsample_h is None and not (self.pad_out_h or self.pad_out_w)
+        if scaled:
+            scales = [self.scale_h or self.scale, self.scale_w or self.scale]
+            return _nearest(b, x, [1.0, 1.0, *scales])
+        for axis, (size, out) in enumerate(axes, 2):
+            x = b.op("Gather", [x, _shares(b, size or 1, out or 1)], axis=axis)
+        return x
+
+
+def _shares(b: Builder, size: int, out: int) -> str:
+    """The place of a map of one size that each place of another reads."""
+    if not is_free(size) and not is_free(out):
+        return b.const(np.arange(out) * size // out)
+    place = b.op("Mul", [b.cast(lower_places(b, out), "int64"), b.ints(size)])
+    return b.op("Div", [place, b.ints(out)])
 
 
 def _nearest(b: Builder, x: str, factors: Sequence[float]) -> str:

@@ -11,8 +11,9 @@ from prototxt_gen.document import Block
 from prototxt_gen.errors import UnsupportedError
 from prototxt_gen.layers.base import Axes, layer
 from prototxt_gen.layers.parts.axes import fixed_from
-from prototxt_gen.layers.parts.regions import as_rows, looked_up, round_half_away, rows
+from prototxt_gen.layers.parts.regions import as_rows, looked_up, round_half_away, rounded, rows
 from prototxt_gen.layers.parts.shapes import Shape
+from prototxt_gen.layers.parts.sizes import is_free
 from prototxt_gen.layers.rois import Cells
 
 if TYPE_CHECKING:
@@ -179,12 +180,19 @@ class ROIAlign(Cells):
         pad = b.op("Mul", [length, b.scalar(self.pad_ratio)])
         start = b.op("Max", [b.op("Mul", [b.op("Sub", [first, pad]), scale]), b.scalar(0.0)])
         end = b.op("Mul", [b.op("Add", [last, pad]), scale])
-        end = b.op("Min", [end, b.scalar(float(self._image(size)) - 1.0)])
+        end = b.op("Min", [end, self._lower_image_end(b, size)])
         extent = b.op("Max", [b.op("Add", [b.op("Sub", [end, start]), one]), one])
         step = b.op("Div", [extent, b.scalar(float(cells))])
         numbers = b.const(np.arange(cells, dtype=np.float32)[None] + np.float32(0.5))
         centre = b.op("Add", [b.op("Mul", [numbers, step]), start])
         return b.clip(centre, 0.0, size - 1)
+
+    def _lower_image_end(self, b: Builder, size: int) -> str:
+        """The last pixel of the image, as a float."""
+        if not is_free(size):
+            return b.scalar(float(self._image(size)) - 1.0)
+        image = rounded(b, b.op("Div", [b.scalar(size), b.scalar(self.spatial_scale)]))
+        return b.op("Sub", [image, b.scalar(1.0)])
 
     def _lower_taps(self, b: Builder, centres: str, size: int) -> list[tuple[str, str]]:
         """The same as ``_taps``: for each of them the pixels and the weights, (R, cells)."""

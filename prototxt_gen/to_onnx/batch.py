@@ -68,8 +68,8 @@ def freed(
             shape[axis] = symbol_size(symbol, ranges)
         given[ref.blob] = tuple(shape)
     given |= followers(graph, shapes, given, meanings, batch)
-    found = inferred(graph, shapes, ranges, given, sink)
-    return graph, Dims(found, ranges, sources), changes
+    graph, found, followed = inferred(graph, shapes, ranges, given, sink)
+    return graph, Dims(found, ranges, sources), changes + followed
 
 
 def need_all(dims: Dims) -> None:

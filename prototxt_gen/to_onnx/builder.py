@@ -243,16 +243,6 @@ class Builder:
         """Limit values to two bounds."""
         return self.op("Clip", [x, self.scalar(low), self.scalar(high)])
 
-    def need_fixed(self, what: str) -> None:
-        """Raise UnsupportedError if a bottom of the layer has a free size."""
-        if any_free(self.bottom_shapes):
-            raise UnsupportedError(f"{what}; give a batch with --batch N")
-
-    def need_fixed_axis(self, axis: int, what: str) -> None:
-        """Raise UnsupportedError if an axis of the first bottom is free."""
-        if is_free(self.bottom_shapes[0][axis]):
-            raise UnsupportedError(f"{what}; give a batch with --batch N")
-
     def full(self, value: float, shape: Sequence[Dim]) -> str:
         """A blob of one value."""
         tensor = helper.make_tensor("value", TensorProto.FLOAT, [1], [value])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import onnx
@@ -20,6 +20,8 @@ from prototxt_gen.graph.infer import Shapes
 from prototxt_gen.layers.parts.ranges import Range, Ranges
 from prototxt_gen.layers.parts.shapes import Dim, Shape, show
 from prototxt_gen.layers.parts.sizes import Size, always_equal, any_free, is_free
+from prototxt_gen.passes.deploy import Change
+from prototxt_gen.passes.rebuild import append, empty_like
 
 METADATA = "resnet-proto.sizes"  #: the entry of a model that says which sizes it takes
 
@@ -59,31 +61,73 @@ def symbol_size(symbol: str, ranges: Ranges) -> int:
 
 def inferred(
     graph: Graph, shapes: Shapes, ranges: Ranges, given: Mapping[str, Shape], sink: Sink
-) -> Shapes:
-    """The shapes of a net; ``given`` are those of inputs and constants with free sizes.
+) -> tuple[Graph, Shapes, list[Change]]:
+    """A net, its shapes, and what follows free sizes in it.
 
-    ``shapes`` are those of the net's own sizes. A layer that needs a number, or fits no
-    other sizes than the net's own, is reported.
+    ``given`` are the shapes of inputs and constants with free sizes, ``shapes`` those of the
+    net's own sizes. A layer that needs a number, or fits no other sizes than the net's own, is
+    reported; what is literal follows, if there is no choice.
     """
     found = Shapes(weights=dict(shapes.weights), reasons=dict(shapes.reasons))
+    made, planes = empty_like(graph), dict[Ref, Shape]()
+    changes: list[Change] = []
     for node in graph.nodes:
         ranges.layer = node.name
         bottoms, own = found.of(node.bottoms), shapes.of(node.tops)
+        node, followed = _following(node, shapes.of(node.bottoms), bottoms)
+        changes += followed
+        append(made, node)
         if own is None or bottoms is None:
             continue
-        if not any_free(bottoms):
+        if not any_free(bottoms) and planes.keys().isdisjoint(node.bottoms):
             named = (given.get(top.blob, shapes.blobs[top]) for top in node.tops)
             found.blobs.update(zip(node.tops, own if node.bottoms else tuple(named), strict=True))
             continue
         try:
-            _need_weights(node, bottoms)
-            tops = node.layer.shapes(bottoms, len(node.tops))
+            tops = _tops(node, bottoms, planes)
         except (ShapeError, UnsupportedError) as error:
             reason = error.reason if isinstance(error, UnsupportedError) else error.message
             sink.error("unsupported", f"{node.type}: {reason}", span=node.span, layer=node.name)
             continue
         found.blobs.update(zip(node.tops, tops, strict=True))
-    return found
+    return made, found, changes
+
+
+def _tops(node: Node, bottoms: tuple[Shape, ...], planes: dict[Ref, Shape]) -> tuple[Shape, ...]:
+    """The shapes of a node's tops; ``planes`` are the maps that the values of masks are places of.
+
+    Raises ShapeError and UnsupportedError.
+    """
+    _need_weights(node, bottoms)
+    tops = node.layer.shapes(bottoms, len(node.tops))
+    for ref in node.bottoms:
+        if ref in planes:
+            node.layer.need_plane(planes[ref], tops)
+    said = ((ref, node.layer.plane(at, bottoms)) for at, ref in enumerate(node.tops))
+    planes.update((ref, plane) for ref, plane in said if plane is not None)
+    return tops
+
+
+def _following(
+    node: Node, own: tuple[Shape, ...] | None, bottoms: tuple[Shape, ...] | None
+) -> tuple[Node, list[Change]]:
+    """The node, without literal sizes of its layer that are those of free axes.
+
+    ``own`` are the shapes of the bottoms with the net's own sizes.
+    """
+    layer, changes = node.layer, []
+    axes = zip(own[0], bottoms[0], strict=True) if own and bottoms else ()
+    for axis, (size, free) in enumerate(axes):
+        if own and is_free(free):
+            before, layer = layer, layer.unpinned(own[0], axis)
+            if layer != before:
+                what = f"its literal size follows {free}, which is {size} in the net"
+                changes.append(Change(node.name, node.type, what))
+    try:
+        layer.shapes(bottoms or (), len(node.tops)) if changes else ()
+    except (ShapeError, UnsupportedError):  # what the layer has written is what does not fit
+        return node, []
+    return replace(node, layer=layer), changes
 
 
 def _need_weights(node: Node, bottoms: tuple[Shape, ...]) -> None:

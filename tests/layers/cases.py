@@ -906,6 +906,7 @@ FORKS = [
     bad("Interp", interp("zoom_factor: 2 pad_beg: 1"), [X], "interp-pad"),
     bad("Interp", interp("zoom_factor: 0"), [X], "interp-factor"),
     bad("Interp", interp("zoom_factor: 2 pad_end: -5"), [X], "interp-size"),
+    bad("Interp", interp("height: 9 width: 8 pad_beg: -3 pad_end: -2"), [X], "interp-size"),
     good("Upsample", "", [X, X], [(2, 6, 10, 14)]),
     good("Upsample", "", [X], [X]),
     good("Upsample", "upsample_param { scale: 3 }", [X], [(2, 6, 15, 21)]),

@@ -19,7 +19,7 @@ from to_onnx.free_nets import differences, freed, sizes_of
 from prototxt_gen import api
 from prototxt_gen.cli import run
 from prototxt_gen.diagnostics import Source
-from prototxt_gen.errors import GraphError, PrototxtError, UnsupportedError
+from prototxt_gen.errors import PrototxtError, UnsupportedError
 from prototxt_gen.graph.graph import Graph
 from prototxt_gen.graph.sample import seeded
 from prototxt_gen.to_onnx.free import read_ranges
@@ -83,11 +83,7 @@ def test_every_layer_with_free_sizes_is_computed_or_refused(case: Case, axes: st
             name: tuple(sizes.get(str(dim), dim) for dim in dims) for name, dims in dynamic.items()
         }
         values = seeded(graph, shapes)
-        try:
-            wanted = api.run(graph, values)
-        except GraphError:  # a mask of places that a literal size does not have
-            assert "upsample_h" in case.params
-            return
+        wanted = api.run(graph, values)
         for output in computed.get_outputs():
             (found,) = computed.run([output.name], values)
             assert found.shape == wanted[output.name].shape, (sizes, output.name)
@@ -130,20 +126,25 @@ def test_pools_are_exact_for_every_size(window: tuple[Any, ...], mode: str) -> N
         np.testing.assert_allclose(found, pool.run([x], (), 1)[0], rtol=1e-5, atol=1e-6)
 
 
-def test_a_mean_with_windows_outside_is_exact_for_some_sizes() -> None:
-    params = "pooling_param { pool: AVE kernel_size: 1 stride: 2 }"
-    made = api.convert(
-        load(PICTURE % "1, 2, 9, 9" + layer("Pooling", params)), dynamic={"x": "1,2,H,W"}
-    )
-    assert made.changes[-1].what == (
-        "takes any H of 1 or more with H - 1 divisible by 2 (by 'l'); "
-        "W of 1 or more with W - 1 divisible by 2 (by 'l')"
-    )
-    params = params.replace("stride: 2", "stride: 3")
-    with pytest.raises(UnsupportedError, match="its last window begins outside of the map"):
-        api.convert(
-            load(PICTURE % "1, 2, 9, 9" + layer("Pooling", params)), dynamic={"x": "1,2,H,W"}
-        )
+@pytest.mark.parametrize("size", [1, 2])
+@pytest.mark.parametrize("mode", ["MAX", "AVE", "STOCHASTIC"])
+def test_windows_that_read_nothing_are_as_caffe_has_them_at_every_size(
+    mode: str, size: int
+) -> None:
+    """Without pads the last window may begin outside of the map (pooling_layer.cpp)."""
+    params = f"pooling_param {{ pool: {mode} kernel_size: {size} stride: 3 }}"
+    tops = "l m" if mode == "MAX" else "l"
+    graph = load(PICTURE % "1, 2, 9, 9" + layer("Pooling", params, tops=tops))
+    model = api.to_onnx(graph, dynamic={"x": "1,2,H,W"})
+    computed, random = session(model), np.random.default_rng(0)
+    assert {(one.step, one.starts) for one in read_ranges(model).values()} == {(1, (1,))}
+    pool = graph.nodes[-1].layer
+    for height, width in ((7, 8), (8, 9), (9, 7), (10, 11), (11, 12)):
+        x = random.integers(-3, 4, size=(1, 2, height, width)).astype(np.float32)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            wanted = pool.run([x], (), len(tops.split()))
+        for found, values in zip(computed.run(None, {"x": x}), wanted, strict=True):
+            np.testing.assert_allclose(found, values, rtol=1e-5, atol=1e-6, equal_nan=True)
 
 
 #: A net that divides by 4 and grows back, met by what came before.
@@ -238,14 +239,19 @@ LITERAL = layer("Interp", "interp_param { height: 20 width: 20 }", name="i") + l
         (DENSE, "InnerProduct: its weight has one size, and its bottom would be 1x3xHxW"),
         (FACTORS, "Scale: its weight has one size, and its bottom would be 1x3xHxW"),
         (
-            layer("Reshape", "reshape_param { shape { dim: [1, 768] } }"),
-            "Reshape: its shape is 1x768, and its bottom would be 1x3xHxW",
+            layer("Reshape", "reshape_param { shape { dim: [1, 3, 2, 8, 16] } }"),
+            "Reshape: its shape is 1x3x2x8x16, and its bottom would be 1x3xHxW",
         ),
         (LITERAL.replace("20", "16"), "Eltwise: it fits only where H is 16"),
-        (layer("SPP", "spp_param { pyramid_height: 2 }"), "SPP: it needs H as a number"),
         (
-            layer("Pooling", "pooling_param { pool: STOCHASTIC global_pooling: true }"),
-            "Pooling: it needs H as a number",
+            layer("Pooling", "pooling_param { kernel_size: 2 stride: 2 }", tops="p m")
+            + layer("Upsample", "upsample_param { upsample_h: 16 upsample_w: 16 }", "p m"),
+            "Upsample: its mask has places of 16x16 pixels, and the map that was pooled would be",
+        ),
+        (
+            layer("Pooling", "pooling_param { global_pooling: true }", tops="p m")
+            + layer("Upsample", "upsample_param { upsample_h: 16 upsample_w: 16 }", "p m"),
+            "Upsample: its mask has places of 16x16 pixels, and the map that was pooled would be",
         ),
     ],
 )
@@ -272,6 +278,15 @@ def test_what_is_asked_has_to_fit(dynamic: Any, message: str) -> None:
     with pytest.raises(PrototxtError) as caught:
         api.to_onnx(load(FULL + layer("ReLU")), dynamic=dynamic)
     assert message in caught.value.message
+
+
+def test_sizes_that_have_to_be_equal_want_one_name() -> None:
+    second = FULL.replace('"x"', '"y"')
+    graph = load(FULL + second + layer("Eltwise", bottoms="x y"))
+    with pytest.raises(UnsupportedError, match="only where A is H; give both sizes one name"):
+        api.to_onnx(graph, dynamic={"x": "1,3,H,W", "y": "1,3,A,W"})
+    model = api.to_onnx(graph, dynamic={"x": "1,3,H,W", "y": "1,3,H,W"})
+    assert set(read_ranges(model)) == {"H", "W"}
 
 
 def test_one_symbol_is_one_size_and_numbers_replace_the_nets() -> None:

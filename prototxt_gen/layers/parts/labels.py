@@ -74,8 +74,6 @@ def lower_labels(b: Builder, labels: str, axis: int, ignored: int | None) -> tup
 
 def _labels_along(b: Builder, labels: str, axis: int) -> str:
     """The labels as int64, in the shape of the scores with 1 along the class axis."""
-    if axis == 0:
-        b.need_fixed("the classes are along the batch axis")
     dims = [dim or 0 for dim in b.bottom_shapes[0]]
     dims[axis] = 1
     if axis != 0:
@@ -101,7 +99,7 @@ def lower_mean_at_label(b: Builder, values: str, labels: str, axis: int, loss: L
         number = b.op("Max", [number, b.scalar(1.0)])
     elif kind == "BATCH_SIZE":
         inner = count(shape[axis + 1 :]) or 1
-        number = b.op("Div", [number, b.scalar(float(inner))])
+        number = b.op("Div", [number, b.scalar(inner)])
     return b.op("Div", [total, number])
 
 

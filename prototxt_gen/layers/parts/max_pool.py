@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from prototxt_gen._numpy import np
+from prototxt_gen.layers.parts.grid import lower_places
 from prototxt_gen.layers.parts.numeric import FLT_MAX
+from prototxt_gen.layers.parts.sizes import any_free
 from prototxt_gen.layers.parts.window import Window
 
 if TYPE_CHECKING:
@@ -42,10 +44,21 @@ def lower_max(
         row = b.op("Div", [index, b.ints(plane[1])])
         column = b.op("Mod", [index, b.ints(plane[1])])
         index = b.op("Add", [b.op("Mul", [row, b.ints(width)]), column])
-        starts = [np.arange(o) * s for o, s in zip(out, stride, strict=True)]
-        reads = [start < size for start, size in zip(starts, sizes, strict=True)]
-        some = b.const(np.outer(*reads))
+        some = _reads(b, sizes, out, stride)
         index = b.op("Where", [some, index, b.ints(-1)])
         # The maximum of nothing, which OpenCV 5 takes for 0 where it is asked for places.
         values = b.op("Where", [some, values, b.scalar(-FLT_MAX)])
     return values, b.cast(index, "float")
+
+
+def _reads(b: Builder, sizes: Sequence[int], out: Sequence[int], stride: Window) -> str:
+    """Which windows begin on the map; where there may be others, there are no pads."""
+    axes = list(zip(sizes, out, stride, strict=True))
+    if not any_free(sizes):
+        rows, columns = (np.arange(o) * s < size for size, o, s in axes)
+        return b.const(np.outer(rows, columns))
+    found = [
+        b.op("Less", [b.op("Mul", [lower_places(b, o), b.scalar(s)]), b.scalar(size)])
+        for size, o, s in axes
+    ]
+    return b.op("And", [b.unsqueeze(found[0], [1]), b.unsqueeze(found[1], [0])])

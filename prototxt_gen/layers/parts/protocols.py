@@ -20,12 +20,6 @@ class Builder(Protocol):
     bottom_shapes: tuple[Shape, ...]
     top_shapes: tuple[Shape, ...]
 
-    def need_fixed(self, what: str) -> None:
-        """Raise UnsupportedError if a bottom of the layer has a free size."""
-
-    def need_fixed_axis(self, axis: int, what: str) -> None:
-        """Raise UnsupportedError if an axis of the first bottom is free."""
-
     def full(self, value: float, shape: Sequence[Dim]) -> str:
         """A blob of one value."""
 

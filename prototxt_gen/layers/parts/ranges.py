@@ -109,6 +109,10 @@ class Ranges:
                 return False
         if not above and self.vanishes(size):
             return True
+        if not above and (pair := _pair(size)):
+            raise UnsupportedError(
+                f"it fits only where {pair[0]} is {pair[1]}; give both sizes one name"
+            )
         raise UnsupportedError(f"it depends on whether {_asked(size, above)}")
 
     def _narrow(self, size: Size, above: bool) -> bool:
@@ -189,3 +193,12 @@ def _asked(size: Size, above: bool) -> str:
     if common < 0:
         return f"{rest!r} is {'less than ' if above else ''}{shift}"
     return f"{rest!r} is {'more than ' if above else ''}{shift}"
+
+
+def _pair(size: Size) -> tuple[object, object] | None:
+    """The two symbols of which a number is the difference; None if it is another."""
+    if len(size.terms) != 2 or {factor for _, factor in size.terms} != {1, -1}:
+        return None
+    (one, _), (other, _) = size.terms
+    found = [atom for product in (one, other) for atom in product if isinstance(atom, str)]
+    return (found[0], found[1]) if len(one) == len(other) == 1 and len(found) == 2 else None
