@@ -2,9 +2,10 @@
 
     python benchmarks/speed.py [NAME...] [--cpu] [--json FILE]
 
-Without a name all are measured but ``large``, which needs 10 GB of disk. ``--cpu`` measures the
-time of the processor (user and system), for a machine that has other work too; waiting for the
-disk and what two jobs gain are not in it.
+Without a name all are measured but ``large``, which needs 10 GB of disk, and ``caffe_onnx``, which
+needs the program caffe2onnx of another environment, in CAFFE2ONNX. ``--cpu`` measures the time of
+the processor (user and system), for a machine that has other work too; waiting for the disk and
+what two jobs gain are not in it.
 """
 
 from __future__ import annotations
@@ -184,6 +185,21 @@ def large(folder: Path) -> Iterator[Figure]:
     yield compare("convert 3.2 GB, weights beside", "cp", runs, 3.0, 1, 400)
 
 
+def caffe_onnx(folder: Path) -> Iterator[Figure]:
+    """The package caffe-onnx, which has an environment of its own: CAFFE2ONNX is its program."""
+    tool = os.environ.get("CAFFE2ONNX")
+    if tool is None:
+        raise SystemExit("CAFFE2ONNX: expected the program caffe2onnx of an environment with it")
+    net, model = _net(folder), _weights(folder)
+    runs = (
+        lambda: process([COMMAND, "convert", net, model, "-o", str(folder / "out.onnx")]),
+        lambda: process([tool, net, model, "net", str(folder)]),
+    )
+    yield compare("convert ResNet-152", "caffe-onnx", runs, 1 / 150, 1)
+
+
+#: What is measured only where it is asked for: of much disk, or of another program.
+_ASKED = ("large", "caffe_onnx")
 GROUPS: dict[str, Callable[[Path], Iterator[Figure]]] = {
     "startup": startup,
     "layers": layers,
@@ -196,6 +212,7 @@ GROUPS: dict[str, Callable[[Path], Iterator[Figure]]] = {
     "pages": pages,
     "regions": regions,
     "large": large,
+    "caffe_onnx": caffe_onnx,
 }
 
 
@@ -222,7 +239,7 @@ def main() -> int:
     asked: Any = parser.parse_args()
     if asked.cpu:
         by_processor()
-    names = asked.names or [name for name in GROUPS if name != "large"]
+    names = asked.names or [name for name in GROUPS if name not in _ASKED]
     folder = Path(tempfile.mkdtemp(prefix="speed-"))
     found: list[Figure] = []
     try:
@@ -239,9 +256,10 @@ def main() -> int:
 
 def _print(one: Figure) -> None:
     peak = f"{one.peak:6.0f} MiB (bound {one.peak_bound:.0f})" if one.peak_bound else ""
+    digits = 2 if one.ratio > 0.1 else 4
     print(
-        f"{one.what:30} {one.seconds:7.3f} s  {one.ratio:6.2f} of {one.beside}"
-        f" (bound {one.bound:.2f})  {peak}{'' if one.holds else '  <- above its bound'}",
+        f"{one.what:30} {one.seconds:7.3f} s  {one.ratio:6.{digits}f} of {one.beside}"
+        f" (bound {one.bound:.{digits}f})  {peak}{'' if one.holds else '  <- above its bound'}",
         flush=True,
     )
 
