@@ -18,6 +18,7 @@ from prototxt_gen.cli.output import (
     print_line,
     print_note,
     print_report,
+    print_summary,
     printable,
 )
 
@@ -57,7 +58,7 @@ def command(paths: tuple[str, ...], check: bool, diff: bool) -> int:
     for path in find(paths, failed):
         verdicts[_format(path, check=check or diff, diff=diff)] += 1
     if paths != ("-",) and verdicts:
-        print_note(_summary(verdicts, check=check or diff))
+        print_summary(_summary(verdicts, check=check or diff))
     if verdicts["refused"]:
         return 2
     return int((check or diff) and verdicts["changed"] > 0)

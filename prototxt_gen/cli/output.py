@@ -57,6 +57,12 @@ def print_note(line: str) -> None:
     print(printable(line, sys.stderr), file=sys.stderr)
 
 
+def print_summary(line: str) -> None:
+    """A note about all that is on stdout, which is written before it, in a log of both too."""
+    sys.stdout.flush()
+    print_note(line)
+
+
 def print_error(message: str) -> None:
     """One line on stderr: why the command failed."""
     message = printable(message, sys.stderr)

@@ -19,7 +19,7 @@ from prototxt_gen.cli.options import (
     plugin_option,
     write_output,
 )
-from prototxt_gen.cli.output import print_error, print_note, print_report
+from prototxt_gen.cli.output import print_error, print_report, print_summary
 from prototxt_gen.diagnostics import Severity
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def command(
     if found:
         from prototxt_gen.lint.reporters import summary
 
-        print_note(summary(files))
+        print_summary(summary(files))
     return 2 if unreadable else int(any(_fails(*one) for one in found))
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from prototxt_gen.diagnostics import Sink
 from prototxt_gen.graph.graph import Graph, Ref
 from prototxt_gen.graph.infer import Shapes, infer
-from prototxt_gen.layers.base import BATCH, Role
+from prototxt_gen.layers.base import BATCH, Layer, Role
 from prototxt_gen.layers.inputs import Input
 from prototxt_gen.layers.parts.shapes import Shape
 from prototxt_gen.passes.axes import Free, Meanings, batch_axes, labelled
@@ -102,9 +102,20 @@ def unpinned(
         bottom = shapes.blobs.get(node.bottoms[0], ()) if node.bottoms else ()
         for axis, size in enumerate(bottom):
             if meanings.root(node.bottoms[0], axis) in free:
-                before, layer = layer, layer.unpinned(bottom, axis)
-                if layer != before:
+                other = layer.unpinned(bottom, axis)
+                if other != layer and _leads(other, bottom, axis):
+                    layer = other
                     what = f"its literal batch size {size} became that of its bottom"
                     changes.append(Change(node.name, node.type, what))
         append(made, replace(node, layer=layer))
     return made, changes
+
+
+def _leads(layer: Layer, bottom: Shape, axis: int) -> bool:
+    """Whether the top has the batch where the bottom has it, alone or before what is joined.
+
+    Elsewhere images would become parts of one.
+    """
+    twice = tuple((size or 0) * 2 if at == axis else size for at, size in enumerate(bottom))
+    tops = (layer.shapes([shape], 1)[0] for shape in (bottom, twice))
+    return [at for at, (a, b) in enumerate(zip(*tops, strict=True)) if a != b] == [axis]

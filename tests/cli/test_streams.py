@@ -124,3 +124,19 @@ def test_weights_do_not_go_to_standard_output(
     Path("net.onnx").touch()
     assert run(words) == 2
     assert {path.name for path in tmp_path.iterdir()} == {"net.prototxt", "net.onnx"}
+
+
+def test_a_log_of_both_streams_has_the_summary_last(tmp_path: Path) -> None:
+    """Whether Python holds standard output back or not."""
+    net = tmp_path / "net.prototxt"
+    net.write_text('name: 1 layer { name: "l" type: "Silence" }\n')
+    for held in ("", "1"):
+        done = subprocess.run(
+            [sys.executable, "-m", "prototxt_gen", "validate", net],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": held},
+        )
+        first, *_, last = done.stdout.splitlines()
+        assert "wrong-type" in first and last.startswith("1 file: ")

@@ -30,7 +30,7 @@ from to_onnx.pictures import (
 
 from prototxt_gen import api
 from prototxt_gen.cli import run
-from prototxt_gen.cli.verify import _inputs
+from prototxt_gen.cli.verify_inputs import inputs_of
 from prototxt_gen.diagnostics import Source
 from prototxt_gen.errors import ParseError, PrototxtError, UnsupportedError, VerificationError
 from prototxt_gen.passes.resizing import resized
@@ -387,7 +387,7 @@ def test_the_commands_agree_about_a_picture(
             np.testing.assert_allclose(names["outputs"][0][0], wanted, rtol=1e-3, atol=1e-6)
         assert run(["verify", *FILE, "net.onnx", "--input", path]) == 0
         # It goes in as it is: other ways of resizing would do it before the model.
-        assert _inputs(net, (path,), "net.onnx")["data"].shape == (1, *size, 3)
+        assert inputs_of(net, (path,), "net.onnx")["data"].shape == (1, *size, 3)
 
 
 def test_float16_int8_and_triton(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
