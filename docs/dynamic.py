@@ -133,10 +133,11 @@ def _compared(known: list[float], missing: list[str]) -> str:
     """How many nets were compared."""
     all_of_them = len(known) + len(missing)
     which = f"All {all_of_them}" if not missing else f"{len(known)} of these {all_of_them}"
-    most = f"{max(known, default=0):.0e}".replace("e-0", "e-")
+    apart = max(known, default=0)
+    most = f"differ by at most {apart:.0e} of an output's greatest value".replace("e-0", "e-")
+    words = most if apart else "are equal to the last bit"
     return (
-        f"{which} were compared at three sizes with the net converted for that size: they differ "
-        f"by at most {most} of an output's greatest value."
+        f"{which} were compared at three sizes with the net converted for that size: they {words}."
     )
 
 
