@@ -25,19 +25,9 @@ class Record:
 
     def __init__(self, *given: Any, **values: Any) -> None:
         known = _KNOWN.get(type(self)) or _learn(type(self))
-        if len(given) > len(known.order):
-            raise TypeError(f"{_name(self)} takes at most {plural(len(known.order), 'value')}")
-        named = dict(zip(known.order, given, strict=False))
-        if twice := named.keys() & values.keys():
-            raise TypeError(f"{_name(self)} takes {min(twice)!r} only once")
-        if wrong := values.keys() - known.names:
-            raise TypeError(f"{_name(self)} does not take {min(wrong)!r}")
-        made = {**known.defaults, **named, **values}
-        for name, create in known.created:
-            if name not in made:
-                made[name] = create()
-        if len(made) < len(known.names):
-            raise TypeError(f"{_name(self)} needs {min(known.names - made.keys())!r}")
+        made = values
+        if given or values.keys() != known.names:
+            made = _completed(self, known, given, values)
         vars(self).update(made)
         if known.settles:
             self.__post_init__()
@@ -87,6 +77,26 @@ def _learn(cls: type[Record]) -> _Parameters:
         tuple((f.name, f.default_factory) for f in taken if f.default_factory is not missing),
         cls.__post_init__ is not Record.__post_init__,
     )
+    return found
+
+
+def _completed(
+    made: Record, known: _Parameters, given: tuple[Any, ...], values: dict[str, Any]
+) -> dict[str, Any]:
+    """All values by name; raises TypeError where they are not those that the class takes."""
+    if len(given) > len(known.order):
+        raise TypeError(f"{_name(made)} takes at most {plural(len(known.order), 'value')}")
+    named = dict(zip(known.order, given, strict=False))
+    if twice := named.keys() & values.keys():
+        raise TypeError(f"{_name(made)} takes {min(twice)!r} only once")
+    if wrong := values.keys() - known.names:
+        raise TypeError(f"{_name(made)} does not take {min(wrong)!r}")
+    found = {**known.defaults, **named, **values}
+    for name, create in known.created:
+        if name not in found:
+            found[name] = create()
+    if len(found) < len(known.names):
+        raise TypeError(f"{_name(made)} needs {min(known.names - found.keys())!r}")
     return found
 
 
