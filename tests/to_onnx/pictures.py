@@ -14,6 +14,8 @@ from prototxt_gen.graph.check import check
 from prototxt_gen.graph.fillers import initial
 
 Array = np.ndarray[Any, np.dtype[Any]]
+#: How a camera gives pictures.
+CAMERA: dict[str, Any] = {"channel_order": "rgb", "input_type": "uint8", "layout": "nhwc"}
 MEAN = [104.0, 117.0, 123.0]
 DATA = """layer {{ name: "data" type: "Data" top: "data" top: "label"
   data_param {{ source: "db" batch_size: 2 }} transform_param {{ {transform} }} }}

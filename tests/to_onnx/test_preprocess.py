@@ -13,6 +13,7 @@ import onnxruntime
 import pytest
 from to_onnx.pictures import (
     BODY,
+    CAMERA,
     DATA,
     INPUT,
     LOSS,
@@ -34,9 +35,6 @@ from prototxt_gen.diagnostics import Source
 from prototxt_gen.errors import GraphError, PrototxtError, UnsupportedError, WeightsError
 from prototxt_gen.to_onnx.preprocess.feeding import feeding
 from prototxt_gen.verify import verify, verify_export
-
-CAMERA: dict[str, Any] = {"channel_order": "rgb", "input_type": "uint8", "layout": "nhwc"}
-
 
 ASKED = {**CAMERA, "input_shapes": {"data": (2, 3, 17, 17)}}
 

@@ -16,6 +16,7 @@ import onnxruntime
 import pytest
 from to_onnx.pictures import (
     BODY,
+    CAMERA,
     MEAN,
     PROB,
     Array,
@@ -39,7 +40,6 @@ from prototxt_gen.to_onnx.preprocess.kept import read_kept
 from prototxt_gen.verify import verify, verify_export
 from prototxt_gen.verify_net import verify_net
 
-CAMERA: dict[str, Any] = {"channel_order": "rgb", "input_type": "uint8", "layout": "nhwc"}
 #: A net that gives what it gets, so that every pixel is seen.
 COPY = deploy().partition("layer")[0] + (
     'layer { name: "copy" type: "Power" bottom: "data" top: "copy" power_param { scale: 2 } }'
