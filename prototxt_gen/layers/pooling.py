@@ -22,6 +22,7 @@ from prototxt_gen.layers.parts.mean_pool import (
 from prototxt_gen.layers.parts.numeric import FLT_MAX, windows
 from prototxt_gen.layers.parts.onnx_windows import Pooled, pooled
 from prototxt_gen.layers.parts.pool_window import (
+    Grid,
     free_ends,
     halves,
     pool_conflicts,
@@ -224,28 +225,21 @@ class Pooling(Base):
             max(0, (o - 1) * s + k - size - p)
             for o, s, k, size, p in zip(out, stride, kernel, sizes, pad, strict=True)
         ]
-        gap = any(end >= k for end, k in zip(ends, kernel, strict=True))
-        if self.pool == MAX:
-            return lower_max(
-                b, bottoms[0], len(b.top_shapes), sizes, out, kernel, stride, pad, ends, gap
-            )
-        if self.pool == AVE:
-            return (lower_mean(b, bottoms[0], sizes, out, kernel, stride, pad, ends, gap),)
-        return (lower_stochastic(b, bottoms[0], kernel, stride, ends, gap),)
+        return self._lower_grid(b, bottoms[0], Grid(sizes, out, kernel, stride, pad, ends))
 
     def _lower_free(self, b: Builder, x: str, sizes: Sequence[int]) -> tuple[str, ...]:
         """The same where a size is free, with pads that are right for all sizes."""
-        tops, out = len(b.top_shapes), [d or 0 for d in self._spatial(sizes)]
         if self.global_pooling:
-            return self._lower_whole(b, x, tops)
+            return self._lower_whole(b, x, len(b.top_shapes))
+        out = [d or 0 for d in self._spatial(sizes)]
         kernel, stride, pad = self._window()
         ends = free_ends(kernel, stride, pad, floor=self.round_mode == FLOOR)
-        gap = any(end >= k for end, k in zip(ends, kernel, strict=True))
+        return self._lower_grid(b, x, Grid(sizes, out, kernel, stride, pad, ends))
+
+    def _lower_grid(self, b: Builder, x: str, grid: Grid) -> tuple[str, ...]:
         if self.pool == MAX:
-            return lower_max(b, x, tops, sizes, out, kernel, stride, pad, ends, gap)
-        if self.pool == AVE:
-            return (lower_mean(b, x, sizes, out, kernel, stride, pad, ends, gap),)
-        return (lower_stochastic(b, x, kernel, stride, ends, gap),)
+            return lower_max(b, x, len(b.top_shapes), grid)
+        return ((lower_mean if self.pool == AVE else lower_stochastic)(b, x, grid),)
 
     def _lower_whole(self, b: Builder, x: str, tops: int) -> tuple[str, ...]:
         """One window as large as the map, with its mask, or the mean weighted by the values."""

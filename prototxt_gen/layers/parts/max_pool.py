@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from prototxt_gen._numpy import np
 from prototxt_gen.layers.parts.grid import lower_places
 from prototxt_gen.layers.parts.numeric import FLT_MAX
+from prototxt_gen.layers.parts.pool_window import Grid
 from prototxt_gen.layers.parts.sizes import any_free
-from prototxt_gen.layers.parts.window import Window
 
 if TYPE_CHECKING:
     from prototxt_gen.layers.parts.protocols import Builder
 
 
-def lower_max(
-    b: Builder,
-    x: str,
-    tops: int,
-    sizes: Sequence[int],
-    out: Sequence[int],
-    kernel: Window,
-    stride: Window,
-    pad: Window,
-    ends: Sequence[int],
-    gap: bool,
-) -> tuple[str, ...]:
+def lower_max(b: Builder, x: str, tops: int, grid: Grid) -> tuple[str, ...]:
     """MaxPool, with indices for a mask; Caffe's are indices in the plane."""
-    window: dict[str, list[int]] = {"kernel_shape": list(kernel), "strides": list(stride)}
+    sizes, pad, ends = grid.sizes, grid.pad, grid.ends
+    window = {"kernel_shape": list(grid.kernel), "strides": list(grid.stride)}
     width = sizes[1]
-    if gap:
+    if grid.gap:
         x = b.pad(x, [0, 0, *pad], [0, 0, *ends], -FLT_MAX)
         plane = [size + p + end for size, p, end in zip(sizes, pad, ends, strict=True)]
     else:
@@ -40,21 +29,21 @@ def lower_max(
         return (b.op("MaxPool", [x], **window),)
     values, found = b.ops("MaxPool", [x], 2, **window)
     index = b.op("Mod", [found, b.ints(plane[0] * plane[1])])
-    if gap:
+    if grid.gap:
         row = b.op("Div", [index, b.ints(plane[1])])
         column = b.op("Mod", [index, b.ints(plane[1])])
         index = b.op("Add", [b.op("Mul", [row, b.ints(width)]), column])
-        some = _reads(b, sizes, out, stride)
+        some = _reads(b, grid)
         index = b.op("Where", [some, index, b.ints(-1)])
         # The maximum of nothing, which OpenCV 5 takes for 0 where it is asked for places.
         values = b.op("Where", [some, values, b.scalar(-FLT_MAX)])
     return values, b.cast(index, "float")
 
 
-def _reads(b: Builder, sizes: Sequence[int], out: Sequence[int], stride: Window) -> str:
+def _reads(b: Builder, grid: Grid) -> str:
     """Which windows begin on the map; where there may be others, there are no pads."""
-    axes = list(zip(sizes, out, stride, strict=True))
-    if not any_free(sizes):
+    axes = list(zip(grid.sizes, grid.out, grid.stride, strict=True))
+    if not any_free(grid.sizes):
         rows, columns = (np.arange(o) * s < size for size, o, s in axes)
         return b.const(np.outer(rows, columns))
     found = [

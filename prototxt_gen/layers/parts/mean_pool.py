@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from prototxt_gen._numpy import np
 from prototxt_gen.layers.parts.grid import lower_places
+from prototxt_gen.layers.parts.pool_window import Grid
 from prototxt_gen.layers.parts.sizes import any_free
 from prototxt_gen.layers.parts.window import Window
 
@@ -24,47 +25,32 @@ def window_counts(
     ]
 
 
-def lower_mean(
-    b: Builder,
-    x: str,
-    sizes: Sequence[int],
-    out: Sequence[int],
-    kernel: Window,
-    stride: Window,
-    pad: Window,
-    ends: Sequence[int],
-    gap: bool,
-) -> str:
+def lower_mean(b: Builder, x: str, grid: Grid) -> str:
     """AveragePool, whose divisor counts either all pads of the attribute or none."""
-    window = {"kernel_shape": list(kernel), "strides": list(stride)}
+    pad, ends = grid.pad, grid.ends
+    window = {"kernel_shape": list(grid.kernel), "strides": list(grid.stride)}
     if all(end <= p for end, p in zip(ends, pad, strict=True)):
         return b.op("AveragePool", [x], **window, pads=[*pad, *ends], count_include_pad=1)
-    if not gap:
+    if not grid.gap:
         wide = b.pad(x, [0, 0, *pad], [0, 0, *pad], 0.0) if any(pad) else x
         rest = [max(0, end - p) for end, p in zip(ends, pad, strict=True)]
         return b.op("AveragePool", [wide], **window, pads=[0, 0, *rest], count_include_pad=0)
     # A window that reads nothing is 0 divided by a size that is 0 or less (pooling_layer.cpp).
     wide = b.pad(x, [0, 0, *pad], [0, 0, *ends], 0.0)
     mean = b.op("AveragePool", [wide], **window)
-    return b.op("Mul", [mean, _factors(b, sizes, out, kernel, stride, pad)])
+    return b.op("Mul", [mean, _factors(b, grid)])
 
 
-def _factors(
-    b: Builder,
-    sizes: Sequence[int],
-    out: Sequence[int],
-    kernel: Window,
-    stride: Window,
-    pad: Window,
-) -> str:
+def _factors(b: Builder, grid: Grid) -> str:
     """The size of a whole window, divided by what Caffe counts of each: (H', W')."""
-    whole = np.float32(kernel[0] * kernel[1])
-    if not any_free(sizes):
+    windows = (grid.sizes, grid.out, grid.kernel, grid.stride, grid.pad)
+    whole = np.float32(grid.kernel[0] * grid.kernel[1])
+    if not any_free(grid.sizes):
         with np.errstate(divide="ignore"):
-            rows, columns = window_counts(sizes, out, kernel, stride, pad)
+            rows, columns = window_counts(*windows)
             return b.const(whole / np.outer(rows, columns).astype(np.float32))
     axes = []
-    for size, o, k, s, p in zip(sizes, out, kernel, stride, pad, strict=True):
+    for size, o, k, s, p in zip(*windows, strict=True):
         start = b.op("Mul", [lower_places(b, o), b.scalar(s)])
         left = b.op("Sub", [b.scalar(size + 2 * p), start])
         axes.append(b.op("Min", [left, b.scalar(k)]))
@@ -72,13 +58,13 @@ def _factors(
     return b.op("Div", [b.scalar(float(whole)), area])
 
 
-def lower_stochastic(
-    b: Builder, x: str, kernel: Window, stride: Window, ends: Sequence[int], gap: bool
-) -> str:
+def lower_stochastic(b: Builder, x: str, grid: Grid) -> str:
     """The mean of each window, weighted by the values; 0 where a window reads nothing."""
-    if gap:
+    ends = grid.ends
+    if grid.gap:
         x, ends = b.pad(x, [0, 0, 0, 0], [0, 0, *ends], 0.0), (0, 0)
-    window = {"kernel_shape": list(kernel), "strides": list(stride), "pads": [0, 0, *ends]}
+    window = {"kernel_shape": list(grid.kernel), "strides": list(grid.stride)}
+    window["pads"] = [0, 0, *ends]
     mean = b.op("AveragePool", [x], **window)
     squares = b.op("AveragePool", [b.op("Mul", [x, x])], **window)
     return weighted_mean(b, squares, mean)

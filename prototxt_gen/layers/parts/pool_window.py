@@ -2,8 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from prototxt_gen._records import Record, record
 from prototxt_gen.document import Block
 from prototxt_gen.layers.parts.window import SPELLINGS, Window, both_spellings, read_window
+
+
+@record
+class Grid(Record):
+    """The windows over a map of two axes; ``ends`` are the pads behind with which all fit in."""
+
+    sizes: Sequence[int]
+    out: Sequence[int]
+    kernel: Window
+    stride: Window
+    pad: Window
+    ends: Sequence[int]
+
+    @property
+    def gap(self) -> bool:
+        """Whether a window may read nothing of the map."""
+        return any(end >= k for end, k in zip(self.ends, self.kernel, strict=True))
 
 
 def pool_kernel(params: Block) -> Window:
